@@ -1,0 +1,1 @@
+"""Typed settings; the one source of defaults."""

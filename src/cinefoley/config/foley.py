@@ -1,0 +1,87 @@
+"""Settings that tie a model's parts together: its window in time, its pictures and its mel."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from cinefoley.config.mel import MelConfig
+
+__all__ = ["FoleyConfig", "NullCondition"]
+
+NullCondition = Literal["zero_context", "zero_features"]
+"""What the denoiser sees when it is given no film.
+
+``zero_context``: zeros in place of the embedded features, as Diff-Foley samples.
+``zero_features``: the embedding of zero features (bias and positions), as Diff-Foley trains.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoleyConfig:
+    """One window of film and sound, as a model sees it. The defaults are Diff-Foley's numbers."""
+
+    mel: MelConfig = field(default_factory=MelConfig)
+    """The mel front-end."""
+    mel_frames: int = 512
+    """Mel frames in one window."""
+    video_fps: float = 4.0
+    """Frames per second that the video encoder sees."""
+    video_frames: int = 32
+    """Frames in one window."""
+    frame_size: tuple[int, int] = (224, 224)
+    """Height and width to which every frame is squashed, in pixels."""
+    null_condition: NullCondition = "zero_context"
+    """The unconditional branch of classifier-free guidance."""
+
+    FILE_NAME = "foley_config.json"
+
+    def __post_init__(self) -> None:
+        if self.mel_frames < 1 or self.video_frames < 1 or self.video_fps <= 0 or min(self.frame_size) < 1:
+            raise ValueError(f"a window needs frames of positive size: {self}")
+        if self.video_frames / self.video_fps > self.window_s + 1 / self.video_fps:
+            raise ValueError(
+                f"{self.video_frames} frames at {self.video_fps:g} fps do not fit into a window of {self.window_s:g} s"
+            )
+
+    @property
+    def window_samples(self) -> int:
+        """Samples of sound in one window."""
+        return self.mel_frames * self.mel.hop_length
+
+    @property
+    def window_s(self) -> float:
+        """Length of one window in seconds (8.192 for Diff-Foley)."""
+        return self.window_samples / self.mel.sample_rate
+
+    def save(self, folder: Path) -> None:
+        """Write ``foley_config.json`` into ``folder``."""
+        (folder / self.FILE_NAME).write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read ``foley_config.json`` from ``folder``.
+
+        Raises:
+            ValueError: If the file holds a name that is not a setting.
+        """
+        return cls.from_dict(json.loads((folder / cls.FILE_NAME).read_text()))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from a plain dictionary, as :meth:`save` writes it."""
+        _check_names(cls, values)
+        values = dict(values)
+        if "mel" in values:
+            _check_names(MelConfig, values["mel"])
+            values["mel"] = MelConfig(**values["mel"])
+        if "frame_size" in values:
+            height, width = values["frame_size"]
+            values["frame_size"] = (height, width)
+        return cls(**values)
+
+
+def _check_names(cls: type, values: dict[str, Any]) -> None:
+    unknown = sorted(set(values) - {f.name for f in fields(cls)})
+    if unknown:
+        raise ValueError(f"{cls.__name__} has no setting {unknown[0]!r}; it has {[f.name for f in fields(cls)]}")
