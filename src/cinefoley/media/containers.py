@@ -1,0 +1,182 @@
+"""Opening untrusted media files, and finding the streams that count."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from cinefoley.errors import AudioError, MediaError, VideoError
+
+__all__ = [
+    "audio_stream",
+    "describe_streams",
+    "open_media",
+    "picture_packets",
+    "picture_streams",
+    "short_format",
+    "video_stream",
+]
+
+# What FFmpeg would "play" although no film is in the file: text files, playlists that name other files or
+# hosts, synthetic sources. A still picture has one frame and no time.
+_TEXT_OR_PLAYLIST = set("tty hls applehttp concat concatf dash sdp imf ffmetadata bin rawvideo".split())
+_STILL_PICTURE = {"image2", "image2pipe", "ico"}
+_WEBM_CODECS = set("vp8 vp9 av1 libdav1d libvpx libvpx-vp9 opus vorbis webvtt".split())
+_NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+@contextmanager
+def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
+    """Open a media file for reading. Only local files are ever touched, whatever the file says.
+
+    Args:
+        path: A file of any container FFmpeg reads.
+
+    Yields:
+        The open container.
+
+    Raises:
+        MediaError: If the path is missing, a folder, empty, unreadable, or no media file.
+    """
+    _check_is_file(Path(path))
+    try:
+        # An absolute path, for FFmpeg takes what stands before a colon for a protocol.
+        container = av.open(
+            str(Path(path).absolute()),
+            "r",
+            container_options={"protocol_whitelist": "file"},
+            metadata_errors="replace",
+        )
+    except av.FFmpegError as exc:
+        raise MediaError(_explain_unopened(Path(path), exc)) from exc
+    with container:
+        _check_is_film_or_sound(container, Path(path))
+        yield container
+
+
+def video_stream(container: InputContainer, path: str | os.PathLike[str]) -> VideoStream:
+    """Return the picture stream: the default one, else the first. Cover art is no picture stream.
+
+    Raises:
+        VideoError: If there is none, or none that can be decoded.
+    """
+    name = Path(path).name
+    streams = picture_streams(container)
+    if not streams:
+        raise VideoError(
+            f"{name}: no video stream (found {describe_streams(container)}). "
+            f"cinefoley needs a clip with moving pictures; look at it with `cinefoley doctor {name}`."
+        )
+    usable = [s for s in streams if s.codec_context is not None]
+    if not usable:
+        raise VideoError(
+            f"{name}: its pictures are in a codec that this FFmpeg does not know. Convert it to H.264 first."
+        )
+    return next((s for s in usable if s.disposition & Disposition.default), usable[0])
+
+
+def audio_stream(container: InputContainer, path: str | os.PathLike[str]) -> AudioStream:
+    """Return the sound stream: the default one, else the first.
+
+    Raises:
+        AudioError: If there is none, or none that can be decoded.
+    """
+    usable = [s for s in container.streams.audio if s.codec_context is not None]
+    if not usable:
+        found = describe_streams(container)
+        raise AudioError(f"{Path(path).name}: no sound that can be decoded (found {found}).")
+    return next((s for s in usable if s.disposition & Disposition.default), usable[0])
+
+
+def picture_streams(container: InputContainer) -> list[VideoStream]:
+    """All streams of moving pictures; cover art and thumbnails are left out."""
+    return [s for s in container.streams.video if not s.disposition & _NOT_PICTURES]
+
+
+def describe_streams(container: InputContainer) -> str:
+    """Say in words what a container holds, as in ``1 audio stream, mp4``."""
+    counts: dict[str, int] = {}
+    for stream in container.streams:
+        kind = "cover picture" if stream.disposition & _NOT_PICTURES else f"{stream.type} stream"
+        counts[kind] = counts.get(kind, 0) + 1
+    words = [f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in counts.items()] or ["no stream at all"]
+    return ", ".join([*words, short_format(container)])
+
+
+def short_format(container: InputContainer) -> str:
+    """The container's usual name: ``mp4`` rather than FFmpeg's ``mov,mp4,m4a,3gp,3g2,mj2``."""
+    name = container.format.name
+    if name.startswith("mov,"):
+        return "mov" if container.metadata.get("major_brand", "").startswith("qt") else "mp4"
+    if name.startswith("matroska"):
+        codecs = {s.codec_context.name for s in container.streams if s.codec_context is not None}
+        return "webm" if codecs and codecs <= _WEBM_CODECS else "mkv"
+    return name
+
+
+def picture_packets(container: InputContainer, stream: VideoStream) -> Iterator["Packet[VideoStream]"]:
+    """Yield the coded pictures of ``stream`` in stored order, up to where the file breaks off.
+
+    A last packet that the end of the file has cut is left out; so are the empty packets PyAV flushes with.
+    """
+    held: Packet[VideoStream] | None = None
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            packet = None
+        if packet is None:
+            break
+        if packet.size == 0:
+            continue
+        if held is not None:
+            yield held
+        held = packet
+    if held is not None and not held.is_corrupt:
+        yield held
+
+
+def _check_is_file(path: Path) -> None:
+    try:
+        if not path.exists():
+            raise MediaError(f"{path}: no such file.")
+        if path.is_dir():
+            raise MediaError(f"{path}: is a folder, not a media file. Name the files in it.")
+        if not path.is_file():
+            raise MediaError(f"{path}: is not a regular file. Copy the film to a file first.")
+        if path.stat().st_size == 0:
+            raise MediaError(f"{path.name}: is empty (0 bytes). Copy or download it again.")
+    except OSError as exc:
+        raise MediaError(f"{path}: cannot be read ({exc.strerror}).") from exc
+
+
+def _explain_unopened(path: Path, exc: av.FFmpegError) -> str:
+    if isinstance(exc, OSError):
+        return f"{path}: cannot be read ({exc.strerror})."
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] in {b"ftyp", b"mdat", b"wide", b"free", b"skip"}:
+        return f"{path.name}: its index is missing, so nothing in it can be played: cut off? Get it again."
+    return (
+        f"{path.name}: is not a media file ({path.stat().st_size} bytes that FFmpeg cannot read). "
+        "cinefoley needs a film, such as an mp4, mov, mkv or webm."
+    )
+
+
+def _check_is_film_or_sound(container: InputContainer, path: Path) -> None:
+    names = set(container.format.name.split(","))
+    if names & _TEXT_OR_PLAYLIST:
+        raise MediaError(
+            f"{path.name}: is not a media file (it reads as '{container.format.name}'). "
+            "cinefoley needs a film, such as an mp4, mov, mkv or webm."
+        )
+    if names & _STILL_PICTURE or container.format.name.endswith("_pipe"):
+        raise VideoError(f"{path.name}: is a still picture ({container.format.name}), not a film.")

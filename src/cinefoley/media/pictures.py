@@ -1,0 +1,109 @@
+"""Pictures by time, from a file or from memory, for whoever samples them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cinefoley.errors import VideoError
+from cinefoley.media.decoding import PictureReader
+from cinefoley.media.pixels import Pixels, resize, to_rgb
+
+__all__ = ["FilePictures", "MemoryPictures", "Picture", "PictureSource", "check_reached", "same_size"]
+
+
+class Picture:
+    """One source frame, converted to pixels when first asked for and then kept."""
+
+    __slots__ = ("_load", "_tensor", "index")
+
+    def __init__(self, index: int, load: Callable[[], Pixels]) -> None:
+        self.index = index
+        self._load = load
+        self._tensor: Tensor | None = None
+
+    def tensor(self, size: tuple[int, int] | None) -> Tensor:
+        """The pixels, ``(3, H, W)`` uint8, squashed to ``size``; to be asked for one size only."""
+        if self._tensor is None:
+            pixels = self._load()
+            pixels = pixels if size is None else resize(pixels, size)
+            self._tensor = torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))
+        return self._tensor
+
+
+class PictureSource(Protocol):
+    """Pictures in ascending time; knows, once run through, where the last one ends."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def end(self) -> Fraction: ...
+
+    @property
+    def is_finished(self) -> bool: ...
+
+    def __iter__(self) -> Iterator[tuple[Fraction, Picture]]: ...
+
+
+class FilePictures:
+    """The pictures that a reader decodes."""
+
+    def __init__(self, reader: PictureReader) -> None:
+        self._reader = reader
+        self.name = reader.path.name
+
+    @property
+    def end(self) -> Fraction:
+        """End of the last picture seen so far, in seconds."""
+        return self._reader.end
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the film has been read to its end."""
+        return self._reader.is_finished
+
+    def __iter__(self) -> Iterator[tuple[Fraction, Picture]]:
+        for index, (time, frame) in enumerate(self._reader):
+            yield time, Picture(index, lambda frame=frame: to_rgb(frame))  # type: ignore[misc]
+
+
+class MemoryPictures:
+    """Frames in memory, at given times."""
+
+    def __init__(self, frames: Tensor, times: Sequence[Fraction], duration: Fraction, name: str) -> None:
+        self.name = name
+        self.end = Fraction(0)
+        self.is_finished = False
+        self._frames, self._times, self._duration = frames, times, duration
+
+    def __iter__(self) -> Iterator[tuple[Fraction, Picture]]:
+        for index, time in enumerate(self._times):
+            self.end = time
+            frame = self._frames[index]
+            yield time, Picture(index, lambda frame=frame: frame.permute(1, 2, 0).numpy())  # type: ignore[misc]
+        self.end, self.is_finished = self._duration, True
+
+
+def check_reached(source: PictureSource, start: Fraction) -> None:
+    """Raise if the film has turned out to end before the section that was asked for begins.
+
+    Raises:
+        VideoError: If it has.
+    """
+    if source.is_finished and source.end <= start:
+        raise VideoError(
+            f"{source.name}: the picture lasts {float(source.end):.2f} s, so nothing begins at {float(start):.2f} s. "
+            "Choose an earlier start."
+        )
+
+
+def same_size(pictures: Iterable[Picture], size: tuple[int, int] | None) -> Iterator[tuple[Picture, Tensor]]:
+    """Convert pictures to ``size``, or all to the size of the first where it is None (films may change theirs)."""
+    for picture in pictures:
+        tensor = picture.tensor(size)
+        size = (tensor.shape[1], tensor.shape[2])
+        yield picture, tensor

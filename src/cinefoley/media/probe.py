@@ -1,0 +1,148 @@
+"""What a media file holds, without playing it."""
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from cinefoley.errors import AudioError
+from cinefoley.media.containers import (
+    audio_stream,
+    open_media,
+    picture_packets,
+    picture_streams,
+    short_format,
+    video_stream,
+)
+from cinefoley.media.pixels import display_matrix, has_alpha, rotation_degrees
+from cinefoley.media.timing import claimed_end, seconds
+
+__all__ = ["AudioInfo", "MediaInfo", "VideoInfo", "probe"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoInfo:
+    """A picture stream."""
+
+    codec: str
+    """FFmpeg's name of the codec, such as ``h264``."""
+    width: int
+    """Pixels across, after rotation; a sample aspect ratio is not applied."""
+    height: int
+    """Pixels down, after rotation."""
+    average_rate: Fraction | None
+    """Frames per second on average, where the file or its first seconds tell."""
+    pixel_format: str
+    """FFmpeg's name of the pixel format, such as ``yuv420p``."""
+    bit_depth: int
+    """Bits per component."""
+    has_alpha: bool
+    """Whether pixels can be transparent."""
+    rotation: int
+    """Degrees by which players turn the stored picture counter-clockwise: 0, 90, 180 or 270."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioInfo:
+    """A sound stream."""
+
+    codec: str
+    """FFmpeg's name of the codec, such as ``aac``."""
+    sample_rate: int
+    """Samples per second."""
+    channels: int
+    """Number of channels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaInfo:
+    """What :func:`probe` finds."""
+
+    path: Path
+    """The file."""
+    container: str
+    """The format, such as ``mp4``, ``mkv`` or ``wav``."""
+    duration_s: float | None
+    """Seconds, of the picture where there is one, as the file states it; None where it does not."""
+    video: VideoInfo | None
+    """The picture stream that cinefoley would use. A cover picture is none."""
+    audio: AudioInfo | None
+    """The sound stream that cinefoley would use."""
+
+
+def probe(path: str | os.PathLike[str]) -> MediaInfo:
+    """Look into a media file. At most one picture is decoded (rotation is known only then).
+
+    Args:
+        path: A file of any container FFmpeg reads.
+
+    Returns:
+        Its container and streams. A file with sound alone is no error: ``video`` is None.
+
+    Raises:
+        MediaError: If the path is missing, a folder, empty, unreadable, or no media file.
+        VideoError: If it is a still picture, or its pictures are in an unknown codec.
+
+    Example:
+        >>> probe("rain.mp4").video.codec  # doctest: +SKIP
+        'h264'
+    """
+    with open_media(path) as container:
+        audio = _probe_audio(container, path)
+        duration = _stated_duration(container)
+        video = _probe_video(container, path)
+        return MediaInfo(
+            path=Path(path), container=short_format(container), duration_s=duration, video=video, audio=audio
+        )
+
+
+def _stated_duration(container: InputContainer) -> float | None:
+    for stream in picture_streams(container):
+        end = claimed_end(container, stream)
+        if end is not None:
+            return float(end - (seconds(stream.start_time, stream.time_base) or 0))
+    return None if container.duration is None else container.duration / av.time_base
+
+
+def _probe_audio(container: InputContainer, path: str | os.PathLike[str]) -> AudioInfo | None:
+    try:
+        context = audio_stream(container, path).codec_context
+    except AudioError:
+        return None
+    return AudioInfo(codec=context.name, sample_rate=context.sample_rate, channels=context.channels)
+
+
+def _probe_video(container: InputContainer, path: str | os.PathLike[str]) -> VideoInfo | None:
+    if not picture_streams(container):
+        return None
+    stream = video_stream(container, path)
+    context = stream.codec_context
+    turns = _rotation(container, stream)
+    width, height = (context.height, context.width) if turns % 180 else (context.width, context.height)
+    return VideoInfo(
+        codec=context.name,
+        width=width,
+        height=height,
+        average_rate=stream.average_rate,
+        pixel_format=context.pix_fmt or "unknown",
+        bit_depth=max((c.bits for c in context.format.components), default=8) if context.pix_fmt else 8,
+        has_alpha=has_alpha(context.format) if context.pix_fmt else False,
+        rotation=turns,
+    )
+
+
+def _rotation(container: InputContainer, stream: VideoStream) -> int:
+    """PyAV shows the display matrix of a stream only on its frames."""
+    for packet in islice(picture_packets(container, stream), 32):
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            continue
+        if frames:
+            return rotation_degrees(display_matrix(frames[0]))
+    return 0

@@ -1,0 +1,105 @@
+"""Outputs that appear whole or not at all."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cinefoley.errors import OutputError
+
+__all__ = ["cause_of_failed_write", "written_aside"]
+
+_OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it when the block succeeds, remove it when it fails.
+
+    Nothing but a finished file is ever seen under ``path``, also after Ctrl-C: an older file there stays
+    until the new one is complete. The temporary file already exists, empty, in the same folder (so the
+    rename cannot cross a file system); its name ends in ``.part``, so writers must be told their format.
+
+    Args:
+        path: Where the output shall be. Its folder must exist.
+
+    Yields:
+        The temporary path to write to.
+
+    Raises:
+        OutputError: If the folder is missing or closed to us, ``path`` is a folder, or the disk fills up
+            while the block writes. Any other error of the block passes through unchanged.
+    """
+    target = Path(path)
+    temporary = _make_temporary(target)
+    try:
+        yield temporary
+        _flush_to_disk(temporary)
+        temporary.replace(target)
+    except OSError as exc:
+        if not _concerns(exc, temporary):
+            raise
+        raise OutputError(_explain(exc, target)) from exc
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def cause_of_failed_write(path: Path) -> OSError:
+    """Find out why a library that hides its error number could not go on writing to ``path``.
+
+    libsndfile reports a full disk as "System error" without a number; one more write tells.
+
+    Args:
+        path: The file whose writing failed; 64 KiB are appended to it.
+
+    Returns:
+        The error of that write, or ``EIO`` where the write succeeds.
+    """
+    try:
+        with path.open("ab", buffering=0) as file:
+            for _ in range(16):
+                file.write(bytes(4096))
+    except OSError as exc:
+        return exc
+    return OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+
+def _make_temporary(target: Path) -> Path:
+    if target.is_dir():
+        raise OutputError(f"{target}: is a folder; a file name is needed here.")
+    temporary = target.parent / f".cinefoley-{secrets.token_hex(8)}.part"
+    try:
+        temporary.open("xb").close()
+    except OSError as exc:
+        raise OutputError(_explain(exc, target)) from exc
+    return temporary
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Some file systems (network ones, quotas) report a full disk only here."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _concerns(exc: OSError, temporary: Path) -> bool:
+    """Whether ``exc`` is about the output, and not, say, about an input that went missing."""
+    if exc.filename is None:
+        return exc.errno in _OUT_OF_SPACE | {errno.EIO, errno.EROFS}
+    return os.fspath(exc.filename) == str(temporary) or exc.errno in _OUT_OF_SPACE
+
+
+def _explain(exc: OSError, target: Path) -> str:
+    if exc.errno in _OUT_OF_SPACE:
+        return (
+            f"{target}: no space left ({exc.strerror}); nothing was kept. Free some space or write elsewhere."
+        )
+    if exc.errno in {errno.ENOENT, errno.ENOTDIR}:
+        return f"{target}: the folder {target.parent} does not exist. Make it first, or write elsewhere."
+    if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return f"{target}: no permission to write in {target.parent}. Choose a folder of yours."
+    return f"{target}: cannot be written ({exc.strerror or exc})."
