@@ -26,9 +26,9 @@ __all__ = [
 
 # What FFmpeg would "play" although no film is in the file: text files, playlists that name other files or
 # hosts, synthetic sources. A still picture has one frame and no time.
-_TEXT_OR_PLAYLIST = set("tty hls applehttp concat concatf dash sdp imf ffmetadata bin rawvideo".split())
+_TEXT_OR_PLAYLIST = {"tty", "hls", "applehttp", "concat", "concatf", "dash", "sdp", "imf", "bin", "rawvideo"}
 _STILL_PICTURE = {"image2", "image2pipe", "ico"}
-_WEBM_CODECS = set("vp8 vp9 av1 libdav1d libvpx libvpx-vp9 opus vorbis webvtt".split())
+_WEBM_CODECS = {"vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9", "opus", "vorbis", "webvtt"}
 _NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 
 

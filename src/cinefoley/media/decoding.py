@@ -68,8 +68,8 @@ class PictureReader:
         first = next(frames, None)
         if first is None:
             raise VideoError(
-                f"{self.path.name}: has a video stream ({self._stream.codec_context.name}) but no picture in it can be "
-                f"decoded. Export the clip again; look at it with `cinefoley doctor {self.path.name}`."
+                f"{self.path.name}: no picture in its {self._stream.codec_context.name} video stream "
+                f"can be decoded. Export the clip again; look at it with `cinefoley doctor {self.path.name}`."
             )
         origin = self._origin = first[0]
         if self.start > _SEEK_FROM_S:
@@ -86,7 +86,7 @@ class PictureReader:
         self._warn_of_losses(origin)
 
     def count_skipped(self) -> int:
-        """How many pictures a seek has passed over: 0 without a seek, else read from the file without decoding."""
+        """How many pictures a seek has passed over; counted in the file without decoding."""
         if not self.has_skipped:
             return 0
         with open_media(self.path) as container:
@@ -107,7 +107,8 @@ class PictureReader:
             time = seconds(decoded.pts, decoded.time_base)
             time = next_time if time is None else time
             next_time = time + (seconds(decoded.duration or None, decoded.time_base) or self._frame_length)
-            # What is lost before the first good picture, or after the last, is a matter of where the film was cut.
+            # What is lost before the first good picture, or after the last, is a matter of where the film
+            # was cut.
             self._damaged += lost_since if is_started else 0
             lost_since, is_started = 0, True
             yield time, next_time, decoded
@@ -153,15 +154,15 @@ class PictureReader:
         if self._damaged:
             count = f"{self._damaged} picture{'s' if self._damaged > 1 else ''}"
             warnings.warn(
-                f"{self.path.name}: {count} could not be decoded and {'were' if self._damaged > 1 else 'was'} skipped; "
-                "the picture before is shown instead.",
+                f"{self.path.name}: skipped {count} that cannot be decoded; the one before is shown instead.",
                 MediaWarning,
                 stacklevel=3,
             )
         claimed = None if self._claimed_end is None else self._claimed_end - origin
         if claimed is not None and self.end < claimed - Fraction(1, 10) - self._frame_length:
             warnings.warn(
-                f"{self.path.name}: is cut off or damaged: used the first {float(self.end):.1f} s of {float(claimed):.1f} s.",
+                f"{self.path.name}: is cut off or damaged: used the first {float(self.end):.1f} s "
+                f"of {float(claimed):.1f} s.",
                 MediaWarning,
                 stacklevel=3,
             )

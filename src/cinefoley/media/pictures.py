@@ -38,13 +38,19 @@ class PictureSource(Protocol):
     """Pictures in ascending time; knows, once run through, where the last one ends."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What messages call the source."""
+        ...
 
     @property
-    def end(self) -> Fraction: ...
+    def end(self) -> Fraction:
+        """End of the last picture seen so far, in seconds."""
+        ...
 
     @property
-    def is_finished(self) -> bool: ...
+    def is_finished(self) -> bool:
+        """Whether all pictures have been seen."""
+        ...
 
     def __iter__(self) -> Iterator[tuple[Fraction, Picture]]: ...
 
@@ -96,13 +102,13 @@ def check_reached(source: PictureSource, start: Fraction) -> None:
     """
     if source.is_finished and source.end <= start:
         raise VideoError(
-            f"{source.name}: the picture lasts {float(source.end):.2f} s, so nothing begins at {float(start):.2f} s. "
-            "Choose an earlier start."
+            f"{source.name}: the picture lasts {float(source.end):.2f} s, so nothing begins at "
+            f"{float(start):.2f} s. Choose an earlier start."
         )
 
 
 def same_size(pictures: Iterable[Picture], size: tuple[int, int] | None) -> Iterator[tuple[Picture, Tensor]]:
-    """Convert pictures to ``size``, or all to the size of the first where it is None (films may change theirs)."""
+    """Convert pictures to ``size``; where it is None, all to the size of the first (films may change)."""
     for picture in pictures:
         tensor = picture.tensor(size)
         size = (tensor.shape[1], tensor.shape[2])

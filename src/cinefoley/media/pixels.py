@@ -42,7 +42,7 @@ def has_alpha(pixel_format: VideoFormat) -> bool:
 
 
 def rotation_degrees(matrix: tuple[int, int, int, int]) -> int:
-    """Degrees counter-clockwise of a display matrix, to the nearest quarter turn; mirroring is not counted."""
+    """Degrees counter-clockwise of a display matrix, to the nearest quarter turn, without mirroring."""
     a, b, _, _ = matrix
     if abs(b) > abs(a):
         return 90 if b < 0 else 270

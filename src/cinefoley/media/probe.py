@@ -114,7 +114,9 @@ def _probe_audio(container: InputContainer, path: str | os.PathLike[str]) -> Aud
         context = audio_stream(container, path).codec_context
     except AudioError:
         return None
-    return AudioInfo(codec=context.name, sample_rate=context.sample_rate, channels=context.channels)
+    return AudioInfo(
+        codec=context.codec.canonical_name, sample_rate=context.sample_rate, channels=context.channels
+    )
 
 
 def _probe_video(container: InputContainer, path: str | os.PathLike[str]) -> VideoInfo | None:
@@ -122,17 +124,20 @@ def _probe_video(container: InputContainer, path: str | os.PathLike[str]) -> Vid
         return None
     stream = video_stream(container, path)
     context = stream.codec_context
-    turns = _rotation(container, stream)
-    width, height = (context.height, context.width) if turns % 180 else (context.width, context.height)
+    rotation = _rotation(container, stream)
+    width, height = (
+        (context.width, context.height) if rotation % 180 == 0 else (context.height, context.width)
+    )
+    form = context.format
     return VideoInfo(
-        codec=context.name,
+        codec=context.codec.canonical_name,
         width=width,
         height=height,
         average_rate=stream.average_rate,
-        pixel_format=context.pix_fmt or "unknown",
-        bit_depth=max((c.bits for c in context.format.components), default=8) if context.pix_fmt else 8,
-        has_alpha=has_alpha(context.format) if context.pix_fmt else False,
-        rotation=turns,
+        pixel_format=form.name if form else "unknown",
+        bit_depth=max((c.bits for c in form.components), default=8) if form else 8,
+        has_alpha=has_alpha(form) if form else False,
+        rotation=rotation,
     )
 
 

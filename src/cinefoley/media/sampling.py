@@ -89,7 +89,7 @@ def as_rate(fps: Seconds) -> Fraction:
 
 
 def frame_count(duration: Fraction, fps: Fraction) -> int:
-    """How many frames at ``fps`` show a picture of ``duration`` seconds: as many as fit, rounded, at least one.
+    """How many frames at ``fps`` show ``duration`` seconds: as many as fit, rounded, at least one.
 
     Source: FFmpeg's ``fps`` filter, which rounds the end as it rounds every frame.
     """

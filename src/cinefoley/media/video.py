@@ -71,7 +71,8 @@ def load_video(
     Args:
         path: Any film that FFmpeg reads.
         fps: Frames per second to sample at; may lie above the film's own rate.
-        size: Height and width to squash to (antialiased, aspect ratio not kept); None keeps the upright frame.
+        size: Height and width to squash to (antialiased, aspect ratio not kept); None keeps the upright
+            frame.
         start: Seconds from the first picture.
         duration: Seconds to read; None, or more than there is, reads to the end.
 

@@ -28,10 +28,10 @@ def stream_windows(
 ) -> Iterator[Tensor]:
     """Yield windows of a film one after the other, from a single decode, however long the film.
 
-    Frames are sampled from each window's own start: frame n of the window at ``s`` is the last source frame with
-    a time before ``s + (n + 1/2) / fps``, so nothing drifts where a window is no whole number of frames. Past the
-    end of the picture, or of the section, the last frame is repeated. Only the windows that overlap at one place
-    are held in memory.
+    Frames are sampled from each window's own start: frame n of the window at ``s`` is the last source frame
+    with a time before ``s + (n + 1/2) / fps``, so nothing drifts where a window is no whole number of
+    frames. Past the end of the picture, or of the section, the last frame is repeated. Only the windows
+    that overlap at one place are held in memory.
 
     Args:
         path: Any film that FFmpeg reads.
@@ -114,7 +114,7 @@ def _assemble(
     size: tuple[int, int] | None,
     section: Section,
 ) -> Iterator[Tensor]:
-    """Sample every window in one pass; a window is complete before any later one, because all are equally long."""
+    """Sample every window in one pass; windows end in their order, because all are equally long."""
     schedule, twin = tee(window_schedule(begins, frames_per_window, fps, end=section.end))
     picked = pick_frames(source, (instant for instant, _ in schedule))
     open_windows: dict[int, list[Tensor]] = {}

@@ -1,0 +1,33 @@
+"""Files to tensors and back: films, frames, sound. The only room that knows PyAV."""
+
+from cinefoley.media.audio import read_audio, write_audio
+from cinefoley.media.audio_writer import AudioWriter
+from cinefoley.media.mux import film_suffix, picture_hash, replace_audio
+from cinefoley.media.probe import AudioInfo, MediaInfo, VideoInfo, probe
+from cinefoley.media.save import save_video
+from cinefoley.media.timing import picture_duration
+from cinefoley.media.video import Video, load_video, resample_video, video_from_frames
+from cinefoley.media.windows import sample_windows, stream_windows
+from cinefoley.media.writing import written_aside
+
+__all__ = [
+    "AudioInfo",
+    "AudioWriter",
+    "MediaInfo",
+    "Video",
+    "VideoInfo",
+    "film_suffix",
+    "load_video",
+    "picture_duration",
+    "picture_hash",
+    "probe",
+    "read_audio",
+    "replace_audio",
+    "resample_video",
+    "sample_windows",
+    "save_video",
+    "stream_windows",
+    "video_from_frames",
+    "write_audio",
+    "written_aside",
+]
