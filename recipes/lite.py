@@ -1,0 +1,154 @@
+"""Train `lite`, the default model, from nothing on the Foley stage.
+
+    python recipes/lite.py                     # every stage, resuming whatever is unfinished
+    python recipes/lite.py --only ldm          # one stage
+
+Stages: clips (rendered and cached), encoder, autoencoder, latents, ldm, assemble. All of them keep their state under
+``runs/lite``; stop and start at will. What was measured is printed by ``recipes/lite_figures.py``.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+from diffusers.models.attention_processor import AttnProcessor
+from torch import Tensor, nn
+
+from cinefoley.config.model import ModelConfig
+from cinefoley.config.presets import lite
+from cinefoley.config.training import TrainConfig
+from cinefoley.data.stage_clips import StageClips, prepare_stage_clips
+from cinefoley.models.build import (
+    build_autoencoder,
+    build_conditioner,
+    build_denoiser,
+    build_scheduler,
+    build_video_encoder,
+)
+from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.training.autoencoder import AutoencoderTask
+from cinefoley.training.engine import Task, fit
+from cinefoley.training.ldm import LatentDiffusionTask
+from cinefoley.training.video_encoder import VideoEncoderTask
+
+TRAIN_CLIPS = 4096
+ENCODER = TrainConfig(
+    steps=1000, batch_size=16, learning_rate=1e-3, warmup_steps=50, weight_decay=0.02, seed=11, checkpoint_every=100
+)
+AUTOENCODER = TrainConfig(
+    steps=2500, batch_size=16, learning_rate=1e-3, warmup_steps=100, weight_decay=0.0, betas=(0.9, 0.99), seed=12
+)
+LDM = TrainConfig(
+    steps=6000,
+    batch_size=16,
+    learning_rate=8e-4,
+    warmup_steps=100,
+    betas=(0.9, 0.99),
+    ema_decay=0.999,
+    seed=13,
+    checkpoint_every=200,
+)
+
+
+def main() -> None:
+    """Run the stages that are asked for, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=Path, default=Path("runs/lite"), help="where every stage keeps its state")
+    parser.add_argument("--only", choices=["clips", "encoder", "autoencoder", "latents", "ldm", "assemble"])
+    parser.add_argument("--out", type=Path, default=Path("src/cinefoley/assets/lite"), help="the model folder")
+    args = parser.parse_args()
+    model = lite()
+    stages = [args.only] if args.only else ["clips", "encoder", "autoencoder", "latents", "ldm", "assemble"]
+    for stage in stages:
+        if stage == "clips":
+            _clips(model, args.runs)
+        elif stage == "encoder":
+            _train_encoder(model, args.runs)
+        elif stage == "autoencoder":
+            _train_autoencoder(model, args.runs)
+        elif stage == "latents":
+            _encode_all(model, args.runs)
+        elif stage == "ldm":
+            _train_ldm(model, args.runs)
+        else:
+            _assemble(model, args.runs, args.out)
+
+
+def _clips(model: ModelConfig, runs: Path) -> StageClips:
+    workers = os.cpu_count() or 1
+    return prepare_stage_clips(
+        TRAIN_CLIPS, split="train", config=model.foley, cache_dir=runs / "cache", workers=workers
+    )
+
+
+def _train_encoder(model: ModelConfig, runs: Path) -> None:
+    torch.manual_seed(ENCODER.seed)  # initial weights only
+    encoder = build_video_encoder(model.video_encoder)
+    task = VideoEncoderTask(encoder, _clips(model, runs))
+    _fit(task, ENCODER, runs / "encoder")
+    encoder.save_pretrained(runs / "encoder" / "final")
+
+
+def _train_autoencoder(model: ModelConfig, runs: Path) -> None:
+    torch.manual_seed(AUTOENCODER.seed)
+    autoencoder = build_autoencoder(model.autoencoder).to(memory_format=torch.channels_last)
+    _fit(AutoencoderTask(autoencoder, _clips(model, runs).mels), AUTOENCODER, runs / "autoencoder")
+    autoencoder.save_pretrained(runs / "autoencoder" / "final")
+
+
+@torch.no_grad()
+def _encode_all(model: ModelConfig, runs: Path) -> None:
+    """Features of every clip, and the latents' posteriors at unit scale."""
+    clips = _clips(model, runs)
+    encoder = VideoEncoder.from_pretrained(runs / "encoder" / "final").eval()
+    autoencoder = AutoencoderKL.from_pretrained(runs / "autoencoder" / "final").eval()
+    features: list[Tensor] = []
+    means: list[Tensor] = []
+    stds: list[Tensor] = []
+    for start in range(0, len(clips), 16):
+        features.append(encoder(clips.frames[start : start + 16].float() / 255))
+        pictures = clips.mels[start : start + 16].float()[:, None]
+        posterior = autoencoder.encode(pictures.expand(-1, model.autoencoder.channels, -1, -1)).latent_dist
+        means.append(posterior.mean)
+        stds.append(posterior.std)
+    scale = 1 / float(torch.cat(means).std())
+    stored = {"features": torch.cat(features), "means": torch.cat(means) * scale, "stds": torch.cat(stds) * scale}
+    torch.save(stored | {"scale": torch.tensor(scale)}, runs / "latents.pt")
+    print(f"latents: scale {scale:.4f}, mean {float(stored['means'].mean()):.3f}, noise {float(stored['stds'].mean()):.3f}")
+
+
+def _train_ldm(model: ModelConfig, runs: Path) -> None:
+    stored = torch.load(runs / "latents.pt", weights_only=True)
+    torch.manual_seed(LDM.seed)
+    denoiser = build_denoiser(model.denoiser).to(memory_format=torch.channels_last)
+    denoiser.set_attn_processor(AttnProcessor())  # at these widths plain attention trains faster than the fused one
+    conditioner = build_conditioner(model)
+    # features have unit norm over 512 numbers; this brings the context to unit variance from the start
+    nn.init.normal_(conditioner.projection.weight, std=1.0)
+    task = LatentDiffusionTask(
+        denoiser,
+        conditioner,
+        build_scheduler(model.denoiser),
+        means=stored["means"],
+        stds=stored["stds"],
+        video_features=stored["features"],
+        null_condition=model.foley.null_condition,
+    )
+    _fit(task, LDM, runs / "ldm")
+    denoiser.save_pretrained(runs / "ldm" / "unet")
+    conditioner.save_pretrained(runs / "ldm" / "conditioner")
+
+
+def _assemble(model: ModelConfig, runs: Path, out: Path) -> None:
+    raise NotImplementedError
+
+
+def _fit(task: Task, config: TrainConfig, run_dir: Path) -> None:
+    fit(task, config, run_dir, on_log=lambda line: print(run_dir.name, json.dumps(line), flush=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Shapes of a model's networks."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cinefoley.config.foley import FoleyConfig
+
+__all__ = ["AutoencoderConfig", "DenoiserConfig", "ModelConfig", "VideoEncoderConfig"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoEncoderConfig:
+    """SlowOnly ResNet of CAVP; the defaults are its R50."""
+
+    width: int = 64
+    """Channels of the stem."""
+    blocks: tuple[int, ...] = (3, 4, 6, 3)
+    """Bottleneck blocks per stage."""
+    temporal_kernels: tuple[int, ...] = (1, 1, 3, 3)
+    """Frames that the first convolution of each stage's blocks spans."""
+    feature_dim: int = 512
+    """Width of the features."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoencoderConfig:
+    """KL autoencoder of mel spectrograms; the defaults are Stable Diffusion's kl-f8, as Diff-Foley uses it."""
+
+    channels: int = 3
+    """Channels of the picture; a mel is repeated to fill them, and the first is read back."""
+    block_out_channels: tuple[int, ...] = (128, 256, 512, 512)
+    """Channels per level; every level but the last halves both sides."""
+    layers_per_block: int = 2
+    """Residual blocks per level of the encoder (the decoder has one more)."""
+    latent_channels: int = 4
+    """Channels of the latents."""
+    scaling_factor: float = 0.18215
+    """Factor that brings latents to unit variance."""
+    norm_num_groups: int = 32
+    """Groups of every group norm."""
+    has_middle_attention: bool = True
+    """Whether the lowest level attends to itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenoiserConfig:
+    """Conditional UNet; the defaults are Stable Diffusion 1.x with context 768, as Diff-Foley uses it."""
+
+    latent_channels: int = 4
+    """Channels of the latents, in and out."""
+    block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280)
+    """Channels per level."""
+    has_attention: tuple[bool, ...] = (True, True, True, False)
+    """Levels with transformer blocks."""
+    layers_per_block: int = 2
+    """Residual blocks per level on the way down (one more on the way up)."""
+    num_heads: int = 8
+    """Attention heads at every level."""
+    context_dim: int = 768
+    """Width of the conditioner's output."""
+    norm_num_groups: int = 32
+    """Groups of every group norm."""
+    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
+    """What the network predicts: the noise (paper, Eq. 3), or the velocity of Salimans & Ho, 2022."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """All networks of one model, and the window they share."""
+
+    foley: FoleyConfig = field(default_factory=FoleyConfig)
+    """Window, frame size and mel."""
+    video_encoder: VideoEncoderConfig = field(default_factory=VideoEncoderConfig)
+    """The video encoder."""
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    """The mel autoencoder."""
+    denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
+    """The denoiser."""
+    max_frames: int = 40
+    """Positions of the conditioner."""

@@ -1,0 +1,85 @@
+"""Published settings, and ours, spelled out; a test pins every number of the publications."""
+
+from cinefoley.config.foley import FoleyConfig
+from cinefoley.config.mel import MelConfig
+from cinefoley.config.model import AutoencoderConfig, DenoiserConfig, ModelConfig, VideoEncoderConfig
+
+__all__ = ["diff_foley", "lite"]
+
+
+def diff_foley() -> ModelConfig:
+    """Diff-Foley (Luo et al., NeurIPS 2023), the paper's generator."""
+    return ModelConfig(
+        foley=FoleyConfig(
+            mel=MelConfig(sample_rate=16000, n_fft=1024, hop_length=256, n_mels=128, f_min=125.0, f_max=7600.0),
+            mel_frames=512,
+            video_fps=4.0,
+            video_frames=32,
+            frame_size=(224, 224),
+            null_condition="zero_context",
+        ),
+        video_encoder=VideoEncoderConfig(
+            width=64, blocks=(3, 4, 6, 3), temporal_kernels=(1, 1, 3, 3), feature_dim=512
+        ),
+        autoencoder=AutoencoderConfig(
+            channels=3,
+            block_out_channels=(128, 256, 512, 512),
+            layers_per_block=2,
+            latent_channels=4,
+            scaling_factor=0.18215,
+            norm_num_groups=32,
+        ),
+        denoiser=DenoiserConfig(
+            latent_channels=4,
+            block_out_channels=(320, 640, 1280, 1280),
+            has_attention=(True, True, True, False),
+            layers_per_block=2,
+            num_heads=8,
+            context_dim=768,
+            norm_num_groups=32,
+            prediction_type="epsilon",
+        ),
+        max_frames=40,
+    )
+
+
+def lite() -> ModelConfig:
+    """The small default model: the same parts, trained from nothing on the Foley stage.
+
+    It departs from Diff-Foley where size or a short training asks for it: 64-pixel frames; hop 250, so that 32
+    frames and 512 mel frames both last 8.000 s; one-channel pictures in the autoencoder; and the denoiser
+    predicts velocity, whose loss weighs the early, structure-giving steps more than the noise's does.
+    """
+    return ModelConfig(
+        foley=FoleyConfig(
+            mel=MelConfig(hop_length=250),
+            mel_frames=512,
+            video_fps=4.0,
+            video_frames=32,
+            frame_size=(64, 64),
+            null_condition="zero_context",
+        ),
+        video_encoder=VideoEncoderConfig(
+            width=32, blocks=(1, 1, 2, 1), temporal_kernels=(1, 3, 3, 3), feature_dim=512
+        ),
+        autoencoder=AutoencoderConfig(
+            channels=1,
+            block_out_channels=(16, 32, 64, 128),
+            layers_per_block=1,
+            latent_channels=4,
+            scaling_factor=1.0,
+            norm_num_groups=8,
+            has_middle_attention=False,
+        ),
+        denoiser=DenoiserConfig(
+            latent_channels=4,
+            block_out_channels=(32, 64, 128, 128),
+            has_attention=(False, True, True, True),
+            layers_per_block=1,
+            num_heads=4,
+            context_dim=768,
+            norm_num_groups=16,
+            prediction_type="v_prediction",
+        ),
+        max_frames=40,
+    )

@@ -1,0 +1,1 @@
+"""Clips for training: pictures at the encoder's rate beside the mel of their sound."""

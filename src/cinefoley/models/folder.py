@@ -1,0 +1,117 @@
+"""Reading model folders strictly: every key present, every shape right, every number finite."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from cinefoley.config.foley import FoleyConfig
+from cinefoley.errors import CheckpointMismatchError, MissingWeightsError, WeightsError
+from cinefoley.models.conditioner import Conditioner
+from cinefoley.models.video_encoder import VideoEncoder
+
+__all__ = ["PARTS", "load_foley_config", "load_part", "load_scheduler"]
+
+PARTS: dict[str, type[Any]] = {
+    "video_encoder": VideoEncoder,
+    "conditioner": Conditioner,
+    "unet": UNet2DConditionModel,
+    "vae": AutoencoderKL,
+}
+"""Parts with weights that every model folder has, and their classes."""
+
+_WEIGHTS = "diffusion_pytorch_model*.safetensors"
+
+
+def load_part(folder: Path, part_class: type[Any], *, dtype: torch.dtype | None = None) -> nn.Module:
+    """Load one part of a model, ready for inference.
+
+    Args:
+        folder: Holds ``config.json`` and one or more safetensors files.
+        part_class: A diffusers ``ModelMixin``.
+        dtype: What to store the weights in; None means float32, whatever the file has.
+
+    Raises:
+        MissingWeightsError: If the folder, its configuration or its weights are not there.
+        CheckpointMismatchError: If keys are missing or left over, shapes differ, or a number is not finite.
+        WeightsError: If a file is damaged.
+    """
+    config_file = folder / "config.json"
+    files = sorted(folder.glob(_WEIGHTS))
+    if not config_file.is_file() or not files:
+        found = "no config.json" if folder.is_dir() and not config_file.is_file() else "no weights"
+        found = found if folder.is_dir() else "no such folder"
+        raise MissingWeightsError(
+            f"{folder}: {found}; expected config.json and {_WEIGHTS} of a {part_class.__name__}. "
+            "Look at the model with `cinefoley doctor`, or name another folder with --model."
+        )
+    try:
+        config = json.loads(config_file.read_text())
+        module: nn.Module = part_class.from_config(config)
+        state: dict[str, Tensor] = {}
+        for file in files:
+            state |= load_file(file)
+    except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError, TypeError, ValueError) as exc:
+        raise WeightsError(f"{folder}: damaged or not a {part_class.__name__} ({exc}). Fetch or save it again.") from exc
+    _check(folder, module, state)
+    module.load_state_dict(state)
+    return module.to(dtype or torch.float32).eval()
+
+
+def load_foley_config(folder: Path) -> FoleyConfig:
+    """Read ``foley_config.json`` of a model folder.
+
+    Raises:
+        MissingWeightsError: If the folder or the file does not exist.
+        WeightsError: If the file is not a configuration.
+    """
+    path = folder / FoleyConfig.FILE_NAME
+    if not path.is_file():
+        raise MissingWeightsError(
+            f"{folder} is not a model folder: no {FoleyConfig.FILE_NAME} in it. "
+            "Name a bundled model (`lite`), a folder saved by cinefoley, or a hub id with --model."
+        )
+    try:
+        return FoleyConfig.load(folder)
+    except (ValueError, TypeError, KeyError) as exc:
+        raise WeightsError(f"{path}: not a valid configuration ({exc}).") from exc
+
+
+def load_scheduler(folder: Path) -> DPMSolverMultistepScheduler:
+    """Read the noise schedule of a model folder.
+
+    Raises:
+        MissingWeightsError: If it is not there.
+        WeightsError: If it is not a schedule.
+    """
+    if not (folder / "scheduler_config.json").is_file():
+        raise MissingWeightsError(f"{folder}: no scheduler_config.json, so the model's noise schedule is unknown.")
+    try:
+        return DPMSolverMultistepScheduler.from_pretrained(folder, local_files_only=True)
+    except (ValueError, OSError, TypeError) as exc:
+        raise WeightsError(f"{folder}: not a noise schedule ({exc}).") from exc
+
+
+def _check(folder: Path, module: nn.Module, state: dict[str, Tensor]) -> None:
+    expected = module.state_dict()
+    missing = [key for key in expected if key not in state]
+    unexpected = [key for key in state if key not in expected]
+    if missing or unexpected:
+        first = (missing or unexpected)[0]
+        raise CheckpointMismatchError(
+            f"{folder} does not fit its config.json ({type(module).__name__}): {len(missing)} keys missing, "
+            f"{len(unexpected)} unexpected, first {first!r}."
+        )
+    for key, value in state.items():
+        if value.shape != expected[key].shape:
+            raise CheckpointMismatchError(
+                f"{folder}: {key!r} has shape {tuple(value.shape)}, its config.json asks for "
+                f"{tuple(expected[key].shape)}."
+            )
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise CheckpointMismatchError(f"{folder}: {key!r} holds NaN or infinite numbers. Fetch or train it again.")

@@ -1,0 +1,87 @@
+"""From the name of a model to its parts."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cinefoley.errors import CinefoleyError, MissingWeightsError
+from cinefoley.models.folder import PARTS, load_foley_config, load_part, load_scheduler
+from cinefoley.models.video_encoder import VideoEncoder
+
+__all__ = ["BUNDLED", "load_components", "load_video_encoder", "resolve_model"]
+
+BUNDLED = ("lite",)
+"""Models inside the package; their names are reserved, a folder of that name is given as ``./lite``."""
+
+
+def resolve_model(name: str | Path, **hub_options: Any) -> Path:
+    """Find the folder of a model.
+
+    Args:
+        name: A bundled name, a folder, or a hub id ``owner/name``; only the last goes online.
+        hub_options: ``revision``, ``cache_dir``, ``local_files_only`` and so on, for the hub.
+
+    Raises:
+        MissingWeightsError: If there is no such model.
+    """
+    if str(name) in BUNDLED:
+        return Path(str(files("cinefoley"))) / "assets" / str(name)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    parts = str(name).split("/")
+    if isinstance(name, Path) or len(parts) != 2 or not all(parts) or parts[0] in (".", "..", "~"):
+        raise MissingWeightsError(
+            f"No model {str(name)!r}: it is neither bundled ({', '.join(BUNDLED)}), nor a folder, nor a hub id "
+            "like owner/name. Name one of these with --model."
+        )
+    return _download(str(name), **hub_options)
+
+
+def load_components(folder: Path, *, dtype: torch.dtype | None = None) -> dict[str, Any]:
+    """Load every part of a model folder, strictly.
+
+    Returns:
+        Arguments for ``FoleyPipeline``.
+
+    Raises:
+        WeightsError: If a part is missing, damaged or does not fit; the message names it.
+    """
+    components: dict[str, Any] = {"foley_config": load_foley_config(folder)}
+    for name, part_class in PARTS.items():
+        components[name] = load_part(folder / name, part_class, dtype=dtype)
+    components["scheduler"] = load_scheduler(folder / "scheduler")
+    student = folder / "video_encoder_student"
+    components["video_encoder_student"] = (
+        load_part(student, VideoEncoder, dtype=dtype) if student.is_dir() else None
+    )
+    return components
+
+
+def load_video_encoder(folder: str | Path, *, dtype: torch.dtype | None = None) -> VideoEncoder:
+    """Load a student, or any other video encoder, that lies in a folder of its own.
+
+    Raises:
+        WeightsError: If the folder holds none.
+    """
+    encoder = load_part(Path(folder).expanduser(), VideoEncoder, dtype=dtype)
+    assert isinstance(encoder, VideoEncoder)
+    return encoder
+
+
+def _download(name: str, **hub_options: Any) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        patterns = ["*.json", "*.safetensors", "README.md"]
+        return Path(snapshot_download(name, allow_patterns=patterns, **hub_options))
+    except CinefoleyError:
+        raise
+    except Exception as exc:  # the hub's client raises many unrelated classes: HTTP, OS, value and cache errors
+        raise MissingWeightsError(
+            f"Model {name!r} is neither bundled nor a folder, and could not be fetched from the hub "
+            f"({type(exc).__name__}: {str(exc).splitlines()[0] if str(exc) else 'no details'}). "
+            "Check the name and the network, or name a folder with --model."
+        ) from exc

@@ -1,0 +1,77 @@
+"""How a film of any length is cut into windows, and how their sounds are joined."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["CrossFader", "WindowPlan", "plan_windows"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowPlan:
+    """Windows over a film, in samples of its sound."""
+
+    starts: tuple[int, ...]
+    """First sample of each window, evenly spread; the last window ends with the film."""
+    window: int
+    """Samples in a window."""
+    total: int
+    """Samples in the film."""
+    fade: int
+    """Samples of each cross-fade, in the middle of the overlap of two windows."""
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def joint(self, index: int) -> int:
+        """First sample of the cross-fade from window ``index - 1`` to window ``index``."""
+        overlap = self.starts[index - 1] + self.window - self.starts[index]
+        return self.starts[index] + (overlap - self.fade) // 2
+
+
+def plan_windows(total: int, *, window: int, overlap: int) -> WindowPlan:
+    """Spread as few windows as possible so that neighbours overlap by at least ``overlap`` samples.
+
+    Args:
+        total: Samples in the film, at least 1. A film shorter than a window gets one window.
+        window: Samples in a window.
+        overlap: Least overlap, and length of the cross-fade, in samples; under half a window.
+
+    Raises:
+        ValueError: If a length is out of range.
+    """
+    if total < 1 or window < 1 or not 0 <= overlap < window / 2:
+        raise ValueError(f"need total >= 1 and 0 <= overlap < window / 2, got {total=}, {window=}, {overlap=}")
+    spare = max(0, total - window)
+    count = 1 + math.ceil(spare / (window - overlap))
+    starts = tuple(round(index * spare / max(1, count - 1)) for index in range(count))
+    return WindowPlan(starts=starts, window=window, total=total, fade=overlap)
+
+
+class CrossFader:
+    """Joins the windows' sounds in order, with equal power, holding back no more than one window.
+
+    Equal power, ``sin^2 + cos^2 = 1``: two windows are different takes of the same moment, so they add in power, not
+    in amplitude.
+    """
+
+    def __init__(self, plan: WindowPlan) -> None:
+        self._plan = plan
+        self._tail: Tensor | None = None
+
+    def add(self, index: int, audios: Tensor) -> Tensor:
+        """Take the sound of window ``index``, ``(num_takes, window)``, and return what is finished, ``(num_takes, n)``."""
+        plan = self._plan
+        begin = plan.joint(index) if index else 0
+        audios = audios[:, begin - plan.starts[index] : plan.total - plan.starts[index]]
+        if self._tail is not None and plan.fade:
+            angle = (torch.arange(plan.fade) + 0.5) / plan.fade * (math.pi / 2)
+            faded = self._tail * angle.cos() + audios[:, : plan.fade] * angle.sin()
+            audios = torch.cat([faded, audios[:, plan.fade :]], dim=1)
+        if index + 1 == len(plan):
+            return audios
+        end = plan.joint(index + 1)
+        self._tail = audios[:, end - begin : end - begin + plan.fade].clone()
+        return audios[:, : end - begin]

@@ -1,0 +1,1 @@
+"""Training: one engine, one file per stage of a model."""
