@@ -3,7 +3,8 @@
     python recipes/lite.py                     # every stage, resuming whatever is unfinished
     python recipes/lite.py --only ldm          # one stage
 
-Stages: clips (rendered and cached), encoder, autoencoder, latents, ldm, assemble. All of them keep their state under
+Stages: clips (rendered and cached), encoder, autoencoder, latents, ldm, assemble. All of them keep their
+state under
 ``runs/lite``; stop and start at will. What was measured is printed by ``recipes/lite_figures.py``.
 """
 
@@ -36,10 +37,22 @@ from cinefoley.training.video_encoder import VideoEncoderTask
 
 TRAIN_CLIPS = 4096
 ENCODER = TrainConfig(
-    steps=1000, batch_size=16, learning_rate=1e-3, warmup_steps=50, weight_decay=0.02, seed=11, checkpoint_every=100
+    steps=1000,
+    batch_size=16,
+    learning_rate=1e-3,
+    warmup_steps=50,
+    weight_decay=0.02,
+    seed=11,
+    checkpoint_every=100,
 )
 AUTOENCODER = TrainConfig(
-    steps=2500, batch_size=16, learning_rate=1e-3, warmup_steps=100, weight_decay=0.0, betas=(0.9, 0.99), seed=12
+    steps=2500,
+    batch_size=16,
+    learning_rate=1e-3,
+    warmup_steps=100,
+    weight_decay=0.0,
+    betas=(0.9, 0.99),
+    seed=12,
 )
 LDM = TrainConfig(
     steps=6000,
@@ -56,9 +69,13 @@ LDM = TrainConfig(
 def main() -> None:
     """Run the stages that are asked for, or all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs/lite"), help="where every stage keeps its state")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/lite"), help="where every stage keeps its state"
+    )
     parser.add_argument("--only", choices=["clips", "encoder", "autoencoder", "latents", "ldm", "assemble"])
-    parser.add_argument("--out", type=Path, default=Path("src/cinefoley/assets/lite"), help="the model folder")
+    parser.add_argument(
+        "--out", type=Path, default=Path("src/cinefoley/assets/lite"), help="the model folder"
+    )
     args = parser.parse_args()
     model = lite()
     stages = [args.only] if args.only else ["clips", "encoder", "autoencoder", "latents", "ldm", "assemble"]
@@ -115,16 +132,25 @@ def _encode_all(model: ModelConfig, runs: Path) -> None:
         means.append(posterior.mean)
         stds.append(posterior.std)
     scale = 1 / float(torch.cat(means).std())
-    stored = {"features": torch.cat(features), "means": torch.cat(means) * scale, "stds": torch.cat(stds) * scale}
+    stored = {
+        "features": torch.cat(features),
+        "means": torch.cat(means) * scale,
+        "stds": torch.cat(stds) * scale,
+    }
     torch.save(stored | {"scale": torch.tensor(scale)}, runs / "latents.pt")
-    print(f"latents: scale {scale:.4f}, mean {float(stored['means'].mean()):.3f}, noise {float(stored['stds'].mean()):.3f}")
+    print(
+        f"latents: scale {scale:.4f}, mean {float(stored['means'].mean()):.3f}, "
+        f"noise {float(stored['stds'].mean()):.3f}"
+    )
 
 
 def _train_ldm(model: ModelConfig, runs: Path) -> None:
     stored = torch.load(runs / "latents.pt", weights_only=True)
     torch.manual_seed(LDM.seed)
     denoiser = build_denoiser(model.denoiser).to(memory_format=torch.channels_last)
-    denoiser.set_attn_processor(AttnProcessor())  # at these widths plain attention trains faster than the fused one
+    denoiser.set_attn_processor(
+        AttnProcessor()
+    )  # at these widths plain attention trains faster than the fused one
     conditioner = build_conditioner(model)
     # features have unit norm over 512 numbers; this brings the context to unit variance from the start
     nn.init.normal_(conditioner.projection.weight, std=1.0)

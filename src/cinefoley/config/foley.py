@@ -41,7 +41,8 @@ class FoleyConfig:
             raise ValueError(f"a window needs frames of positive size: {self}")
         if self.video_frames / self.video_fps > self.window_s + 1 / self.video_fps:
             raise ValueError(
-                f"{self.video_frames} frames at {self.video_fps:g} fps do not fit into a window of {self.window_s:g} s"
+                f"{self.video_frames} frames at {self.video_fps:g} fps do not fit into a window "
+                f"of {self.window_s:g} s"
             )
 
     @property
@@ -84,4 +85,6 @@ class FoleyConfig:
 def _check_names(cls: type, values: dict[str, Any]) -> None:
     unknown = sorted(set(values) - {f.name for f in fields(cls)})
     if unknown:
-        raise ValueError(f"{cls.__name__} has no setting {unknown[0]!r}; it has {[f.name for f in fields(cls)]}")
+        raise ValueError(
+            f"{cls.__name__} has no setting {unknown[0]!r}; it has {[f.name for f in fields(cls)]}"
+        )

@@ -24,7 +24,7 @@ class VideoEncoderConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoencoderConfig:
-    """KL autoencoder of mel spectrograms; the defaults are Stable Diffusion's kl-f8, as Diff-Foley uses it."""
+    """KL autoencoder of mels; the defaults are Stable Diffusion's kl-f8, as Diff-Foley uses it."""
 
     channels: int = 3
     """Channels of the picture; a mel is repeated to fill them, and the first is read back."""

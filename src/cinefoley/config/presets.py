@@ -11,7 +11,9 @@ def diff_foley() -> ModelConfig:
     """Diff-Foley (Luo et al., NeurIPS 2023), the paper's generator."""
     return ModelConfig(
         foley=FoleyConfig(
-            mel=MelConfig(sample_rate=16000, n_fft=1024, hop_length=256, n_mels=128, f_min=125.0, f_max=7600.0),
+            mel=MelConfig(
+                sample_rate=16000, n_fft=1024, hop_length=256, n_mels=128, f_min=125.0, f_max=7600.0
+            ),
             mel_frames=512,
             video_fps=4.0,
             video_frames=32,
@@ -46,8 +48,8 @@ def diff_foley() -> ModelConfig:
 def lite() -> ModelConfig:
     """The small default model: the same parts, trained from nothing on the Foley stage.
 
-    It departs from Diff-Foley where size or a short training asks for it: 64-pixel frames; hop 250, so that 32
-    frames and 512 mel frames both last 8.000 s; one-channel pictures in the autoencoder; and the denoiser
+    It departs from Diff-Foley where size or a short training asks for it: 64-pixel frames; hop 250, so that
+    32 frames and 512 mel frames both last 8.000 s; one-channel pictures in the autoencoder; and the denoiser
     predicts velocity, whose loss weighs the early, structure-giving steps more than the noise's does.
     """
     return ModelConfig(

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -78,7 +77,9 @@ def prepare_stage_clips(
     """
     if count < 1:
         raise ValueError(f"count must be positive, got {count}")
-    digest = hashlib.sha256(json.dumps([_FORMAT, asdict(config), KIND_NAMES], sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(
+        json.dumps([_FORMAT, asdict(config), KIND_NAMES], sort_keys=True).encode()
+    ).hexdigest()
     folder = cache_dir / f"{split}-{digest[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     paths = {start: folder / f"{start:06d}.npz" for start in range(0, count, _CHUNK)}
@@ -92,7 +93,10 @@ def prepare_stage_clips(
                 if on_chunk is not None:
                     on_chunk((len(paths) - len(missing) + done) * _CHUNK)
     chunks = [np.load(path) for path in paths.values()]
-    joined = {name: torch.from_numpy(np.concatenate([chunk[name] for chunk in chunks])[:count]) for name in chunks[0]}
+    joined = {
+        name: torch.from_numpy(np.concatenate([chunk[name] for chunk in chunks])[:count])
+        for name in chunks[0]
+    }
     return StageClips(**joined)
 
 
@@ -102,10 +106,12 @@ def _render_chunk(start: int, split: Split, config: FoleyConfig, path: Path) -> 
     aside = path.with_suffix(".part.npz")
     names = ("frames", "mels", "kinds", "events_s")
     np.savez(aside, **{name: np.stack([row[i] for row in arrays]) for i, name in enumerate(names)})  # type: ignore[arg-type]
-    os.replace(aside, path)
+    aside.replace(path)
 
 
-def _render(seed: int, split: Split, config: FoleyConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _render(
+    seed: int, split: Split, config: FoleyConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
     take = draw_take(seed, split=split, duration_s=config.window_s)
     size = _SHAPES[seed % len(_SHAPES)]
     fps = _SOURCE_FPS[seed // len(_SHAPES) % len(_SOURCE_FPS)]

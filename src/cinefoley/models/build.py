@@ -6,7 +6,13 @@ from cinefoley.config.model import AutoencoderConfig, DenoiserConfig, ModelConfi
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.video_encoder import VideoEncoder
 
-__all__ = ["build_autoencoder", "build_conditioner", "build_denoiser", "build_scheduler", "build_video_encoder"]
+__all__ = [
+    "build_autoencoder",
+    "build_conditioner",
+    "build_denoiser",
+    "build_scheduler",
+    "build_video_encoder",
+]
 
 
 def build_video_encoder(config: VideoEncoderConfig) -> VideoEncoder:

@@ -57,7 +57,9 @@ def load_part(folder: Path, part_class: type[Any], *, dtype: torch.dtype | None 
         for file in files:
             state |= load_file(file)
     except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError, TypeError, ValueError) as exc:
-        raise WeightsError(f"{folder}: damaged or not a {part_class.__name__} ({exc}). Fetch or save it again.") from exc
+        raise WeightsError(
+            f"{folder}: damaged or not a {part_class.__name__} ({exc}). Fetch or save it again."
+        ) from exc
     _check(folder, module, state)
     module.load_state_dict(state)
     return module.to(dtype or torch.float32).eval()
@@ -90,7 +92,9 @@ def load_scheduler(folder: Path) -> DPMSolverMultistepScheduler:
         WeightsError: If it is not a schedule.
     """
     if not (folder / "scheduler_config.json").is_file():
-        raise MissingWeightsError(f"{folder}: no scheduler_config.json, so the model's noise schedule is unknown.")
+        raise MissingWeightsError(
+            f"{folder}: no scheduler_config.json, so the model's noise schedule is unknown."
+        )
     try:
         return DPMSolverMultistepScheduler.from_pretrained(folder, local_files_only=True)
     except (ValueError, OSError, TypeError) as exc:
@@ -114,4 +118,6 @@ def _check(folder: Path, module: nn.Module, state: dict[str, Tensor]) -> None:
                 f"{tuple(expected[key].shape)}."
             )
         if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise CheckpointMismatchError(f"{folder}: {key!r} holds NaN or infinite numbers. Fetch or train it again.")
+            raise CheckpointMismatchError(
+                f"{folder}: {key!r} holds NaN or infinite numbers. Fetch or train it again."
+            )

@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
+from cinefoley.errors import VideoError
 from cinefoley.media.timing import picture_duration
-from cinefoley.media.video import Video
+from cinefoley.media.video import Video, video_from_frames
 from cinefoley.media.windows import sample_windows, stream_windows
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.video_encoder import VideoEncoder
@@ -28,7 +29,7 @@ from cinefoley.spectral.inverse import invert_mel
 __all__ = ["FoleyPipeline"]
 
 VideoInput = str | os.PathLike[str] | Video | Tensor
-"""A file, a :class:`~cinefoley.media.video.Video`, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's rate."""
+"""A file, a clip in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's rate."""
 
 _OVERLAP_S = 1.0  # of neighbouring windows of a long film; also the length of their cross-fade
 _MAX_BATCH = 16  # takes per denoiser call (twice that with guidance), which bounds memory
@@ -37,7 +38,8 @@ _MAX_BATCH = 16  # takes per denoiser call (twice that with guidance), which bou
 class FoleyPipeline(DiffusionPipeline):
     """Generates the sound of a silent film.
 
-    Source: Diff-Foley (Luo et al., NeurIPS 2023), second stage; the video encoder is CAVP, or the student that the
+    Source: Diff-Foley (Luo et al., NeurIPS 2023), second stage; the video encoder is CAVP, or the student
+        that the
     paper distils from it.
 
     Args:
@@ -96,8 +98,8 @@ class FoleyPipeline(DiffusionPipeline):
 
         Args:
             pretrained_model_name_or_path: A bundled name (``"lite"``), a folder, or a hub id.
-            video_encoder: ``"teacher"``, ``"student"``, or a folder with another encoder trained for this generator;
-                None takes the student where the model has one.
+            video_encoder: ``"teacher"``, ``"student"``, or a folder with another encoder trained for this
+                generator; None takes the student where the model has one.
             torch_dtype: Of the weights in memory; None means float32.
             hub_options: ``revision``, ``cache_dir``, ``local_files_only``; used with a hub id only.
 
@@ -114,7 +116,7 @@ class FoleyPipeline(DiffusionPipeline):
         return pipeline
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> None:
-        """Write a model folder: ``foley_config.json`` beside what diffusers writes, weights as safetensors."""
+        """Write a model folder: what diffusers writes, and ``foley_config.json`` beside it."""
         super().save_pretrained(save_directory, **kwargs)
         self.foley_config.save(Path(save_directory))
 
@@ -133,6 +135,13 @@ class FoleyPipeline(DiffusionPipeline):
             self.register_modules(video_encoder_student=encoder)
         self._is_student_used = choice != "teacher"
 
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, height (mel bands) and width (time) of a window's latents; (4, 16, 64) for Diff-Foley."""
+        factor = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        config = self.foley_config
+        return (self.unet.config.in_channels, config.mel.n_mels // factor, config.mel_frames // factor)
+
     # -- the parts, one call each ----------------------------------------------------------------
 
     @torch.no_grad()
@@ -140,13 +149,15 @@ class FoleyPipeline(DiffusionPipeline):
         """Watch frames at the model's rate.
 
         Args:
-            video: Frames ``(B, T, 3, H, W)`` in [0, 1], or a clip in memory, which is sampled at the model's rate.
+            video: Frames ``(B, T, 3, H, W)`` in [0, 1], or a clip in memory, which is sampled at the model's
+                rate.
 
         Returns:
             Features ``(B, T, D)``, unit norm per frame, float32.
 
         Raises:
-            ValueError: If the tensor is not ``(B, T, 3, H, W)``, not floating point, or has numbers outside [0, 1].
+            ValueError: If the tensor is not ``(B, T, 3, H, W)``, not floating point, or has numbers outside
+                [0, 1].
         """
         config = self.foley_config
         if isinstance(video, Video):
@@ -158,7 +169,9 @@ class FoleyPipeline(DiffusionPipeline):
         _check_frames(video)
         encoder = self.video_encoder_student if self._is_student_used else self.video_encoder
         if tuple(video.shape[-2:]) != config.frame_size:
-            flat = F.interpolate(video.flatten(0, 1).float(), config.frame_size, mode="bilinear", antialias=True)
+            flat = F.interpolate(
+                video.flatten(0, 1).float(), config.frame_size, mode="bilinear", antialias=True
+            )
             video = flat.unflatten(0, video.shape[:2])
         weight = next(encoder.parameters())
         features: Tensor = encoder(video.to(weight.device, weight.dtype))
@@ -205,7 +218,7 @@ class FoleyPipeline(DiffusionPipeline):
         Raises:
             ValueError: If shapes do not fit each other or a number is out of range.
         """
-        shape = self._latent_shape(len(video_features))
+        shape = (len(video_features), *self.latent_shape)
         if latents is None:
             latents = torch.randn(shape, generator=generator)
         if tuple(latents.shape) != shape:
@@ -266,7 +279,8 @@ class FoleyPipeline(DiffusionPipeline):
 
         Args:
             video: A file, a clip in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's rate.
-            num_takes: Takes; all share one encoding of the film. Take ``k`` does not depend on how many there are.
+            num_takes: Takes; all share one encoding of the film. Take ``k`` does not depend on how many there
+                are.
             seed: Makes the same takes again; drawn from ``generator``, or 0, if None.
             generator: Alternative to ``seed``.
             num_inference_steps: Denoiser calls per window.
@@ -384,9 +398,10 @@ class FoleyPipeline(DiffusionPipeline):
             raise ValueError(f"need start >= 0 and duration > 0, got start={start}, duration={duration}")
         section = whole - start if duration is None else min(duration, whole - start)
         if section <= 0:
-            from cinefoley.errors import VideoError
-
-            raise VideoError(f"The film lasts {whole:.3f} s, so there is nothing at {start:.3f} s. Choose an earlier start.")
+            raise VideoError(
+                f"The film lasts {whole:.3f} s, so there is nothing at {start:.3f} s. "
+                "Choose an earlier start."
+            )
         rate = config.mel.sample_rate
         total = max(1, round(Fraction(section) * rate))
         return plan_windows(total, window=config.window_samples, overlap=round(_OVERLAP_S * rate))
@@ -405,21 +420,14 @@ class FoleyPipeline(DiffusionPipeline):
             "duration": duration,
         }
         if isinstance(video, Tensor):
-            from cinefoley.media.video import video_from_frames
-
             video = video_from_frames((video[0] * 255).round().to(torch.uint8).cpu(), fps=config.video_fps)
         if isinstance(video, Video):
             return sample_windows(video, **options)
         return stream_windows(video, **options)
 
     def _noise(self, seed: int, takes: Sequence[int], window: int) -> Tensor:
-        shape = self._latent_shape(1)
+        shape = (1, *self.latent_shape)
         return torch.cat([draw_noise(shape, seed=seed, take=take, window=window) for take in takes])
-
-    def _latent_shape(self, batch: int) -> tuple[int, int, int, int]:
-        factor = 2 ** (len(self.vae.config.block_out_channels) - 1)
-        config = self.foley_config
-        return (batch, self.unet.config.in_channels, config.mel.n_mels // factor, config.mel_frames // factor)
 
     def _null_context(self, video_features: Tensor) -> Tensor:
         if self.foley_config.null_condition == "zero_features":
@@ -446,7 +454,9 @@ def _check_frames(video: Tensor) -> None:
     if video.ndim != 5 or video.shape[2] != 3 or 0 in video.shape:
         raise ValueError(f"video must be (B, T, 3, H, W), got {tuple(video.shape)}")
     if not video.is_floating_point():
-        raise ValueError(f"video must be floating point in [0, 1], got {video.dtype}; divide uint8 frames by 255")
+        raise ValueError(
+            f"video must be floating point in [0, 1], got {video.dtype}; divide uint8 frames by 255"
+        )
     low, high = float(video.min()), float(video.max())
     if not (low >= 0 and high <= 1):
         raise ValueError(f"video must lie in [0, 1], got [{low:g}, {high:g}]")

@@ -34,8 +34,8 @@ def resolve_model(name: str | Path, **hub_options: Any) -> Path:
     parts = str(name).split("/")
     if isinstance(name, Path) or len(parts) != 2 or not all(parts) or parts[0] in (".", "..", "~"):
         raise MissingWeightsError(
-            f"No model {str(name)!r}: it is neither bundled ({', '.join(BUNDLED)}), nor a folder, nor a hub id "
-            "like owner/name. Name one of these with --model."
+            f"No model {str(name)!r}: it is neither bundled ({', '.join(BUNDLED)}), nor a folder, "
+            "nor a hub id like owner/name. Name one of these with --model."
         )
     return _download(str(name), **hub_options)
 
@@ -79,7 +79,9 @@ def _download(name: str, **hub_options: Any) -> Path:
         return Path(snapshot_download(name, allow_patterns=patterns, **hub_options))
     except CinefoleyError:
         raise
-    except Exception as exc:  # the hub's client raises many unrelated classes: HTTP, OS, value and cache errors
+    except (
+        Exception
+    ) as exc:  # the hub's client raises many unrelated classes: HTTP, OS, value and cache errors
         raise MissingWeightsError(
             f"Model {name!r} is neither bundled nor a folder, and could not be fetched from the hub "
             f"({type(exc).__name__}: {str(exc).splitlines()[0] if str(exc) else 'no details'}). "

@@ -10,9 +10,10 @@ __all__ = ["draw_noise", "set_exact_timesteps"]
 def set_exact_timesteps(scheduler: DPMSolverMultistepScheduler, num_inference_steps: int) -> None:
     """Set the grid that Diff-Foley's DPM-Solver walks: uniform in continuous time, never rounded.
 
-    Source: Diff-Foley, ``dpm_solver.py``, skip type ``time_uniform``: t from 1 to 1/1000 in equal steps, network time
-    ``(t - 1/1000) * 1000`` (999, 959.04, ... for 25 steps), log alpha linear between the training steps. diffusers'
-    own grid rounds the times; that alone moves the latents by 5e-2 (docs/paper.md).
+    Source: Diff-Foley, ``dpm_solver.py``, skip type ``time_uniform``: t from 1 to 1/1000 in equal steps,
+        network time
+    ``(t - 1/1000) * 1000`` (999, 959.04, ... for 25 steps), log alpha linear between the training steps.
+    diffusers' own grid rounds the times; that alone moves the latents by 5e-2 (docs/paper.md).
 
     Args:
         scheduler: Is changed in place and ready for its first ``step``.
@@ -39,9 +40,8 @@ def set_exact_timesteps(scheduler: DPMSolverMultistepScheduler, num_inference_st
 def draw_noise(shape: tuple[int, ...], *, seed: int, take: int, window: int) -> Tensor:
     """Standard normal noise of one take in one window.
 
-    It is drawn on the CPU from ``(seed, take, window)`` alone: the same take on every device, whatever the number of
-    takes or windows beside it.
+    It is drawn on the CPU from ``(seed, take, window)`` alone: the same take on every device, whatever the
+    number of takes or windows beside it.
     """
     state = (seed * 0x9E3779B97F4A7C15 + take * 0xD1B54A32D192ED03 + window * 0x8CB92BA72F3D8DD7) % 2**63
     return torch.randn(shape, generator=torch.Generator().manual_seed(state))
-

@@ -43,7 +43,9 @@ def plan_windows(total: int, *, window: int, overlap: int) -> WindowPlan:
         ValueError: If a length is out of range.
     """
     if total < 1 or window < 1 or not 0 <= overlap < window / 2:
-        raise ValueError(f"need total >= 1 and 0 <= overlap < window / 2, got {total=}, {window=}, {overlap=}")
+        raise ValueError(
+            f"need total >= 1 and 0 <= overlap < window / 2, got {total=}, {window=}, {overlap=}"
+        )
     spare = max(0, total - window)
     count = 1 + math.ceil(spare / (window - overlap))
     starts = tuple(round(index * spare / max(1, count - 1)) for index in range(count))
@@ -53,8 +55,8 @@ def plan_windows(total: int, *, window: int, overlap: int) -> WindowPlan:
 class CrossFader:
     """Joins the windows' sounds in order, with equal power, holding back no more than one window.
 
-    Equal power, ``sin^2 + cos^2 = 1``: two windows are different takes of the same moment, so they add in power, not
-    in amplitude.
+    Equal power, ``sin^2 + cos^2 = 1``: two windows are different takes of the same moment, so they add in
+    power, not in amplitude.
     """
 
     def __init__(self, plan: WindowPlan) -> None:
@@ -62,7 +64,7 @@ class CrossFader:
         self._tail: Tensor | None = None
 
     def add(self, index: int, audios: Tensor) -> Tensor:
-        """Take the sound of window ``index``, ``(num_takes, window)``, and return what is finished, ``(num_takes, n)``."""
+        """Take a window's sound ``(num_takes, window)``; return what is finished, ``(num_takes, n)``."""
         plan = self._plan
         begin = plan.joint(index) if index else 0
         audios = audios[:, begin - plan.starts[index] : plan.total - plan.starts[index]]

@@ -9,7 +9,7 @@ from cinefoley.stage.canvas import Canvas, Color, Point
 from cinefoley.stage.rhythm import Hits
 from cinefoley.stage.synthesis import Sound
 
-__all__ = ["Actor", "Box", "FLOOR", "draw_color", "draw_figure"]
+__all__ = ["FLOOR", "Actor", "Box", "draw_color", "draw_figure"]
 
 Box = tuple[float, float, float, float]
 """``(x0, y0, x1, y1)`` in the actor's coordinates."""
@@ -21,7 +21,8 @@ FLOOR = 0.45
 class Actor(ABC):
     """One kind of sounding action: it draws its looks and its sound from ``rng`` and follows ``hits``.
 
-    Coordinates have the contact point near the origin, x to the right, y down, the floor at :data:`FLOOR`, and
+    Coordinates have the contact point near the origin, x to the right, y down, the floor at :data:`FLOOR`,
+    and
     one unit is about the actor's height. What is seen is a function of time alone, so any frame can be drawn
     without the others.
     """

@@ -49,7 +49,9 @@ class Camera:
         x0, y0, x1, y1 = corners
         pixels = self.to_pixels([(x0, y0), (x1, y1)])
         low, high = pixels.min(axis=0), pixels.max(axis=0)
-        return np.asarray([low[0] / width, low[1] / height, high[0] / width, high[1] / height], dtype=np.float32)
+        return np.asarray(
+            [low[0] / width, low[1] / height, high[0] / width, high[1] / height], dtype=np.float32
+        )
 
 
 class Canvas:
@@ -76,13 +78,24 @@ class Canvas:
         thickness = max(1, round(width * self.camera.scale))
         cv2.line(self.image, _pair(a), _pair(b), self._lit(color), thickness, cv2.LINE_AA, _SHIFT)
 
-    def ellipse(self, center: Point, axes: tuple[float, float], color: Color, *, width: float | None = None) -> None:
+    def ellipse(
+        self, center: Point, axes: tuple[float, float], color: Color, *, width: float | None = None
+    ) -> None:
         """Draw an upright ellipse with half-axes ``axes``: filled, or as an outline ``width`` units thick."""
         (middle,) = self._fixed([center])
         radii = tuple(max(1, round(axis * self.camera.scale * (1 << _SHIFT))) for axis in axes)
         thickness = -1 if width is None else max(1, round(width * self.camera.scale))
         cv2.ellipse(
-            self.image, _pair(middle), (radii[0], radii[1]), 0, 0, 360, self._lit(color), thickness, cv2.LINE_AA, _SHIFT
+            self.image,
+            _pair(middle),
+            (radii[0], radii[1]),
+            0,
+            0,
+            360,
+            self._lit(color),
+            thickness,
+            cv2.LINE_AA,
+            _SHIFT,
         )
 
     def circle(self, center: Point, radius: float, color: Color, *, width: float | None = None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinefoley.stage.actor import FLOOR, Actor
-from cinefoley.stage.canvas import Camera, Canvas
+from cinefoley.stage.canvas import Canvas
 from cinefoley.stage.clip import StageClip, StageEvent, StageSource
 from cinefoley.stage.kinds import KINDS
 from cinefoley.stage.rhythm import Hits, draw_hits
@@ -34,7 +34,9 @@ class StageTake:
     hits: Hits
     scene: Scene
 
-    def frames(self, times_s: Sequence[float] | NDArray[np.float64], *, size: tuple[int, int]) -> NDArray[np.uint8]:
+    def frames(
+        self, times_s: Sequence[float] | NDArray[np.float64], *, size: tuple[int, int]
+    ) -> NDArray[np.uint8]:
         """Pictures at the given instants.
 
         Args:
@@ -95,7 +97,9 @@ class StageTake:
         )
 
 
-def draw_take(seed: int, *, split: Split = "train", duration_s: float = 8.0, kind: str | None = None) -> StageTake:
+def draw_take(
+    seed: int, *, split: Split = "train", duration_s: float = 8.0, kind: str | None = None
+) -> StageTake:
     """Draw everything about a clip without rendering it.
 
     Args:
@@ -121,7 +125,12 @@ def draw_take(seed: int, *, split: Split = "train", duration_s: float = 8.0, kin
     hits = draw_hits(rng, duration_s)
     actor = (kinds[kind] if kind is not None else drawn)(rng, hits)
     return StageTake(
-        seed=seed, split=split, duration_s=duration_s, actor=actor, hits=hits, scene=draw_scene(rng, floor=FLOOR)
+        seed=seed,
+        split=split,
+        duration_s=duration_s,
+        actor=actor,
+        hits=hits,
+        scene=draw_scene(rng, floor=FLOOR),
     )
 
 
@@ -138,7 +147,8 @@ def render_clip(
     """Render one clip of the Foley stage.
 
     Args:
-        seed: Any integer from 0. The same seed gives the same bytes; what happens does not depend on rate or size.
+        seed: Any integer from 0. The same seed gives the same bytes; what happens does not depend on rate or
+            size.
         split: Which of the three unrelated families of clips the seed belongs to.
         fps: Frames per second.
         size: Height and width in pixels, of any aspect.
@@ -159,7 +169,8 @@ def render_clip(
     """
     if not (math.isfinite(fps) and fps > 0) or min(size) < 8 or sample_rate < 8000:
         raise ValueError(
-            f"need fps > 0, at least 8x8 pixels and 8000 Hz, got fps={fps}, size={size}, sample_rate={sample_rate}"
+            f"need fps > 0, at least 8x8 pixels and 8000 Hz, got "
+            f"fps={fps}, size={size}, sample_rate={sample_rate}"
         )
     take = draw_take(seed, split=split, duration_s=duration_s, kind=kind)
     times_s = np.arange(math.ceil(duration_s * fps - 1e-9)) / fps
@@ -181,4 +192,6 @@ def render_clip(
 
 def _generator(seed: int, split: str, purpose: str) -> np.random.Generator:
     # the split's name enters the entropy, so that splits cannot share a stream whatever the seeds
-    return np.random.Generator(np.random.PCG64([zlib.crc32(f"cinefoley-stage/{split}/{purpose}".encode()), seed]))
+    return np.random.Generator(
+        np.random.PCG64([zlib.crc32(f"cinefoley-stage/{split}/{purpose}".encode()), seed])
+    )

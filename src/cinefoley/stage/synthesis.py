@@ -39,7 +39,12 @@ def modes(
 
 
 def filtered_noise(
-    rng: np.random.Generator, *, band_hz: tuple[float, float], decay_s: float, sample_rate: int, attack_s: float = 0.001
+    rng: np.random.Generator,
+    *,
+    band_hz: tuple[float, float],
+    decay_s: float,
+    sample_rate: int,
+    attack_s: float = 0.001,
 ) -> Sound:
     """Noise in a band that rises in ``attack_s`` and falls by 60 dB in ``decay_s``."""
     count = int((attack_s + decay_s) * sample_rate)
@@ -75,7 +80,9 @@ def bowed_string(frequency: float, *, length_s: float, sample_rate: int, rng: np
     return total * swell * (1 + 0.1 * rng.standard_normal(len(time_s)))
 
 
-def place_in_room(waveform: Sound, *, rng: np.random.Generator, reverb_s: float, wet: float, sample_rate: int) -> Sound:
+def place_in_room(
+    waveform: Sound, *, rng: np.random.Generator, reverb_s: float, wet: float, sample_rate: int
+) -> Sound:
     """Add the tail of a room: ``wet`` times noise that falls by 60 dB in ``reverb_s``; same length."""
     time_s = np.arange(int(reverb_s * sample_rate)) / sample_rate
     tail = rng.standard_normal(len(time_s)) * np.exp(-6.91 * time_s / reverb_s)

@@ -9,7 +9,7 @@ __all__ = ["AutoencoderTask"]
 
 
 class AutoencoderTask:
-    """Reconstruction of random stretches of mel, with a little pull of the latents towards a normal distribution.
+    """Reconstruction of random stretches of mel, latents pulled a little towards a normal distribution.
 
     Args:
         autoencoder: The network to train.
@@ -42,5 +42,8 @@ class AutoencoderTask:
     def _crops(self, generator: torch.Generator, batch_size: int) -> Tensor:
         index = torch.randint(len(self.mels), (batch_size,), generator=generator)
         starts = torch.randint(self.mels.shape[-1] - self.crop_frames + 1, (batch_size,), generator=generator)
-        rows = [self.mels[i, :, s : s + self.crop_frames] for i, s in zip(index.tolist(), starts.tolist(), strict=True)]
+        rows = [
+            self.mels[i, :, s : s + self.crop_frames]
+            for i, s in zip(index.tolist(), starts.tolist(), strict=True)
+        ]
         return torch.stack(rows).float()[:, None]

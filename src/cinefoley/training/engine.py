@@ -5,7 +5,6 @@ import fcntl
 import json
 import logging
 import math
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -45,7 +44,11 @@ def step_generator(seed: int, step: int) -> torch.Generator:
 
 
 def fit(
-    task: Task, config: TrainConfig, run_dir: Path, *, on_log: Callable[[dict[str, float]], None] | None = None
+    task: Task,
+    config: TrainConfig,
+    run_dir: Path,
+    *,
+    on_log: Callable[[dict[str, float]], None] | None = None,
 ) -> nn.Module:
     """Train ``task.module`` to the end, from where the last run in ``run_dir`` stopped.
 
@@ -74,14 +77,19 @@ class _Run:
         decayed = [p for p in self.module.parameters() if p.ndim > 1]
         plain = [p for p in self.module.parameters() if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+            [
+                {"params": decayed, "weight_decay": config.weight_decay},
+                {"params": plain, "weight_decay": 0.0},
+            ],
             lr=config.learning_rate,
             betas=config.betas,
             fused=True,
         )
         self.ema = None
         if config.ema_decay is not None:
-            self.ema = EMAModel(self.module.parameters(), decay=config.ema_decay, use_ema_warmup=True, power=0.75)
+            self.ema = EMAModel(
+                self.module.parameters(), decay=config.ema_decay, use_ema_warmup=True, power=0.75
+            )
         self.step = 0
         self.elapsed_s = 0.0
         self._load()
@@ -123,7 +131,9 @@ class _Run:
             losses = self.task.loss(self.step, generator, self.config.batch_size)
         values = {name: float(value.detach()) for name, value in losses.items()}
         if not math.isfinite(values["loss"]):
-            raise CinefoleyError(f"The loss of step {self.step} is {values['loss']}; the last checkpoint is untouched.")
+            raise CinefoleyError(
+                f"The loss of step {self.step} is {values['loss']}; the last checkpoint is untouched."
+            )
         losses["loss"].backward()
         nn.utils.clip_grad_norm_(self.module.parameters(), self.config.max_grad_norm)
         self.optimizer.step()
@@ -152,7 +162,7 @@ class _Run:
         }
         aside = self.run_dir / "checkpoint.pt.part"
         torch.save(state, aside)
-        os.replace(aside, self.run_dir / "checkpoint.pt")  # a killed run never leaves half a checkpoint
+        aside.replace(self.run_dir / "checkpoint.pt")  # a killed run never leaves half a checkpoint
 
     def _load(self) -> None:
         path = self.run_dir / "checkpoint.pt"
@@ -183,7 +193,9 @@ def _only_run_in(run_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
-            raise CinefoleyError(f"{run_dir} is in use by another run; stop that one or name another folder.") from exc
+            raise CinefoleyError(
+                f"{run_dir} is in use by another run; stop that one or name another folder."
+            ) from exc
         yield
 
 

@@ -13,7 +13,8 @@ __all__ = ["LatentDiffusionTask"]
 class LatentDiffusionTask:
     """Noise-prediction loss on latents (paper, Eq. 3), with temporal concatenation and condition dropout.
 
-    Source: Diff-Foley, second stage: half of the samples are two clips joined in time, each at least 2 s long; the
+    Source: Diff-Foley, second stage: half of the samples are two clips joined in time, each at least 2 s
+        long; the
     condition is dropped in a fifth of them.
 
     Args:
@@ -64,7 +65,9 @@ class LatentDiffusionTask:
         columns = self.means.shape[-1] // frames
         first = torch.randint(len(self.means), (batch_size,), generator=generator)
         second = torch.randint(len(self.means), (batch_size,), generator=generator)
-        cut = torch.randint(8, frames - 7, (batch_size,), generator=generator)  # at least 2 s of each at 4 fps
+        cut = torch.randint(
+            8, frames - 7, (batch_size,), generator=generator
+        )  # at least 2 s of each at 4 fps
         joined = torch.rand(batch_size, generator=generator) < self.concatenation
         cut = torch.where(joined, cut, frames)
         in_first = torch.arange(frames)[None] < cut[:, None]

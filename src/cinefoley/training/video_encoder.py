@@ -1,7 +1,8 @@
 """Warm start of the video encoder: hear a frame before contrasting clips.
 
 CAVP starts from towers trained on Kinetics and AudioSet. A model trained from nothing has neither; contrast
-alone then finds what sounds but not when. So the encoder first learns to predict, from each frame's normalised
+alone then finds what sounds but not when. So the encoder first learns to predict, from each frame's
+normalised
 feature, what that frame's share of the sound is: its coarse mel, the events in it, and the kind of action.
 """
 
@@ -53,7 +54,7 @@ class VideoEncoderTask:
 
 
 def coarse_mel(mels: Tensor) -> Tensor:
-    """Mel of each video frame's quarter second in 16 bands and 8 slots, ``(B, T, 128)``, roughly unit variance."""
+    """Mel of each frame's quarter second, 16 bands by 8 slots, ``(B, T, 128)``, roughly unit variance."""
     batch, bands, frames = mels.shape
     per_frame = frames // 32
     pooled = F.avg_pool2d(mels[:, None], (bands // _BANDS, per_frame // _SLOTS))[:, 0]
@@ -77,5 +78,9 @@ def augment(frames: Tensor, generator: torch.Generator) -> Tensor:
     video[mirrored] = video[mirrored].flip(-1)
     gain = 1 + 0.25 * (torch.rand(batch, 1, 3, 1, 1, generator=generator) - 0.5)
     offset = 0.15 * (torch.rand(batch, 1, 1, 1, 1, generator=generator) - 0.5)
-    grain = 0.02 * torch.rand(batch, 1, 1, 1, 1, generator=generator) * torch.randn(video.shape, generator=generator)
+    grain = (
+        0.02
+        * torch.rand(batch, 1, 1, 1, 1, generator=generator)
+        * torch.randn(video.shape, generator=generator)
+    )
     return (video * gain + offset + grain).clamp(0, 1)

@@ -40,7 +40,9 @@ class Ball(Actor):
             spread = age / 0.55
             for side in (-1, 1):
                 dust = mix((235, 225, 205), (140, 130, 120), spread)
-                canvas.ellipse((side * (0.08 + 0.26 * spread), FLOOR - 0.03 * (1 - spread)), (0.05, 0.028), dust)
+                canvas.ellipse(
+                    (side * (0.08 + 0.26 * spread), FLOOR - 0.03 * (1 - spread)), (0.05, 0.028), dust
+                )
         squash = 0.7 if height < 0.04 else 1.0
         center = (0.0, FLOOR - radius * squash - height * 0.9)
         canvas.ellipse(center, (radius / math.sqrt(squash), radius * squash), self.material)
@@ -49,7 +51,9 @@ class Ball(Actor):
     def sound(self, strength: float, rng: np.random.Generator, sample_rate: int) -> Sound:
         """The air inside (two low modes) and the slap of the skin."""
         pitch = 150 * 2 ** (-0.9 * self.size)
-        thump = modes([pitch, 2.1 * pitch, 9.5 * pitch], [0.22, 0.16, 0.09], [1, 0.5, 0.25], sample_rate=sample_rate)
+        thump = modes(
+            [pitch, 2.1 * pitch, 9.5 * pitch], [0.22, 0.16, 0.09], [1, 0.5, 0.25], sample_rate=sample_rate
+        )
         slap = filtered_noise(rng, band_hz=(700, 3000), decay_s=0.05, sample_rate=sample_rate)
         thump[: len(slap)] += 0.3 * strength * slap
         return strength * 0.6 * thump

@@ -126,8 +126,10 @@ class Guitar(Actor):
         note = self._notes[self._played % len(self._notes)]
         self._played += 1
         pitch = 220 * 2 ** (-self.size) * 2 ** (note / 12)
-        return strength * 0.6 * plucked_string(
-            pitch, decay_s=1.3, brightness=0.9 * strength, sample_rate=sample_rate
+        return (
+            strength
+            * 0.6
+            * plucked_string(pitch, decay_s=1.3, brightness=0.9 * strength, sample_rate=sample_rate)
         )
 
 

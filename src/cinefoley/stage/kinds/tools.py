@@ -70,23 +70,35 @@ class Axe(Actor):
         canvas.ellipse((0.01, 0.12), (0.16, 0.04), (214, 180, 130))
         gap = min(1.0, age / 0.5) * 0.07 if age < 1.2 else 0.0
         for side in (-1, 1):
-            canvas.line((side * (0.035 + gap), 0.0), (side * (0.04 + gap * 1.6), 0.12), (190, 140, 84), width=0.06)
+            canvas.line(
+                (side * (0.035 + gap), 0.0), (side * (0.04 + gap * 1.6), 0.12), (190, 140, 84), width=0.06
+            )
         if age < 0.6:
             for index in range(4):
                 way = (-1) ** index * (0.25 + 0.22 * index) * age * 1.6
                 canvas.circle((way, -0.05 - 0.7 * age + 1.5 * age**2), 0.024, (230, 200, 150))
         head = (hand[0] + 0.34 * math.cos(angle), hand[1] - 0.34 * math.sin(angle))
         canvas.line(hand, head, (140, 100, 60), width=0.03)
-        blade = [(head[0] - 0.02, head[1] - 0.07), (head[0] + 0.09, head[1] + 0.04), (head[0] - 0.05, head[1] + 0.03)]
+        blade = [
+            (head[0] - 0.02, head[1] - 0.07),
+            (head[0] + 0.09, head[1] + 0.04),
+            (head[0] - 0.05, head[1] + 0.03),
+        ]
         canvas.polygon(blade, (190, 195, 205))
 
     def sound(self, strength: float, rng: np.random.Generator, sample_rate: int) -> Sound:
         """A dull wooden knock and splintering noise."""
         pitch = 330 * 2 ** (-0.7 * self.size)
-        knock = modes([pitch, 1.9 * pitch, 3.3 * pitch], [0.12, 0.09, 0.07], [1, 0.7, 0.5], sample_rate=sample_rate)
+        knock = modes(
+            [pitch, 1.9 * pitch, 3.3 * pitch], [0.12, 0.09, 0.07], [1, 0.7, 0.5], sample_rate=sample_rate
+        )
         split = filtered_noise(rng, band_hz=(900, 6500), decay_s=0.14, sample_rate=sample_rate)
         count = max(len(knock), len(split))
-        return strength * 0.5 * (np.pad(knock, (0, count - len(knock))) + 0.3 * np.pad(split, (0, count - len(split))))
+        return (
+            strength
+            * 0.5
+            * (np.pad(knock, (0, count - len(knock))) + 0.3 * np.pad(split, (0, count - len(split))))
+        )
 
 
 class Footsteps(Actor):
@@ -112,21 +124,31 @@ class Footsteps(Actor):
             canvas.line(knee, ankle, dark, width=0.075)
             canvas.ellipse((ankle[0] + 0.03, ankle[1] + 0.01), (0.075, 0.032), (30, 26, 26))
             swing = 0.28 * (lift if foot == -side else -0.3 * lift)
-            canvas.line((foot * 0.1, shoulder[1] + 0.03), (foot * 0.2, -0.08 - swing - bob), self.skin, width=0.055)
+            canvas.line(
+                (foot * 0.1, shoulder[1] + 0.03), (foot * 0.2, -0.08 - swing - bob), self.skin, width=0.055
+            )
         canvas.line(hips, shoulder, self.cloth, width=0.2)
         canvas.circle((0.0, shoulder[1] - 0.17), 0.09, self.skin)
         if age < 0.5:
             spread = age / 0.5
             for way in (-1, 1):
                 puff = mix((225, 215, 200), (130, 124, 118), spread)
-                canvas.ellipse((-side * 0.10 + way * (0.1 + 0.16 * spread), FLOOR + 0.02), (0.05, 0.025), puff)
+                canvas.ellipse(
+                    (-side * 0.10 + way * (0.1 + 0.16 * spread), FLOOR + 0.02), (0.05, 0.025), puff
+                )
 
     def sound(self, strength: float, rng: np.random.Generator, sample_rate: int) -> Sound:
         """Heel thump and the scrape of the sole."""
         heel = modes([95, 210 + 80 * self.size], [0.12, 0.08], [1, 0.4], sample_rate=sample_rate)
-        scrape = filtered_noise(rng, band_hz=(500 + 1200 * self.size, 5000), decay_s=0.11, sample_rate=sample_rate)
+        scrape = filtered_noise(
+            rng, band_hz=(500 + 1200 * self.size, 5000), decay_s=0.11, sample_rate=sample_rate
+        )
         count = max(len(heel), len(scrape))
-        return strength * 0.4 * (np.pad(heel, (0, count - len(heel))) + 0.35 * np.pad(scrape, (0, count - len(scrape))))
+        return (
+            strength
+            * 0.4
+            * (np.pad(heel, (0, count - len(heel))) + 0.35 * np.pad(scrape, (0, count - len(scrape))))
+        )
 
 
 class Gun(Actor):
@@ -155,11 +177,15 @@ class Gun(Actor):
         if age < 0.9:
             spread = age / 0.9
             smoke = mix((245, 245, 240), (140, 140, 145), spread)
-            canvas.circle((0.14 + 0.22 * spread, -0.08 - 0.22 * spread), 0.05 + 0.10 * spread, smoke, width=0.035)
+            canvas.circle(
+                (0.14 + 0.22 * spread, -0.08 - 0.22 * spread), 0.05 + 0.10 * spread, smoke, width=0.035
+            )
 
     def sound(self, strength: float, rng: np.random.Generator, sample_rate: int) -> Sound:
         """A broad-band blast over a low thud, with a longer tail."""
-        blast = filtered_noise(rng, band_hz=(150, 7000), decay_s=0.18, sample_rate=sample_rate, attack_s=0.0005)
+        blast = filtered_noise(
+            rng, band_hz=(150, 7000), decay_s=0.18, sample_rate=sample_rate, attack_s=0.0005
+        )
         tail = filtered_noise(rng, band_hz=(100, 1200), decay_s=0.6, sample_rate=sample_rate)
         thud = modes([70 + 40 * (1 - self.size)], [0.25], [1.5], sample_rate=sample_rate)
         tail[: len(blast)] += 2.2 * blast

@@ -1,0 +1,50 @@
+# Every target makes what it needs; the only thing that must be there is Python 3.11 or newer (PYTHON=...) with pip.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test test-all check fmt parity bench lite yardsticks clean
+
+setup: .venv/dev.stamp  ## everything developers and checks use
+
+# two steps, so that the demo does not wait for what only developers need
+.venv/core.stamp: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cinefoley needs Python 3.11 or newer, found " + sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/dev.stamp: .venv/core.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: .venv/core.stamp  ## three unseen stage clips, Foley for each, and a page to look at: demo/index.html
+	$(BIN)/python recipes/demo.py --out demo
+
+check: .venv/dev.stamp  ## lint, types, import contracts, spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PYTHONPATH=src $(BIN)/lint-imports
+	$(BIN)/codespell src tests recipes benchmarks docs tools README.md CHANGELOG.md CONTRIBUTING.md
+
+test: check  ## the checks and the test suite
+	$(BIN)/pytest --numprocesses=2
+
+test-all: check  ## the same, slow tests and coverage included
+	$(BIN)/pytest --numprocesses=2 --run-slow --cov --cov-report=term
+
+parity: .venv/dev.stamp  ## numbers of reference code, all models
+	$(BIN)/pytest tests/parity --run-slow
+
+fmt: .venv/dev.stamp  ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/dev.stamp  ## every benchmark, one after the other
+	for file in benchmarks/*/*.py; do $(BIN)/python $$file || exit 1; done
+
+lite: .venv/core.stamp  ## train the default model from nothing, resuming whatever is unfinished
+	$(BIN)/python recipes/lite.py
+
+clean:
+	rm -rf .venv build dist demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

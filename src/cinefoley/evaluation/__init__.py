@@ -1,0 +1,1 @@
+"""A test set in, figures out."""

@@ -1,0 +1,1 @@
+"""How generated sound is judged."""
