@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
@@ -10,6 +12,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from cinefoley.errors import AudioError, MediaError, VideoError
@@ -17,16 +20,31 @@ from cinefoley.errors import AudioError, MediaError, VideoError
 __all__ = [
     "audio_stream",
     "describe_streams",
+    "has_exact_seeks",
     "open_media",
     "picture_packets",
     "picture_streams",
     "short_format",
+    "shown_at",
     "video_stream",
 ]
 
-# What FFmpeg would "play" although no film is in the file: text files, playlists that name other files or
-# hosts, synthetic sources. A still picture has one frame and no time.
-_TEXT_OR_PLAYLIST = {"tty", "hls", "applehttp", "concat", "concatf", "dash", "sdp", "imf", "bin", "rawvideo"}
+# What FFmpeg would "play" although no film is in the file: text, playlists that name other files or hosts (and
+# wait for more of them, for ever), scripts. They are never opened.
+_TEXT = {"tty", "bin", "xbin", "adf", "idf", "ffmetadata", "rawvideo"}
+_PLAYLISTS = {
+    "hls",
+    "applehttp",
+    "concat",
+    "concatf",
+    "dash",
+    "sdp",
+    "rtsp",
+    "rtp",
+    "imf",
+    "lavfi",
+    "avisynth",
+}
 _STILL_PICTURE = {"image2", "image2pipe", "ico"}
 _WEBM_CODECS = {"vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9", "opus", "vorbis", "webvtt"}
 _NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -51,13 +69,14 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
         container = av.open(
             str(Path(path).absolute()),
             "r",
-            container_options={"protocol_whitelist": "file"},
+            container_options={"protocol_whitelist": "file", "format_whitelist": _readable_formats()},
             metadata_errors="replace",
         )
     except av.FFmpegError as exc:
         raise MediaError(_explain_unopened(Path(path), exc)) from exc
     with container:
-        _check_is_film_or_sound(container, Path(path))
+        if set(container.format.name.split(",")) & _STILL_PICTURE or container.format.name.endswith("_pipe"):
+            raise VideoError(f"{Path(path).name}: is a still picture ({container.format.name}), not a film.")
         yield container
 
 
@@ -121,6 +140,22 @@ def short_format(container: InputContainer) -> str:
     return name
 
 
+def has_exact_seeks(container: InputContainer) -> bool:
+    """Whether timestamps after a seek can be trusted; in AVI, MPEG-PS and raw streams they cannot."""
+    return container.format.name.startswith(("mov,", "matroska", "mpegts", "wav", "flac"))
+
+
+def shown_at(item: "Packet[VideoStream] | VideoFrame", stream: VideoStream) -> Fraction | None:
+    """When a picture is shown, in seconds as the file counts them; None where it does not say.
+
+    AVI stores no presentation times, and those guessed for it are wrong where frames are stored out of order:
+    there the decoding times count, in which decoded frames come one after the other.
+    """
+    ticks = item.dts if item.pts is None or stream.container.format.name == "avi" else item.pts
+    time_base = item.time_base or stream.time_base  # frames flushed at the end have none
+    return None if ticks is None or time_base is None else ticks * time_base
+
+
 def picture_packets(container: InputContainer, stream: VideoStream) -> Iterator["Packet[VideoStream]"]:
     """Yield the coded pictures of ``stream`` in stored order, up to where the file breaks off.
 
@@ -142,6 +177,12 @@ def picture_packets(container: InputContainer, stream: VideoStream) -> Iterator[
         held = packet
     if held is not None and not held.is_corrupt:
         yield held
+
+
+@cache
+def _readable_formats() -> str:
+    names = [name for name in av.formats_available if not set(name.split(",")) & (_TEXT | _PLAYLISTS)]
+    return ",".join(sorted(names))
 
 
 def _check_is_file(path: Path) -> None:
@@ -169,14 +210,3 @@ def _explain_unopened(path: Path, exc: av.FFmpegError) -> str:
         f"{path.name}: is not a media file ({path.stat().st_size} bytes that FFmpeg cannot read). "
         "cinefoley needs a film, such as an mp4, mov, mkv or webm."
     )
-
-
-def _check_is_film_or_sound(container: InputContainer, path: Path) -> None:
-    names = set(container.format.name.split(","))
-    if names & _TEXT_OR_PLAYLIST:
-        raise MediaError(
-            f"{path.name}: is not a media file (it reads as '{container.format.name}'). "
-            "cinefoley needs a film, such as an mp4, mov, mkv or webm."
-        )
-    if names & _STILL_PICTURE or container.format.name.endswith("_pipe"):
-        raise VideoError(f"{path.name}: is a still picture ({container.format.name}), not a film.")

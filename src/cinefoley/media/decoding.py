@@ -13,7 +13,7 @@ import av
 from av.video.frame import VideoFrame
 
 from cinefoley.errors import MediaWarning, VideoError
-from cinefoley.media.containers import open_media, picture_packets, video_stream
+from cinefoley.media.containers import has_exact_seeks, open_media, picture_packets, shown_at, video_stream
 from cinefoley.media.timing import claimed_end, frame_length, seconds
 
 __all__ = ["PictureReader"]
@@ -72,8 +72,8 @@ class PictureReader:
                 f"can be decoded. Export the clip again; look at it with `cinefoley doctor {self.path.name}`."
             )
         origin = self._origin = first[0]
-        if self.start > _SEEK_FROM_S:
-            frames = self._after_seek(origin) or frames
+        if self.start > _SEEK_FROM_S and has_exact_seeks(self._container):
+            frames = self._after_seek(origin)
         if not self.has_skipped:
             self.end = first[1] - origin
             yield Fraction(0), first[2]
@@ -91,9 +91,7 @@ class PictureReader:
             return 0
         with open_media(self.path) as container:
             stream = video_stream(container, self.path)
-            times = (
-                seconds(p.pts, p.time_base) for p in picture_packets(container, stream) if not p.is_discard
-            )
+            times = (shown_at(p, stream) for p in picture_packets(container, stream) if not p.is_discard)
             return sum(1 for time in times if time is not None and self._origin <= time < self._first_time)
 
     def _decode(self) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
@@ -104,9 +102,10 @@ class PictureReader:
             if decoded is None or decoded.is_corrupt:
                 lost_since += 1
                 continue
-            time = seconds(decoded.pts, decoded.time_base)
+            time = shown_at(decoded, self._stream)
             time = next_time if time is None else time
-            next_time = time + (seconds(decoded.duration or None, decoded.time_base) or self._frame_length)
+            length = seconds(decoded.duration or None, decoded.time_base or self._stream.time_base)
+            next_time = time + (length or self._frame_length)
             # What is lost before the first good picture, or after the last, is a matter of where the film
             # was cut.
             self._damaged += lost_since if is_started else 0
@@ -127,8 +126,8 @@ class PictureReader:
         except av.FFmpegError:
             yield None
 
-    def _after_seek(self, origin: Fraction) -> Iterator[tuple[Fraction, Fraction, VideoFrame]] | None:
-        """Jump to the last key frame before ``start``; None (and back at the beginning) where that fails."""
+    def _after_seek(self, origin: Fraction) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
+        """Jump to the last key frame before ``start``, or back to the second picture where that fails."""
         time_base = self._stream.time_base or Fraction(1, av.time_base)
         for lead in (0, 10):
             try:

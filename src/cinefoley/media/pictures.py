@@ -109,6 +109,8 @@ def check_reached(source: PictureSource, start: Fraction) -> None:
 
 def same_size(pictures: Iterable[Picture], size: tuple[int, int] | None) -> Iterator[tuple[Picture, Tensor]]:
     """Convert pictures to ``size``; where it is None, all to the size of the first (films may change)."""
+    if size is not None and min(size) < 1:
+        raise ValueError(f"size must be at least (1, 1), got {size}")
     for picture in pictures:
         tensor = picture.tensor(size)
         size = (tensor.shape[1], tensor.shape[2])

@@ -16,7 +16,7 @@ import soxr
 from av.audio.frame import AudioFrame
 
 from cinefoley.errors import AudioError, MediaWarning
-from cinefoley.media.containers import audio_stream, open_media, picture_streams
+from cinefoley.media.containers import audio_stream, has_exact_seeks, open_media, picture_streams
 from cinefoley.media.sampling import Section
 from cinefoley.media.timing import claimed_end, first_picture_time, seconds
 
@@ -28,7 +28,6 @@ Samples = npt.NDArray[np.float32]
 _SEEK_FROM_S = 30
 _LEAD_S = 1  # decoders need a few frames before the first one is right
 _LARGEST_JITTER_S = Fraction(1, 25)  # timestamps of Matroska and of streams are rounded; a hole is longer
-_EXACT_SEEKS = ("mov,", "matroska", "wav", "flac")
 _BLOCK = 65536
 
 
@@ -89,7 +88,7 @@ class SoundReader:
     def _placed(self) -> Iterator[tuple[int, Samples]]:
         """Yield (position in samples from time 0, samples), without what lies beyond the stated end."""
         frames = self._decode()
-        if self.section.start > _SEEK_FROM_S and self._container.format.name.startswith(_EXACT_SEEKS):
+        if self.section.start > _SEEK_FROM_S and has_exact_seeks(self._container):
             self._seek()
         position: int | None = None
         last = self._stated_length()

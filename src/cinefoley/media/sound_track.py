@@ -110,7 +110,7 @@ def container_format(suffix: str) -> str | None:
 
 
 def muxer_options(form: str, sample_rate: int) -> dict[str, str]:
-    """Options that let a container trim sound to the sample: mp4's edit lists count milliseconds by default."""
+    """Options that let a container trim sound to the sample: by itself mp4 counts milliseconds."""
     return {"movie_timescale": str(sample_rate)} if form in {"mp4", "mov"} else {}
 
 

@@ -10,7 +10,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from cinefoley.errors import VideoError
-from cinefoley.media.containers import open_media, picture_packets, video_stream
+from cinefoley.media.containers import has_exact_seeks, open_media, picture_packets, shown_at, video_stream
 
 __all__ = [
     "claimed_end",
@@ -20,6 +20,8 @@ __all__ = [
     "picture_duration",
     "seconds",
 ]
+
+_TAIL_S = 10
 
 
 def seconds(ticks: int | None, time_base: Fraction | None) -> Fraction | None:
@@ -63,7 +65,7 @@ def first_picture_time(container: InputContainer, path: Path) -> Fraction:
         except av.FFmpegError:
             continue
         for frame in frames:
-            time = seconds(frame.pts, frame.time_base)
+            time = shown_at(frame, stream)
             if not frame.is_corrupt and time is not None:
                 return time
     return seconds(stream.start_time, stream.time_base) or Fraction(0)
@@ -72,7 +74,8 @@ def first_picture_time(container: InputContainer, path: Path) -> Fraction:
 def picture_duration(path: str | os.PathLike[str]) -> float:
     """How long a film's picture lasts, from its first frame to the end of its last, without decoding it.
 
-    A complete mp4 or mov says so itself; other containers, and files that are cut off, are read through once.
+    The timestamps of its last pictures tell, not the header: that one counts the sound too, is wrong in
+    files that are cut off, and missing in many.
 
     Args:
         path: A film.
@@ -82,40 +85,49 @@ def picture_duration(path: str | os.PathLike[str]) -> float:
 
     Raises:
         MediaError: If the file cannot be read.
-        VideoError: If it has no picture stream.
+        VideoError: If it has no picture stream, or no picture in it.
     """
     return float(exact_picture_duration(path))
 
 
 def exact_picture_duration(path: str | os.PathLike[str]) -> Fraction:
     """:func:`picture_duration` as a fraction."""
+    span = _span_after_seek(path) or _span_of_all(path)
+    if span is None:
+        raise VideoError(f"{Path(path).name}: has a video stream but no picture in it.")
+    return span[1] - span[0]
+
+
+def _span_after_seek(path: str | os.PathLike[str]) -> tuple[Fraction, Fraction] | None:
+    """Begin and end of the pictures by reading the first and last seconds alone; None where that fails."""
     with open_media(path) as container:
         origin = first_picture_time(container, Path(path))
     with open_media(path) as container:
         stream = video_stream(container, path)
-        end = claimed_end(container, stream) if _is_complete_mp4(stream, Path(path)) else None
-        if end is None:
-            end = _end_of_packets(container, stream)
-    if end <= origin:
-        raise VideoError(f"{Path(path).name}: has a video stream but no picture in it.")
-    return end - origin
+        claimed = claimed_end(container, stream)
+        if claimed is None or not has_exact_seeks(container):
+            return None
+        try:
+            container.seek(int((claimed - _TAIL_S) * av.time_base))
+        except av.FFmpegError:
+            return None
+        tail = _span(container, stream)
+        return None if tail is None or tail[1] <= origin else (origin, tail[1])
 
 
-def _end_of_packets(container: InputContainer, stream: VideoStream) -> Fraction:
+def _span_of_all(path: str | os.PathLike[str]) -> tuple[Fraction, Fraction] | None:
+    with open_media(path) as container:
+        return _span(container, video_stream(container, path))
+
+
+def _span(container: InputContainer, stream: VideoStream) -> tuple[Fraction, Fraction] | None:
+    """Begin and end of all pictures still to come; None without any."""
     length = frame_length(stream)
+    begin: Fraction | None = None
     end = Fraction(0)
     for packet in picture_packets(container, stream):
-        time = seconds(packet.dts if packet.pts is None else packet.pts, packet.time_base)
+        time = shown_at(packet, stream)
         if time is not None and not packet.is_discard:
+            begin = time if begin is None else min(begin, time)
             end = max(end, time + (seconds(packet.duration or None, packet.time_base) or length))
-    return end
-
-
-def _is_complete_mp4(stream: VideoStream, path: Path) -> bool:
-    """Whether the index of an mp4 covers the whole stream, and the file reaches as far as the index does."""
-    index = stream.index_entries
-    is_mp4 = stream.container.format.name.startswith("mov,")
-    if not (is_mp4 and stream.duration and 0 < stream.frames <= len(index)):
-        return False
-    last = [index[i] for i in range(max(0, len(index) - 64), len(index))]
-    return max(entry.pos + entry.size for entry in last) <= path.stat().st_size
+    return None if begin is None else (begin, end)
