@@ -11,10 +11,11 @@ state under
 import argparse
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 
@@ -29,11 +30,38 @@ from cinefoley.models.build import (
     build_scheduler,
     build_video_encoder,
 )
+from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.training.autoencoder import AutoencoderTask
 from cinefoley.training.engine import Task, fit
 from cinefoley.training.ldm import LatentDiffusionTask
 from cinefoley.training.video_encoder import VideoEncoderTask
+
+CARD = """---
+library_name: cinefoley
+license: apache-2.0
+tags: [video-to-audio, foley]
+---
+# lite
+
+The default model of cinefoley: the parts of Diff-Foley, small, trained from nothing on the Foley stage. It
+knows the stage, not the world: use it to try the software, to test, and to study; for real films import
+Diff-Foley's weights.
+
+Data: {clips} clips of the stage's `train` split (seeds 0 to {clips} - 1), rendered by this repository at
+commit {commit}. Recipe: `make lite` (`recipes/lite.py`), every seed fixed. One CPU with two cores, bfloat16
+arithmetic.
+
+| stage | steps | batch | peak learning rate | seed | last loss | hours |
+| --- | --- | --- | --- | --- | --- | --- |
+{rows}
+
+The video encoder learned per-frame targets from the sound (coarse mel, events, kind); it has not been trained
+contrastively. The denoiser predicts velocity.
+
+<!-- figures -->
+"""
 
 TRAIN_CLIPS = 4096
 ENCODER = TrainConfig(
@@ -46,10 +74,10 @@ ENCODER = TrainConfig(
     checkpoint_every=100,
 )
 AUTOENCODER = TrainConfig(
-    steps=2500,
+    steps=520,
     batch_size=16,
-    learning_rate=1e-3,
-    warmup_steps=100,
+    learning_rate=2e-3,
+    warmup_steps=40,
     weight_decay=0.0,
     betas=(0.9, 0.99),
     seed=12,
@@ -169,7 +197,38 @@ def _train_ldm(model: ModelConfig, runs: Path) -> None:
 
 
 def _assemble(model: ModelConfig, runs: Path, out: Path) -> None:
-    raise NotImplementedError
+    """Write the model folder, half precision, and its card."""
+    autoencoder = AutoencoderKL.from_pretrained(runs / "autoencoder" / "final")
+    scale = float(torch.load(runs / "latents.pt", weights_only=True)["scale"])
+    autoencoder.register_to_config(scaling_factor=round(scale, 5))
+    pipeline = FoleyPipeline(
+        video_encoder=VideoEncoder.from_pretrained(runs / "encoder" / "final"),
+        conditioner=Conditioner.from_pretrained(runs / "ldm" / "conditioner"),
+        unet=UNet2DConditionModel.from_pretrained(runs / "ldm" / "unet"),
+        vae=autoencoder,
+        scheduler=build_scheduler(model.denoiser),
+        foley_config=model.foley,
+    ).to(torch.float16)
+    pipeline.save_pretrained(out)
+    (out / "README.md").write_text(_card(runs))
+    for part in sorted(out.rglob("*.safetensors")):
+        print(f"{part.relative_to(out)}: {part.stat().st_size / 2**20:.2f} MiB")
+
+
+def _card(runs: Path) -> str:
+    rows = []
+    for name, config in (("encoder", ENCODER), ("autoencoder", AUTOENCODER), ("ldm", LDM)):
+        last = json.loads((runs / name / "log.jsonl").read_text().splitlines()[-1])
+        rows.append(
+            f"| {name} | {last['step']} | {config.batch_size} | {config.learning_rate:g} | {config.seed} "
+            f"| {last['loss']:.4f} | {last['elapsed_s'] / 3600:.2f} |"
+        )
+    return CARD.format(clips=TRAIN_CLIPS, rows="\n".join(rows), commit=_commit())
+
+
+def _commit() -> str:
+    run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return run.stdout.strip() or "unknown"
 
 
 def _fit(task: Task, config: TrainConfig, run_dir: Path) -> None:

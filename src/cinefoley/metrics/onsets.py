@@ -88,6 +88,8 @@ def detect_onsets(waveform: Tensor, *, sample_rate: int) -> NDArray[np.float64]:
     # the loudest of the neighbouring bands before: so vibrato is no rise (Boeck & Widmer, DAFx 2013)
     past = ndimage.maximum_filter1d(mel, 3, axis=0)
     rise = np.maximum(0.0, mel[:, _LAG:] - past[:, :-_LAG]).mean(axis=0)
+    edge = -(-config.n_fft // (2 * hop))  # windows that reach over an end hear a click where the sound is cut
+    rise[: edge - _LAG] = rise[len(rise) - edge :] = 0.0
     threshold = max(_RISE, _RELATIVE * float(np.percentile(rise, 99.7)))
     peaks, _ = signal.find_peaks(
         np.concatenate([[0.0], rise, [0.0]]), height=threshold, distance=max(1, round(_MIN_GAP_S / _HOP_S))

@@ -42,8 +42,6 @@ class AutoencoderTask:
     def _crops(self, generator: torch.Generator, batch_size: int) -> Tensor:
         index = torch.randint(len(self.mels), (batch_size,), generator=generator)
         starts = torch.randint(self.mels.shape[-1] - self.crop_frames + 1, (batch_size,), generator=generator)
-        rows = [
-            self.mels[i, :, s : s + self.crop_frames]
-            for i, s in zip(index.tolist(), starts.tolist(), strict=True)
-        ]
-        return torch.stack(rows).float()[:, None]
+        chosen = zip(index.tolist(), starts.tolist(), strict=True)
+        rows = [self.mels[row, :, start : start + self.crop_frames].float() for row, start in chosen]
+        return torch.stack(rows)[:, None]

@@ -1,0 +1,77 @@
+"""Where a model runs, and in which arithmetic."""
+
+from typing import Literal
+
+import torch
+
+from cinefoley.errors import DeviceError
+
+__all__ = ["Precision", "choose_device", "choose_dtype", "has_native_bf16", "visible_devices"]
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+"""Arithmetic of the networks; ``auto`` leaves it to :func:`choose_dtype`."""
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Find a device by name.
+
+    Args:
+        name: ``"auto"`` (CUDA if this process sees one, else MPS, else the CPU), or torch's name: ``"cpu"``,
+            ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+
+    Raises:
+        DeviceError: If there is no such device, or this process does not see it.
+    """
+    visible = visible_devices()
+    if name == "auto":
+        return torch.device(visible[0])
+    wanted = f"{name}:0" if name == "cuda" else name
+    if wanted in visible:
+        return torch.device(wanted)
+    kind = name.partition(":")[0]
+    if kind not in ("cpu", "cuda", "mps"):
+        raise DeviceError(f"No device {name!r}: expected auto, cpu, cuda, cuda:N or mps. Pass --device auto.")
+    widen = ", or widen CUDA_VISIBLE_DEVICES" if kind == "cuda" else ""
+    seen = [device for device in visible if device != "cpu"] or ["only the CPU"]
+    raise DeviceError(
+        f"Device {name!r} is not visible: this process sees {' and '.join(seen)}. "
+        f"Pass --device {visible[0]}{widen}."
+    )
+
+
+def visible_devices() -> list[str]:
+    """Names of all devices that this process sees, the fastest kind first, the CPU last."""
+    cuda = (
+        [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    )
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return [*cuda, *mps, "cpu"]
+
+
+def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.dtype:
+    """Choose the networks' arithmetic for a device.
+
+    ``auto`` means float16 on CUDA and float32 elsewhere. On the CPU, bfloat16 pays only where the processor
+    computes in it natively (:func:`has_native_bf16`), and not for every model; until that is measured, it is
+    asked for by name.
+
+    Args:
+        device: Where the model runs.
+        precision: ``"auto"``, or the arithmetic itself.
+    """
+    if precision != "auto":
+        return _DTYPES[precision]
+    return torch.float16 if device.type == "cuda" else torch.float32
+
+
+def has_native_bf16() -> bool:
+    """Whether this processor multiplies bfloat16 in hardware (AVX512-BF16 or AMX)."""
+    return any(_cpu_says(question) for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+
+
+def _cpu_says(question: str) -> bool:
+    # private in torch, and not there in every version or on every processor
+    probe = getattr(torch.cpu, question, None)
+    return bool(probe()) if callable(probe) else False

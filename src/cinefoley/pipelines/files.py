@@ -1,0 +1,313 @@
+"""From a film on disk to its takes on disk, whole or not at all."""
+
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import torch
+
+from cinefoley.errors import AudioError, MediaError, MediaWarning, OutputError, VideoError
+from cinefoley.media.audio_writer import AudioWriter, Subtype
+from cinefoley.media.mux import film_suffix, replace_audio
+from cinefoley.media.writing import written_aside
+from cinefoley.pipelines.sidecar import (
+    ModelRecord,
+    TakeFiles,
+    check_sidecar,
+    file_sha256,
+    read_versions,
+    write_sidecar,
+)
+
+if TYPE_CHECKING:
+    from cinefoley.pipelines.foley import FoleyPipeline
+    from cinefoley.pipelines.windows import WindowPlan
+
+__all__ = ["FilmReport", "GenerationSettings", "generate_files", "report_existing"]
+
+_FALLBACK_SUFFIX = ".mkv"  # takes every picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationSettings:
+    """What to make of each film."""
+
+    num_takes: int = 1
+    """Takes per film."""
+    seed: int = 0
+    """The same seed makes the same takes."""
+    num_inference_steps: int = 25
+    """Denoiser calls per window."""
+    guidance_scale: float = 4.5
+    """Strength of the film's influence; 1 is the bare conditional model."""
+    start: float = 0.0
+    """Where the section begins, in seconds from the first picture."""
+    duration: float | None = None
+    """Seconds of the section; None reaches to the end."""
+    subtype: Subtype = "PCM_16"
+    """How the WAV stores its samples."""
+    saves_mel: bool = False
+    """Whether to keep the mels."""
+    overwrites: bool = False
+    """Whether to make takes again that are already there."""
+
+    def __post_init__(self) -> None:
+        if min(self.num_takes, self.num_inference_steps) < 1 or self.seed < 0:
+            raise ValueError(f"takes and steps must be at least 1 and the seed at least 0: {self}")
+        if not (math.isfinite(self.guidance_scale) and self.guidance_scale >= 0):
+            raise ValueError(f"guidance_scale must be 0 or more, got {self.guidance_scale}")
+        if not (math.isfinite(self.start) and self.start >= 0):
+            raise ValueError(f"start must be 0 s or more, got {self.start}")
+        if self.duration is not None and not (math.isfinite(self.duration) and self.duration > 0):
+            raise ValueError(f"duration must be more than 0 s, got {self.duration}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmReport:
+    """What became of one film."""
+
+    video: Path
+    """The film."""
+    takes: tuple[TakeFiles, ...]
+    """Takes that were made now."""
+    skipped: tuple[TakeFiles, ...]
+    """Takes that were there already."""
+    sidecar: Path
+    """The record that makes them again."""
+    seed: int
+    """The seed of the takes made now."""
+    duration_s: float | None = None
+    """Length of each take in seconds; None where nothing was made."""
+    timings_s: dict[str, float] = field(default_factory=dict)
+    """Seconds spent in each part, and in all (``total``)."""
+
+
+def report_existing(
+    video: str | os.PathLike[str], out_dir: str | os.PathLike[str], settings: GenerationSettings
+) -> FilmReport:
+    """Tell which takes of a film are there already, without opening anything.
+
+    A take is there if its WAV and its film are; with ``settings.overwrites`` none counts.
+    """
+    video, out_dir = Path(video), Path(out_dir)
+    planned = _planned_takes(video, out_dir, settings)
+    return FilmReport(
+        video=video,
+        takes=(),
+        skipped=tuple(take for take in planned if not settings.overwrites and _is_there(take)),
+        sidecar=out_dir / f"{video.stem}.json",
+        seed=settings.seed,
+    )
+
+
+def generate_files(
+    pipeline: "FoleyPipeline",
+    video: str | os.PathLike[str],
+    out_dir: str | os.PathLike[str],
+    settings: GenerationSettings | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+    *,
+    model: ModelRecord | None = None,
+) -> FilmReport:
+    """Generate the takes of one film that are not there yet.
+
+    For ``rain.mp4`` they are ``rain.take1.wav``, ``rain.take1.mp4`` and so on, with ``rain.json`` beside
+    them. Sound streams to disk window by window. A take appears, WAV and film together, when both are
+    complete; whatever stops the work leaves finished takes and nothing else.
+
+    Args:
+        pipeline: The model, on its device.
+        video: The film.
+        out_dir: Is made if missing.
+        settings: What to make; the defaults if None.
+        on_step: Called with finished and total denoiser steps; may raise to stop.
+        model: Goes into the sidecar.
+
+    Returns:
+        What was made and what was skipped.
+
+    Raises:
+        MediaError: If the film cannot be used.
+        OutputError: If ``out_dir`` cannot be written or the disk is full.
+
+    Warns:
+        MediaWarning: If the film is damaged, or its picture goes into another container than its own.
+    """
+    video, out_dir, settings = Path(video), Path(out_dir), settings or GenerationSettings()
+    began = time.perf_counter()
+    report = report_existing(video, out_dir, settings)
+    missing = [take for take in _planned_takes(video, out_dir, settings) if take not in report.skipped]
+    if not missing:
+        return report
+    plan = pipeline.plan(video, start=settings.start, duration=settings.duration)
+    if not settings.overwrites:
+        check_sidecar(report.sidecar)
+    timings: dict[str, float] = {}
+    record = _describe_run(pipeline, video, settings, plan, model) | {"timings_s": timings}
+    with _staging(out_dir) as staging:
+        staged = [take.moved_to(staging) for take in missing]
+        _stream_sound(pipeline, video, staged, settings, plan, timings, on_step)
+        for take in staged:
+            muxing = time.perf_counter()
+            written = _write_film(video, take, settings)
+            timings["write_films"] = timings.get("write_films", 0.0) + time.perf_counter() - muxing
+            report = replace(report, takes=(*report.takes, _publish(written, out_dir)))
+            timings["total"] = time.perf_counter() - began
+            write_sidecar(report.sidecar, record, report.takes)
+    return replace(report, duration_s=plan.total / pipeline.foley_config.mel.sample_rate, timings_s=timings)
+
+
+def _planned_takes(video: Path, out_dir: Path, settings: GenerationSettings) -> list[TakeFiles]:
+    """Name the files that a film's takes go to."""
+    suffix = film_suffix(video)
+    stems = [(take, f"{video.stem}.take{take}") for take in range(1, settings.num_takes + 1)]
+    return [
+        TakeFiles(
+            take=take,
+            wav=out_dir / f"{stem}.wav",
+            film=out_dir / f"{stem}{suffix}",
+            mel=out_dir / f"{stem}.mel.npy" if settings.saves_mel else None,
+        )
+        for take, stem in stems
+    ]
+
+
+def _is_there(take: TakeFiles) -> bool:
+    films = (take.film, take.film.with_suffix(_FALLBACK_SUFFIX))
+    return take.wav.exists() and any(film.exists() for film in films)
+
+
+@contextmanager
+def _staging(out_dir: Path) -> Iterator[Path]:
+    """A folder inside ``out_dir`` for what is not finished; gone afterwards, whatever happens."""
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        folder = TemporaryDirectory(prefix=".cinefoley-", suffix=".part", dir=out_dir)
+    except OSError as exc:
+        raise OutputError(
+            f"{out_dir}: cannot be written ({exc.strerror}). Choose a folder of yours with -o."
+        ) from exc
+    with folder as name:
+        try:
+            yield Path(name)
+        except OutputError as exc:  # speak of the file that was meant, not of its place in here
+            raise OutputError(str(exc).replace(name, str(out_dir))) from exc
+
+
+def _stream_sound(
+    pipeline: "FoleyPipeline",
+    video: Path,
+    takes: Sequence[TakeFiles],
+    settings: GenerationSettings,
+    plan: "WindowPlan",
+    timings: dict[str, float],
+    on_step: Callable[[int, int], None] | None,
+) -> None:
+    """Generate all takes in one pass and write their WAVs, and mels, as the windows come."""
+    config = pipeline.foley_config
+    with ExitStack() as files:
+        sounds = [
+            files.enter_context(AudioWriter(take.wav, config.mel.sample_rate, subtype=settings.subtype))
+            for take in takes
+        ]
+        shape = (len(plan), config.mel.n_mels, config.mel_frames)
+        mels = [files.enter_context(_mel_file(take.mel, shape)) for take in takes if take.mel is not None]
+        blocks = pipeline.stream(
+            video,
+            num_takes=max(take.take for take in takes),
+            seed=settings.seed,
+            num_inference_steps=settings.num_inference_steps,
+            guidance_scale=settings.guidance_scale,
+            start=settings.start,
+            duration=settings.duration,
+            on_step=on_step,
+            timings_s=timings,
+        )
+        for block in blocks:
+            for take, sound in zip(takes, sounds, strict=True):
+                sound.write(block.audios[take.take - 1])
+            for take, mel in zip(takes, mels, strict=False):
+                mel.write(block.mels[take.take - 1].float().numpy().tobytes())
+
+
+@contextmanager
+def _mel_file(path: Path, shape: tuple[int, int, int]) -> Iterator[BinaryIO]:
+    """A ``.npy`` file that is written window by window."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with written_aside(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        yield file
+
+
+def _write_film(video: Path, take: TakeFiles, settings: GenerationSettings) -> TakeFiles:
+    """Put the finished WAV beside the film's picture; in Matroska where its own container refuses."""
+    try:
+        replace_audio(video, take.wav, take.film, start=settings.start)
+    except (VideoError, AudioError):
+        raise
+    except MediaError as exc:
+        if take.film.suffix == _FALLBACK_SUFFIX:
+            raise
+        take = replace(take, film=take.film.with_suffix(_FALLBACK_SUFFIX))
+        warnings.warn(f"{exc} Wrote {take.film.name}.", MediaWarning, stacklevel=3)
+        replace_audio(video, take.wav, take.film, start=settings.start)
+    return take
+
+
+def _publish(take: TakeFiles, out_dir: Path) -> TakeFiles:
+    """Rename a complete take into place: the WAV last, and if that fails, nothing."""
+    target = take.moved_to(out_dir)
+    paths = [(take.film, target.film), (take.mel, target.mel), (take.wav, target.wav)]
+    placed: list[Path] = []
+    try:
+        for source, destination in paths:
+            if source is not None and destination is not None:
+                placed.append(destination)
+                source.replace(destination)
+    except BaseException as exc:
+        for destination in placed:
+            destination.unlink(missing_ok=True)
+        if isinstance(exc, OSError):
+            raise OutputError(f"{placed[-1]}: cannot be written ({exc.strerror}).") from exc
+        raise
+    return target
+
+
+def _describe_run(
+    pipeline: "FoleyPipeline",
+    video: Path,
+    settings: GenerationSettings,
+    plan: "WindowPlan",
+    model: ModelRecord | None,
+) -> dict[str, Any]:
+    """Everything that makes the takes again, ready for JSON."""
+    rate = pipeline.foley_config.mel.sample_rate
+    choices = {key: value for key, value in asdict(settings).items() if key not in ("seed", "overwrites")}
+    return {
+        "film": {"name": video.name, "path": str(video), "sha256": file_sha256(video)},
+        "model": None if model is None else asdict(model),
+        "seed": settings.seed,
+        "settings": choices,
+        "sample_rate": rate,
+        "samples": plan.total,
+        "duration_s": plan.total / rate,
+        "windows": {
+            "length_s": plan.window / rate,
+            "cross_fade_s": plan.fade / rate,
+            "starts_s": [start / rate for start in plan.starts],
+        },
+        "device": {
+            "name": str(pipeline.device),
+            "dtype": str(pipeline.unet.dtype).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+        },
+        "versions": read_versions(),
+    }

@@ -1,0 +1,68 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from cinefoley.models.video_encoder import VideoEncoder
+
+
+def tiny(**changes: object) -> VideoEncoder:
+    torch.manual_seed(0)
+    settings: dict[str, object] = {"width": 8, "blocks": (1, 1, 1, 1), "feature_dim": 16}
+    return VideoEncoder(**(settings | changes)).eval()
+
+
+@pytest.mark.parametrize("frames", [1, 2, 7])
+def test_every_frame_has_a_feature_of_unit_norm(frames: int) -> None:
+    features = tiny()(torch.rand(2, frames, 3, 32, 32))
+    assert features.shape == (2, frames, 16)
+    assert torch.allclose(features.norm(dim=-1), torch.ones(2, frames), atol=1e-5)
+
+
+def test_clips_of_a_batch_do_not_see_each_other() -> None:
+    encoder, video = tiny(), torch.rand(3, 5, 3, 32, 32)
+    together = encoder(video)
+    alone = torch.cat([encoder(clip[None]) for clip in video])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+def test_time_is_seen_only_where_a_stage_spans_it() -> None:
+    video = torch.rand(1, 9, 3, 32, 32)
+    changed = video.clone()
+    changed[:, 4] = torch.rand(3, 32, 32)
+    blind = tiny(temporal_kernels=(1, 1, 1, 1))
+    moved = (blind(changed) - blind(video)).abs().amax(dim=-1)[0]
+    assert moved[4] > 1e-4
+    assert moved[[0, 1, 2, 3, 5, 6, 7, 8]].max() < 1e-6
+    seeing = tiny(temporal_kernels=(1, 1, 3, 3))  # two blocks of three frames: two frames to either side
+    moved = (seeing(changed) - seeing(video)).abs().amax(dim=-1)[0]
+    assert moved[2:7].min() > 1e-7
+    assert moved[[0, 1, 7, 8]].max() < 1e-6
+
+
+def test_two_dimensional_arithmetic_equals_three_dimensional_convolution() -> None:
+    """The weights have Conv3d's shape; what they compute must be what Conv3d would."""
+    encoder = tiny(temporal_kernels=(1, 3, 3, 3))
+    for block_name in ("layer1", "layer3"):
+        layer = encoder.get_submodule(f"backbone.{block_name}.0.conv1")
+        clip = torch.rand(2, layer.conv.in_channels, 6, 4, 4)
+        kernel = layer.conv.weight
+        expected = F.conv3d(clip, kernel, padding=(kernel.shape[2] // 2, 0, 0))
+        frames = clip.transpose(1, 2).flatten(0, 1)
+        norm = layer.bn
+        norm.eps = 0.0  # with mean 0 and variance 1 it then changes nothing
+        actual = layer(frames, 6).unflatten(0, (2, 6)).transpose(1, 2)
+        assert torch.allclose(actual, expected, atol=1e-5)
+
+
+def test_the_default_is_cavps_encoder() -> None:
+    with torch.device("meta"):
+        encoder = VideoEncoder()
+    count = sum(p.numel() for p in encoder.backbone.parameters())
+    assert count == 31_634_496
+    assert sum(p.numel() for p in encoder.projection.parameters()) == 1_049_088
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 4, 1, 32, 32), (4, 3, 32, 32)])
+def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"must be \(B, T, 3, H, W\)"):
+        tiny()(torch.rand(shape))
