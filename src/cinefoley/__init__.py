@@ -1,3 +1,59 @@
-"""cinefoley: Foley for silent film, in sync also when the camera shows only part of what sounds."""
+"""cinefoley: Foley for silent film, in sync also when the camera shows only part of what sounds.
+
+The public names below are loaded when they are first used, so that ``import cinefoley`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cinefoley.errors import CinefoleyError
+    from cinefoley.media.save import save_video
+    from cinefoley.media.video import Video, load_video
+    from cinefoley.pipelines.foley import FoleyPipeline
+    from cinefoley.pipelines.output import FoleyOutput
+    from cinefoley.spectral.inverse import invert_mel
+    from cinefoley.spectral.mel import mel_spectrogram
+    from cinefoley.stage.clip import StageClip
+    from cinefoley.stage.render import render_clip
 
 __version__ = "0.1.0.dev0"
+
+__all__ = [
+    "CinefoleyError",
+    "FoleyOutput",
+    "FoleyPipeline",
+    "StageClip",
+    "Video",
+    "__version__",
+    "invert_mel",
+    "load_video",
+    "mel_spectrogram",
+    "render_clip",
+    "save_video",
+]
+
+_HOMES = {
+    "CinefoleyError": "cinefoley.errors",
+    "FoleyOutput": "cinefoley.pipelines.output",
+    "FoleyPipeline": "cinefoley.pipelines.foley",
+    "StageClip": "cinefoley.stage.clip",
+    "Video": "cinefoley.media.video",
+    "invert_mel": "cinefoley.spectral.inverse",
+    "load_video": "cinefoley.media.video",
+    "mel_spectrogram": "cinefoley.spectral.mel",
+    "render_clip": "cinefoley.stage.render",
+    "save_video": "cinefoley.media.save",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cinefoley' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,125 @@
+"""``cinefoley doctor``: what this machine can run, and what is missing."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cinefoley.errors import CinefoleyError
+
+__all__ = ["doctor"]
+
+
+def doctor(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A film, or a model folder.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what this machine can run and what is missing; with FILE, whether that can be used and how."""
+    if file is None:
+        report, lines = _machine()
+    elif file.is_dir():
+        report, lines = _model(file)
+    else:
+        report, lines = _film(file)
+    typer.echo(json.dumps(report, indent=2) if as_json else "\n".join(lines))
+    if report.get("problem"):
+        raise CinefoleyError(report["problem"])
+
+
+def _machine() -> tuple[dict[str, Any], list[str]]:
+    from cinefoley.cli.inspection import describe_bundled_models
+    from cinefoley.cli.machine import describe_machine
+
+    report = describe_machine() | {"models": describe_bundled_models()}
+    return report, list(_machine_lines(report))
+
+
+def _machine_lines(report: dict[str, Any]) -> Iterator[str]:
+    for name, version in report["versions"].items():
+        yield _line(name, version)
+    for device in report["devices"]:
+        about = [device["precision"], device.get("model"), _gib(device.get("memory_gib"))]
+        yield _line(f"device {device['name']}", ", ".join(filter(None, about)))
+    cpu, memory = report["cpu"], report["memory_gib"]
+    yield _line(
+        "processor", f"{cpu['model']}, {cpu['cores']} cores, {cpu['threads']} threads, {cpu['vectors']}"
+    )
+    yield _line("bf16 in hardware", f"{_yes(cpu['has_native_bf16'])} (AMX: {_yes(cpu['has_amx'])})")
+    yield _line("memory", f"{_gib(memory['available'])} free of {_gib(memory['total'])}")
+    yield _line("disk", f"{_gib(report['disk']['free_gib'])} free in {report['disk']['folder']}")
+    allocator = report["allocator"]
+    settings = " ".join(f"{key}={value}" for key, value in allocator["settings"].items())
+    yield _line("allocator", f"{allocator['name']}{', ' + settings if settings else ''}")
+    if allocator["advice"]:
+        yield _line("", f"faster on the CPU with: {allocator['advice']}")
+    for name, model in report["models"].items():
+        yield _line(f"model {name}", model["problem"] or f"ready, {_parameters(model)}")
+    for name, extra in report["extras"].items():
+        missing = ", ".join(extra["missing"])
+        yield _line(f"extra [{name}]", f"missing {missing}: {extra['install']}" if missing else "complete")
+
+
+def _film(path: Path) -> tuple[dict[str, Any], list[str]]:
+    from cinefoley.cli.inspection import describe_film
+
+    film = describe_film(path)
+    video, audio = film["video"], film["audio"]
+    rate = f"{video['fps']:.3f} fps" if video["fps"] else "unknown rate"
+    turned = f", turned by {video['rotation']} degrees" if video["rotation"] else ""
+    sound = f"{audio['codec']}, {audio['sample_rate']} Hz, {audio['channels']} channels" if audio else "none"
+    windows = f"{film['num_windows']} of {film['window_s']:g} s with the model lite"
+    lines = [
+        _line("film", film["path"]),
+        _line("container", film["container"]),
+        _line(
+            "picture",
+            f"{video['codec']}, {video['width']}x{video['height']}, {rate}, {video['pixel_format']}{turned}",
+        ),
+        _line("sound", sound),
+        _line("duration", f"{film['duration_s']:.3f} s"),
+        _line(
+            "generate",
+            f"can use it; takes are {path.stem}.take1.wav and {path.stem}.take1{film['takes_suffix']}",
+        ),
+        _line("windows", windows),
+    ]
+    return film, lines
+
+
+def _model(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    from cinefoley.cli.inspection import describe_model
+
+    model = describe_model(folder)
+    height, width = model["frame_size"]
+    frames = f"{model['frames']} frames of {width}x{height} at {model['fps']:g} fps"
+    lines = [
+        _line("model", model["path"]),
+        _line("window", f"{model['window_s']:g} s, {frames}, sound at {model['sample_rate']} Hz"),
+    ]
+    for name, part in model["parts"].items():
+        about = (
+            f"{part['parameters']:,} parameters, {'/'.join(part['dtypes'])}, {part['bytes'] / 2**20:.1f} MiB"
+        )
+        lines.append(_line(name, part["problem"] or about))
+    broken = [f"{name}: {part['problem']}" for name, part in model["parts"].items() if part["problem"]]
+    return model | {"problem": f"{folder}: {broken[0]}." if broken else None}, lines
+
+
+def _parameters(model: dict[str, Any]) -> str:
+    return f"{sum(part['parameters'] for part in model['parts'].values()):,} parameters"
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name:<18}{text}"
+
+
+def _gib(number: float | None) -> str:
+    return "" if number is None else f"{number} GiB"
+
+
+def _yes(claim: bool) -> str:
+    return "yes" if claim else "no"

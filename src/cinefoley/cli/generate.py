@@ -1,0 +1,269 @@
+"""``cinefoley generate``: films in, takes out."""
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from cinefoley.cli.inputs import check_stems_differ, find_films
+from cinefoley.cli.progress import Bar, progress_bar
+from cinefoley.errors import CinefoleyError, DeviceError, MissingWeightsError, WeightsError
+
+if TYPE_CHECKING:
+    from cinefoley.pipelines.devices import Precision
+    from cinefoley.pipelines.files import FilmReport, GenerationSettings
+    from cinefoley.pipelines.foley import FoleyPipeline
+    from cinefoley.pipelines.sidecar import ModelRecord, TakeFiles
+
+__all__ = ["generate"]
+
+_log = logging.getLogger(__name__)
+
+# The defaults are GenerationSettings', which a test holds them to; importing it would load torch for --help.
+
+
+def generate(
+    videos: Annotated[
+        list[str],
+        typer.Argument(metavar="VIDEO...", help="Films, folders of films, or patterns like 'shots/*.mov'."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the takes.")] = Path(
+        "foley"
+    ),
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FOLDER|HUB-ID", help="Bundled model, model folder, or hub id (goes online)."
+        ),
+    ] = "lite",
+    video_encoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="teacher|student|FOLDER",
+            help="Who watches the film. Default: the student, where there is one.",
+        ),
+    ] = None,
+    takes: Annotated[int, typer.Option(min=1, help="Takes per film.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same takes.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, help="Denoiser calls per window.")] = 25,
+    guidance_scale: Annotated[
+        float, typer.Option(min=0, help="Strength of the film's influence; 1 turns guidance off.")
+    ] = 4.5,
+    start: Annotated[
+        float, typer.Option(min=0, metavar="S", help="Where the sound begins, in seconds.")
+    ] = 0.0,
+    duration: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds of sound. Default: to the end of the film.")
+    ] = None,
+    save_mel: Annotated[bool, typer.Option("--save-mel", help="Also write each take's mel as .npy.")] = False,
+    subtype: Annotated[
+        Literal["PCM_16", "PCM_24", "FLOAT"],
+        typer.Option(help="Samples of the WAVs: 16 or 24 bit, or float."),
+    ] = "PCM_16",
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where to compute.")
+    ] = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Arithmetic of the networks.")
+    ] = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Make takes again that are already there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object about all films.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no notes.")] = False,
+) -> None:
+    """Generate the sound of silent films.
+
+    For rain.mp4 this writes rain.take1.wav and rain.take1.mp4 (the same picture, with the sound), one such
+    pair per take, and rain.json, which says what makes them again. Takes that are there are skipped. The WAV
+    is as long as the picture, or as the section that --start and --duration choose; the film is always kept
+    whole.
+    """
+    from cinefoley.pipelines.devices import choose_device
+    from cinefoley.pipelines.files import GenerationSettings
+
+    try:
+        settings = GenerationSettings(
+            num_takes=takes,
+            seed=seed,
+            num_inference_steps=steps,
+            guidance_scale=guidance_scale,
+            start=start,
+            duration=duration,
+            subtype=subtype,
+            saves_mel=save_mel,
+            overwrites=force,
+        )
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from exc
+    choose_device(device)  # a wrong name is told before any work
+    films = find_films(videos)
+    check_stems_differ(films)
+    run = _Run(out, settings, _Model(model, video_encoder, device, precision), is_quiet=quiet)
+    code = 0
+    try:
+        with progress_bar(len(films), is_wanted=not quiet) as bar:
+            run.all(films, bar)
+    except KeyboardInterrupt:
+        code = 130
+        typer.echo("interrupted; finished takes are kept, and the same command makes the others.", err=True)
+    except CinefoleyError:
+        run.render(as_json=as_json)
+        raise
+    run.render(as_json=as_json)
+    if code or run.num_failed:
+        raise typer.Exit(code or 1)
+
+
+class _Model:
+    """A model that is loaded when the first film needs it."""
+
+    def __init__(self, name: str, video_encoder: str | None, device: str, precision: "Precision") -> None:
+        self._name = name
+        self._video_encoder = video_encoder
+        self._device = device
+        self._precision = precision
+        self._loaded: tuple[FoleyPipeline, ModelRecord] | None = None
+
+    def load(self) -> "tuple[FoleyPipeline, ModelRecord]":
+        """The pipeline on its device, and what the sidecars say about it."""
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
+
+    def _load(self) -> "tuple[FoleyPipeline, ModelRecord]":
+        from cinefoley.pipelines.devices import choose_device, choose_dtype
+        from cinefoley.pipelines.foley import FoleyPipeline
+        from cinefoley.pipelines.loading import resolve_model
+        from cinefoley.pipelines.sidecar import ModelRecord
+
+        if not _log.isEnabledFor(logging.INFO):
+            logging.getLogger("diffusers").setLevel(logging.ERROR)  # it talks to developers
+        folder = resolve_model(self._name)
+        device = choose_device(self._device)
+        dtype = choose_dtype(device, self._precision)
+        _log.info("loading %s from %s onto %s in %s", self._name, folder, device, dtype)
+        pipeline = FoleyPipeline.from_pretrained(folder, torch_dtype=dtype)
+        if self._video_encoder is not None:
+            try:
+                pipeline.use_video_encoder(self._video_encoder)
+            except ValueError as exc:
+                raise MissingWeightsError(f"{self._name}: {exc} with --video-encoder.") from exc
+        return pipeline.to(device), ModelRecord.of(self._name, folder, self._video_encoder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    film: Path
+    seconds: float
+    report: "FilmReport | None" = None
+    error: str | None = None
+
+
+class _Run:
+    """Films one after the other; one that fails does not stop the others."""
+
+    def __init__(self, out: Path, settings: "GenerationSettings", model: _Model, *, is_quiet: bool) -> None:
+        self._out = out
+        self._settings = settings
+        self._model = model
+        self._is_quiet = is_quiet
+        self._outcomes: list[_Outcome] = []
+
+    @property
+    def num_failed(self) -> int:
+        return sum(outcome.error is not None for outcome in self._outcomes)
+
+    def all(self, films: Sequence[Path], bar: Bar) -> None:
+        """Generate for every film.
+
+        Raises:
+            WeightsError: If the model cannot be used; no other film could either.
+            DeviceError: If its device cannot.
+        """
+        for number, film in enumerate(films):
+            began = time.perf_counter()
+            report, error = None, None
+            try:
+                report = self._one(film, number, bar)
+            except (WeightsError, DeviceError):
+                raise
+            except CinefoleyError as exc:
+                error = str(exc)
+                _log.debug("%s", film, exc_info=True)
+            except Exception as exc:  # a film that finds a fault in us must not cost the night's other films
+                error = f"{film}: unexpected {type(exc).__name__}: {exc}. Please report it with --debug."
+                _log.debug("%s", film, exc_info=True)
+            seconds = time.perf_counter() - began
+            self._outcomes.append(_Outcome(film=film, seconds=seconds, report=report, error=error))
+
+    def render(self, *, as_json: bool) -> None:
+        """Results to stdout, failures to stderr."""
+        if as_json:
+            films = [_as_json(outcome) for outcome in self._outcomes]
+            typer.echo(json.dumps({"films": films, "failed": self.num_failed}, indent=2))
+        else:
+            for outcome in self._outcomes:
+                for take in outcome.report.takes if outcome.report else ():
+                    typer.echo(f"{take.wav}\n{take.film}")
+        for outcome in self._outcomes:
+            if outcome.error is not None:
+                typer.echo(f"error: {outcome.error}", err=True)
+        if self.num_failed and len(self._outcomes) > 1:
+            typer.echo(f"{self.num_failed} of {len(self._outcomes)} films failed.", err=True)
+
+    def _one(self, film: Path, number: int, bar: Bar) -> "FilmReport":
+        from cinefoley.media.timing import picture_duration
+        from cinefoley.pipelines.files import generate_files, report_existing
+
+        existing = report_existing(film, self._out, self._settings)
+        if existing.skipped:
+            names = ", ".join(take.wav.name for take in existing.skipped)
+            self._note(f"skipped {names}: already in {self._out}; --force makes them again.")
+        if len(existing.skipped) == self._settings.num_takes:
+            return existing
+        picture_duration(film)  # a film that cannot be used is told without loading the model
+        self._note_container(film)
+        pipeline, record = self._model.load()
+        step = bar.film(number, film.name)
+        return generate_files(pipeline, film, self._out, self._settings, step, model=record)
+
+    def _note_container(self, film: Path) -> None:
+        from cinefoley.media.mux import film_suffix
+
+        suffix = film_suffix(film)
+        if suffix != film.suffix:
+            self._note(
+                f"{film.name}: no '{film.suffix}' is written; its picture goes into {suffix} as it is."
+            )
+
+    def _note(self, text: str) -> None:
+        if not self._is_quiet:
+            typer.echo(f"note: {text}", err=True)
+
+
+def _as_json(outcome: _Outcome) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "film": str(outcome.film),
+        "error": outcome.error,
+        "seconds": round(outcome.seconds, 3),
+    }
+    report = outcome.report
+    if report is None:
+        return result
+    return result | {
+        "outputs": [_paths(take) for take in report.takes],
+        "skipped": [_paths(take) for take in report.skipped],
+        "sidecar": str(report.sidecar),
+        "seed": report.seed,
+        "duration_s": report.duration_s,
+        "timings_s": {name: round(seconds, 4) for name, seconds in report.timings_s.items()},
+    }
+
+
+def _paths(take: "TakeFiles") -> dict[str, Any]:
+    paths = {"wav": take.wav, "film": take.film} | ({"mel": take.mel} if take.mel is not None else {})
+    return {"take": take.take} | {kind: str(path) for kind, path in paths.items()}

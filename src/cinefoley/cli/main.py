@@ -1,0 +1,138 @@
+"""The entry point: global switches, exit codes, logging and warnings."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from cinefoley import __version__
+from cinefoley.cli import doctor, generate, stage
+from cinefoley.errors import CinefoleyError, MediaWarning
+
+__all__ = ["app", "main"]
+
+_DEBUG, _VERBOSE = "--debug", ("-v", "--verbose")
+_INTERRUPTED = 130
+_TERMINATED = 143
+
+app = typer.Typer(
+    name="cinefoley",
+    help="Foley for silent film, in sync also when the camera shows only part of what sounds.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help comes up in half the time
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("generate")(generate.generate)
+app.command("doctor")(doctor.doctor)
+app.add_typer(stage.app, name="stage")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: What follows the program's name; ``sys.argv`` if None.
+
+    Returns:
+        0 done, 1 an expected failure (one line on stderr), 2 wrong usage, 130 interrupted.
+    """
+    arguments = _global_switches_first(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with warnings.catch_warnings(), _clean_end_on_sigterm():
+            app(args=arguments, prog_name="cinefoley")
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+    except CinefoleyError as exc:
+        if _DEBUG in arguments:
+            traceback.print_exc()
+        else:
+            typer.echo(f"error: {exc}", err=True)
+        return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+@app.callback()
+def _configure(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)
+    ] = False,
+    verbose: Annotated[
+        int, typer.Option(*_VERBOSE, count=True, help="Say more on stderr; twice for everything.")
+    ] = 0,
+    debug: Annotated[bool, typer.Option(_DEBUG, help="Show the traceback of an error.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"cinefoley {__version__}")
+        raise typer.Exit
+    _log_to_stderr(
+        logging.DEBUG if debug else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    )
+    _show_media_warnings(others=debug or verbose > 1)
+
+
+def _global_switches_first(arguments: Sequence[str]) -> list[str]:
+    """Let global switches stand anywhere before a bare ``--``."""
+    ours = {_DEBUG, *_VERBOSE, "-vv"}
+    end = list(arguments).index("--") if "--" in arguments else len(arguments)
+    moved = [argument for argument in arguments[:end] if argument in ours]
+    return [*moved, *(a for a in arguments[:end] if a not in ours), *arguments[end:]]
+
+
+def _log_to_stderr(level: int) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("cinefoley")
+    logger.handlers = [handler]
+    logger.setLevel(level)
+
+
+def _show_media_warnings(*, others: bool) -> None:
+    """One line per damaged film; what libraries warn about is for developers."""
+    warnings.filterwarnings("default" if others else "ignore")
+    warnings.filterwarnings("always", category=MediaWarning)
+    show_other = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *details: object, **named: object) -> None:
+        if issubclass(category, MediaWarning):
+            typer.echo(f"warning: {message}", err=True)
+        else:
+            show_other(message, category, *details, **named)  # type: ignore[arg-type]
+
+    warnings.showwarning = show
+
+
+@contextmanager
+def _clean_end_on_sigterm() -> Iterator[None]:
+    """Leave as after Ctrl-C, so that unfinished files are removed."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(_TERMINATED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""``cinefoley stage``: clips of the procedural Foley stage."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from cinefoley.errors import OutputError
+
+if TYPE_CHECKING:
+    from cinefoley.stage.clip import StageClip
+
+__all__ = ["app"]
+
+app = typer.Typer(help="The procedural Foley stage: clips whose every sound is known.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep ``render`` a subcommand while it is the only one."""
+
+
+@app.command()
+def render(
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE.mp4|DIR", help="The film; with --count, a folder.")
+    ],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    kind: Annotated[
+        str | None,
+        typer.Option(help="The action, e.g. drum. Default: drawn from the seed.", show_default=False),
+    ] = None,
+    split: Annotated[
+        Literal["train", "valid", "test"],
+        typer.Option(help="Family of clips; the same seed differs between them."),
+    ] = "train",
+    fps: Annotated[float, typer.Option(min=1, help="Frames per second.")] = 25.0,
+    size: Annotated[str, typer.Option(metavar="WxH", help="Width and height in pixels.")] = "320x180",
+    duration: Annotated[float, typer.Option(min=1, metavar="S", help="Length in seconds.")] = 8.0,
+    silent: Annotated[bool, typer.Option("--silent", help="Leave the sound out of the film.")] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="Render this many, from --seed on.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what was rendered as one JSON object.")
+    ] = False,
+) -> None:
+    """Render films with sound, and the events in them.
+
+    For FILE.mp4 this writes the film (H.264 and AAC), FILE.wav with the sound, and FILE.json with every
+    event. With --count they are named SPLIT-SEED.mp4 in the folder.
+    """
+    height, width = _parse_size(size)
+    request = _Request(
+        kind=kind, split=split, fps=fps, size=(height, width), duration_s=duration, is_silent=silent
+    )
+    if count is None:
+        films = {seed: out}
+    else:
+        films = {number: out / f"{split}-{number:06d}.mp4" for number in range(seed, seed + count)}
+    if not force:
+        _check_free(films.values())
+    results = [
+        _render_one(number, film, request, makes_folder=count is not None) for number, film in films.items()
+    ]
+    if as_json:
+        typer.echo(json.dumps({"clips": results}, indent=2))
+    else:
+        for film in films.values():
+            typer.echo(film)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    kind: str | None
+    split: Literal["train", "valid", "test"]
+    fps: float
+    size: tuple[int, int]
+    duration_s: float
+    is_silent: bool
+
+
+def _render_one(seed: int, film: Path, request: _Request, *, makes_folder: bool) -> dict[str, Any]:
+    from cinefoley.stage.render import render_clip
+
+    if makes_folder:
+        _make_folder(film.parent)
+    try:
+        clip = render_clip(
+            seed,
+            split=request.split,
+            fps=request.fps,
+            size=request.size,
+            duration_s=request.duration_s,
+            kind=request.kind,
+        )
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from exc
+    description = clip.describe() | {"fps": clip.fps, "size": list(request.size), "film": film.name}
+    _write(clip, film, description, is_silent=request.is_silent)
+    return {
+        "film": str(film),
+        "wav": str(film.with_suffix(".wav")),
+        "json": str(film.with_suffix(".json")),
+        "seed": seed,
+        "duration_s": clip.duration_s,
+        "kinds": description["kinds"],
+        "num_events": len(clip.events),
+    }
+
+
+def _write(clip: "StageClip", film: Path, description: dict[str, Any], *, is_silent: bool) -> None:
+    import torch
+
+    from cinefoley.media.audio import write_audio
+    from cinefoley.media.save import save_video
+    from cinefoley.media.writing import written_aside
+
+    frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
+    waveform = None if is_silent else clip.waveform
+    save_video(film, frames, clip.fps, waveform=waveform, sample_rate=clip.sample_rate)
+    write_audio(film.with_suffix(".wav"), clip.waveform, clip.sample_rate)
+    with written_aside(film.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(description, indent=2) + "\n")
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    """``WxH`` to (height, width)."""
+    width, separator, height = text.lower().partition("x")
+    if not (separator and width.isdigit() and height.isdigit()):
+        raise typer.BadParameter(f"--size must be WIDTHxHEIGHT, such as 320x180, got {text!r}.")
+    return int(height), int(width)
+
+
+def _check_free(films: Any) -> None:
+    for film in films:
+        for path in (film, film.with_suffix(".wav"), film.with_suffix(".json")):
+            if path.exists() and not path.is_dir():
+                raise OutputError(f"{path}: exists. Pass --force to replace it, or write elsewhere.")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise OutputError(f"{folder}: cannot be made ({exc.strerror}). Choose another with -o.") from exc

@@ -1,0 +1,95 @@
+"""What several rooms' tests share: the choice of slow tests, a tiny model on disk, and small films."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from cinefoley.config.model import ModelConfig
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--run-slow", action="store_true", help="also run tests that take minutes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--run-slow"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: pass --run-slow"))
+
+
+def make_tiny_config() -> "ModelConfig":
+    """All parts of a model, as small as they come: windows of 2.5 s, frames of 32 pixels."""
+    from cinefoley.config.foley import FoleyConfig
+    from cinefoley.config.mel import MelConfig
+    from cinefoley.config.model import AutoencoderConfig, DenoiserConfig, ModelConfig, VideoEncoderConfig
+
+    return ModelConfig(
+        foley=FoleyConfig(
+            mel=MelConfig(hop_length=250, n_mels=64), mel_frames=160, video_frames=10, frame_size=(32, 32)
+        ),
+        video_encoder=VideoEncoderConfig(width=4, blocks=(1, 1, 1, 1), feature_dim=16),
+        autoencoder=AutoencoderConfig(
+            channels=1,
+            block_out_channels=(4, 4, 8),
+            layers_per_block=1,
+            norm_num_groups=2,
+            has_middle_attention=False,
+        ),
+        denoiser=DenoiserConfig(
+            block_out_channels=(8, 16),
+            has_attention=(False, True),
+            layers_per_block=1,
+            num_heads=2,
+            context_dim=16,
+            norm_num_groups=4,
+        ),
+        max_frames=10,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with random weights. Not to be written to: copy it first."""
+    import torch
+
+    from cinefoley.models import build
+    from cinefoley.pipelines.foley import FoleyPipeline
+
+    config = make_tiny_config()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        pipeline = FoleyPipeline(
+            video_encoder=build.build_video_encoder(config.video_encoder),
+            conditioner=build.build_conditioner(config),
+            unet=build.build_denoiser(config.denoiser),
+            vae=build.build_autoencoder(config.autoencoder),
+            scheduler=build.build_scheduler(config.denoiser),
+            foley_config=config.foley,
+        )
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def render_film() -> Callable[..., Path]:
+    """``render_film(path, seed=0, duration_s=2.0, fps=12, size=(48, 64))`` writes a silent stage clip."""
+
+    def render(
+        path: Path, *, seed: int = 0, duration_s: float = 2.0, fps: int = 12, size: tuple[int, int] = (48, 64)
+    ) -> Path:
+        import torch
+
+        from cinefoley.media.save import save_video
+        from cinefoley.stage.render import render_clip
+
+        clip = render_clip(seed, split="test", fps=fps, size=size, duration_s=duration_s)
+        save_video(path, torch.from_numpy(clip.frames).permute(0, 3, 1, 2), fps)
+        return path
+
+    return render
