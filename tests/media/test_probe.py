@@ -92,7 +92,7 @@ def sound_file(tmp_path: Path) -> Path:
         assert isinstance(track, av.AudioStream)
         track.codec_context.layout = "mono"
         picture = target.add_stream_from_template(art.streams.video[0])
-        picture.disposition = av.stream.Disposition.attached_pic  # type: ignore[misc]
+        picture.disposition = av.stream.Disposition.attached_pic
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 44100), np.float32), format="fltp", layout="mono")
         frame.sample_rate = 44100
         for packet in art.demux(video=0):

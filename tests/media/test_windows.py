@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -20,6 +20,7 @@ COUNTING = video_from_frames(
 )
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 4200), min_size=1, max_size=8).map(sorted), st.integers(1, 12))
 def test_every_window_is_a_clip_that_begins_there(starts: list[int], count: int) -> None:
     begins = [s / 1000 for s in starts]

@@ -29,8 +29,8 @@ __all__ = [
     "video_stream",
 ]
 
-# What FFmpeg would "play" although no film is in the file: text, playlists that name other files or hosts (and
-# wait for more of them, for ever), scripts. They are never opened.
+# What FFmpeg would "play" although no film is in the file: text, scripts, playlists that name other files or
+# hosts (and wait for more of them, for ever). They are never opened.
 _TEXT = {"tty", "bin", "xbin", "adf", "idf", "ffmetadata", "rawvideo"}
 _PLAYLISTS = {
     "hls",

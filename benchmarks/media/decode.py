@@ -1,0 +1,89 @@
+"""Frames at 4 fps: one sequential decode against a seek for every frame.
+
+Run: python benchmarks/media/decode.py
+"""
+
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import torch
+
+from cinefoley.media.sampling import frame_count, sampling_instant
+from cinefoley.media.save import save_video
+from cinefoley.media.video import load_video
+
+DURATION_S = 8
+FPS = 25
+RUNS = 5
+
+
+def make_clip(path: Path, height: int, width: int) -> None:
+    """A clip with motion and grain, so that decoding it costs what a film's does."""
+    generator = torch.Generator().manual_seed(0)
+    grain = torch.randint(0, 40, (3, height, width), generator=generator, dtype=torch.uint8)
+    ramp = (torch.arange(width) * 200 // width).to(torch.uint8).expand(3, height, width)
+    frames = torch.stack([ramp.roll(8 * n, 2) + grain.roll(3 * n, 1) for n in range(DURATION_S * FPS)])
+    save_video(path, frames, FPS, crf=23)
+
+
+def sequential(path: Path) -> int:
+    """What the library does."""
+    return len(load_video(path, 4, (224, 224)))
+
+
+def by_seeking(path: Path) -> int:
+    """Seek to the key frame before each instant and decode up to it."""
+    picked = 0
+    for n in range(frame_count(Fraction(DURATION_S), Fraction(4))):
+        instant = sampling_instant(n, Fraction(0), Fraction(4))
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "SLICE"
+            container.seek(int(instant / (stream.time_base or 1)), stream=stream)
+            held = None
+            for frame in container.decode(stream):
+                if frame.time >= instant:
+                    break
+                held = frame
+            if held is not None:
+                held.reformat(width=224, height=224, format="rgb24").to_ndarray()
+                picked += 1
+    return picked
+
+
+def measure(run: Callable[[Path], int], path: Path) -> tuple[float, float, int]:
+    """Median and spread of the seconds, and the number of frames."""
+    seconds, count = [], 0
+    for _ in range(RUNS):
+        begin = time.perf_counter()
+        count = run(path)
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds), max(seconds) - min(seconds), count
+
+
+def main() -> None:
+    """Print one line per picture size and way."""
+    print(
+        f"device {platform.machine()} CPU, {torch.get_num_threads()} threads; av {av.__version__}, torch {torch.__version__}"
+    )
+    print(f"{DURATION_S} s at {FPS} fps, H.264, key frame every 250; {RUNS} runs; seconds: median (spread)")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, height, width in (("360p", 360, 640), ("1080p", 1080, 1920)):
+            path = Path(folder) / f"{name}.mp4"
+            make_clip(path, height, width)
+            one, one_spread, count = measure(sequential, path)
+            many, many_spread, same = measure(by_seeking, path)
+            print(
+                f"{name:>6} {count}/{same} frames: one decode {one:.3f} ({one_spread:.3f}), "
+                f"seek per frame {many:.3f} ({many_spread:.3f}), {many / one:.1f} times slower"
+            )
+
+
+if __name__ == "__main__":
+    main()

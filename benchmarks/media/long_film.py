@@ -1,0 +1,122 @@
+"""Peak memory of a long film: all windows streamed, then a WAV of its whole length muxed beside it.
+
+The film is made in seconds by writing one encoded group of pictures again and again. Each length runs in its own
+process, so that the peaks do not add up.
+
+Run: python benchmarks/media/long_film.py
+"""
+
+import json
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+
+from cinefoley.media.audio_writer import AudioWriter
+from cinefoley.media.mux import picture_hash, replace_audio
+from cinefoley.media.timing import picture_duration
+from cinefoley.media.windows import stream_windows
+
+RATE = 24
+GROUP_S = 10
+WINDOW_S, OVERLAP_S = 8, 1
+SAMPLE_RATE = 48000
+
+
+def make_film(path: Path, length_s: int) -> None:
+    """Encode ten seconds of 96x54 once and mux them until the film is long enough."""
+    generator = np.random.default_rng(0)
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("libx264", rate=RATE, options={"g": str(GROUP_S * RATE), "bf": "0"})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 96, 54, "yuv420p"
+        coded = []
+        for n in range(GROUP_S * RATE):
+            pixels = np.roll(generator.integers(0, 255, (54, 96, 3), dtype=np.uint8), n, 1)
+            frame = av.VideoFrame.from_ndarray(pixels)
+            frame.pts, frame.time_base = n, Fraction(1, RATE)
+            coded += stream.encode(frame)
+        coded += stream.encode(None)
+        data = [(bytes(packet), packet.is_keyframe) for packet in coded]
+        for n in range(length_s * RATE):
+            payload, is_key = data[n % len(data)]
+            packet = av.Packet(payload)
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, RATE), is_key
+            packet.pts = packet.dts = n
+            packet.duration = 1
+            target.mux(packet)
+
+
+def write_sound(path: Path, length_s: int) -> None:
+    """Noise as long as the film, written in blocks of a second."""
+    generator = torch.Generator().manual_seed(0)
+    with AudioWriter(path, SAMPLE_RATE) as writer:
+        for _ in range(length_s):
+            writer.write(torch.rand(SAMPLE_RATE, generator=generator) - 0.5)
+
+
+def run(folder: Path, length_s: int) -> dict[str, float]:
+    """Stream the windows and mux the sound; return the peaks in MiB and the seconds."""
+    film, sound, out = folder / "film.mp4", folder / "sound.wav", folder / "out.mp4"
+    make_film(film, length_s)
+    write_sound(sound, length_s)
+    base = _peak()
+    begin = time.perf_counter()
+    starts = [float(s) for s in range(0, length_s - OVERLAP_S, WINDOW_S - OVERLAP_S)]
+    windows = sum(
+        1 for _ in stream_windows(film, starts=starts, frames_per_window=WINDOW_S * 4, size=(224, 224))
+    )
+    streamed, streaming_s = _peak(), time.perf_counter() - begin
+    begin = time.perf_counter()
+    replace_audio(film, sound, out)
+    muxing_s = time.perf_counter() - begin
+    assert windows == len(starts)
+    assert picture_hash(out) == picture_hash(film)
+    return {
+        "picture_s": picture_duration(film),
+        "windows": windows,
+        "film_mib": film.stat().st_size / 2**20,
+        "sound_mib": sound.stat().st_size / 2**20,
+        "before_mib": base,
+        "streaming_mib": streamed,
+        "muxing_mib": _peak(),
+        "streaming_s": streaming_s,
+        "muxing_s": muxing_s,
+    }
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Print one line per length."""
+    print(f"device {platform.machine()} CPU; av {av.__version__}, torch {torch.__version__}")
+    print(
+        f"96x54 at {RATE} fps, windows of {WINDOW_S} s overlapping by {OVERLAP_S} s at 4 fps, 224x224; WAV 48 kHz -> AAC"
+    )
+    for length_s in (600, 7200):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, __file__, folder, str(length_s)]
+            result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        print(
+            f"{length_s:>5} s film ({result['film_mib']:.0f} MiB, sound {result['sound_mib']:.0f} MiB): "
+            f"peak RSS {result['before_mib']:.0f} MiB before, {result['streaming_mib']:.0f} after "
+            f"{result['windows']:.0f} windows ({result['streaming_s']:.0f} s), {result['muxing_mib']:.0f} after muxing "
+            f"({result['muxing_s']:.0f} s); picture {result['picture_s']:.2f} s, hashes equal"
+        )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3:
+        print(json.dumps(run(Path(sys.argv[1]), int(sys.argv[2]))))
+    else:
+        main()

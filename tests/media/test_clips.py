@@ -1,0 +1,56 @@
+"""The room on real clips, from the folder that CINEFOLEY_CLIPS names."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from cinefoley.errors import MediaError
+from cinefoley.media.audio import read_audio
+from cinefoley.media.mux import picture_hash, replace_audio
+from cinefoley.media.probe import probe
+from cinefoley.media.timing import picture_duration
+from cinefoley.media.video import load_video
+from cinefoley.media.windows import stream_windows
+
+pytestmark = pytest.mark.clips
+
+
+@pytest.fixture(params=["avsync.mp4", "car.mp4", "drum.mp4", "vggsound.mp4"])
+def clip(request: pytest.FixtureRequest) -> Path:
+    folder = os.environ.get("CINEFOLEY_CLIPS")
+    if folder is None:
+        pytest.skip("CINEFOLEY_CLIPS names no folder of real clips")
+    return Path(folder) / request.param
+
+
+def test_its_length_is_what_decoding_gives(clip: Path) -> None:
+    video = load_video(clip)
+    assert video.duration == picture_duration(clip) == pytest.approx(probe(clip).duration_s)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_its_picture_is_copied_bit_for_bit(clip: Path, tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"out{suffix}"
+    sound, sample_rate = read_audio(clip, sample_rate=16000, mono=True)
+    replace_audio(clip, sound, out, sample_rate=sample_rate)
+    assert picture_hash(out) == picture_hash(clip)
+    assert picture_duration(out) == pytest.approx(picture_duration(clip), abs=1e-3)
+    again, _ = read_audio(out)
+    assert again.shape[1] == pytest.approx(picture_duration(clip) * 16000, abs=1)
+    length = min(again.shape[1], sound.shape[1])
+    assert (again[0, :length] - sound[0, :length]).abs().mean() < 0.01
+    assert torch.equal(load_video(out).frames, load_video(clip).frames)
+
+
+def test_its_picture_does_not_fit_into_webm(clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"h264 picture cannot be copied into \.webm"):
+        replace_audio(clip, torch.zeros(16), tmp_path / "out.webm", sample_rate=16000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_its_first_window_is_its_beginning(clip: Path) -> None:
+    first, second = stream_windows(clip, starts=[0, 2.5], frames_per_window=8, size=(64, 64))
+    assert torch.equal(first, load_video(clip, 4, (64, 64), 0, 2).frames)
+    assert torch.equal(second[:4], load_video(clip, 4, (64, 64), 2.5, 1).frames)
