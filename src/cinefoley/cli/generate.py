@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 def generate(
     videos: Annotated[
         list[str],
-        typer.Argument(metavar="VIDEO...", help="Films, folders of films, or patterns like 'shots/*.mov'."),
+        typer.Argument(metavar="VIDEO", help="Films, folders of films, or patterns like 'shots/*.mov'."),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the takes.")] = Path(
         "foley"
@@ -211,7 +211,7 @@ class _Run:
                     typer.echo(f"{take.wav}\n{take.film}")
         for outcome in self._outcomes:
             if outcome.error is not None:
-                typer.echo(f"error: {outcome.error}", err=True)
+                typer.echo(f"error: {' '.join(outcome.error.split())}", err=True)
         if self.num_failed and len(self._outcomes) > 1:
             typer.echo(f"{self.num_failed} of {len(self._outcomes)} films failed.", err=True)
 

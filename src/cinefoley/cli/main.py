@@ -47,17 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 an expected failure (one line on stderr), 2 wrong usage, 130 interrupted.
     """
-    arguments = _global_switches_first(sys.argv[1:] if arguments is None else arguments)
+    switches, rest = _split_global_switches(sys.argv[1:] if arguments is None else arguments)
     try:
         with warnings.catch_warnings(), _clean_end_on_sigterm():
-            app(args=arguments, prog_name="cinefoley")
+            app(args=[*switches, *rest], prog_name="cinefoley")
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
     except CinefoleyError as exc:
-        if _DEBUG in arguments:
+        if _DEBUG in switches:
             traceback.print_exc()
         else:
-            typer.echo(f"error: {exc}", err=True)
+            typer.echo(f"error: {' '.join(str(exc).split())}", err=True)
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -67,31 +67,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"cinefoley {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _configure(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)
+        bool,
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version),
     ] = False,
     verbose: Annotated[
         int, typer.Option(*_VERBOSE, count=True, help="Say more on stderr; twice for everything.")
     ] = 0,
     debug: Annotated[bool, typer.Option(_DEBUG, help="Show the traceback of an error.")] = False,
 ) -> None:
-    if version:
-        typer.echo(f"cinefoley {__version__}")
-        raise typer.Exit
     _log_to_stderr(
         logging.DEBUG if debug else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     )
     _show_media_warnings(others=debug or verbose > 1)
 
 
-def _global_switches_first(arguments: Sequence[str]) -> list[str]:
-    """Let global switches stand anywhere before a bare ``--``."""
-    ours = {_DEBUG, *_VERBOSE, "-vv"}
+def _split_global_switches(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part the global switches, which may stand anywhere before a bare ``--``, from all else."""
     end = list(arguments).index("--") if "--" in arguments else len(arguments)
-    moved = [argument for argument in arguments[:end] if argument in ours]
-    return [*moved, *(a for a in arguments[:end] if a not in ours), *arguments[end:]]
+    ours = {_DEBUG, *_VERBOSE, "-vv"}
+    switches = [argument for argument in arguments[:end] if argument in ours]
+    return switches, [*(a for a in arguments[:end] if a not in ours), *arguments[end:]]
 
 
 def _log_to_stderr(level: int) -> None:

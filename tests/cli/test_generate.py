@@ -1,0 +1,287 @@
+import inspect
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from cinefoley.cli.generate import generate as generate_command
+from cinefoley.media.audio import read_audio
+from cinefoley.media.mux import picture_hash
+from cinefoley.media.probe import probe
+from cinefoley.pipelines.files import GenerationSettings
+
+RunCli = Callable[..., Any]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_every_take_is_a_wav_and_a_film_with_the_record_beside_them(
+    generate: RunCli, rain: Path, out: Path
+) -> None:
+    result = generate(rain, "--takes", 2)
+
+    assert result.code == 0
+    pairs = ["rain.take1.mp4", "rain.take1.wav", "rain.take2.mp4", "rain.take2.wav"]
+    assert names(out) == ["rain.json", *pairs]
+    assert sorted(result.out.splitlines()) == [str(out / name) for name in pairs]
+    assert result.err == ""
+
+
+def test_the_sound_is_as_long_as_the_picture_and_the_picture_is_untouched(
+    generate: RunCli, rain: Path, out: Path
+) -> None:
+    generate(rain)
+    sound, rate = read_audio(out / "rain.take1.wav")
+    in_film, _ = read_audio(out / "rain.take1.mp4", sample_rate=rate)
+
+    assert (rate, sound.shape) == (16000, (1, 32000))
+    assert in_film.shape == (1, 32000)
+    assert picture_hash(out / "rain.take1.mp4") == picture_hash(rain)
+
+
+def test_takes_differ_and_the_seed_makes_each_again(
+    generate: RunCli, rain: Path, out: Path, tmp_path: Path
+) -> None:
+    generate(rain, "--takes", 2, "--seed", 7)
+    generate(rain, "--takes", 2, "--seed", 7, "-o", tmp_path / "again")
+    first, second = ((out / f"rain.take{take}.wav").read_bytes() for take in (1, 2))
+
+    assert first != second
+    assert (tmp_path / "again" / "rain.take1.wav").read_bytes() == first
+    assert (tmp_path / "again" / "rain.take2.wav").read_bytes() == second
+
+
+def test_the_record_holds_what_makes_the_takes_again(
+    generate: RunCli, rain: Path, out: Path, tiny_model: Path
+) -> None:
+    generate(rain, "--seed", 7, "--guidance-scale", 2, "--takes", 2)
+    record = json.loads((out / "rain.json").read_text())
+
+    assert record["film"]["name"] == "rain.mp4"
+    assert len(record["film"]["sha256"]) == 64
+    assert record["model"]["name"] == str(tiny_model)
+    assert set(record["model"]["sha256"]) == {
+        f"{part}/diffusion_pytorch_model.safetensors"
+        for part in ("video_encoder", "conditioner", "unet", "vae")
+    }
+    assert record["seed"] == 7
+    assert record["settings"]["guidance_scale"] == 2
+    assert record["settings"]["num_inference_steps"] == 2
+    assert (record["samples"], record["sample_rate"]) == (32000, 16000)
+    assert record["windows"]["starts_s"] == [0.0]
+    assert record["versions"]["torch"] == torch.__version__
+    assert record["timings_s"]["total"] > record["timings_s"]["sample"] > 0
+    assert [take["wav"] for take in record["takes"]] == ["rain.take1.wav", "rain.take2.wav"]
+
+
+def test_a_film_longer_than_a_window_is_covered_by_several(
+    generate: RunCli, render_film: Callable[..., Path], tmp_path: Path, out: Path
+) -> None:
+    film = render_film(tmp_path / "long.mkv", duration_s=6.0)
+    result = generate(film, "--save-mel", "--json")
+
+    assert len(json.loads((out / "long.json").read_text())["windows"]["starts_s"]) == 4
+    assert soundfile.info(out / "long.take1.wav").frames == 96000
+    assert np.load(out / "long.take1.mel.npy").shape == (4, 64, 160)
+    assert result.json["films"][0]["outputs"][0]["mel"] == str(out / "long.take1.mel.npy")
+
+
+def test_a_section_is_as_long_as_asked_and_lies_in_place_in_the_whole_film(
+    generate: RunCli, rain: Path, out: Path
+) -> None:
+    generate(rain, "--start", 0.5, "--duration", 0.75)
+    sound, rate = read_audio(out / "rain.take1.wav")
+    in_film, _ = read_audio(out / "rain.take1.mp4", sample_rate=rate)
+
+    assert sound.shape == (1, 12000)
+    assert in_film.shape == (1, 32000)
+    assert in_film[:, 8000:20000].square().mean() > 100 * in_film[:, 22000:].square().mean()
+    assert picture_hash(out / "rain.take1.mp4") == picture_hash(rain)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_samples_are_stored_as_asked(generate: RunCli, rain: Path, out: Path, subtype: str) -> None:
+    generate(rain, "--subtype", subtype)
+
+    assert soundfile.info(out / "rain.take1.wav").subtype == subtype
+
+
+def test_json_tells_outputs_seed_and_time_of_every_film(
+    generate: RunCli, rain: Path, out: Path, tmp_path: Path
+) -> None:
+    result = generate(rain, tmp_path / "gone.mp4", "--seed", 3, "--json")
+    made, failed = result.json["films"]
+
+    assert result.code == 1
+    assert result.json["failed"] == 1
+    outputs = [{"take": 1, "wav": str(out / "rain.take1.wav"), "film": str(out / "rain.take1.mp4")}]
+    assert made["outputs"] == outputs
+    assert (made["seed"], made["duration_s"], made["error"]) == (3, 2.0, None)
+    assert made["seconds"] > 0
+    assert failed["film"] == str(tmp_path / "gone.mp4")
+    assert failed["error"] == f"{tmp_path}/gone.mp4: no such file."
+
+
+# -- what is there already ------------------------------------------------------------------------
+
+
+def test_takes_that_are_there_are_skipped_without_a_model(
+    generate: RunCli, rain: Path, out: Path, tmp_path: Path
+) -> None:
+    generate(rain)
+    before = (out / "rain.take1.wav").stat().st_mtime_ns
+    again = generate(rain, "--model", tmp_path / "no-such-model", "--seed", 9)
+
+    assert again.code == 0
+    assert again.out == ""
+    assert again.err == f"note: skipped rain.take1.wav: already in {out}; --force makes them again.\n"
+    assert (out / "rain.take1.wav").stat().st_mtime_ns == before
+
+
+def test_only_missing_takes_are_made_and_the_record_keeps_both_runs(
+    generate: RunCli, rain: Path, out: Path
+) -> None:
+    generate(rain, "--seed", 1)
+    first = (out / "rain.take1.wav").read_bytes()
+    result = generate(rain, "--seed", 2, "--takes", 3, "--json")
+
+    (film,) = result.json["films"]
+    assert [take["take"] for take in film["skipped"]] == [1]
+    assert [take["take"] for take in film["outputs"]] == [2, 3]
+    assert (out / "rain.take1.wav").read_bytes() == first
+    record = json.loads((out / "rain.json").read_text())
+    assert (record["seed"], [take["take"] for take in record["takes"]]) == (2, [2, 3])
+    (earlier,) = record["earlier"]
+    assert (earlier["seed"], [take["take"] for take in earlier["takes"]]) == (1, [1])
+
+
+def test_a_take_made_later_is_the_same_as_one_made_at_once(
+    generate: RunCli, rain: Path, out: Path, tmp_path: Path
+) -> None:
+    generate(rain)
+    generate(rain, "--takes", 2)
+    generate(rain, "--takes", 2, "-o", tmp_path / "at-once")
+
+    assert (out / "rain.take2.wav").read_bytes() == (tmp_path / "at-once" / "rain.take2.wav").read_bytes()
+
+
+def test_a_take_that_lacks_its_film_is_made_again(generate: RunCli, rain: Path, out: Path) -> None:
+    generate(rain)
+    (out / "rain.take1.mp4").unlink()
+    generate(rain)
+
+    assert (out / "rain.take1.mp4").exists()
+
+
+def test_force_makes_takes_again(generate: RunCli, rain: Path, out: Path) -> None:
+    generate(rain, "--seed", 1)
+    first = (out / "rain.take1.wav").read_bytes()
+    result = generate(rain, "--seed", 2, "--force")
+
+    assert result.code == 0
+    assert (out / "rain.take1.wav").read_bytes() != first
+    record = json.loads((out / "rain.json").read_text())
+    assert (record["seed"], record["earlier"]) == (2, [])
+
+
+# -- which films, into which containers -----------------------------------------------------------
+
+
+def test_folders_and_patterns_stand_for_their_films(
+    generate: RunCli, rain: Path, out: Path, tmp_path: Path
+) -> None:
+    shots = tmp_path / "shots"
+    shots.mkdir()
+    shutil.copy(rain, shots / "b.mp4")
+    shutil.copy(rain, shots / "a.mp4")
+    result = generate(shots, str(tmp_path / "ra*.mp4"), "--json")
+
+    assert [Path(film["film"]).name for film in result.json["films"]] == ["a.mp4", "b.mp4", "rain.mp4"]
+    assert len(names(out)) == 9
+
+
+def test_a_folder_can_be_run_into_itself_twice(generate: RunCli, rain: Path) -> None:
+    for _ in range(2):
+        assert generate(rain.parent, "-o", rain.parent).code == 0
+
+    assert names(rain.parent) == ["rain.json", "rain.mp4", "rain.take1.mp4", "rain.take1.wav"]
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mkv", ".webm"])
+def test_a_take_keeps_its_films_container(
+    generate: RunCli, render_film: Callable[..., Path], tmp_path: Path, out: Path, suffix: str
+) -> None:
+    film = render_film(tmp_path / f"rain{suffix}")
+
+    assert generate(film).err == ""
+    assert probe(out / f"rain.take1{suffix}").container == suffix[1:]
+
+
+def test_a_film_of_another_container_goes_into_matroska_and_that_is_told(
+    generate: RunCli, render_film: Callable[..., Path], tmp_path: Path, out: Path
+) -> None:
+    film = render_film(tmp_path / "rain.mp4").rename(tmp_path / "rain.3gp")
+    result = generate(film)
+
+    assert result.code == 0
+    assert "rain.3gp: no '.3gp' is written; its picture goes into .mkv as it is." in result.err
+    assert picture_hash(out / "rain.take1.mkv") == picture_hash(film)
+    assert generate(film).out == ""
+
+
+def test_a_film_that_is_not_what_its_suffix_says_goes_into_matroska(
+    generate: RunCli, render_film: Callable[..., Path], tmp_path: Path, out: Path
+) -> None:
+    film = render_film(tmp_path / "rain.mkv").rename(tmp_path / "rain.webm")  # H.264, which webm refuses
+    result = generate(film)
+
+    assert result.code == 0
+    assert "warning: rain.webm: its h264 picture cannot be copied into .webm" in result.err
+    assert names(out) == ["rain.json", "rain.take1.mkv", "rain.take1.wav"]
+    assert generate(film).out == ""
+
+
+def test_the_student_watches_where_it_is_asked_to(
+    generate: RunCli, rain: Path, out: Path, tiny_model: Path
+) -> None:
+    result = generate(rain, "--video-encoder", tiny_model / "video_encoder")
+
+    assert result.code == 0
+    record = json.loads((out / "rain.json").read_text())
+    assert record["model"]["video_encoder"] == str(tiny_model / "video_encoder")
+    assert any(key.startswith("--video-encoder/") for key in record["model"]["sha256"])
+
+
+def test_quiet_leaves_results_alone(generate: RunCli, rain: Path) -> None:
+    generate(rain)
+    result = generate(rain, "--quiet")
+
+    assert (result.code, result.out, result.err) == (0, "", "")
+
+
+def test_the_defaults_of_the_options_are_those_of_the_settings() -> None:
+    options = inspect.signature(generate_command).parameters
+    settings = GenerationSettings()
+
+    assert options["takes"].default == settings.num_takes
+    assert options["seed"].default == settings.seed
+    assert options["steps"].default == settings.num_inference_steps
+    assert options["guidance_scale"].default == settings.guidance_scale
+    assert options["start"].default == settings.start
+    assert options["duration"].default == settings.duration
+    assert options["subtype"].default == settings.subtype
+    assert options["save_mel"].default == settings.saves_mel
+    assert options["force"].default == settings.overwrites

@@ -1,0 +1,33 @@
+"""What is not needed is not loaded: a fresh interpreter tells."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "diffusers", "numpy", "av", "cv2", "rich"}
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Which heavy libraries a fresh interpreter has loaded after a statement."""
+    script = f"import sys\n{statement}\nprint('LOADED', *({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import cinefoley; dir(cinefoley); cinefoley.CinefoleyError",
+        "from cinefoley.cli.main import main; assert main(['--help']) == 0",
+        "from cinefoley.cli.main import main; assert main(['--version']) == 0",
+        "from cinefoley.cli.main import main; assert main(['generate', '--help']) == 0",
+        "from cinefoley.cli.main import main; assert main(['stage', 'render', '--help']) == 0",
+    ],
+)
+def test_nothing_heavy_is_loaded_by(statement: str) -> None:
+    assert loaded_after(statement) == set()
+
+
+def test_a_public_name_loads_its_own_room_alone() -> None:
+    assert loaded_after("from cinefoley import render_clip").isdisjoint({"diffusers", "av"})
