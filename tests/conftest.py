@@ -4,10 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from cinefoley.config.model import ModelConfig
+
+
+# shared machines are noisy: how long an example takes says nothing about the code
+hypothesis.settings.register_profile("cinefoley", deadline=None)
+hypothesis.settings.load_profile("cinefoley")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

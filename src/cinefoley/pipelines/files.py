@@ -152,17 +152,25 @@ def generate_files(
         check_sidecar(report.sidecar)
     timings: dict[str, float] = {}
     record = _describe_run(pipeline, video, settings, plan, model) | {"timings_s": timings}
+    finished: list[TakeFiles] = []
+
+    def keep_record() -> None:
+        timings["total"] = time.perf_counter() - began
+        write_sidecar(report.sidecar, record, finished)
+
     with _staging(out_dir) as staging:
         staged = [take.moved_to(staging) for take in missing]
         _stream_sound(pipeline, video, staged, settings, plan, timings, on_step)
-        for take in staged:
-            muxing = time.perf_counter()
-            written = _write_film(video, take, settings)
-            timings["write_films"] = timings.get("write_films", 0.0) + time.perf_counter() - muxing
-            report = replace(report, takes=(*report.takes, _publish(written, out_dir)))
-            timings["total"] = time.perf_counter() - began
-            write_sidecar(report.sidecar, record, report.takes)
-    return replace(report, duration_s=plan.total / pipeline.foley_config.mel.sample_rate, timings_s=timings)
+        try:
+            for take in staged:
+                finished.append(_publish(_write_film(video, take, settings, timings), out_dir))
+                keep_record()
+        except BaseException:
+            if finished:
+                keep_record()  # the last of them may be in place without being on record
+            raise
+    duration_s = plan.total / pipeline.foley_config.mel.sample_rate
+    return replace(report, takes=tuple(finished), duration_s=duration_s, timings_s=timings)
 
 
 def _planned_takes(video: Path, out_dir: Path, settings: GenerationSettings) -> list[TakeFiles]:
@@ -247,8 +255,11 @@ def _mel_file(path: Path, shape: tuple[int, int, int]) -> Iterator[BinaryIO]:
         yield file
 
 
-def _write_film(video: Path, take: TakeFiles, settings: GenerationSettings) -> TakeFiles:
+def _write_film(
+    video: Path, take: TakeFiles, settings: GenerationSettings, timings: dict[str, float]
+) -> TakeFiles:
     """Put the finished WAV beside the film's picture; in Matroska where its own container refuses."""
+    began = time.perf_counter()
     try:
         replace_audio(video, take.wav, take.film, start=settings.start)
     except (VideoError, AudioError):
@@ -259,6 +270,7 @@ def _write_film(video: Path, take: TakeFiles, settings: GenerationSettings) -> T
         take = replace(take, film=take.film.with_suffix(_FALLBACK_SUFFIX))
         warnings.warn(f"{exc} Wrote {take.film.name}.", MediaWarning, stacklevel=3)
         replace_audio(video, take.wav, take.film, start=settings.start)
+    timings["write_films"] = timings.get("write_films", 0.0) + time.perf_counter() - began
     return take
 
 

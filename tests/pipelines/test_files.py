@@ -1,0 +1,96 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+
+from cinefoley.errors import MediaError
+from cinefoley.pipelines.files import GenerationSettings, generate_files, report_existing
+from cinefoley.pipelines.foley import FoleyPipeline
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_model: Path) -> FoleyPipeline:
+    return FoleyPipeline.from_pretrained(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory, render_film: Callable[..., Path]) -> Path:
+    return render_film(tmp_path_factory.mktemp("film") / "rain.mp4", duration_s=4.0)
+
+
+def test_what_is_streamed_to_disk_is_what_the_pipeline_returns(
+    pipeline: FoleyPipeline, film: Path, tmp_path: Path
+) -> None:
+    settings = GenerationSettings(num_takes=2, seed=5, num_inference_steps=2, subtype="FLOAT", saves_mel=True)
+    report = generate_files(pipeline, film, tmp_path, settings)
+    result = pipeline(film, num_takes=2, seed=5, num_inference_steps=2)
+
+    for take, audio in zip(report.takes, result.audios, strict=True):
+        samples, rate = soundfile.read(take.wav, dtype="float32")
+        assert rate == result.sample_rate
+        assert torch.equal(torch.from_numpy(samples), audio)
+
+
+def test_the_report_names_what_is_on_disk(pipeline: FoleyPipeline, film: Path, tmp_path: Path) -> None:
+    settings = GenerationSettings(num_takes=2, num_inference_steps=1, saves_mel=True)
+    report = generate_files(pipeline, film, tmp_path / "new" / "folder", settings)
+
+    on_disk = set((tmp_path / "new" / "folder").iterdir())
+    files = {path for take in report.takes for path in (take.wav, take.film, take.mel)}
+    assert files | {report.sidecar} == on_disk
+    assert (report.duration_s, report.seed, report.skipped) == (4.0, 0, ())
+    assert report.timings_s["total"] > 0
+    assert report_existing(film, tmp_path / "new" / "folder", settings).skipped == report.takes
+
+
+def test_steps_are_counted_over_all_windows(pipeline: FoleyPipeline, film: Path, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    settings = GenerationSettings(num_inference_steps=2)
+    generate_files(pipeline, film, tmp_path, settings, lambda done, total: seen.append((done, total)))
+
+    assert seen == [(done, 4) for done in (1, 2, 3, 4)]
+
+
+class Stop(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("at", [1, 3, 4])
+def test_whoever_stops_it_at_a_step_finds_nothing(
+    pipeline: FoleyPipeline, film: Path, tmp_path: Path, at: int
+) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == at:
+            raise Stop
+
+    with pytest.raises(Stop):
+        generate_files(pipeline, film, tmp_path, GenerationSettings(num_inference_steps=2), stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_film_without_pictures_writes_nothing(pipeline: FoleyPipeline, tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("no film")
+
+    with pytest.raises(MediaError):
+        generate_files(pipeline, tmp_path / "notes.mp4", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"num_takes": 0},
+        {"num_inference_steps": 0},
+        {"seed": -1},
+        {"guidance_scale": float("nan")},
+        {"guidance_scale": -1.0},
+        {"start": -0.1},
+        {"start": float("inf")},
+        {"duration": 0.0},
+    ],
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong)).split("_")[-1]):
+        GenerationSettings(**wrong)  # type: ignore[arg-type]
