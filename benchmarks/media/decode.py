@@ -69,9 +69,8 @@ def measure(run: Callable[[Path], int], path: Path) -> tuple[float, float, int]:
 
 def main() -> None:
     """Print one line per picture size and way."""
-    print(
-        f"device {platform.machine()} CPU, {torch.get_num_threads()} threads; av {av.__version__}, torch {torch.__version__}"
-    )
+    print(f"device {platform.machine()} CPU, {torch.get_num_threads()} threads")
+    print(f"av {av.__version__}, torch {torch.__version__}")
     print(f"{DURATION_S} s at {FPS} fps, H.264, key frame every 250; {RUNS} runs; seconds: median (spread)")
     with tempfile.TemporaryDirectory() as folder:
         for name, height, width in (("360p", 360, 640), ("1080p", 1080, 1920)):

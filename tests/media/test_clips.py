@@ -22,7 +22,8 @@ def clip(request: pytest.FixtureRequest) -> Path:
     folder = os.environ.get("CINEFOLEY_CLIPS")
     if folder is None:
         pytest.skip("CINEFOLEY_CLIPS names no folder of real clips")
-    return Path(folder) / request.param
+    name: str = request.param
+    return Path(folder) / name
 
 
 def test_its_length_is_what_decoding_gives(clip: Path) -> None:
@@ -40,7 +41,7 @@ def test_its_picture_is_copied_bit_for_bit(clip: Path, tmp_path: Path, suffix: s
     again, _ = read_audio(out)
     assert again.shape[1] == pytest.approx(picture_duration(clip) * 16000, abs=1)
     length = min(again.shape[1], sound.shape[1])
-    assert (again[0, :length] - sound[0, :length]).abs().mean() < 0.01
+    assert torch.cosine_similarity(again[0, :length], sound[0, :length], dim=0) > 0.98
     assert torch.equal(load_video(out).frames, load_video(clip).frames)
 
 

@@ -1,8 +1,8 @@
 """Frames that Diff-Foley's own reader picked from its demo clips, and what they look like.
 
-``fixtures/video.npz`` holds, per clip (21.5 frames per second, 8.2 s from the start, sampled at 4): the source
-frame of each of the 33 frames, and the mean, deviation and block means of the tensors that reach the encoder,
-before (``lossless``) and after the lossy re-encode of the reference.
+``fixtures/video.npz`` holds, for each clip (21.5 frames per second; 8.2 s from the start, sampled at 4), the
+source frame of each of the 33 frames, and mean, deviation and block means of the tensors that reach the
+encoder, before (``lossless``) and after the lossy re-encode of the reference.
 """
 
 import os

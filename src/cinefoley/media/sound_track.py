@@ -33,6 +33,7 @@ _SAMPLE_FORMATS: dict[SoundCodec, str] = {
     "pcm_s16le": "s16",
 }
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+_LARGEST_BIT_RATE = 128_000  # per channel; six bits a sample are the most that AAC takes
 _LAYOUTS = {1: "mono", 2: "stereo", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 
 
@@ -91,7 +92,7 @@ class SoundTrack:
         context.layout = self._layout
         context.format = _SAMPLE_FORMATS[self._codec]
         if self._codec in {"aac", "opus"}:
-            stream.codec_context.bit_rate = channels * (96_000 if self._rate >= 32_000 else 4 * self._rate)
+            stream.codec_context.bit_rate = channels * min(6 * self._rate, _LARGEST_BIT_RATE)
         return stream
 
     def _encode(self, block: Samples) -> None:
