@@ -1,0 +1,1 @@
+"""From public checkpoints to model folders."""

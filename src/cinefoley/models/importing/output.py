@@ -1,0 +1,72 @@
+"""Folders that appear whole or not at all."""
+
+import errno
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cinefoley.errors import OutputError
+
+__all__ = ["folder_written_aside"]
+
+_OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def folder_written_aside(out: Path, *, overwrites: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder beside ``out``; rename it when the block succeeds, remove it when it fails.
+
+    Args:
+        out: Where the folder shall be; its parents are made.
+        overwrites: Whether a model folder that is there may be replaced; it stays until the new one is whole.
+
+    Raises:
+        OutputError: If ``out`` is there and may not be replaced, cannot be written, or the disk fills up
+            while the block writes.
+    """
+    _check_free(out, overwrites=overwrites)
+    temporary = out.parent / f".cinefoley-{secrets.token_hex(8)}.part"
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        _replace(out, temporary)
+    except OSError as exc:
+        if exc.filename is not None and not str(exc.filename).startswith(str(temporary)):
+            raise
+        raise OutputError(_explain(exc, out)) from exc
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_free(out: Path, *, overwrites: bool) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / "model_index.json").is_file():
+        raise OutputError(
+            f"{out}: exists and is no model folder, so it is left alone. Choose another folder."
+        )
+    if not overwrites:
+        raise OutputError(f"{out}: exists. Pass --force to replace it, or choose another folder.")
+
+
+def _replace(out: Path, new: Path) -> None:
+    """Rename ``new`` to ``out``; what was there is deleted last."""
+    if not out.exists():
+        new.rename(out)
+        return
+    old = new.with_suffix(".old")
+    out.rename(old)
+    try:
+        new.rename(out)
+    except OSError:
+        old.rename(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _explain(exc: OSError, out: Path) -> str:
+    if exc.errno in _OUT_OF_SPACE:
+        return f"{out}: no space left ({exc.strerror}); nothing was kept. Free some space or write elsewhere."
+    return f"{out}: cannot be written ({exc.strerror or exc}). Choose a folder of yours."
