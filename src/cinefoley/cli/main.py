@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from cinefoley import __version__
-from cinefoley.cli import doctor, generate, stage
+from cinefoley.cli import doctor, generate, models, stage
 from cinefoley.errors import CinefoleyError, MediaWarning
 
 __all__ = ["app", "main"]
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.command("generate")(generate.generate)
 app.command("doctor")(doctor.doctor)
+app.add_typer(models.app, name="models")
 app.add_typer(stage.app, name="stage")
 
 

@@ -8,6 +8,7 @@ import torch
 
 from cinefoley.errors import CinefoleyError, MissingWeightsError
 from cinefoley.models.folder import PARTS, load_foley_config, load_part, load_scheduler
+from cinefoley.models.importing.published import PUBLISHED, find_pulled
 from cinefoley.models.video_encoder import VideoEncoder
 
 __all__ = ["BUNDLED", "load_components", "load_video_encoder", "resolve_model"]
@@ -20,7 +21,8 @@ def resolve_model(name: str | Path, **hub_options: Any) -> Path:
     """Find the folder of a model.
 
     Args:
-        name: A bundled name, a folder, or a hub id ``owner/name``; only the last goes online.
+        name: A bundled name, the name of a pulled model, a folder, or a hub id ``owner/name``; only the last
+            goes online.
         hub_options: ``revision``, ``cache_dir``, ``local_files_only`` and so on, for the hub.
 
     Raises:
@@ -28,14 +30,17 @@ def resolve_model(name: str | Path, **hub_options: Any) -> Path:
     """
     if str(name) in BUNDLED:
         return Path(str(files("cinefoley"))) / "assets" / str(name)
+    if str(name) in PUBLISHED:
+        return find_pulled(str(name))
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
     parts = str(name).split("/")
     if isinstance(name, Path) or len(parts) != 2 or not all(parts) or parts[0] in (".", "..", "~"):
         raise MissingWeightsError(
-            f"No model {str(name)!r}: it is neither bundled ({', '.join(BUNDLED)}), nor a folder, "
-            "nor a hub id like owner/name. Name one of these with --model."
+            f"No model {str(name)!r}: it is neither bundled ({', '.join(BUNDLED)}), nor published "
+            f"({', '.join(PUBLISHED)}), nor a folder, nor a hub id like owner/name. "
+            "Name one of these with --model."
         )
     return _download(str(name), **hub_options)
 

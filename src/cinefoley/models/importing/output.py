@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cinefoley.errors import OutputError
 
-__all__ = ["folder_written_aside"]
+__all__ = ["explain_os_error", "folder_written_aside", "is_out_of_space"]
 
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -35,9 +35,21 @@ def folder_written_aside(out: Path, *, overwrites: bool = False) -> Iterator[Pat
     except OSError as exc:
         if exc.filename is not None and not str(exc.filename).startswith(str(temporary)):
             raise
-        raise OutputError(_explain(exc, out)) from exc
+        raise OutputError(explain_os_error(exc, out)) from exc
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_out_of_space(exc: OSError) -> bool:
+    """Whether a disk or a quota is full."""
+    return exc.errno in _OUT_OF_SPACE
+
+
+def explain_os_error(exc: OSError, out: Path) -> str:
+    """One line about why ``out`` could not be written, and what to do."""
+    if is_out_of_space(exc):
+        return f"{out}: no space left ({exc.strerror}); nothing was kept. Free some space or write elsewhere."
+    return f"{out}: cannot be written ({exc.strerror or exc}). Choose a folder of yours."
 
 
 def _check_free(out: Path, *, overwrites: bool) -> None:
@@ -64,9 +76,3 @@ def _replace(out: Path, new: Path) -> None:
         old.rename(out)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _explain(exc: OSError, out: Path) -> str:
-    if exc.errno in _OUT_OF_SPACE:
-        return f"{out}: no space left ({exc.strerror}); nothing was kept. Free some space or write elsewhere."
-    return f"{out}: cannot be written ({exc.strerror or exc}). Choose a folder of yours."
