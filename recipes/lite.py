@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 
 from cinefoley.config.model import ModelConfig
@@ -31,6 +30,7 @@ from cinefoley.models.build import (
     build_video_encoder,
 )
 from cinefoley.models.conditioner import Conditioner
+from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.training.autoencoder import AutoencoderTask
@@ -82,10 +82,12 @@ AUTOENCODER = TrainConfig(
     betas=(0.9, 0.99),
     seed=12,
 )
+GUIDANCE_START = 2000  # steps; docs/log.md, 2026-11-23: without guided attention timing was not found
 LDM = TrainConfig(
-    steps=6000,
+    steps=5000,
     batch_size=16,
     learning_rate=8e-4,
+    schedule="trapezoid",
     warmup_steps=100,
     betas=(0.9, 0.99),
     ema_decay=0.999,
@@ -148,8 +150,8 @@ def _train_autoencoder(model: ModelConfig, runs: Path) -> None:
 def _encode_all(model: ModelConfig, runs: Path) -> None:
     """Features of every clip, and the latents' posteriors at unit scale."""
     clips = _clips(model, runs)
-    encoder = VideoEncoder.from_pretrained(runs / "encoder" / "final").eval()
-    autoencoder = AutoencoderKL.from_pretrained(runs / "autoencoder" / "final").eval()
+    encoder = load_part(runs / "encoder" / "final", VideoEncoder)
+    autoencoder = load_part(runs / "autoencoder" / "final", AutoencoderKL)
     features: list[Tensor] = []
     means: list[Tensor] = []
     stds: list[Tensor] = []
@@ -176,9 +178,6 @@ def _train_ldm(model: ModelConfig, runs: Path) -> None:
     stored = torch.load(runs / "latents.pt", weights_only=True)
     torch.manual_seed(LDM.seed)
     denoiser = build_denoiser(model.denoiser).to(memory_format=torch.channels_last)
-    denoiser.set_attn_processor(
-        AttnProcessor()
-    )  # at these widths plain attention trains faster than the fused one
     conditioner = build_conditioner(model)
     # features have unit norm over 512 numbers; this brings the context to unit variance from the start
     nn.init.normal_(conditioner.projection.weight, std=1.0)
@@ -190,6 +189,8 @@ def _train_ldm(model: ModelConfig, runs: Path) -> None:
         stds=stored["stds"],
         video_features=stored["features"],
         null_condition=model.foley.null_condition,
+        guidance_weight=0.2,
+        guidance_start=GUIDANCE_START,
     )
     _fit(task, LDM, runs / "ldm")
     denoiser.save_pretrained(runs / "ldm" / "unet")
@@ -198,17 +199,18 @@ def _train_ldm(model: ModelConfig, runs: Path) -> None:
 
 def _assemble(model: ModelConfig, runs: Path, out: Path) -> None:
     """Write the model folder, half precision, and its card."""
-    autoencoder = AutoencoderKL.from_pretrained(runs / "autoencoder" / "final")
+    half = torch.float16
+    autoencoder = load_part(runs / "autoencoder" / "final", AutoencoderKL, dtype=half)
     scale = float(torch.load(runs / "latents.pt", weights_only=True)["scale"])
     autoencoder.register_to_config(scaling_factor=round(scale, 5))
     pipeline = FoleyPipeline(
-        video_encoder=VideoEncoder.from_pretrained(runs / "encoder" / "final"),
-        conditioner=Conditioner.from_pretrained(runs / "ldm" / "conditioner"),
-        unet=UNet2DConditionModel.from_pretrained(runs / "ldm" / "unet"),
+        video_encoder=load_part(runs / "encoder" / "final", VideoEncoder, dtype=half),
+        conditioner=load_part(runs / "ldm" / "conditioner", Conditioner, dtype=half),
+        unet=load_part(runs / "ldm" / "unet", UNet2DConditionModel, dtype=half),
         vae=autoencoder,
         scheduler=build_scheduler(model.denoiser),
         foley_config=model.foley,
-    ).to(torch.float16)
+    )
     pipeline.save_pretrained(out)
     (out / "README.md").write_text(_card(runs))
     for part in sorted(out.rglob("*.safetensors")):

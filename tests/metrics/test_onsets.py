@@ -65,7 +65,7 @@ def test_a_clip_without_events_is_right_when_silent_and_wrong_when_not() -> None
 
 
 @given(detected=moments, events=moments)
-def test_counts_add_up_and_sides_mirror(detected: np.ndarray, events: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_counts_add_up_and_sides_mirror(detected: np.ndarray, events: np.ndarray) -> None:
     counts, mirrored = match_onsets(detected, events), match_onsets(events, detected)
     assert counts.hits + counts.extra == len(detected)
     assert counts.hits + counts.missed == len(events)

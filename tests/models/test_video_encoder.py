@@ -8,7 +8,8 @@ from cinefoley.models.video_encoder import VideoEncoder
 def tiny(**changes: object) -> VideoEncoder:
     torch.manual_seed(0)
     settings: dict[str, object] = {"width": 8, "blocks": (1, 1, 1, 1), "feature_dim": 16}
-    return VideoEncoder(**(settings | changes)).eval()
+    encoder: VideoEncoder = VideoEncoder(**(settings | changes)).eval()
+    return encoder
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7])

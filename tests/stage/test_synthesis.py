@@ -6,7 +6,7 @@ from cinefoley.stage.synthesis import filtered_noise, modes, place_in_room, pluc
 RATE = 16000
 
 
-def strongest_frequency(waveform: np.ndarray) -> float:  # type: ignore[type-arg]
+def strongest_frequency(waveform: np.ndarray) -> float:
     spectrum = np.abs(np.fft.rfft(waveform * np.hanning(len(waveform))))
     return float(np.argmax(spectrum) * RATE / len(waveform))
 

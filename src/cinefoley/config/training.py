@@ -18,8 +18,9 @@ class TrainConfig:
     """Peak learning rate of AdamW."""
     warmup_steps: int = 100
     """Steps over which the learning rate rises from 0."""
-    schedule: Literal["constant", "cosine"] = "cosine"
-    """What the learning rate does after the warm-up; cosine ends at 0."""
+    schedule: Literal["constant", "cosine", "trapezoid"] = "cosine"
+    """What the learning rate does after the warm-up. Cosine falls to 0; trapezoid stays level and falls to 0
+    over the last fifth, so that a run can be made longer while it is still level."""
     betas: tuple[float, float] = (0.9, 0.999)
     """AdamW's running averages."""
     weight_decay: float = 0.01

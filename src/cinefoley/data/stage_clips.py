@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -105,13 +106,14 @@ def _render_chunk(start: int, split: Split, config: FoleyConfig, path: Path) -> 
     arrays = [_render(seed, split, config) for seed in range(start, start + _CHUNK)]
     aside = path.with_suffix(".part.npz")
     names = ("frames", "mels", "kinds", "events_s")
-    np.savez(aside, **{name: np.stack([row[i] for row in arrays]) for i, name in enumerate(names)})  # type: ignore[arg-type]
+    columns = {name: np.stack([row[i] for row in arrays]) for i, name in enumerate(names)}
+    np.savez(aside, allow_pickle=False, **columns)
     aside.replace(path)
 
 
 def _render(
     seed: int, split: Split, config: FoleyConfig
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+) -> tuple[NDArray[np.uint8], NDArray[np.float16], NDArray[np.int64], NDArray[np.float32]]:
     take = draw_take(seed, split=split, duration_s=config.window_s)
     size = _SHAPES[seed % len(_SHAPES)]
     fps = _SOURCE_FPS[seed // len(_SHAPES) % len(_SOURCE_FPS)]

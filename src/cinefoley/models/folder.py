@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
@@ -25,10 +25,12 @@ PARTS: dict[str, type[Any]] = {
 }
 """Parts with weights that every model folder has, and their classes."""
 
+PartT = TypeVar("PartT", bound=nn.Module)
+
 _WEIGHTS = "diffusion_pytorch_model*.safetensors"
 
 
-def load_part(folder: Path, part_class: type[Any], *, dtype: torch.dtype | None = None) -> nn.Module:
+def load_part(folder: Path, part_class: type[PartT], *, dtype: torch.dtype | None = None) -> PartT:
     """Load one part of a model, ready for inference.
 
     Args:
@@ -52,7 +54,7 @@ def load_part(folder: Path, part_class: type[Any], *, dtype: torch.dtype | None 
         )
     try:
         config = json.loads(config_file.read_text())
-        module: nn.Module = part_class.from_config(config)
+        module: PartT = part_class.from_config(config)  # type: ignore[attr-defined]
         state: dict[str, Tensor] = {}
         for file in files:
             state |= load_file(file)
@@ -62,7 +64,8 @@ def load_part(folder: Path, part_class: type[Any], *, dtype: torch.dtype | None 
         ) from exc
     _check(folder, module, state)
     module.load_state_dict(state)
-    return module.to(dtype or torch.float32).eval()
+    # diffusers 0.42 warns at every ModelMixin.to(dtype) of modules to be kept in float32, even if there are none
+    return nn.Module.to(module, dtype or torch.float32).eval()
 
 
 def load_foley_config(folder: Path) -> FoleyConfig:

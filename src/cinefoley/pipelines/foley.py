@@ -165,16 +165,17 @@ class FoleyPipeline(DiffusionPipeline):
             windows = sample_windows(
                 video, starts=[0.0], frames_per_window=count, fps=config.video_fps, size=config.frame_size
             )
-            video = next(iter(windows))[None].float() / 255
-        _check_frames(video)
+            frames = next(iter(windows))[None].float() / 255
+        else:
+            frames = video
+        _check_frames(frames)
         encoder = self.video_encoder_student if self._is_student_used else self.video_encoder
-        if tuple(video.shape[-2:]) != config.frame_size:
-            flat = F.interpolate(
-                video.flatten(0, 1).float(), config.frame_size, mode="bilinear", antialias=True
-            )
-            video = flat.unflatten(0, video.shape[:2])
+        if tuple(frames.shape[-2:]) != config.frame_size:
+            flat = frames.flatten(0, 1).float()
+            flat = F.interpolate(flat, config.frame_size, mode="bilinear", antialias=True)
+            frames = flat.unflatten(0, frames.shape[:2])
         weight = next(encoder.parameters())
-        features: Tensor = encoder(video.to(weight.device, weight.dtype))
+        features: Tensor = encoder(frames.to(weight.device, weight.dtype))
         return F.normalize(features.float(), dim=-1)  # the unit norm holds in float32 too
 
     @torch.no_grad()

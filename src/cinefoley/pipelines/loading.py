@@ -71,9 +71,7 @@ def load_video_encoder(folder: str | Path, *, dtype: torch.dtype | None = None) 
     Raises:
         WeightsError: If the folder holds none.
     """
-    encoder = load_part(Path(folder).expanduser(), VideoEncoder, dtype=dtype)
-    assert isinstance(encoder, VideoEncoder)
-    return encoder
+    return load_part(Path(folder).expanduser(), VideoEncoder, dtype=dtype)
 
 
 def _download(name: str, **hub_options: Any) -> Path:

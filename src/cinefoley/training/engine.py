@@ -149,6 +149,8 @@ class _Run:
             return config.learning_rate * done / config.warmup_steps
         if config.schedule == "constant":
             return config.learning_rate
+        if config.schedule == "trapezoid":
+            return config.learning_rate * min(1.0, (config.steps - done + 1) / (0.2 * config.steps))
         progress = (done - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
         return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 

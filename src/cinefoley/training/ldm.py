@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from cinefoley.config.foley import NullCondition
 from cinefoley.models.conditioner import Conditioner
+from cinefoley.training.guided_attention import GuidedAttention
 
 __all__ = ["LatentDiffusionTask"]
 
@@ -27,6 +28,8 @@ class LatentDiffusionTask:
         null_condition: What a dropped condition is replaced by; the same as in sampling.
         dropout: Probability of dropping the condition.
         concatenation: Share of samples that are two clips joined.
+        guidance_weight: Weight of guided attention beside the noise-prediction loss; 0 leaves it out.
+        guidance_start: Step from which it counts.
     """
 
     def __init__(
@@ -41,15 +44,19 @@ class LatentDiffusionTask:
         null_condition: NullCondition = "zero_context",
         dropout: float = 0.2,
         concatenation: float = 0.5,
+        guidance_weight: float = 0.0,
+        guidance_start: int = 0,
     ) -> None:
         self.module: nn.Module = nn.ModuleDict({"denoiser": denoiser, "conditioner": conditioner})
         self.denoiser, self.conditioner, self.scheduler = denoiser, conditioner, scheduler
         self.means, self.stds, self.video_features = means, stds, video_features
         self.null_condition = null_condition
         self.dropout, self.concatenation = dropout, concatenation
+        self.guidance_weight, self.guidance_start = guidance_weight, guidance_start
+        self.guided_attention = GuidedAttention(denoiser)
 
     def loss(self, step: int, generator: torch.Generator, batch_size: int) -> dict[str, Tensor]:
-        """Squared error of the prediction, and the same over the noisier half of the timesteps alone."""
+        """Squared error of the prediction, also over the noisier half of the steps, and guided attention."""
         latents, features = self._batch(generator, batch_size)
         noise = torch.randn(latents.shape, generator=generator)
         steps = torch.randint(self.scheduler.config.num_train_timesteps, (batch_size,), generator=generator)
@@ -58,7 +65,10 @@ class LatentDiffusionTask:
         prediction = self.denoiser(noisy.contiguous(memory_format=torch.channels_last), steps, context).sample
         error = (prediction.float() - target).square().mean(dim=(1, 2, 3))
         late = error[steps >= 500]
-        return {"loss": error.mean(), "noisy_half": late.mean() if len(late) else error.mean()}
+        losses = {"noise": error.mean(), "noisy_half": late.mean() if len(late) else error.mean()}
+        losses["off_time"] = self.guided_attention.loss()
+        weight = self.guidance_weight if step >= self.guidance_start else 0.0
+        return {"loss": losses["noise"] + weight * losses["off_time"]} | losses
 
     def _batch(self, generator: torch.Generator, batch_size: int) -> tuple[Tensor, Tensor]:
         frames = self.video_features.shape[1]
