@@ -46,7 +46,7 @@ def main() -> None:
     protocol = (
         f"stage, split {args.split}, clips 0 to {args.clips - 1}, 1 take, noise seed {args.seed}, "
         f"{args.steps} steps, guidance {args.guidance_scale:g}; {report.judged} clips judged (kinds with "
-        f"sharp onsets), ±{1000 * report.tolerance_s:.0f} ms; deranged: another clip's events, same kind of action"
+        f"sharp onsets), ±{1000 * report.tolerance_s:.0f} ms; the other clip is of the same kind of action"
     )
     table = _table(report)
     if args.json:

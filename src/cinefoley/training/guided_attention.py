@@ -37,7 +37,7 @@ class GuidedAttention:
         denoiser.set_attn_processor(processors)
 
     def loss(self) -> Tensor:
-        """Mean over the guided layers since the last call; 0 nats if columns look at their own frames only."""
+        """Mean over the guided layers since the last call; 0 if columns look at their own frames only."""
         losses = torch.stack(self._losses)
         self._losses.clear()
         return losses.mean()
