@@ -1,0 +1,78 @@
+"""What the parity tests share: the reference's numbers, and checkpoints filled with them."""
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    import torch
+
+_HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def reference_weights() -> ModuleType:
+    """The module beside this file; pytest puts no folder of tests on the import path."""
+    spec = importlib.util.spec_from_file_location("reference_weights", _HERE / "reference_weights.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def reference_input(reference_weights: ModuleType) -> Callable[..., "torch.Tensor"]:
+    """``reference_input(name, shape, kind="normal", has_unit_norm=False)`` draws an input of the fixtures."""
+    import torch
+
+    def draw(
+        name: str, shape: tuple[int, ...], kind: str = "normal", *, has_unit_norm: bool = False
+    ) -> "torch.Tensor":
+        values = torch.from_numpy(reference_weights.draw(f"input/{name}", shape, "shared", kind))
+        return values / values.norm(dim=-1, keepdim=True) if has_unit_norm else values
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def reference_fixture() -> Callable[[str], dict[str, Any]]:
+    """``reference_fixture("cavp")`` reads ``fixtures/cavp.npz``."""
+
+    def read(name: str) -> dict[str, Any]:
+        with np.load(_HERE / "fixtures" / f"{name}.npz") as arrays:
+            return dict(arrays)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def empty_state() -> Callable[[str], dict[str, "torch.Tensor"]]:
+    """``empty_state("cavp")`` is a state dict of zeros with the manifest's names, shapes and types."""
+    import torch
+
+    def make(name: str) -> dict[str, "torch.Tensor"]:
+        manifest = json.loads((_HERE / "manifests" / f"{name}.json").read_text())
+        return {
+            key: torch.zeros(shape, dtype=getattr(torch, dtype)) for key, (shape, dtype) in manifest.items()
+        }
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def assert_close() -> Callable[..., None]:
+    """``assert_close(found, fixture, tolerance)``, the tolerance relative to the fixture's largest number."""
+
+    def check(found: "torch.Tensor", expected: Any, tolerance: float) -> None:
+        assert tuple(found.shape) == tuple(expected.shape)
+        error = np.abs(found.detach().numpy().astype(np.float64) - expected).max() / np.abs(expected).max()
+        assert error <= tolerance, f"relative error {error:.2e} exceeds {tolerance:.0e}"
+
+    return check

@@ -1,0 +1,169 @@
+"""All four public checkpoints at full size: imported by the public command, compared part by part.
+
+The checkpoints are stand-ins, filled with the reference's deterministic numbers: this proves the arithmetic,
+not the released weights. ``make parity`` runs it; it needs about 8 GB of disk and 9 GB of memory.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+from cinefoley.cli.main import main
+from cinefoley.models.classifier import AlignmentClassifier
+from cinefoley.models.folder import load_part
+from cinefoley.pipelines.foley import FoleyPipeline
+
+pytestmark = pytest.mark.slow
+
+Draw = Callable[..., torch.Tensor]
+
+_FILES = {
+    "cavp": "cavp",
+    "ldm": "ldm",
+    "guidance-classifier": "double_guidance_classifier",
+    "alignment": "eval_classifier",
+}
+_TIMES = {"1": 1.0, "500": 500.0, "999": 999.0, "459p04": 459.04}
+
+
+@pytest.fixture(scope="module")
+def model_folder(
+    tmp_path_factory: pytest.TempPathFactory,
+    empty_state: Callable[[str], dict[str, torch.Tensor]],
+    reference_weights: ModuleType,
+) -> Path:
+    folder = tmp_path_factory.mktemp("full")
+    arguments = ["models", "import"]
+    for option, name in _FILES.items():
+        state = empty_state(name)
+        reference_weights.fill_(state)
+        torch.save({"state_dict": state, "epoch": 1, "global_step": 2}, folder / f"{name}.ckpt")
+        del state
+        arguments += [f"--{option}", str(folder / f"{name}.ckpt")]
+    assert main([*arguments, str(folder / "model")]) == 0
+    for name in _FILES.values():
+        (folder / f"{name}.ckpt").unlink()
+    return folder / "model"
+
+
+@pytest.fixture(scope="module")
+def pipeline(model_folder: Path) -> FoleyPipeline:
+    return FoleyPipeline.from_pretrained(model_folder)
+
+
+@pytest.fixture(scope="module")
+def features(reference_input: Draw) -> torch.Tensor:
+    return reference_input("video_feat_32", (1, 32, 512), has_unit_norm=True)
+
+
+@pytest.fixture(scope="module")
+def noise(reference_input: Draw) -> torch.Tensor:
+    return reference_input("x_T", (1, 4, 16, 64))
+
+
+@pytest.fixture(scope="module")
+def expected(reference_fixture: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    return reference_fixture("ldm_modules") | reference_fixture("classifiers")
+
+
+@torch.no_grad()
+def test_moments_of_the_autoencoder(
+    pipeline: FoleyPipeline, reference_input: Draw, expected: dict[str, Any], assert_close: Any
+) -> None:
+    mel = reference_input("spec", (1, 1, 128, 512), "uniform").expand(-1, 3, -1, -1)
+    assert_close(pipeline.vae.encode(mel).latent_dist.parameters, expected["vae_moments"], 1e-4)
+
+
+def test_decoded_mel(
+    pipeline: FoleyPipeline, reference_input: Draw, expected: dict[str, Any], assert_close: Any
+) -> None:
+    mel = pipeline.decode(reference_input("z", (1, 4, 16, 64)))
+    assert_close(mel, expected["vae_decode_first_stage"][:, 0], 1e-4)
+
+
+@pytest.mark.parametrize("name", _TIMES)
+@torch.no_grad()
+def test_predicted_noise_at_whole_and_fractional_times(
+    name: str,
+    pipeline: FoleyPipeline,
+    features: torch.Tensor,
+    noise: torch.Tensor,
+    expected: dict[str, Any],
+    assert_close: Any,
+) -> None:
+    context = pipeline.embed(features)
+    pair = torch.cat([torch.zeros_like(context), context])
+    time = torch.tensor(_TIMES[name])
+    unconditional, conditional = pipeline.unet(noise.expand(2, -1, -1, -1), time, pair).sample.split(1)
+    assert_close(conditional, expected[f"eps_t{name}_cond"], 1e-4)
+    assert_close(unconditional, expected[f"eps_t{name}_uncond"], 1e-4)
+
+
+@pytest.mark.parametrize(("steps", "tolerance"), [(5, 1e-3), (25, 5e-3)])
+def test_sampled_latents(
+    steps: int,
+    tolerance: float,
+    pipeline: FoleyPipeline,
+    features: torch.Tensor,
+    noise: torch.Tensor,
+    reference_fixture: Callable[[str], dict[str, Any]],
+    assert_close: Any,
+) -> None:
+    latents = pipeline.sample(features, latents=noise, num_inference_steps=steps, guidance_scale=4.5)
+    assert_close(latents, reference_fixture("samplers")[f"DPM_Solver_{steps}_final"], tolerance)
+
+
+@pytest.mark.parametrize("context", ["raw", "emb"])
+@pytest.mark.parametrize("name", ["0", "500", "999"])
+def test_guidance_classifier_and_its_gradient(
+    name: str,
+    context: str,
+    model_folder: Path,
+    features: torch.Tensor,
+    noise: torch.Tensor,
+    expected: dict[str, Any],
+    assert_close: Any,
+) -> None:
+    classifier = load_part(model_folder / "guidance_classifier", AlignmentClassifier)
+    latents = noise.clone().requires_grad_()
+    probability = classifier(latents, torch.tensor(float(name)), features, is_embedded=context == "raw")
+    assert_close(probability[:, None], expected[f"dg_t{name}_{context}_prob"], 1e-5)
+    [gradient] = torch.autograd.grad(probability.log().sum(), latents)
+    assert_close(gradient, expected[f"dg_t{name}_{context}_gradlogp"], 1e-3)
+
+
+@torch.no_grad()
+def test_guidance_classifier_at_a_fractional_time(
+    model_folder: Path,
+    features: torch.Tensor,
+    noise: torch.Tensor,
+    expected: dict[str, Any],
+    assert_close: Any,
+) -> None:
+    classifier = load_part(model_folder / "guidance_classifier", AlignmentClassifier)
+    probability = classifier(noise, torch.tensor(459.04), features, is_embedded=True)
+    assert_close(probability[:, None], expected["dg_t459p04_raw_prob"], 1e-5)
+
+
+@torch.no_grad()
+def test_alignment_classifier(
+    model_folder: Path,
+    features: torch.Tensor,
+    noise: torch.Tensor,
+    expected: dict[str, Any],
+    reference_input: Draw,
+    assert_close: Any,
+) -> None:
+    classifier = load_part(model_folder / "alignment", AlignmentClassifier)
+    clean = torch.tensor(0.0)
+    assert_close(classifier.conditioner(features), expected["ev_cond_model_32"], 1e-6)
+    assert_close(classifier(noise, clean, features)[:, None], expected["ev_prob_on_xT"], 1e-5)
+    on_mode = classifier(torch.from_numpy(expected["ev_z_mode_scaled"]), clean, features)
+    assert_close(on_mode[:, None], expected["ev_prob_on_mode"], 1e-5)
+    batch_features = reference_input("video_feat_batch8", (8, 32, 512), has_unit_norm=True)
+    batch = classifier(reference_input("x_batch8", (8, 4, 16, 64)), clean, batch_features)
+    assert_close(batch[:, None], expected["ev_prob_batch8"], 1e-5)
