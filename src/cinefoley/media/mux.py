@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -13,7 +14,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 from torch import Tensor
 
-from cinefoley.errors import MediaError
+from cinefoley.errors import MediaError, MediaWarning
 from cinefoley.media.audio_writer import as_samples
 from cinefoley.media.containers import open_media, picture_packets, video_stream
 from cinefoley.media.sampling import Seconds, Section
@@ -59,6 +60,10 @@ def replace_audio(
         start: Where in the film the sound begins, in seconds from the first picture.
         duration: Seconds of sound to use at most.
         codec: The sound's codec; None takes AAC in mp4 and mov, FLAC in mkv, Opus in webm.
+
+    Warns:
+        MediaWarning: If a pixel aspect ratio gets lost (one that is not in the picture stream, into mkv or
+            webm), or if parts of a sound file are damaged.
 
     Raises:
         MediaError: If a file cannot be read, or the container cannot hold the picture or the codec.
@@ -155,8 +160,19 @@ def _add_copy(target: OutputContainer, source: VideoStream, film: Path, out: Pat
         copy.codec_context.codec_tag = "hvc1"  # QuickTime does not play the other spelling
     if source.average_rate:
         copy.codec_context.framerate = source.average_rate
-    if source.sample_aspect_ratio:
-        copy.codec_context.sample_aspect_ratio = source.sample_aspect_ratio
+    aspect = source.sample_aspect_ratio
+    if aspect:
+        if target.format.name not in {"mp4", "mov"} and aspect not in {
+            1,
+            source.codec_context.sample_aspect_ratio,
+        }:
+            warnings.warn(
+                f"{out.name}: loses the pixel aspect {aspect.numerator}:{aspect.denominator}, which only the "
+                f"container of {film.name} states and PyAV cannot pass on. Write .mp4 or .mov to keep it.",
+                MediaWarning,
+                stacklevel=3,
+            )
+        copy.codec_context.sample_aspect_ratio = aspect
     return copy
 
 
