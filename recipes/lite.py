@@ -84,7 +84,7 @@ AUTOENCODER = TrainConfig(
 )
 GUIDANCE_START = 2000  # steps; docs/log.md, 2026-11-23: without guided attention timing was not found
 LDM = TrainConfig(
-    steps=4600,
+    steps=3600,
     batch_size=16,
     learning_rate=8e-4,
     schedule="trapezoid",
