@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
 from cinefoley.config.model import ModelConfig
+from cinefoley.models.classifier import AlignmentClassifier
+from cinefoley.models.folder import load_part
 from cinefoley.models.importing.checkpoint import read_checkpoint
 from cinefoley.models.importing.diff_foley import ImportReport, import_diff_foley
-from cinefoley.models.importing.layout import KINDS, select_tensors
+from cinefoley.models.importing.layout import KINDS, KindName, select_tensors
 from cinefoley.pipelines.foley import FoleyPipeline
 
 Checkpoints = Callable[[str], Path]
@@ -134,3 +137,36 @@ def test_half_precision_halves_the_folder(
     )
     assert 0.5 < half / full < 0.55
     FoleyPipeline.from_pretrained(report.folder)
+
+
+def test_classifiers_become_parts_of_their_own(
+    tmp_path: Path, small_checkpoints: Checkpoints, small_state: State, small_config: ModelConfig
+) -> None:
+    kinds: tuple[KindName, ...] = ("cavp", "ldm", "guidance_classifier")
+    files: dict[KindName, Path] = {kind: small_checkpoints(kind) for kind in kinds}
+    state = small_state("alignment")
+    state |= {key: value for key, value in small_state("ldm").items() if key.startswith("first_stage_model.")}
+    files["alignment"] = tmp_path / "alignment.ckpt"
+    torch.save({"state_dict": state}, files["alignment"])
+    guidance = small_state("guidance_classifier") | {"first_stage_model.quant_conv.bias": torch.zeros(8)}
+    files["guidance_classifier"] = tmp_path / "guidance.ckpt"
+    torch.save({"state_dict": guidance}, files["guidance_classifier"])
+    report = import_diff_foley(tmp_path / "out", files, config=small_config)
+    assert report.sources["guidance_classifier"].unused == {"first_stage_model.": 1}
+    assert report.notes == ("alignment.ckpt: its autoencoder is the generator's, and is stored once.",)
+    for name, expected in (("alignment", state), ("guidance_classifier", guidance)):
+        classifier = load_part(report.folder / name, AlignmentClassifier)
+        assert torch.equal(classifier.classifier.weight, expected["model.classifier.weight"])
+        assert torch.equal(classifier.conditioner.positions.weight, expected["cond_model.pos_emb.weight"])
+    FoleyPipeline.from_pretrained(report.folder)
+
+
+def test_an_autoencoder_that_differs_from_the_generators_is_kept_beside_the_classifier(
+    tmp_path: Path, small_checkpoints: Checkpoints, small_config: ModelConfig
+) -> None:
+    kinds: tuple[KindName, ...] = ("cavp", "ldm", "alignment")
+    report = import_diff_foley(
+        tmp_path / "out", {kind: small_checkpoints(kind) for kind in kinds}, config=small_config
+    )
+    assert "differs from the generator's; it is in alignment_vae/" in report.notes[0]
+    load_part(report.folder / "alignment_vae", AutoencoderKL)

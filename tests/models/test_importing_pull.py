@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,7 +102,7 @@ Pull = Callable[..., Path]
 
 @pytest.fixture
 def pull(hub: Hub, published: PublishedModel, small_config: ModelConfig, tmp_path: Path) -> Pull:
-    def run(model: PublishedModel = published, **options: bool) -> Path:
+    def run(model: PublishedModel = published, **options: Any) -> Path:
         return pull_model(
             model, home=tmp_path / "home", endpoint=hub.endpoint, config=small_config, **options
         )

@@ -110,7 +110,7 @@ def _fetch(model: PublishedModel, file: PublishedFile, downloads: Path, endpoint
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     path = downloads / file.path
     part = path.with_name(path.name + ".part")
