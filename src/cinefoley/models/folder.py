@@ -64,7 +64,7 @@ def load_part(folder: Path, part_class: type[PartT], *, dtype: torch.dtype | Non
         ) from exc
     _check(folder, module, state)
     module.load_state_dict(state)
-    # diffusers 0.42 warns at every ModelMixin.to(dtype) of modules to be kept in float32, even if there are none
+    # not module.to(dtype): diffusers 0.42 then warns of modules to keep in float32, even where there are none
     return nn.Module.to(module, dtype or torch.float32).eval()
 
 
