@@ -110,4 +110,5 @@ def _filter_config(config: MelConfig, compat: Compat | None) -> MelConfig:
 
 @lru_cache(maxsize=16)
 def _pseudo_inverse(config: MelConfig) -> Tensor:
-    return torch.linalg.pinv(mel_filters(config).double()).float()
+    inverse: Tensor = torch.linalg.pinv(mel_filters(config).double())
+    return inverse.float()

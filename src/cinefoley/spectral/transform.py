@@ -9,6 +9,9 @@ from cinefoley.config.mel import MelConfig
 
 __all__ = ["FrameTransform"]
 
+_LEAST_OVERLAP = 1e-3
+"""Samples that windows cover less than this (at the very end, if hops are long) are silent, not amplified."""
+
 
 class FrameTransform:
     """Goes between spectra ``(B, frames, bins)`` and the signals that fit them best.
@@ -46,7 +49,8 @@ class FrameTransform:
         self._synthesise(spectrum)
         signal = self._padded.flatten(1).unfold(1, self._n_fft, self._hop_length)
         torch.mul(signal, self._window, out=self._frames)
-        return torch.fft.rfft(self._frames, out=out)
+        torch.fft.rfft(self._frames, out=out)
+        return out
 
     def _synthesise(self, spectrum: Tensor) -> None:
         torch.fft.irfft(spectrum, n=self._n_fft, out=self._frames)
@@ -66,7 +70,5 @@ class FrameTransform:
         self._overlap_add()
         overlap = self._padded[:1].flatten(1)[:, self._inside]
         weight = torch.zeros_like(self._padded[:1])
-        weight.view(1, -1)[:, self._inside] = torch.where(
-            overlap > 1e-6, overlap.clamp(min=1e-6).reciprocal(), 0
-        )
+        weight.view(1, -1)[:, self._inside] = torch.where(overlap > _LEAST_OVERLAP, overlap.reciprocal(), 0)
         return weight
