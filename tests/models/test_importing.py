@@ -117,7 +117,7 @@ def test_the_forms_that_files_come_in_give_the_same_tensors(
     else:
         torch.save(state, path, _use_new_zipfile_serialization=form == "bare")
     tensors, unused = select_tensors(read_checkpoint(path), KINDS["cavp"])
-    assert not unused
+    assert unused == {"spec_encoder.": 81, "logit_scale": 1}
     assert all(torch.equal(tensors[key], value) for key, value in state.items())
 
 
@@ -152,8 +152,10 @@ def test_classifiers_become_parts_of_their_own(
     files["guidance_classifier"] = tmp_path / "guidance.ckpt"
     torch.save({"state_dict": guidance}, files["guidance_classifier"])
     report = import_diff_foley(tmp_path / "out", files, config=small_config)
-    assert report.sources["guidance_classifier"].unused == {"first_stage_model.": 1}
-    assert report.notes == ("alignment.ckpt: its autoencoder is the generator's, and is stored once.",)
+    schedule = {"scale_factor": 1, "schedule buffers": 12}
+    assert report.sources["guidance_classifier"].unused == {**schedule, "first_stage_model.": 1}
+    assert report.sources["alignment"].unused == schedule
+    assert report.notes[0] == "alignment.ckpt: its autoencoder is the generator's, and is stored once."
     for name, expected in (("alignment", state), ("guidance_classifier", guidance)):
         classifier = load_part(report.folder / name, AlignmentClassifier)
         assert torch.equal(classifier.classifier.weight, expected["model.classifier.weight"])
@@ -170,3 +172,20 @@ def test_an_autoencoder_that_differs_from_the_generators_is_kept_beside_the_clas
     )
     assert "differs from the generator's; it is in alignment_vae/" in report.notes[0]
     load_part(report.folder / "alignment_vae", AutoencoderKL)
+
+
+def test_a_noise_schedule_other_than_the_published_one_is_noted(
+    imported: ImportReport,
+    tmp_path: Path,
+    small_checkpoints: Checkpoints,
+    small_state: State,
+    small_config: ModelConfig,
+) -> None:
+    assert imported.notes == (
+        "ldm.ckpt: its noise schedule is not Diff-Foley's published one, which the model folder has.",
+    )
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    state = small_state("ldm") | {"alphas_cumprod": (1 - betas).cumprod(0).float()}
+    torch.save(state, tmp_path / "published.ckpt")
+    files: dict[KindName, Path] = {"cavp": small_checkpoints("cavp"), "ldm": tmp_path / "published.ckpt"}
+    assert not import_diff_foley(tmp_path / "out", files, config=small_config).notes

@@ -42,7 +42,7 @@ class SourceRecord:
     sha256: str
     """Its digest."""
     unused: dict[str, int] = field(default_factory=dict)
-    """Tensors that such a file may have and that a model folder does not need, counted by group."""
+    """Tensors that a model folder does not need, counted by group."""
     beside: tuple[str, ...] = ()
     """What lies beside the state dict, such as ``optimizer``; left unread."""
 
@@ -109,6 +109,7 @@ def import_diff_foley(
         parts, notes = _without_known_autoencoders(
             [part for kind, source in opened.items() for part in _convert(kind, source, config)]
         )
+        notes += _schedule_note(opened["ldm"], config)
         sources = {kind: _describe(source) for kind, source in opened.items()}
         digests = _write_parts(folder, parts, dtype, on_bytes)
         _write_rest(folder, parts, config)
@@ -171,6 +172,16 @@ def _without_known_autoencoders(parts: list[Part]) -> tuple[list[Part], tuple[st
             )
         kept.append(part)
     return kept, tuple(notes)
+
+
+def _schedule_note(ldm: _Opened, config: ModelConfig) -> tuple[str, ...]:
+    """Compare the noise schedule that the file was saved with to the one that the folder gets."""
+    ours = build.build_scheduler(config.denoiser).alphas_cumprod
+    theirs = ldm.tensors["alphas_cumprod"]
+    if theirs.shape == ours.shape and torch.allclose(theirs.float(), ours, rtol=0, atol=1e-4):
+        return ()
+    name = ldm.checkpoint.path.name
+    return (f"{name}: its noise schedule is not Diff-Foley's published one, which the model folder has.",)
 
 
 def _are_equal(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> bool:

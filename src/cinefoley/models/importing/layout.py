@@ -28,6 +28,8 @@ class CheckpointKind:
     """What it is called in messages."""
     leftovers: tuple[str, ...]
     """Keys, or prefixes that end in a dot, which such a file may have on top and which are not used."""
+    unneeded: tuple[str, ...]
+    """The same of keys that must be there and that a model folder does not need."""
 
     @property
     def option(self) -> str:
@@ -39,40 +41,59 @@ class CheckpointKind:
         """Keys that must be there, in the file's order."""
         return _read_keys(self.name)
 
-    def leftover_group(self, key: str) -> str | None:
-        """The entry of ``leftovers`` that ``key`` falls under."""
-        return next((entry for entry in self.leftovers if key == entry or _is_under(key, entry)), None)
-
 
 # lvlb_weights and logvar are schedule buffers that some versions of the training code save; scale_factor is a
 # plain number in the LDM and a buffer (so a key) in the classifiers
 _TRAINING = ("model_ema.", "loss.", "first_stage_model.loss.", "lvlb_weights", "logvar", "scale_factor")
 
+_SCHEDULE = (
+    "betas",
+    "alphas_cumprod",
+    "alphas_cumprod_prev",
+    "sqrt_alphas_cumprod",
+    "sqrt_one_minus_alphas_cumprod",
+    "log_one_minus_alphas_cumprod",
+    "sqrt_recip_alphas_cumprod",
+    "sqrt_recipm1_alphas_cumprod",
+    "posterior_variance",
+    "posterior_log_variance_clipped",
+    "posterior_mean_coef1",
+    "posterior_mean_coef2",
+)
+
 KINDS: dict[KindName, CheckpointKind] = {
     kind.name: kind
     for kind in (
-        CheckpointKind(name="cavp", title="CAVP encoder", leftovers=()),
-        CheckpointKind(name="ldm", title="latent diffusion model", leftovers=_TRAINING),
+        CheckpointKind(  # generating needs neither the spectrogram tower nor the temperature of its training
+            name="cavp", title="CAVP encoder", leftovers=(), unneeded=("spec_encoder.", "logit_scale")
+        ),
+        CheckpointKind(name="ldm", title="latent diffusion model", leftovers=_TRAINING, unneeded=_SCHEDULE),
         CheckpointKind(  # its training class held the autoencoder
             name="guidance_classifier",
             title="double-guidance classifier",
             leftovers=(*_TRAINING, "first_stage_model."),
+            unneeded=("scale_factor", *_SCHEDULE),
         ),
-        CheckpointKind(name="alignment", title="alignment classifier", leftovers=_TRAINING),
+        CheckpointKind(
+            name="alignment",
+            title="alignment classifier",
+            leftovers=_TRAINING,
+            unneeded=("scale_factor", *_SCHEDULE),
+        ),
     )
 }
 """All public files."""
 
 
 def select_tensors(checkpoint: Checkpoint, kind: CheckpointKind) -> tuple[dict[str, Tensor], dict[str, int]]:
-    """Take the tensors that a kind of file must have, and count what it has on top.
+    """Take the tensors that a kind of file must have, and count those that a model folder does not need.
 
     Args:
         checkpoint: The file.
         kind: What it is meant to be.
 
     Returns:
-        The tensors by key, and the number of unused tensors by group (``first_stage_model.``: 248).
+        The tensors by key, and the number of unneeded ones by group (``spec_encoder.``: 81).
 
     Raises:
         CheckpointMismatchError: If a key is missing, or one is left over that such files do not have; the
@@ -80,20 +101,28 @@ def select_tensors(checkpoint: Checkpoint, kind: CheckpointKind) -> tuple[dict[s
     """
     expected = set(kind.keys)
     missing = [key for key in kind.keys if key not in checkpoint.tensors]
-    groups = {key: kind.leftover_group(key) for key in checkpoint.tensors if key not in expected}
-    unexpected = [key for key, group in groups.items() if group is None]
+    extra = {key: _group(key, kind.leftovers) for key in checkpoint.tensors if key not in expected}
+    unexpected = [key for key, group in extra.items() if group is None]
     if missing or unexpected:
         raise CheckpointMismatchError(
             f"{checkpoint.path} does not fit {kind.option}, which expects the {kind.title} "
             f"({len(expected)} keys): {_count(missing)} missing, {_count(unexpected)} left over. "
             f"{_guess(checkpoint, kind)}"
         )
-    return {key: checkpoint.tensors[key] for key in kind.keys}, dict(Counter(filter(None, groups.values())))
+    unneeded = Counter(filter(None, (_group(key, kind.unneeded) for key in kind.keys)))
+    unneeded.update(filter(None, extra.values()))
+    return {key: checkpoint.tensors[key] for key in kind.keys}, dict(unneeded)
 
 
 @cache
 def _read_keys(name: str) -> tuple[str, ...]:
     return tuple((files(__package__ or "") / "keys" / f"{name}.txt").read_text().split())
+
+
+def _group(key: str, entries: tuple[str, ...]) -> str | None:
+    """The entry that ``key`` is, or falls under; the schedule's buffers are one group."""
+    found = next((entry for entry in entries if key == entry or _is_under(key, entry)), None)
+    return "schedule buffers" if found in _SCHEDULE else found
 
 
 def _is_under(key: str, entry: str) -> bool:
