@@ -22,6 +22,13 @@ def make_takes(folder: Path, numbers: Iterable[int]) -> list[TakeFiles]:
     return takes
 
 
+def write(folder: Path, record: dict[str, Any], takes: list[TakeFiles]) -> None:
+    staging = folder / "staging"
+    staging.mkdir(exist_ok=True)
+    write_sidecar(folder / "rain.json", record, takes, staging=staging)
+    assert list(staging.iterdir()) == []
+
+
 def read(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(path.read_text())
     return content
@@ -34,7 +41,7 @@ def test_every_take_is_on_record_once_with_the_run_that_made_it_last(
     folder = tmp_path_factory.mktemp("takes")
     expected: dict[int, int] = {}
     for seed, numbers in enumerate(runs):
-        write_sidecar(folder / "rain.json", {"seed": seed}, make_takes(folder, sorted(numbers)))
+        write(folder, {"seed": seed}, make_takes(folder, sorted(numbers)))
         expected |= dict.fromkeys(numbers, seed)
 
     newest = read(folder / "rain.json")
@@ -45,9 +52,9 @@ def test_every_take_is_on_record_once_with_the_run_that_made_it_last(
 
 def test_takes_that_were_deleted_are_forgotten(tmp_path: Path) -> None:
     first, _ = make_takes(tmp_path, [1, 2])
-    write_sidecar(tmp_path / "rain.json", {"seed": 1}, make_takes(tmp_path, [1, 2]))
+    write(tmp_path, {"seed": 1}, make_takes(tmp_path, [1, 2]))
     first.wav.unlink()
-    write_sidecar(tmp_path / "rain.json", {"seed": 2}, make_takes(tmp_path, [3]))
+    write(tmp_path, {"seed": 2}, make_takes(tmp_path, [3]))
 
     (earlier,) = read(tmp_path / "rain.json")["earlier"]
     assert [take["take"] for take in earlier["takes"]] == [2]
@@ -63,7 +70,7 @@ def test_a_file_of_somebody_else_is_refused(tmp_path: Path, content: str) -> Non
 
 def test_our_own_file_and_none_at_all_are_welcome(tmp_path: Path) -> None:
     check_sidecar(tmp_path / "rain.json")
-    write_sidecar(tmp_path / "rain.json", {}, make_takes(tmp_path, [1]))
+    write(tmp_path, {}, make_takes(tmp_path, [1]))
     check_sidecar(tmp_path / "rain.json")
 
 

@@ -2,13 +2,14 @@
 
 import math
 import os
+import secrets
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -154,9 +155,9 @@ def generate_files(
     record = _describe_run(pipeline, video, settings, plan, model) | {"timings_s": timings}
     finished: list[TakeFiles] = []
 
-    def keep_record() -> None:
+    def keep_record(staging: Path) -> None:
         timings["total"] = time.perf_counter() - began
-        write_sidecar(report.sidecar, record, finished)
+        write_sidecar(report.sidecar, record, finished, staging=staging)
 
     with _staging(out_dir) as staging:
         staged = [take.moved_to(staging) for take in missing]
@@ -164,10 +165,10 @@ def generate_files(
         try:
             for take in staged:
                 finished.append(_publish(_write_film(video, take, settings, timings), out_dir))
-                keep_record()
+                keep_record(staging)
         except BaseException:
             if finished:
-                keep_record()  # the last of them may be in place without being on record
+                keep_record(staging)  # the last of them may be in place without being on record
             raise
     duration_s = plan.total / pipeline.foley_config.mel.sample_rate
     return replace(report, takes=tuple(finished), duration_s=duration_s, timings_s=timings)
@@ -196,18 +197,26 @@ def _is_there(take: TakeFiles) -> bool:
 @contextmanager
 def _staging(out_dir: Path) -> Iterator[Path]:
     """A folder inside ``out_dir`` for what is not finished; gone afterwards, whatever happens."""
+    folder = (
+        out_dir / f".cinefoley-{secrets.token_hex(8)}.part"
+    )  # named before it is made, so never forgotten
     try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-        folder = TemporaryDirectory(prefix=".cinefoley-", suffix=".part", dir=out_dir)
+        _make_folder(folder)
+        yield folder
+    except OutputError as exc:  # speak of the file that was meant, not of its place in here
+        raise OutputError(str(exc).replace(str(folder), str(out_dir))) from exc
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
     except OSError as exc:
         raise OutputError(
-            f"{out_dir}: cannot be written ({exc.strerror}). Choose a folder of yours with -o."
+            f"{folder.parent}: cannot be written ({exc.strerror}). Choose a folder of yours with -o."
         ) from exc
-    with folder as name:
-        try:
-            yield Path(name)
-        except OutputError as exc:  # speak of the file that was meant, not of its place in here
-            raise OutputError(str(exc).replace(name, str(out_dir))) from exc
 
 
 def _stream_sound(

@@ -63,7 +63,7 @@ class TakeFiles:
         return {"take": self.take} | {key: path.name for key, path in paths.items() if path is not None}
 
 
-def write_sidecar(path: Path, record: dict[str, Any], takes: Iterable[TakeFiles]) -> None:
+def write_sidecar(path: Path, record: dict[str, Any], takes: Iterable[TakeFiles], *, staging: Path) -> None:
     """Write what made ``takes``, and keep what an older file says about takes that still stand.
 
     The newest run is at the top level; each older one with takes left is in ``earlier``.
@@ -72,6 +72,7 @@ def write_sidecar(path: Path, record: dict[str, Any], takes: Iterable[TakeFiles]
         path: The sidecar.
         record: The run: film, model, seed, settings and so on.
         takes: The takes that this run has finished.
+        staging: A folder on the same disk, in which the file is made before it appears.
 
     Raises:
         OutputError: If it cannot be written.
@@ -79,8 +80,9 @@ def write_sidecar(path: Path, record: dict[str, Any], takes: Iterable[TakeFiles]
     takes = list(takes)
     earlier = _standing_runs(path, {take.take for take in takes})
     content = {"kind": _KIND, **record, "takes": [take.names() for take in takes], "earlier": earlier}
-    with written_aside(path) as temporary:
+    with written_aside(staging / path.name) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
+    (staging / path.name).replace(path)
 
 
 def check_sidecar(path: Path) -> None:
