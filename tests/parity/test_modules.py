@@ -4,7 +4,8 @@ The checkpoints are stand-ins, filled with the reference's deterministic numbers
 not the released weights. ``make parity`` runs it; it needs about 8 GB of disk and 9 GB of memory.
 """
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,7 +36,7 @@ def model_folder(
     tmp_path_factory: pytest.TempPathFactory,
     empty_state: Callable[[str], dict[str, torch.Tensor]],
     reference_weights: ModuleType,
-) -> Path:
+) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("full")
     arguments = ["models", "import"]
     for option, name in _FILES.items():
@@ -47,7 +48,8 @@ def model_folder(
     assert main([*arguments, str(folder / "model")]) == 0
     for name in _FILES.values():
         (folder / f"{name}.ckpt").unlink()
-    return folder / "model"
+    yield folder / "model"
+    shutil.rmtree(folder)  # pytest would keep these 4 GB for three runs
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,8 @@ def load_part(folder: Path, part_class: type[PartT], *, dtype: torch.dtype | Non
         )
     try:
         config = json.loads(config_file.read_text())
-        module: PartT = part_class.from_config(config)  # type: ignore[attr-defined]
+        with torch.device("meta"):  # random weights would take longer to draw than real ones to read
+            module: PartT = part_class.from_config(config)  # type: ignore[attr-defined]
         state: dict[str, Tensor] = {}
         for file in files:
             state |= load_file(file)
@@ -63,7 +64,7 @@ def load_part(folder: Path, part_class: type[PartT], *, dtype: torch.dtype | Non
             f"{folder}: damaged or not a {part_class.__name__} ({exc}). Fetch or save it again."
         ) from exc
     _check(folder, module, state)
-    module.load_state_dict(state)
+    module.to_empty(device="cpu").load_state_dict(state)
     # not module.to(dtype): diffusers 0.42 then warns of modules to keep in float32, even where there are none
     return nn.Module.to(module, dtype or torch.float32).eval()
 
