@@ -58,7 +58,8 @@ arithmetic.
 {rows}
 
 The video encoder learned per-frame targets from the sound (coarse mel, events, kind); it has not been trained
-contrastively. The denoiser predicts velocity.
+contrastively. The denoiser predicts velocity; its cross-attention was guided to its own moment from step
+2000 on (`docs/log.md`). The autoencoder and the denoiser saw mels of hop 250, so a window lasts 8.000 s.
 
 <!-- figures -->
 """
