@@ -29,10 +29,11 @@ def to_rgb(frame: VideoFrame) -> Pixels:
         ``(H, W, 3)`` uint8, turned and mirrored as the display matrix of the frame says.
     """
     if has_alpha(frame.format):
-        rgba = frame.to_ndarray(format="rgba").astype(np.uint16)
+        rgba = frame.to_ndarray(format="rgba", threads=1).astype(np.uint16)
         rgb = ((rgba[..., :3] * rgba[..., 3:] + 127) // 255).astype(np.uint8)
     else:
-        rgb = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+        # One thread: starting more for every frame costs what they save, and much more on a busy machine.
+        rgb = frame.to_ndarray(format="rgb24", threads=1).astype(np.uint8, copy=False)
     return orient(rgb, display_matrix(frame))
 
 

@@ -20,7 +20,7 @@ from cinefoley.media.containers import audio_stream, has_exact_seeks, open_media
 from cinefoley.media.sampling import Section
 from cinefoley.media.timing import claimed_end, first_picture_time, seconds
 
-__all__ = ["Samples", "SoundReader", "resample_blocks", "slice_blocks"]
+__all__ = ["Samples", "SoundReader", "join_blocks", "resample_blocks", "silence", "slice_blocks"]
 
 Samples = npt.NDArray[np.float32]
 """A block of sound, ``(channels, N)`` float32, full scale at 1."""
@@ -179,6 +179,18 @@ def resample_blocks(blocks: Iterable[Samples], source_rate: int, sample_rate: in
         out = _chunk(converter, np.zeros((channels, 0), np.float32), last=True)
         missing = round(Fraction(taken * sample_rate, source_rate)) - given
         yield np.pad(out, ((0, 0), (0, max(0, missing - out.shape[1]))))[:, : max(0, missing)]
+
+
+def join_blocks(blocks: Iterable[Samples], length: int) -> Iterator[Samples]:
+    """Join blocks until they hold at least ``length`` samples; none of those given back is empty."""
+    held: list[Samples] = []
+    for block in blocks:
+        held.append(block)
+        if sum(part.shape[1] for part in held) >= length:
+            yield np.concatenate(held, axis=1)
+            held = []
+    if sum(part.shape[1] for part in held):
+        yield np.concatenate(held, axis=1)
 
 
 def slice_blocks(waveform: Samples) -> Iterator[Samples]:

@@ -10,7 +10,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
 from cinefoley.errors import MediaError
-from cinefoley.media.sound import Samples, resample_blocks, silence
+from cinefoley.media.sound import Samples, join_blocks, resample_blocks, silence
 
 __all__ = ["SoundCodec", "SoundTrack", "container_format", "muxer_options", "place"]
 
@@ -67,7 +67,8 @@ class SoundTrack:
         self._codec = _choose_codec(container.format.name, codec)
         self._rate = _encoder_rate(self._codec, sample_rate)
         self._stream = self._add_stream(channels)
-        self._blocks = resample_blocks(blocks, sample_rate, self._rate)
+        # Seconds rather than decoded frames: what PyAV does for each call costs as much as the encoding.
+        self._blocks = join_blocks(resample_blocks(blocks, sample_rate, self._rate), self._rate)
         self._position = 0
 
     def write_until(self, time_s: float | Fraction) -> None:
@@ -76,8 +77,7 @@ class SoundTrack:
             block = next(self._blocks, None)
             if block is None:
                 return
-            if block.shape[1]:
-                self._encode(block)
+            self._encode(block)
 
     def finish(self) -> None:
         """Encode what is left and empty the encoder."""

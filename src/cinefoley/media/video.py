@@ -11,7 +11,15 @@ import torch
 from torch import Tensor
 
 from cinefoley.media.decoding import PictureReader
-from cinefoley.media.pictures import FilePictures, MemoryPictures, PictureSource, check_reached, same_size
+from cinefoley.media.pictures import (
+    FilePictures,
+    MemoryPictures,
+    PictureSource,
+    check_reached,
+    same_size,
+    stack_frames,
+)
+from cinefoley.media.pixels import Pixels
 from cinefoley.media.sampling import (
     Seconds,
     Section,
@@ -169,20 +177,20 @@ def _collect(
 ) -> Video:
     """Sample one section of a source from beginning to end."""
     numbers = count() if section.duration is None else range(frame_count(section.duration, fps))
-    frames, indices = list[Tensor](), list[int]()
+    frames, indices = list[Pixels](), list[int]()
     pictures = iter(source)
     picked = pick_frames(pictures, (sampling_instant(n, section.start, fps) for n in numbers))
-    for picture, tensor in same_size(picked, size):
+    for picture, pixels in same_size(picked, size):
         check_reached(source, section.start)
         if frames and source.is_finished and sampling_instant(len(frames), section.start, fps) > source.end:
             break
-        frames.append(tensor)
+        frames.append(pixels)
         indices.append(picture.index)
     while not source.is_finished and section.end is not None and source.end < section.end:
         next(pictures, None)  # only to learn whether the picture lasts as long as was asked for
     end = source.end if section.end is None else min(source.end, section.end)
     return Video(
-        frames=torch.stack(frames),
+        frames=stack_frames(frames),
         times=torch.arange(len(frames)).double() / float(fps),
         fps=fps,
         duration=float(end - section.start),

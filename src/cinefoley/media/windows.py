@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import tee
 
-import torch
 from torch import Tensor
 
 from cinefoley.media.decoding import PictureReader
-from cinefoley.media.pictures import FilePictures, PictureSource, check_reached, same_size
+from cinefoley.media.pictures import FilePictures, PictureSource, check_reached, same_size, stack_frames
+from cinefoley.media.pixels import Pixels
 from cinefoley.media.sampling import Seconds, Section, as_fraction, as_rate, pick_frames, window_schedule
 from cinefoley.media.video import Video, memory_pictures
 
@@ -117,10 +117,10 @@ def _assemble(
     """Sample every window in one pass; windows end in their order, because all are equally long."""
     schedule, twin = tee(window_schedule(begins, frames_per_window, fps, end=section.end))
     picked = pick_frames(source, (instant for instant, _ in schedule))
-    open_windows: dict[int, list[Tensor]] = {}
-    for (_, number), (_, tensor) in zip(twin, same_size(picked, size), strict=True):
+    open_windows: dict[int, list[Pixels]] = {}
+    for (_, number), (_, pixels) in zip(twin, same_size(picked, size), strict=True):
         check_reached(source, section.start)
         frames = open_windows.setdefault(number, [])
-        frames.append(tensor)
+        frames.append(pixels)
         if len(frames) == frames_per_window:
-            yield torch.stack(open_windows.pop(number))
+            yield stack_frames(open_windows.pop(number))
