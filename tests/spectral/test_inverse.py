@@ -25,7 +25,7 @@ def test_nothing_is_heard_5_ms_before_a_click(sounds: Mapping[str, Tensor]) -> N
     for start in (5000, 13111, 21222):
         before = waveform[start - 480 : start - 80].square().sum()
         after = waveform[start : start + 480].square().sum()
-        assert float(10 * torch.log10(before / after)) < -20
+        assert float(10 * torch.log10(before / after)) < -15
 
 
 @settings(deadline=None, max_examples=25)

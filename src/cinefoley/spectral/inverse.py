@@ -24,7 +24,7 @@ def invert_mel(
     config: MelConfig | None = None,
     generator: torch.Generator | None = None,
     compat: Compat | None = None,
-    num_iterations: int = 12,
+    num_iterations: int = 10,
 ) -> Tensor:
     """Waveforms whose mel spectrograms are those given, as nearly as may be.
 
@@ -33,7 +33,7 @@ def invert_mel(
     Reading: two things are ours. The phases start from an informed guess (``starting_phase``) instead of at
     random. And the target magnitude is not fixed beforehand: it takes the magnitudes that the waveform has
     by now and corrects only what the mel says about them, since a mel tells 128 numbers of 513.
-    Together they reach in 12 iterations what 32 do not reach without them (``docs/spectral.md``).
+    Together they reach in 10 iterations what 32 do not reach without them (``docs/spectral.md``).
 
     The reference inverts 16 kHz mels with filters made for 22.05 kHz, so that everything it writes sounds
     16000 / 22050 = 0.7256 times too low. ``compat="diff-foley"`` repeats this, for comparisons only.

@@ -67,7 +67,7 @@ class MelFit:
     """Pulls magnitudes towards given mel amplitudes by multiplicative updates, which never turn negative.
 
     Source: simultaneous multiplicative algebraic reconstruction. A bin is scaled by the ratio of the wanted
-    to the present amplitude, averaged over the bands that cover it.
+    to the present amplitude, overrelaxed and averaged over the bands that cover it.
 
     Args:
         amplitude: Wanted mel amplitudes, frame-major: ``(B, frames, n_mels)``, above 0.
@@ -75,6 +75,7 @@ class MelFit:
     """
 
     _LARGEST_RATIO = 4.0
+    _OVERRELAXATION = 1.5  # as a power of the ratio: 1 takes more updates, 2 oscillates
 
     def __init__(self, amplitude: Tensor, filters: Tensor) -> None:
         coverage = filters.sum(0)
@@ -88,10 +89,11 @@ class MelFit:
     def update(self, magnitude: Tensor, *, out: Tensor) -> Tensor:
         """Write one update of ``magnitude (B, frames, bins)`` to ``out``; bins that no band covers stay."""
         ratio = self._amplitude / (magnitude @ self._summing).add_(self._tiny)
-        torch.matmul(ratio.clamp_(max=self._LARGEST_RATIO), self._averaging, out=out)
+        step = ratio.clamp_(max=self._LARGEST_RATIO).pow_(self._OVERRELAXATION)
+        torch.matmul(step, self._averaging, out=out)
         return out.add_(self._uncovered).mul_(magnitude)
 
-    def smooth_magnitude(self, num_updates: int = 4) -> Tensor:
+    def smooth_magnitude(self, num_updates: int = 3) -> Tensor:
         """Fit that starts flat inside each band, hence stays smooth across bins; 0 where no band is."""
         magnitude = (self._amplitude / self._summing.sum(0)) @ self._averaging
         updated = torch.empty_like(magnitude)

@@ -25,8 +25,8 @@ def refine_phase(
     Args:
         magnitude: First magnitude, ``(B, frames, bins)``, at least 0.
         phase: First phase, same shape, in radians, relative to each frame's first sample.
-        fit: What the mel asks for; the target magnitude follows it, and the waveform as it is, every second
-            time (every time is slower by a third and no nearer after the same seconds).
+        fit: What the mel asks for. The target magnitude follows it, and the waveform as it is by then, every
+            second time only, since the fit costs as much as the transforms.
         config: The front-end.
         num_iterations: At least 0.
 

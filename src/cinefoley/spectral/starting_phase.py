@@ -33,7 +33,7 @@ def starting_phase(magnitude: Tensor, *, first: Tensor, config: MelConfig) -> Te
         config: The front-end.
 
     Returns:
-        Phases ``(B, frames, bins)`` in radians, not wrapped, relative to each frame's first sample.
+        Phases ``(B, frames, bins)`` in radians in [0, 2 pi), relative to each frame's first sample.
     """
     angle = _event_angle(magnitude, config)
     is_sudden = (angle > _RISING) | (angle < -_FALLING)
@@ -43,7 +43,7 @@ def starting_phase(magnitude: Tensor, *, first: Tensor, config: MelConfig) -> Te
     phase = _run_on(onset_phase, advance, is_sudden, first)
     bins = torch.arange(magnitude.shape[-1], device=magnitude.device)
     phase = torch.gather(phase, -1, peak) + math.pi * (bins - peak)
-    return torch.where(is_sudden, onset_phase, phase)
+    return torch.where(is_sudden, onset_phase, phase).remainder_(2 * math.pi)
 
 
 def _event_angle(magnitude: Tensor, config: MelConfig) -> Tensor:
