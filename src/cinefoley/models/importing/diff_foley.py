@@ -105,12 +105,7 @@ def import_diff_foley(
         raise ValueError(f"a model needs the files cavp and ldm, got {sorted(files)}")
     config = config or diff_foley()
     with folder_written_aside(out, overwrites=overwrites) as folder:
-        opened = {kind: _open(kind, path) for kind, path in files.items()}
-        parts, notes = _without_known_autoencoders(
-            [part for kind, source in opened.items() for part in _convert(kind, source, config)]
-        )
-        notes += _schedule_note(opened["ldm"], config)
-        sources = {kind: _describe(source) for kind, source in opened.items()}
+        parts, sources, notes = _prepare(files, config)
         digests = _write_parts(folder, parts, dtype, on_bytes)
         _write_rest(folder, parts, config)
         name = str(dtype).removeprefix("torch.")
@@ -123,6 +118,18 @@ def import_diff_foley(
             origin=origin,
         )
     return report
+
+
+def _prepare(
+    files: Mapping[KindName, Path], config: ModelConfig
+) -> tuple[list[Part], dict[KindName, SourceRecord], tuple[str, ...]]:
+    """Check all files, and say what is to be written, what it is made of, and what the user should know."""
+    opened = {kind: _open(kind, path) for kind, path in files.items()}
+    parts, notes = _without_known_autoencoders(
+        [part for kind, source in opened.items() for part in _convert(kind, source, config)]
+    )
+    notes += _schedule_note(opened["ldm"], config)
+    return parts, {kind: _describe(source) for kind, source in opened.items()}, notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +212,14 @@ def _write_parts(
             on_bytes(written, total)
 
     digests = {}
-    for part in parts:
+    # a file's pages stay in memory as long as one of its tensors does: the largest file comes last, and alone
+    for part in sorted(parts, key=lambda part: part.source.stat().st_size):
         (folder / part.name).mkdir()
         part.module.save_config(folder / part.name)
         with _naming(part):
             digest = write_tensors(folder / part.name / _WEIGHTS, part.tensors, dtype=dtype, on_bytes=count)
         digests[f"{part.name}/{_WEIGHTS}"] = digest
+        part.tensors.clear()
     return digests
 
 
