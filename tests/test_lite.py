@@ -48,6 +48,6 @@ def test_its_sounds_start_when_the_events_happen(pipeline: FoleyPipeline) -> Non
 
 def test_the_card_carries_its_figures_and_their_protocol() -> None:
     card = Path(resolve_model("lite") / "README.md").read_text()
-    assert "knows the\nstage, not the world" in card
+    assert "It knows the stage, not the world" in " ".join(card.split())
     assert "generated, own events" in card
     assert "Protocol: stage, split test, clips 0 to 199" in card

@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -312,6 +313,14 @@ def test_a_device_that_does_not_exist_is_told(generate: RunCli, rain: Path) -> N
 # -- interruption ---------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def _hears_ctrl_c() -> Iterator[None]:
+    """Jobs that a shell starts in the background ignore Ctrl-C, and so would tests run in one."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
 def interrupt_when(exists: Path, is_over: threading.Event) -> threading.Thread:
     """Press Ctrl-C as soon as a file is there."""
 
@@ -326,6 +335,7 @@ def interrupt_when(exists: Path, is_over: threading.Event) -> threading.Thread:
     return thread
 
 
+@pytest.mark.usefixtures("_hears_ctrl_c")
 def test_ctrl_c_leaves_finished_takes_and_no_others(generate: RunCli, rain: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     is_over = threading.Event()
@@ -345,6 +355,7 @@ def test_ctrl_c_leaves_finished_takes_and_no_others(generate: RunCli, rain: Path
     assert len(finished) == 2 * len(wavs)
 
 
+@pytest.mark.usefixtures("_hears_ctrl_c")
 def test_ctrl_c_before_the_first_take_leaves_nothing(generate: RunCli, rain: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     is_over = threading.Event()
