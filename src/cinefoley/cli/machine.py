@@ -5,7 +5,6 @@ import platform
 import re
 import shutil
 import sys
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,11 +35,10 @@ def describe_machine() -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
+    from cinefoley.media.versions import ffmpeg_versions
     from cinefoley.pipelines.sidecar import read_versions
 
-    # FFmpeg comes inside PyAV, which no room but media imports; of it only the version is asked here.
-    libraries: dict[str, tuple[int, int, int]] = import_module("av").library_versions
-    ffmpeg = ", ".join(f"{name} {'.'.join(map(str, numbers))}" for name, numbers in sorted(libraries.items()))
+    ffmpeg = ", ".join(f"{name} {version}" for name, version in sorted(ffmpeg_versions().items()))
     return read_versions() | {"ffmpeg": ffmpeg, "platform": platform.platform()}
 
 
