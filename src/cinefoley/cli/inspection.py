@@ -90,12 +90,12 @@ def describe_bundled_models() -> dict[str, dict[str, Any]]:
 
 
 def _count_windows(duration_s: float, config: Any) -> int:
-    from cinefoley.pipelines.foley import _OVERLAP_S
+    from cinefoley.pipelines.foley import OVERLAP_S
     from cinefoley.pipelines.windows import plan_windows
 
     rate = config.mel.sample_rate
     total = max(1, round(duration_s * rate))
-    return len(plan_windows(total, window=config.window_samples, overlap=round(_OVERLAP_S * rate)))
+    return len(plan_windows(total, window=config.window_samples, overlap=round(OVERLAP_S * rate)))
 
 
 def _is_extra_part(path: Path, known: set[str]) -> bool:

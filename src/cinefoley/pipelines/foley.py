@@ -26,12 +26,13 @@ from cinefoley.pipelines.sampling import draw_noise, set_exact_timesteps
 from cinefoley.pipelines.windows import CrossFader, WindowPlan, plan_windows
 from cinefoley.spectral.inverse import invert_mel
 
-__all__ = ["FoleyPipeline"]
+__all__ = ["OVERLAP_S", "FoleyPipeline"]
 
 VideoInput = str | os.PathLike[str] | Video | Tensor
 """A file, a clip in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's rate."""
 
-_OVERLAP_S = 1.0  # of neighbouring windows of a long film; also the length of their cross-fade
+OVERLAP_S = 1.0
+"""Least overlap of a long film's windows, and length of their cross-fades, in seconds."""
 _MAX_BATCH = 16  # takes per denoiser call (twice that with guidance), which bounds memory
 
 
@@ -405,7 +406,7 @@ class FoleyPipeline(DiffusionPipeline):
             )
         rate = config.mel.sample_rate
         total = max(1, round(Fraction(section) * rate))
-        return plan_windows(total, window=config.window_samples, overlap=round(_OVERLAP_S * rate))
+        return plan_windows(total, window=config.window_samples, overlap=round(OVERLAP_S * rate))
 
     def _windows(
         self, video: VideoInput, plan: WindowPlan, *, start: float, duration: float | None
