@@ -16,8 +16,6 @@ def test_wait_and_age_meet_at_an_event() -> None:
 def test_nothing_lies_beyond_the_ends() -> None:
     assert HITS.wait(3.5) == float("inf")
     assert HITS.age(0.5) == float("inf")
-    assert HITS.strength(0.5) == 0
-    assert HITS.strength(3.5) == 0.9
 
 
 def test_the_arm_is_down_at_the_event_and_falls_visibly_before_it() -> None:

@@ -28,11 +28,6 @@ class Hits:
         index = int(np.searchsorted(self.times, time_s, side="right")) - 1
         return float(time_s - self.times[index]) if index >= 0 else float("inf")
 
-    def strength(self, time_s: float) -> float:
-        """Strength of the last event; 0 before the first."""
-        index = int(np.searchsorted(self.times, time_s, side="right")) - 1
-        return float(self.strengths[index]) if index >= 0 else 0.0
-
     def lift(self, time_s: float, *, rest: float = 0.55) -> float:
         """How far a striking arm is raised, in [0, 1].
 
