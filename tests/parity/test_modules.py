@@ -4,10 +4,8 @@ The checkpoints are stand-ins, filled with the reference's deterministic numbers
 not the released weights. ``make parity`` runs it; it needs about 8 GB of disk and 9 GB of memory.
 """
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,49 +21,12 @@ pytestmark = pytest.mark.slow
 
 Draw = Callable[..., torch.Tensor]
 
-_FILES = {
-    "cavp": "cavp",
-    "ldm": "ldm",
-    "guidance-classifier": "double_guidance_classifier",
-    "alignment": "eval_classifier",
-}
 _TIMES = {"1": 1.0, "500": 500.0, "999": 999.0, "459p04": 459.04}
-
-
-@pytest.fixture(scope="module")
-def model_folder(
-    tmp_path_factory: pytest.TempPathFactory,
-    empty_state: Callable[[str], dict[str, torch.Tensor]],
-    reference_weights: ModuleType,
-) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("full")
-    arguments = ["models", "import"]
-    for option, name in _FILES.items():
-        state = empty_state(name)
-        reference_weights.fill_(state)
-        torch.save({"state_dict": state, "epoch": 1, "global_step": 2}, folder / f"{name}.ckpt")
-        del state
-        arguments += [f"--{option}", str(folder / f"{name}.ckpt")]
-    assert main([*arguments, str(folder / "model")]) == 0
-    for name in _FILES.values():
-        (folder / f"{name}.ckpt").unlink()
-    yield folder / "model"
-    shutil.rmtree(folder)  # pytest would keep these 4 GB for three runs
 
 
 @pytest.fixture(scope="module")
 def pipeline(model_folder: Path) -> FoleyPipeline:
     return FoleyPipeline.from_pretrained(model_folder)
-
-
-@pytest.fixture(scope="module")
-def features(reference_input: Draw) -> torch.Tensor:
-    return reference_input("video_feat_32", (1, 32, 512), has_unit_norm=True)
-
-
-@pytest.fixture(scope="module")
-def noise(reference_input: Draw) -> torch.Tensor:
-    return reference_input("x_T", (1, 4, 16, 64))
 
 
 @pytest.fixture(scope="module")
