@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,25 +13,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.errors import VideoError
-from cinefoley.media.timing import picture_duration
-from cinefoley.media.video import Video, video_from_frames
-from cinefoley.media.windows import sample_windows, stream_windows
+from cinefoley.media.video import Video
+from cinefoley.media.windows import sample_windows
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.pipelines.denoiser import GuidedDenoiser, predict_with
+from cinefoley.pipelines.film import VideoInput, check_frames, plan_film, window_pictures
 from cinefoley.pipelines.loading import load_components, load_video_encoder, resolve_model
 from cinefoley.pipelines.output import FoleyBlock, FoleyOutput
-from cinefoley.pipelines.sampling import draw_noise, set_exact_timesteps
-from cinefoley.pipelines.windows import CrossFader, WindowPlan, plan_windows
+from cinefoley.pipelines.sampling import denoise_latents, draw_noise, set_exact_timesteps
+from cinefoley.pipelines.windows import CrossFader, WindowPlan
 from cinefoley.spectral.inverse import invert_mel
 
-__all__ = ["OVERLAP_S", "FoleyPipeline"]
+__all__ = ["FoleyPipeline"]
 
-VideoInput = str | os.PathLike[str] | Video | Tensor
-"""A file, a clip in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's rate."""
-
-OVERLAP_S = 1.0
-"""Least overlap of a long film's windows, and length of their cross-fades, in seconds."""
 _MAX_BATCH = 16  # takes per denoiser call (twice that with guidance), which bounds memory
 
 
@@ -40,8 +34,7 @@ class FoleyPipeline(DiffusionPipeline):
     """Generates the sound of a silent film.
 
     Source: Diff-Foley (Luo et al., NeurIPS 2023), second stage; the video encoder is CAVP, or the student
-        that the
-    paper distils from it.
+    that the paper distils from it.
 
     Args:
         video_encoder: The encoder the generator was trained with (the teacher).
@@ -169,7 +162,7 @@ class FoleyPipeline(DiffusionPipeline):
             frames = next(iter(windows))[None].float() / 255
         else:
             frames = video
-        _check_frames(frames)
+        check_frames(frames)
         encoder = self.video_encoder_student if self._is_student_used else self.video_encoder
         if tuple(frames.shape[-2:]) != config.frame_size:
             flat = frames.flatten(0, 1).float()
@@ -227,24 +220,9 @@ class FoleyPipeline(DiffusionPipeline):
             raise ValueError(f"latents must be {shape} for these features, got {tuple(latents.shape)}")
         if not guidance_scale >= 0:
             raise ValueError(f"guidance_scale must be 0 or more, got {guidance_scale}")
+        denoise = self._guided_denoiser(video_features, guidance_scale)
         set_exact_timesteps(self.scheduler, num_inference_steps)
-        weight = next(self.unet.parameters())
-        latents = latents.to(weight.device, torch.float32)
-        context = self.embed(video_features).to(weight.dtype)
-        is_guided = guidance_scale != 1
-        if is_guided:
-            context = torch.cat([self._null_context(video_features).to(weight.dtype), context])
-        for done, timestep in enumerate(self.scheduler.timesteps, start=1):
-            network_input = torch.cat([latents, latents]) if is_guided else latents
-            network_input = network_input.to(weight.dtype).contiguous(memory_format=torch.channels_last)
-            prediction = self.unet(network_input, timestep.to(weight.device), context).sample.float()
-            if is_guided:
-                unconditional, conditional = prediction.chunk(2)
-                prediction = unconditional + guidance_scale * (conditional - unconditional)
-            latents = self.scheduler.step(prediction, timestep, latents).prev_sample
-            if on_step is not None:
-                on_step(done)
-        return latents
+        return denoise_latents(latents.to(self.unet.device), denoise, self.scheduler, on_step)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
@@ -347,7 +325,7 @@ class FoleyPipeline(DiffusionPipeline):
         clock = _Clock(timings_s if timings_s is not None else {})
         plan = self.plan(video, start=start, duration=duration)
         fader = CrossFader(plan)
-        frames = iter(self._windows(video, plan, start=start, duration=duration))
+        pictures = window_pictures(video, plan, self.foley_config, start=start, duration=duration)
         total_steps = len(plan) * num_inference_steps * -(-num_takes // _MAX_BATCH)
         steps_done = 0
 
@@ -359,9 +337,9 @@ class FoleyPipeline(DiffusionPipeline):
 
         for window in range(len(plan)):
             with clock("read"):
-                pictures = next(frames)
+                frames = next(pictures)
             with clock("encode"):
-                features = self.encode_video(pictures[None].float() / 255)
+                features = self.encode_video(frames[None].float() / 255)
             audios, mels = [], []
             for takes in torch.arange(num_takes).split(_MAX_BATCH):
                 with clock("sample"):
@@ -390,42 +368,16 @@ class FoleyPipeline(DiffusionPipeline):
         Raises:
             MediaError: If the file cannot be read, or ends before ``start``.
         """
-        config = self.foley_config
-        if isinstance(video, Tensor):
-            _check_frames(video)
-            whole = video.shape[1] / config.video_fps
-        else:
-            whole = video.duration if isinstance(video, Video) else picture_duration(video)
-        if start < 0 or (duration is not None and duration <= 0):
-            raise ValueError(f"need start >= 0 and duration > 0, got start={start}, duration={duration}")
-        section = whole - start if duration is None else min(duration, whole - start)
-        if section <= 0:
-            raise VideoError(
-                f"The film lasts {whole:.3f} s, so there is nothing at {start:.3f} s. "
-                "Choose an earlier start."
-            )
-        rate = config.mel.sample_rate
-        total = max(1, round(Fraction(section) * rate))
-        return plan_windows(total, window=config.window_samples, overlap=round(OVERLAP_S * rate))
+        return plan_film(video, self.foley_config, start=start, duration=duration)
 
-    def _windows(
-        self, video: VideoInput, plan: WindowPlan, *, start: float, duration: float | None
-    ) -> Iterator[Tensor]:
-        config = self.foley_config
-        starts = [Fraction(sample, config.mel.sample_rate) for sample in plan.starts]
-        options: dict[str, Any] = {
-            "starts": starts,
-            "frames_per_window": config.video_frames,
-            "fps": config.video_fps,
-            "size": config.frame_size,
-            "start": start,
-            "duration": duration,
-        }
-        if isinstance(video, Tensor):
-            video = video_from_frames((video[0] * 255).round().to(torch.uint8).cpu(), fps=config.video_fps)
-        if isinstance(video, Video):
-            return sample_windows(video, **options)
-        return stream_windows(video, **options)
+    def _guided_denoiser(self, video_features: Tensor, guidance_scale: float) -> GuidedDenoiser:
+        is_guided = guidance_scale != 1
+        return GuidedDenoiser(
+            predict_with(self.unet),
+            self.embed(video_features).to(self.unet.dtype),
+            null_context=self._null_context(video_features).to(self.unet.dtype) if is_guided else None,
+            guidance_scale=guidance_scale,
+        )
 
     def _noise(self, seed: int, takes: Sequence[int], window: int) -> Tensor:
         shape = (1, *self.latent_shape)
@@ -450,18 +402,6 @@ class _Clock:
             yield
         finally:
             self._totals[name] = self._totals.get(name, 0.0) + time.perf_counter() - began
-
-
-def _check_frames(video: Tensor) -> None:
-    if video.ndim != 5 or video.shape[2] != 3 or 0 in video.shape:
-        raise ValueError(f"video must be (B, T, 3, H, W), got {tuple(video.shape)}")
-    if not video.is_floating_point():
-        raise ValueError(
-            f"video must be floating point in [0, 1], got {video.dtype}; divide uint8 frames by 255"
-        )
-    low, high = float(video.min()), float(video.max())
-    if not (low >= 0 and high <= 1):
-        raise ValueError(f"video must lie in [0, 1], got [{low:g}, {high:g}]")
 
 
 def _choose_seed(seed: int | None, generator: torch.Generator | None) -> int:

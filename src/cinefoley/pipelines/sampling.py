@@ -1,20 +1,46 @@
-"""Diff-Foley's exact time grid, classifier-free guidance, and reproducible noise."""
+"""The sampling loop, Diff-Foley's exact time grid, and reproducible noise."""
+
+from collections.abc import Callable
 
 import torch
 from diffusers import DPMSolverMultistepScheduler
 from torch import Tensor
 
-__all__ = ["draw_noise", "set_exact_timesteps"]
+__all__ = ["denoise_latents", "draw_noise", "set_exact_timesteps"]
+
+
+def denoise_latents(
+    latents: Tensor,
+    denoise: Callable[[Tensor, Tensor], Tensor],
+    scheduler: DPMSolverMultistepScheduler,
+    on_step: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Walk from noise to latents, one call of ``denoise`` per step.
+
+    Args:
+        latents: Noise ``(B, C, h, w)``, on the denoiser's device.
+        denoise: Latents and a time ``()`` to the prediction that the scheduler expects.
+        scheduler: Its timesteps are set.
+        on_step: Called with the number of finished steps.
+
+    Returns:
+        Latents ``(B, C, h, w)``, float32.
+    """
+    latents = latents.float()
+    for done, timestep in enumerate(scheduler.timesteps, start=1):
+        latents = scheduler.step(denoise(latents, timestep), timestep, latents).prev_sample
+        if on_step is not None:
+            on_step(done)
+    return latents
 
 
 def set_exact_timesteps(scheduler: DPMSolverMultistepScheduler, num_inference_steps: int) -> None:
     """Set the grid that Diff-Foley's DPM-Solver walks: uniform in continuous time, never rounded.
 
     Source: Diff-Foley, ``dpm_solver.py``, skip type ``time_uniform``: t from 1 to 1/1000 in equal steps,
-        network time
-    ``(t - 1/1000) * 1000`` (999, 959.04, ... for 25 steps), log alpha linear between the training steps.
-    diffusers' own grid rounds the times; that alone moves the latents of the full-size
-    model by 5e-2 of a maximum of 63.5.
+    network time ``(t - 1/1000) * 1000`` (999, 959.04, ... for 25 steps), log alpha linear between the
+    training steps. diffusers' own grid rounds the times; that alone moves the latents of the full-size model
+    by 5e-2 of a maximum of 63.5.
 
     Args:
         scheduler: Is changed in place and ready for its first ``step``.
