@@ -2,7 +2,13 @@
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.mel import MelConfig
-from cinefoley.config.model import AutoencoderConfig, DenoiserConfig, ModelConfig, VideoEncoderConfig
+from cinefoley.config.model import (
+    AudioEncoderConfig,
+    AutoencoderConfig,
+    DenoiserConfig,
+    ModelConfig,
+    VideoEncoderConfig,
+)
 
 __all__ = ["diff_foley", "lite"]
 
@@ -22,6 +28,14 @@ def diff_foley() -> ModelConfig:
         ),
         video_encoder=VideoEncoderConfig(
             width=64, blocks=(3, 4, 6, 3), temporal_kernels=(1, 1, 3, 3), feature_dim=512
+        ),
+        audio_encoder=AudioEncoderConfig(
+            n_mels=128,
+            channels=(64, 128, 256, 512, 1024, 2048),
+            time_pools=(2, 2, 2, 2, 1, 1),
+            band_pools=(2, 2, 2, 2, 2, 1),
+            feature_dim=512,
+            dropout=0.2,
         ),
         autoencoder=AutoencoderConfig(
             channels=3,
