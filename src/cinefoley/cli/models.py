@@ -59,7 +59,7 @@ def pull(
 ) -> None:
     """Fetch a published model from the hub and import it; then --model NAME uses it.
 
-    diff-foley is 6.1 GB to fetch and 4.0 GB as a model folder (2.0 GB with --half), under $CINEFOLEY_HOME or
+    diff-foley is 6.1 GB to fetch and 4.3 GB as a model folder (2.2 GB with --half), under $CINEFOLEY_HOME or
     ~/.cache/cinefoley. A fetch that was cut off goes on where it stopped. huggingface_hub's settings apply
     (HF_ENDPOINT, HF_TOKEN, HTTPS_PROXY).
     """
