@@ -9,8 +9,9 @@ from cinefoley.config.model import (
     ModelConfig,
     VideoEncoderConfig,
 )
+from cinefoley.config.variations import VariationConfig
 
-__all__ = ["diff_foley", "lite"]
+__all__ = ["diff_foley", "lite", "paper_camera_movement", "paper_close_up", "paper_mixed"]
 
 
 def diff_foley() -> ModelConfig:
@@ -98,4 +99,34 @@ def lite() -> ModelConfig:
             prediction_type="v_prediction",
         ),
         max_frames=40,
+    )
+
+
+def paper_close_up(*, variation_proportion: float = 0.75) -> VariationConfig:
+    """The paper's main setting: close-ups alone, k = 75 %. Table 3 has 50 %, Table 4 has 50, 75 and 100 %."""
+    return VariationConfig(
+        scale_range=(0.4, 0.6),
+        variation_proportion=variation_proportion,
+        close_up_weight=1.0,
+        camera_movement_weight=0.0,
+    )
+
+
+def paper_camera_movement() -> VariationConfig:
+    """The paper's Table 3, f_cm: camera movements alone, k = 50 %."""
+    return VariationConfig(
+        scale_range=(0.4, 0.6),
+        variation_proportion=0.5,
+        close_up_weight=0.0,
+        camera_movement_weight=1.0,
+    )
+
+
+def paper_mixed() -> VariationConfig:
+    """The paper's Table 3, f_cu & f_cm 1:1, k = 66.7 %: each in a third of the clips."""
+    return VariationConfig(
+        scale_range=(0.4, 0.6),
+        variation_proportion=2 / 3,
+        close_up_weight=1.0,
+        camera_movement_weight=1.0,
     )
