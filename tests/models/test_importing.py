@@ -169,6 +169,7 @@ def test_half_precision_halves_the_folder(
     )
     assert 0.5 < half / full < 0.55
     FoleyPipeline.from_pretrained(report.folder)
+    load_part(report.folder / "audio_encoder", AudioEncoder)
 
 
 def test_classifiers_become_parts_of_their_own(

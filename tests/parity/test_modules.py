@@ -13,8 +13,11 @@ import torch
 
 from cinefoley.cli.main import main
 from cinefoley.media.audio import read_audio
+from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.classifier import AlignmentClassifier
+from cinefoley.models.clip_pooling import pool_clip
 from cinefoley.models.folder import load_part
+from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
 
 pytestmark = pytest.mark.slow
@@ -48,6 +51,23 @@ def test_a_film_gets_a_sound_of_its_length(
     assert sample_rate == 16000
     assert waveform.shape[-1] == 48000
     assert float(waveform.std()) > 0
+
+
+@torch.no_grad()
+def test_pooled_clips_of_both_towers(
+    model_folder: Path,
+    reference_input: Draw,
+    reference_fixture: Callable[[str], dict[str, Any]],
+    assert_close: Any,
+) -> None:
+    cavp = reference_fixture("cavp")
+    video_encoder = load_part(model_folder / "video_encoder", VideoEncoder)
+    audio_encoder = load_part(model_folder / "audio_encoder", AudioEncoder)
+    video = reference_input("cavp_video_T16", (1, 16, 3, 224, 224), "uniform")
+    mel = reference_input("cavp_spec_256", (1, 128, 256), "uniform")
+    film, sound = pool_clip(video_encoder(video, normalize=False)), pool_clip(audio_encoder(mel))
+    assert_close(film, cavp["forward_video"], 1e-5)
+    assert_close(sound, cavp["forward_spec"], 1e-5)
 
 
 @torch.no_grad()
