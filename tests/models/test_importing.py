@@ -11,6 +11,7 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
+from cinefoley.cli.inspection import describe_model
 from cinefoley.config.model import ModelConfig
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.classifier import AlignmentClassifier
@@ -129,6 +130,16 @@ def test_the_record_and_the_card_name_the_sources(
         assert hashlib.sha256((imported.folder / name).read_bytes()).hexdigest() == entry["sha256"]
 
 
+def test_models_info_tells_of_the_spectrogram_encoder(imported: ImportReport) -> None:
+    part = describe_model(imported.folder)["parts"]["audio_encoder"]
+    encoder = load_part(imported.folder / "audio_encoder", AudioEncoder)
+    assert part["problem"] is None
+    assert part["parameters"] == sum(value.numel() for value in encoder.state_dict().values())
+    record = json.loads((imported.folder / "import.json").read_text())
+    weights = "diffusion_pytorch_model.safetensors"
+    assert record["parts"][f"audio_encoder/{weights}"]["sha256"] == part["sha256"][weights]
+
+
 def _without_library(content: dict[str, Any]) -> dict[str, Any]:
     return {
         key: value for key, value in content.items() if key not in ("_diffusers_version", "_name_or_path")
@@ -193,6 +204,8 @@ def test_classifiers_become_parts_of_their_own(
         classifier = load_part(report.folder / name, AlignmentClassifier)
         assert torch.equal(classifier.classifier.weight, expected["model.classifier.weight"])
         assert torch.equal(classifier.conditioner.positions.weight, expected["cond_model.pos_emb.weight"])
+    index = json.loads((report.folder / "model_index.json").read_text())
+    assert index["guidance_classifier"] == ["cinefoley.models.classifier", "AlignmentClassifier"]
     FoleyPipeline.from_pretrained(report.folder)
 
 
