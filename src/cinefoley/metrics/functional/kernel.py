@@ -11,7 +11,7 @@ from cinefoley.metrics.functional.checks import check_rows, check_widths
 __all__ = ["kernel_inception_distance"]
 
 _NAME = "Kernel inception distance"
-_BLOCK = 2048  # rows of a kernel matrix held at a time
+_BLOCK = 512  # rows of a kernel matrix held at a time
 
 _Draw = tuple[Tensor, Tensor]
 _Kernel = Callable[[Tensor], Tensor]
@@ -92,10 +92,8 @@ def _whole_kernels(real: Tensor, generated: Tensor, draws: list[_Draw], kernel: 
     in_real = _membership([drawn for drawn, _ in draws], real)
     in_generated = _membership([drawn for _, drawn in draws], generated)
     size = len(draws[0][0])
-    within = _sums(real, real, in_real, in_real, kernel) - kernel(real.square().sum(dim=1)) @ in_real
-    within = within + _sums(generated, generated, in_generated, in_generated, kernel)
-    within = within - kernel(generated.square().sum(dim=1)) @ in_generated
-    across = _sums(real, generated, in_real, in_generated, kernel)
+    within = _sums_within(real, in_real, kernel) + _sums_within(generated, in_generated, kernel)
+    across = _sums_across(real, generated, in_real, in_generated, kernel)
     return within / (size * (size - 1)) - 2 * across / size**2
 
 
@@ -107,7 +105,18 @@ def _membership(drawn: list[Tensor], rows: Tensor) -> Tensor:
     return member.to(rows.device)
 
 
-def _sums(left: Tensor, right: Tensor, in_left: Tensor, in_right: Tensor, kernel: _Kernel) -> Tensor:
+def _sums_within(rows: Tensor, member: Tensor, kernel: _Kernel) -> Tensor:
+    """Sum of the kernel over the ordered pairs of each subset; of a block and its mirror, one is computed."""
+    total = -(kernel(rows.square().sum(dim=1)) @ member)
+    for start in range(0, len(rows), _BLOCK):
+        block, of_block = rows[start : start + _BLOCK], member[start : start + _BLOCK]
+        total = total + (of_block * (kernel(block @ block.T) @ of_block)).sum(dim=0)
+        after, of_after = rows[start + _BLOCK :], member[start + _BLOCK :]
+        total = total + 2 * (of_block * (kernel(block @ after.T) @ of_after)).sum(dim=0)
+    return total
+
+
+def _sums_across(left: Tensor, right: Tensor, in_left: Tensor, in_right: Tensor, kernel: _Kernel) -> Tensor:
     """Sum of the kernel over the pairs of each subset."""
     blocks = zip(left.split(_BLOCK), in_left.split(_BLOCK), strict=True)
     parts = [(member * (kernel(rows @ right.T) @ in_right)).sum(dim=0) for rows, member in blocks]
