@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         KernelInceptionDistance,
         KLDivergence,
     )
+    from cinefoley.metrics.backbones.loading import load_backbone
 
 __all__ = [
     "FrechetDistance",
@@ -29,6 +30,7 @@ __all__ = [
     "inception_score",
     "kernel_inception_distance",
     "kl_divergence",
+    "load_backbone",
 ]
 
 _HOMES = {
@@ -36,6 +38,7 @@ _HOMES = {
     "InceptionScore": "cinefoley.metrics.accumulators",
     "KLDivergence": "cinefoley.metrics.accumulators",
     "KernelInceptionDistance": "cinefoley.metrics.accumulators",
+    "load_backbone": "cinefoley.metrics.backbones.loading",
 }
 
 
