@@ -25,7 +25,11 @@ class _Network(nn.Module):
 @pytest.fixture
 def network() -> _Network:
     torch.manual_seed(0)
-    return nn.Module.to(_Network(), torch.bfloat16).to(memory_format=torch.channels_last)
+    network = _Network().to(torch.bfloat16)
+    for weight in network.parameters():
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 @needs_packing
