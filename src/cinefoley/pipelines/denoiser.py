@@ -6,7 +6,11 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
-__all__ = ["GuidedDenoiser", "Predict", "predict_with"]
+__all__ = ["Denoise", "GuidedDenoiser", "Predict", "predict_with"]
+
+Denoise = Callable[[Tensor, Tensor], Tensor]
+"""``denoise(latents, timestep)``: ``(B, C, h, w)`` float32 and one time ``()`` to the guided prediction of
+noise or velocity, same shape."""
 
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 """``predict(latents, timestep, context)``: latents ``(B, C, h, w)`` float32, one time ``()`` for all of them,
