@@ -92,7 +92,7 @@ def pull(
     if name not in PUBLISHED:
         raise MissingWeightsError(
             f"No published model {name!r}; known: {', '.join([*PUBLISHED, *PUBLISHED_BACKBONES])}. For files "
-            "of your own, use `cinefoley models import`; for a model folder on the hub, pass its id to --model."
+            "of your own, use `cinefoley models import`; for a folder on the hub, pass its id to --model."
         )
     with _conversion_bar() as count:
         folder = pull_model(
