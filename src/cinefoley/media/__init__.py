@@ -3,7 +3,7 @@
 from cinefoley.media.audio import read_audio, write_audio
 from cinefoley.media.audio_writer import AudioWriter
 from cinefoley.media.crop import Crop
-from cinefoley.media.crop_film import crop_film, cropped_film_suffix
+from cinefoley.media.cropping import crop_film, cropped_film_suffix
 from cinefoley.media.mux import film_suffix, picture_hash, replace_audio
 from cinefoley.media.probe import AudioInfo, MediaInfo, VideoInfo, probe
 from cinefoley.media.save import save_video

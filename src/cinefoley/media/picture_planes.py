@@ -73,8 +73,8 @@ class PlaneCropper:
         if (frame.width, frame.height) != self._stored:
             (width, height), now = self._stored, (frame.width, frame.height)
             raise VideoError(
-                f"{self._name}: its pictures change their size from {width}x{height} to {now[0]}x{now[1]} on the way. "
-                "Export the film at one size first."
+                f"{self._name}: its pictures change their size from {width}x{height} to "
+                f"{now[0]}x{now[1]} on the way. Export the film at one size first."
             )
         x0, y0, x1, y1 = self.check(box)
         source = self._converted(frame)

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from cinefoley.errors import MediaError, OutputError, VideoError
+from cinefoley.media import cropping
 from cinefoley.media.audio import read_audio, write_audio
-from cinefoley.media.crop_film import crop_film, cropped_film_suffix
+from cinefoley.media.cropping import crop_film, cropped_film_suffix
 from cinefoley.media.probe import probe
 from cinefoley.media.timing import picture_duration
 from cinefoley.media.video import load_video
@@ -183,9 +184,7 @@ def test_colour_tags_and_titles_are_kept(make_film: MakeFilm) -> None:
 
 
 def test_cutting_loses_nothing_before_the_encoder(make_film: MakeFilm, monkeypatch: Any) -> None:
-    from cinefoley.media import crop_film as module
-
-    monkeypatch.setitem(module._CRF, "libx264", 0)  # lossless
+    monkeypatch.setitem(cropping._CRF, "libx264", 0)  # lossless
     film = make_film(times=5, size=(48, 80))
     crop_film(film, film.with_stem("out"), still)
 
