@@ -1,8 +1,8 @@
 """One guided step of Diff-Foley's denoiser on the CPU: what each way of making it faster gives.
 
 Weights are random (the time does not depend on them), latents (2, 4, 16, 64), context (2, 32, 768): both
-halves of guidance. Errors are relative to float32, of one step. OpenVINO takes part where it is installed. The
-last rows repeat two of the first with the allocator as the system has it, in a process of their own.
+halves of guidance. Errors are relative to float32, of one step. OpenVINO takes part where it is installed.
+The last rows repeat two of the first with the allocator as the system has it, in a process of their own.
 
 Run: python benchmarks/models/denoiser_step.py [--repeats 7]
 """

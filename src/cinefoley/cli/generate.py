@@ -186,7 +186,8 @@ class _Model:
                 raise MissingWeightsError(f"{self._name}: {exc} with --video-encoder.") from exc
         if self._has_double_guidance:
             pipeline.load_guidance_classifier()  # a model without one is told before any film is read
-        return pipeline.to(device), ModelRecord.of(self._name, folder, self._video_encoder)
+        pipeline.to(device).prepack()
+        return pipeline, ModelRecord.of(self._name, folder, self._video_encoder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

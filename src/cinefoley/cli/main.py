@@ -17,6 +17,7 @@ import typer
 from cinefoley import __version__
 from cinefoley.cli import doctor, generate, models, stage
 from cinefoley.errors import CinefoleyError, MediaWarning
+from cinefoley.pipelines.allocator import keep_freed_memory
 
 __all__ = ["app", "main"]
 
@@ -89,6 +90,7 @@ def _configure(
         logging.DEBUG if debug else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     )
     _show_media_warnings(others=debug or verbose > 1)
+    keep_freed_memory()
 
 
 def _split_global_switches(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
