@@ -1,15 +1,20 @@
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from cinefoley.config.presets import diff_foley
 from cinefoley.errors import CheckpointMismatchError, MissingWeightsError
 from cinefoley.models.build import build_scheduler
 from cinefoley.models.classifier import AlignmentClassifier
+from cinefoley.pipelines.denoiser import Denoise, GuidedDenoiser, predict_with
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.guidance import DoubleGuidance
 from cinefoley.pipelines.sampling import denoise_latents, make_scheduler, noise_level
@@ -210,16 +215,58 @@ def test_inference_mode_and_no_grad_do_not_hide_the_gradient(
         assert torch.equal(sample(), expected)
 
 
-def test_a_saved_model_keeps_its_classifier_loaded_or_not(
-    pipeline: FoleyPipeline, features: Tensor, noise: Tensor, tmp_path: Path
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_a_saved_model_keeps_its_classifiers(
+    guided_tiny_model: Path, features: Tensor, noise: Tensor, tmp_path: Path, is_loaded: bool
 ) -> None:
-    pipeline.save_pretrained(tmp_path / "before")
+    shutil.copytree(guided_tiny_model, tmp_path / "model")
+    shutil.copytree(guided_tiny_model / "guidance_classifier", tmp_path / "model" / "alignment")
+    pipeline = FoleyPipeline.from_pretrained(tmp_path / "model")
+    if is_loaded:
+        pipeline.load_guidance_classifier()
+    pipeline.save_pretrained(tmp_path / "copy")
+    copy = FoleyPipeline.from_pretrained(tmp_path / "copy")
     options: SamplingOptions = {"num_inference_steps": 2, "double_guidance_scale": 50}
     expected = pipeline.sample(features, latents=noise, **options)
-    pipeline.save_pretrained(tmp_path / "after")
-    for folder in ("before", "after"):
-        copy = FoleyPipeline.from_pretrained(tmp_path / folder)
-        assert torch.equal(copy.sample(features, latents=noise, **options), expected)
+    assert torch.equal(copy.sample(features, latents=noise, **options), expected)
+    index = json.loads((tmp_path / "copy" / "model_index.json").read_text())
+    assert index["guidance_classifier"] == ["cinefoley.models.classifier", "AlignmentClassifier"]
+    assert (tmp_path / "copy" / "alignment" / "config.json").is_file()
+
+
+class NoFloat64(TorchDispatchMode):
+    """Fails where an operator leaves float64 on the meta device, as it would on MPS."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor) and tensor.is_meta:
+                assert tensor.dtype != torch.float64, func
+        return result
+
+
+@pytest.mark.parametrize("sampler", ["dpm++", "ddim", "plms"])
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_all_stays_on_the_latents_device_and_nothing_there_is_float64(
+    pipeline: FoleyPipeline, sampler: Sampler, prediction_type: str
+) -> None:
+    """MPS has no float64; the device without numbers stands in for it."""
+    config = dict(pipeline.scheduler.config) | {"prediction_type": prediction_type}
+    scheduler = make_scheduler(config, sampler, 5)
+    latents = torch.empty(2, *pipeline.latent_shape, device="meta")
+    denoise: Denoise = GuidedDenoiser(
+        predict_with(pipeline.unet.to("meta")),
+        torch.empty(2, 10, 16, device="meta"),
+        null_context=torch.empty(2, 10, 16, device="meta"),
+        guidance_scale=4.5,
+    )
+    with NoFloat64(), torch.no_grad():  # type: ignore[no-untyped-call]
+        if sampler != "plms":
+            classifier = pipeline.load_guidance_classifier().to("meta")
+            features = torch.empty(2, 10, 16, device="meta")
+            denoise = DoubleGuidance(denoise, classifier, features, scheduler, scale=50.0)
+        found = denoise_latents(latents, denoise, scheduler, prediction_type=prediction_type)
+    assert (found.device.type, found.dtype, found.shape) == ("meta", torch.float32, latents.shape)
 
 
 # -- what is refused --------------------------------------------------------------------------------

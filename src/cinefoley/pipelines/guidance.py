@@ -108,8 +108,7 @@ class DoubleGuidance:
 
     def log_probability_gradient(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """Where each of the latents ``(B, C, h, w)`` would have to go to agree with its film; float32."""
-        kind = latents.device.type
-        with torch.inference_mode(False), torch.enable_grad(), torch.autocast(kind, enabled=False):
+        with torch.inference_mode(False), torch.enable_grad():
             latents = latents.detach().float().clone().requires_grad_()
             probability = self._classifier(latents, timestep, self._context, is_embedded=True)
             log_probability = probability.clamp_min(torch.finfo(torch.float32).tiny).log()
