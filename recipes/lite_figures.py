@@ -52,9 +52,9 @@ def main() -> None:
     print(f"\r{time.perf_counter() - began:.0f} s for {args.clips} clips", file=sys.stderr)
     protocol = (
         f"stage, split {args.split}, clips 0 to {args.clips - 1}, 1 take, noise seed {args.seed}, "
-        f"{args.steps} steps, guidance {args.guidance_scale:g}, {args.precision}; {report.judged} clips judged "
-        f"(kinds with sharp onsets), ±{1000 * report.tolerance_s:.0f} ms; the other clip is of the same kind "
-        "of action"
+        f"{args.steps} steps, guidance {args.guidance_scale:g}, {args.precision}; {report.judged} clips "
+        f"judged (kinds with sharp onsets), ±{1000 * report.tolerance_s:.0f} ms; the other clip is of the "
+        "same kind of action"
     )
     table = _table(report)
     if args.json:
