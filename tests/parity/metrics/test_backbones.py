@@ -58,6 +58,7 @@ def test_examples_of_vggish(metric_inputs: Any, reference: Reference) -> None:
     assert np.abs(found.numpy() - reference["vggish/examples/wave_seed1_32000"]).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_embeddings_of_panns(
     metric_inputs: Any, reference: Reference, panns_file: Path, assert_close: Callable[..., None]
 ) -> None:
@@ -70,6 +71,7 @@ def test_embeddings_of_panns(
         assert_close(logits, reference[f"panns/logits/{key}"], NETWORK)
 
 
+@pytest.mark.slow
 def test_embeddings_of_vggish(
     metric_inputs: Any, reference: Reference, vggish_file: Path, assert_close: Callable[..., None]
 ) -> None:
