@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ class Oracle(FoleyPipeline):
 
     sounded = 0
 
-    def vocode(self, mel: Tensor, *, seed: int = 0) -> Tensor:
+    def vocode(self, mel: Tensor, **options: Any) -> Tensor:
         window_s = self.foley_config.window_s
         takes = [
             draw_take(n, split="valid", duration_s=window_s)

@@ -209,7 +209,7 @@ def _note(text: str) -> None:
 
 def _lines(report: dict[str, Any]) -> Iterator[str]:
     def line(name: str, text: object) -> str:
-        return f"{name:<22}{text}"
+        return f"{name:<32} {text}"
 
     yield line("model", report["path"])
     yield line("window", f"{report['window_s']:g} s, {report['frames']} frames at {report['fps']:g} fps")
