@@ -102,7 +102,7 @@ def draw_backdrop(rng: np.random.Generator) -> Backdrop:
         place, shapes = "studio", ()
         wall = draw_color(rng, (50, 230))
         sky, ground = (mix(wall, (0, 0, 0), 0.35), wall), _near_and_far(mix(wall, (0, 0, 0), 0.2))
-    grain = cv2.GaussianBlur(rng.normal(0, float(rng.uniform(4, 22)), (_GRAIN, _GRAIN)), (3, 3), 0.8)
+    grain = cv2.GaussianBlur(rng.normal(0, float(rng.uniform(2, 12)), (_GRAIN, _GRAIN)), (3, 3), 0.8)
     return Backdrop(place=place, sky=sky, ground=ground, shapes=shapes, grain=grain.astype(np.float32))
 
 

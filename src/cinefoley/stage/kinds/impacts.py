@@ -19,13 +19,13 @@ class Ball(Actor):
 
     kind: ClassVar[str] = "ball"
     family: ClassVar[str] = "impacts"
-    target: ClassVar[Box] = (-0.19, -0.32, 0.19, FLOOR)
+    target: ClassVar[Box] = (-0.14, -0.32, 0.14, FLOOR)
     contact: ClassVar[Box] = (-0.14, 0.30, 0.14, 0.49)
     materials: ClassVar[tuple[str, ...]] = ("rubber", "leather", "plastic")
 
     @property
     def _radius(self) -> float:
-        return 0.10 + 0.07 * self.size
+        return 0.125 + 0.045 * self.size
 
     def _height(self, time_s: float) -> float:
         wait, age = self.hits.wait(time_s), self.hits.age(time_s)

@@ -162,7 +162,7 @@ class Xylophone(Actor):
         canvas.line((-0.44, 0.09), (0.44, 0.09), (70, 58, 50), width=0.04)
         struck = self._notes[(self.hits.count(time_s) - 1) % 64] if self.hits.count(time_s) else -1
         for bar in range(self._BARS):
-            half = 0.16 - 0.012 * bar
+            half = 0.20 - 0.02 * bar
             glow = math.exp(-age / 0.3) if bar == struck else 0.0
             color = mix(mix(self.color, (255, 255, 255), 0.06 * (bar % 2)), (255, 244, 160), glow)
             center = self._bar_x(bar)

@@ -164,7 +164,7 @@ class Train(Actor):
             return 1 - min(0.6, wait) / 1.2
         if math.isinf(wait):
             return count + min(0.5, age / 1.2)
-        return count + age / (wait + age)
+        return count + (age / (wait + age) if age > 0 else 0.0)
 
     def shake(self, time_s: float) -> float:
         """The embankment quakes."""
