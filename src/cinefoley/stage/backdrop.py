@@ -40,7 +40,12 @@ class Backdrop:
     """Mottling ``(48, 48)`` in grey levels, spread over the picture."""
 
     def render(
-        self, size: tuple[int, int], camera: Camera, *, extent: tuple[float, float, float, float], light: Color
+        self,
+        size: tuple[int, int],
+        camera: Camera,
+        *,
+        extent: tuple[float, float, float, float],
+        light: Color,
     ) -> NDArray[np.uint8]:
         """Draw it.
 
@@ -131,7 +136,9 @@ def _draw_room(rng: np.random.Generator) -> tuple[Shape, ...]:
         board = draw_color(rng, (40, 150))
         for x in np.arange(-4.0, 4.0, float(rng.uniform(0.25, 0.6))):
             far = float(x)
-            shapes.append(Shape(((far, 0.0), (far + 0.008, 0.0), (2.6 * far + 0.03, 1.6), (2.6 * far, 1.6)), board))
+            shapes.append(
+                Shape(((far, 0.0), (far + 0.008, 0.0), (2.6 * far + 0.03, 1.6), (2.6 * far, 1.6)), board)
+            )
     return tuple(shapes)
 
 
@@ -158,7 +165,9 @@ def _draw_field(rng: np.random.Generator) -> tuple[Shape, ...]:
         shapes.append(Shape((sun,), (255, 244, 210), (0.09, 0.09)))
     for _ in range(int(rng.integers(1, 4))):
         x, hill = float(rng.uniform(-_REACH, _REACH)), mix(draw_color(rng, (60, 170)), (90, 120, 90), 0.5)
-        shapes.append(Shape(((x, 0.02),), hill, (float(rng.uniform(0.4, 1.2)), float(rng.uniform(0.1, 0.35)))))
+        shapes.append(
+            Shape(((x, 0.02),), hill, (float(rng.uniform(0.4, 1.2)), float(rng.uniform(0.1, 0.35))))
+        )
     for _ in range(int(rng.integers(0, 7))):
         x, height = float(rng.uniform(-_REACH, _REACH)), float(rng.uniform(0.2, 0.7))
         crown = mix((60, 110, 50), draw_color(rng, (30, 200)), 0.35)

@@ -55,7 +55,9 @@ def _paint_pendulum(it: Distractor, canvas: Canvas, angle: float) -> None:
 
 def _paint_balloon(it: Distractor, canvas: Canvas, angle: float) -> None:
     x, y = it.place[0] + 0.35 * math.sin(angle / 3), it.place[1] - 0.15 + 0.08 * math.sin(angle)
-    canvas.line((x, y + 0.4 * it.size), (x + 0.02 * math.sin(angle), y + 1.3 * it.size), (90, 90, 90), width=0.01)
+    canvas.line(
+        (x, y + 0.4 * it.size), (x + 0.02 * math.sin(angle), y + 1.3 * it.size), (90, 90, 90), width=0.01
+    )
     canvas.ellipse((x, y), (0.36 * it.size, 0.45 * it.size), it.color)
 
 

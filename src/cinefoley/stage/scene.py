@@ -13,11 +13,15 @@ from cinefoley.stage.figure import FLOOR
 
 __all__ = ["MIN_WIDTH", "SHOTS", "Composition", "Placement", "Scene", "draw_scene"]
 
-SHOTS = (0.50, 1.45)
+SHOTS = (0.50, 1.30)
 """Height of a person in the frame's shorter sides, from wide to medium; drawn evenly in its logarithm."""
 
 MIN_WIDTH = 0.105
 """What sounds is never narrower than this fraction of the frame: a small encoder must see it."""
+
+_OFF_CENTRE = (0.5, 0.9)
+"""Parameters of the symmetric beta distributions of a target's place across and down the frame: the smaller,
+the more often a target keeps to the sides, where a close-up hides it."""
 
 _MARGIN = 0.02
 
@@ -108,14 +112,15 @@ class Scene:
 def draw_scene(rng: np.random.Generator, *, sources: int) -> Scene:
     """Draw surroundings; shot size, place and light vary widely from clip to clip."""
     shot = _log_uniform(rng, *SHOTS)
-    anchor = (float(rng.random()), float(rng.beta(1.6, 1.6)))
+    across, down = _OFF_CENTRE
+    anchor = (float(rng.beta(across, across)), float(rng.beta(down, down)))
     placements = [_placement(rng, shot, anchor)]
     if sources > 1:
         shot = SHOTS[0] + 0.5 * (shot - SHOTS[0])
         aside = (anchor[0] * 0.4, anchor[1])
         placements = [_placement(rng, shot, aside)]
-        across = (0.65 + 0.35 * float(rng.random()), anchor[1] * float(rng.uniform(0.6, 1.0)))
-        placements.append(_placement(rng, shot * float(rng.uniform(0.7, 1.0)), across))
+        opposite = (0.65 + 0.35 * float(rng.random()), anchor[1] * float(rng.uniform(0.6, 1.0)))
+        placements.append(_placement(rng, shot * float(rng.uniform(0.7, 1.0)), opposite))
         if rng.random() < 0.5:
             placements = [_flipped(place) for place in placements]
     warmth = float(rng.normal(0, 0.06))

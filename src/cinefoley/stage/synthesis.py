@@ -51,7 +51,11 @@ def modes(
         rate = complex(-_SIXTY_DB / decay_s, 2 * math.pi * frequency) / sample_rate
         spiral = _spiral(rate, int(decay_s * sample_rate))
         if glide:
-            bend = glide * 0.03 * (1 - np.exp(-np.arange(min(len(spiral), sample_rate // 3)) / (0.03 * sample_rate)))
+            bend = (
+                glide
+                * 0.03
+                * (1 - np.exp(-np.arange(min(len(spiral), sample_rate // 3)) / (0.03 * sample_rate)))
+            )
             spiral[: len(bend)] *= np.exp(2j * math.pi * frequency * bend)
             spiral[len(bend) :] *= np.exp(2j * math.pi * frequency * glide * 0.03)
         total[: len(spiral)] += gain * spiral.imag

@@ -107,7 +107,9 @@ class StageTake:
             world = _World(self.scene, composition, raster, shown)
             for frame, time_s, window in zip(frames, times.tolist(), shown, strict=True):
                 image = self._paint(world, composition, time_s, window)
-                frame[...] = image if factor == 1 else cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+                frame[...] = (
+                    image if factor == 1 else cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+                )
         return frames
 
     def boxes(
@@ -270,7 +272,9 @@ class _World:
             x, y = (corner + np.array([width - 1, height - 1]) / 2).tolist()
             return cv2.getRectSubPix(self._picture, (width, height), (x, y))
         step = shown / (width, height)
-        matrix = np.array([[step[0], 0, corner[0] + step[0] / 2 - 0.5], [0, step[1], corner[1] + step[1] / 2 - 0.5]])
+        matrix = np.array(
+            [[step[0], 0, corner[0] + step[0] / 2 - 0.5], [0, step[1], corner[1] + step[1] / 2 - 0.5]]
+        )
         return cv2.warpAffine(
             self._picture,
             matrix,

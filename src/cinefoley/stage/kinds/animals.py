@@ -37,13 +37,20 @@ class Dog(Actor):
         jerk = math.exp(-age / 0.16) * force if age < 2 else 0.0
         hop = 0.10 * jerk - 0.06 * crouch
         mouth = 0.16 * force * max(0.0, 1 - age / 0.30)
-        draw_figure(canvas, (-0.80, 0.08), self.look, hand=(-0.62 + 0.08 * jerk, -0.02), lean=0.4 + 1.2 * jerk)
+        draw_figure(
+            canvas, (-0.80, 0.08), self.look, hand=(-0.62 + 0.08 * jerk, -0.02), lean=0.4 + 1.2 * jerk
+        )
         fur = mix(self.color, (40, 32, 26), 0.2)
         size = 0.85 + 0.3 * self.size
         canvas.line((-0.62 + 0.08 * jerk, -0.02), (0.0, 0.02 - hop), (60, 50, 50), width=0.02)
         for x in (-0.34, -0.24, -0.06, 0.02):
             top = 0.22 - (hop if x > -0.15 else 0.3 * hop)
-            canvas.line((x * size, top), (x * size + 0.02, FLOOR - 0.02 - max(0.0, hop) * (x > -0.15)), mix(fur, (0, 0, 0), 0.2), width=0.065 * size)
+            canvas.line(
+                (x * size, top),
+                (x * size + 0.02, FLOOR - 0.02 - max(0.0, hop) * (x > -0.15)),
+                mix(fur, (0, 0, 0), 0.2),
+                width=0.065 * size,
+            )
         canvas.line((-0.30 * size, 0.18 - 0.3 * hop), (0.0, 0.14 - hop), fur, width=0.20 * size)
         wag = 0.10 * math.sin(9.0 * time_s) * (1 if math.isfinite(wait) or math.isfinite(age) else 0)
         canvas.line((-0.38 * size, 0.12), (-0.50 * size, -0.08 + wag), fur, width=0.05)
@@ -57,12 +64,25 @@ class Dog(Actor):
         canvas.line((head[0], head[1] + 0.02), jaw, mix(fur, (0, 0, 0), 0.15), width=0.055)
         canvas.line(head, nose, fur, width=0.085 * size)
         canvas.circle(nose, 0.03, (20, 18, 20))
-        canvas.polygon([(head[0] - 0.09, head[1] - 0.07), (head[0] - 0.01, head[1] - 0.10), (head[0] - 0.12, head[1] - 0.2 - 0.06 * jerk)], mix(fur, (0, 0, 0), 0.35))
+        canvas.polygon(
+            [
+                (head[0] - 0.09, head[1] - 0.07),
+                (head[0] - 0.01, head[1] - 0.10),
+                (head[0] - 0.12, head[1] - 0.2 - 0.06 * jerk),
+            ],
+            mix(fur, (0, 0, 0), 0.35),
+        )
         canvas.circle((head[0] + 0.05, head[1] - 0.04), 0.02, (16, 14, 16))
         if age < 0.35:
             for arc in (0.0, 0.1):
                 radius = 0.10 + 0.9 * max(0.0, age - arc)
-                canvas.circle((nose[0] + 0.05, nose[1]), radius, (255, 255, 255), width=0.018, alpha=0.6 * (1 - age / 0.35))
+                canvas.circle(
+                    (nose[0] + 0.05, nose[1]),
+                    radius,
+                    (255, 255, 255),
+                    width=0.018,
+                    alpha=0.6 * (1 - age / 0.35),
+                )
 
     def sound(self, hit: Hit, rng: np.random.Generator, sample_rate: int) -> Sound:
         """A rough voice that rises and falls, through a throat with two formants."""
@@ -110,12 +130,22 @@ class Bird(Actor):
         size = 0.85 + 0.35 * self.size
         y = rock - 0.02 + 0.05 * crouch - 0.06 * call
         feather = self.color
-        canvas.line((-0.10 * size, y + 0.02), (-0.30 * size, y + 0.14), mix(feather, (0, 0, 0), 0.3), width=0.09 * size)
+        canvas.line(
+            (-0.10 * size, y + 0.02),
+            (-0.30 * size, y + 0.14),
+            mix(feather, (0, 0, 0), 0.3),
+            width=0.09 * size,
+        )
         canvas.ellipse((0.0, y), (0.17 * size, 0.135 * size), feather)
         canvas.ellipse((0.04, y + 0.04), (0.11 * size, 0.08 * size), mix(feather, (255, 250, 230), 0.6))
         wing = 0.42 * call
         canvas.polygon(
-            [(-0.02, y - 0.05), (-0.20 * size, y + 0.07 - 0.5 * wing), (-0.26 * size - 0.2 * wing, y + 0.03 - 1.1 * wing), (0.05, y - 0.07 - 0.25 * wing)],
+            [
+                (-0.02, y - 0.05),
+                (-0.20 * size, y + 0.07 - 0.5 * wing),
+                (-0.26 * size - 0.2 * wing, y + 0.03 - 1.1 * wing),
+                (0.05, y - 0.07 - 0.25 * wing),
+            ],
             mix(feather, (0, 0, 0), 0.4),
         )
         head = (0.13 * size, y - 0.13 * size + 0.03 * crouch)
@@ -129,8 +159,17 @@ class Bird(Actor):
             spread = age / 0.6
             for index in range(3):
                 note = (0.30 + 0.42 * spread, -0.24 - 0.10 * index - 0.16 * spread)
-                canvas.circle((note[0] + 0.08 * index, note[1]), 0.034, (255, 252, 236), alpha=1 - 0.8 * spread)
-        draw_figure(canvas, (0.72, 0.12), self.look, hand=(0.60, -0.32) if call > 0.2 else (0.66, 0.10), lean=-0.6 * call, nod=-call)
+                canvas.circle(
+                    (note[0] + 0.08 * index, note[1]), 0.034, (255, 252, 236), alpha=1 - 0.8 * spread
+                )
+        draw_figure(
+            canvas,
+            (0.72, 0.12),
+            self.look,
+            hand=(0.60, -0.32) if call > 0.2 else (0.66, 0.10),
+            lean=-0.6 * call,
+            nod=-call,
+        )
 
     def sound(self, hit: Hit, rng: np.random.Generator, sample_rate: int) -> Sound:
         """A whistle that slides down and up again, with a hard start."""

@@ -60,8 +60,10 @@ class Ball(Actor):
         center = (0.0, FLOOR - radius * squash - height)
         canvas.ellipse(center, (radius / math.sqrt(squash), radius * squash), self.color)
         canvas.line(
-            (center[0] - 0.9 * radius, center[1]), (center[0] + 0.9 * radius, center[1]),
-            mix(self.color, (0, 0, 0), 0.5), width=0.022,
+            (center[0] - 0.9 * radius, center[1]),
+            (center[0] + 0.9 * radius, center[1]),
+            mix(self.color, (0, 0, 0), 0.5),
+            width=0.022,
         )
         canvas.circle((center[0] - 0.35 * radius, center[1] - 0.4 * radius), 0.25 * radius, (250, 250, 250))
 
@@ -161,7 +163,8 @@ class Punch(Actor):
         canvas.line(
             (neck[0] * 0.6 + foot[0] * 0.4 - 0.45 * width, neck[1] * 0.6 + foot[1] * 0.4),
             (neck[0] * 0.6 + foot[0] * 0.4 + 0.45 * width, neck[1] * 0.6 + foot[1] * 0.4),
-            band, width=0.05,
+            band,
+            width=0.05,
         )
         hand = (-0.02 - 0.34 * lift, -0.08 + 0.05 * lift)
         lean = 1.9 - 1.9 * lift
@@ -180,7 +183,9 @@ class Punch(Actor):
         bright = hit.strength * self.material.brightness
         thud = modes([pitch, 1.8 * pitch], [0.16, 0.1], [1, 0.5], sample_rate=sample_rate, glide=0.8)
         smack = filtered_noise(rng, band_hz=(350, 2200), decay_s=0.09, sample_rate=sample_rate)
-        chain = filtered_noise(rng, band_hz=(3500, 7000), decay_s=0.16, sample_rate=sample_rate, attack_s=0.01)
+        chain = filtered_noise(
+            rng, band_hz=(3500, 7000), decay_s=0.16, sample_rate=sample_rate, attack_s=0.01
+        )
         return hit.strength * 0.55 * layers(thud, 0.55 * bright * smack, 0.06 * chain)
 
 
@@ -212,7 +217,12 @@ class Door(Actor):
         gap = self._gap(time_s)
         if gap > 0.02:
             far = 0.35 + 0.75 * gap
-            wedge = [(0.0, FLOOR - 0.02), (0.44 * gap, FLOOR - 0.02), (0.3 + far * gap, FLOOR + 0.5), (-far, FLOOR + 0.5)]
+            wedge = [
+                (0.0, FLOOR - 0.02),
+                (0.44 * gap, FLOOR - 0.02),
+                (0.3 + far * gap, FLOOR + 0.5),
+                (-far, FLOOR + 0.5),
+            ]
             canvas.polygon(wedge, self._WARM, alpha=0.55)
         draw_dust(canvas, 0.05, self.hits.age(time_s), reach=0.75, strength=self.hits.force(time_s))
 
@@ -229,13 +239,20 @@ class Door(Actor):
         width = 0.46 - edge
         for top, bottom in ((-0.46, -0.12), (-0.02, 0.34)):
             canvas.polygon(
-                [(edge + 0.2 * width, top), (edge + 0.8 * width, top), (edge + 0.8 * width, bottom), (edge + 0.2 * width, bottom)],
+                [
+                    (edge + 0.2 * width, top),
+                    (edge + 0.8 * width, top),
+                    (edge + 0.8 * width, bottom),
+                    (edge + 0.2 * width, bottom),
+                ],
                 panel,
             )
         canvas.circle((edge + 0.12 * width + 0.02, -0.05), 0.03, (226, 196, 96))
         reach = self.hits.swing(time_s, rest=0.5)
         hand = (edge - 0.06 - 0.16 * (1 - gap) * min(1.0, age / 0.2), -0.08 - 0.1 * reach)
-        draw_figure(canvas, (-0.44, 0.08), self.look, hand=hand, lean=0.6 * gap - 0.6 * self.hits.fade(time_s, 0.5))
+        draw_figure(
+            canvas, (-0.44, 0.08), self.look, hand=hand, lean=0.6 * gap - 0.6 * self.hits.fade(time_s, 0.5)
+        )
         draw_speed_lines(canvas, (0.0, -0.05), age, inner=0.12, outer=0.4)
 
     def sound(self, hit: Hit, rng: np.random.Generator, sample_rate: int) -> Sound:

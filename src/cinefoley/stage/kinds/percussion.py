@@ -41,7 +41,9 @@ class Drum(Actor):
         canvas.polygon([(-width, 0), (width, 0), (foot, FLOOR), (-foot, FLOOR)], self.color)
         canvas.ellipse((0, FLOOR), (foot, 0.04), self.color)
         for stripe in (-0.5, 0.0, 0.5):
-            canvas.line((stripe * width, 0.06), (stripe * foot, FLOOR), mix(self.color, (0, 0, 0), 0.6), width=0.02)
+            canvas.line(
+                (stripe * width, 0.06), (stripe * foot, FLOOR), mix(self.color, (0, 0, 0), 0.6), width=0.02
+            )
         struck = mix(_SKIN, (255, 150, 70), math.exp(-age / 0.18))
         canvas.ellipse((0, 0), (width, 0.085), mix(self.color, (0, 0, 0), 0.4))
         canvas.ellipse((0, 0), (0.93 * width, 0.072), struck)
@@ -94,7 +96,9 @@ class Bell(Actor):
         ]
         canvas.polygon(turned, self.color)
         glint = math.exp(-age / 0.3)
-        canvas.line(turned[3], turned[4], mix(mix(self.color, (0, 0, 0), 0.3), (255, 255, 235), glint), width=0.06)
+        canvas.line(
+            turned[3], turned[4], mix(mix(self.color, (0, 0, 0), 0.3), (255, 255, 235), glint), width=0.06
+        )
         canvas.line(turned[0], turned[5], mix(self.color, (255, 255, 255), 0.3), width=0.03)
         hand = (-0.26 - 0.10 * lift, -0.10 - 0.16 * lift)
         draw_figure(canvas, (-0.56, 0.10), self.look, hand=hand, lean=1.2 - 1.2 * lift)
@@ -115,8 +119,8 @@ class Bell(Actor):
         ratios = (0.5, 1.0, 1.19, 1.5, 2.0, 2.66, 3.01, 4.17)
         gains = [0.5, 0.8, 0.6, 0.3, 1.0, 0.5 * bright, 0.35 * bright, 0.3 * bright]
         decays = [d * self.material.decay / 1.3 for d in (2.2, 1.7, 1.5, 1.0, 1.2, 0.7, 0.5, 0.35)]
-        return hit.strength * 0.28 * modes(
-            [prime * r for r in ratios], decays, gains, sample_rate=sample_rate
+        return (
+            hit.strength * 0.28 * modes([prime * r for r in ratios], decays, gains, sample_rate=sample_rate)
         )
 
 
@@ -143,7 +147,9 @@ class Xylophone(Actor):
     def _current(self, time_s: float) -> int:
         """Index of the event that the mallet is at: the next, unless the last is fresh."""
         after = self.hits.count(time_s)
-        return after - 1 if after and (self.hits.age(time_s) < 0.2 or after == len(self.hits.times)) else after
+        return (
+            after - 1 if after and (self.hits.age(time_s) < 0.2 or after == len(self.hits.times)) else after
+        )
 
     def _bar_x(self, note: int) -> float:
         return -0.39 + 0.13 * note
@@ -173,8 +179,11 @@ class Xylophone(Actor):
         if age < 0.6 and struck >= 0:
             spread = age / 0.6
             canvas.circle(
-                (self._bar_x(struck), -0.12 - 0.34 * spread), 0.03 + 0.07 * spread, (255, 246, 190),
-                width=0.024, alpha=1 - 0.8 * spread,
+                (self._bar_x(struck), -0.12 - 0.34 * spread),
+                0.03 + 0.07 * spread,
+                (255, 246, 190),
+                width=0.024,
+                alpha=1 - 0.8 * spread,
             )
 
     def sound(self, hit: Hit, rng: np.random.Generator, sample_rate: int) -> Sound:

@@ -63,7 +63,10 @@ class Guitar(Actor):
     def sound(self, hit: Hit, rng: np.random.Generator, sample_rate: int) -> Sound:
         """One plucked note of a pentatonic scale."""
         pitch = 220 * 2 ** (-self.size + self._notes[hit.index % 64] / 12)
-        decay, bright = 1.3 * (0.4 + self.material.decay), hit.strength * (0.5 + 0.6 * self.material.brightness)
+        decay, bright = (
+            1.3 * (0.4 + self.material.decay),
+            hit.strength * (0.5 + 0.6 * self.material.brightness),
+        )
         note = plucked_string(pitch, decay_s=decay, brightness=bright, sample_rate=sample_rate)
         return hit.strength * 0.6 * note
 
@@ -90,7 +93,12 @@ class Bow(Actor):
         travel = (2 * self.hits.progress(time_s) - 1) * (1 if count % 2 else -1) if count else -1.0
         sounding = self.hits.activity(time_s)
         draw_figure(
-            canvas, (-0.04, 0.2), self.look, other_hand=(0.06, -0.30), lean=0.9 * travel, nod=0.6 * sounding,
+            canvas,
+            (-0.04, 0.2),
+            self.look,
+            other_hand=(0.06, -0.30),
+            lean=0.9 * travel,
+            nod=0.6 * sounding,
             is_seated=True,
         )
         size = 0.9 + 0.2 * self.size

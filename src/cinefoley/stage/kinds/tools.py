@@ -39,11 +39,15 @@ class Hammer(Actor):
         """Draw smith, anvil, hammer and flying sparks."""
         lift, age = self.hits.swing(time_s), self.hits.age(time_s)
         hand = (-0.28 - 0.02 * lift, -0.06 - 0.44 * lift)
-        draw_figure(canvas, (-0.54, 0.08), self.look, hand=hand, other_hand=(-0.2, 0.0), lean=1.5 - 1.3 * lift)
+        draw_figure(
+            canvas, (-0.54, 0.08), self.look, hand=hand, other_hand=(-0.2, 0.0), lean=1.5 - 1.3 * lift
+        )
         iron, wide = mix((78, 80, 90), self.color, 0.35), 0.85 + 0.3 * self.size
         canvas.polygon([(-0.08, 0.1), (0.12, 0.1), (0.22, FLOOR), (-0.16, FLOOR)], (105, 75, 48))
         canvas.polygon([(-0.2 * wide, -0.02), (0.36 * wide, -0.02), (0.2, 0.11), (-0.14, 0.11)], iron)
-        canvas.line((-0.18 * wide, -0.02), (0.32 * wide, -0.02), mix(iron, (255, 255, 255), 0.35), width=0.025)
+        canvas.line(
+            (-0.18 * wide, -0.02), (0.32 * wide, -0.02), mix(iron, (255, 255, 255), 0.35), width=0.025
+        )
         glow = self.hits.fade(time_s, 0.9)
         canvas.line((-0.08, -0.045), (0.14, -0.045), mix((150, 60, 36), (255, 226, 120), glow), width=0.055)
         draw_sparks(canvas, (0.0, -0.06), age, reach=0.75, count=9)
@@ -86,7 +90,9 @@ class Axe(Actor):
         hand = (-0.32 + 0.02 * lift, -0.04 - 0.38 * lift)
         draw_figure(canvas, (-0.62, 0.08), self.look, hand=hand, other_hand=hand, lean=1.9 - 1.7 * lift)
         bark, wide = mix((110, 72, 42), self.color, 0.4), 0.85 + 0.3 * self.size
-        canvas.polygon([(-0.17 * wide, 0.13), (0.19 * wide, 0.13), (0.21 * wide, FLOOR), (-0.19 * wide, FLOOR)], bark)
+        canvas.polygon(
+            [(-0.17 * wide, 0.13), (0.19 * wide, 0.13), (0.21 * wide, FLOOR), (-0.19 * wide, FLOOR)], bark
+        )
         canvas.ellipse((0.01, 0.13), (0.18 * wide, 0.045), (214, 180, 130))
         gap = min(1.0, age / 0.4) * 0.11 if age < 1.0 else 0.0
         for side in (-1, 1):
@@ -110,7 +116,9 @@ class Axe(Actor):
         pitch = 340 * 2 ** (-0.8 * self.size)
         decay, bright = 0.16 * (0.2 + self.material.decay), hit.strength * (0.3 + self.material.brightness)
         knock = modes(
-            [pitch, 1.9 * pitch, 3.3 * pitch], [decay, 0.75 * decay, 0.6 * decay], [1, 0.7, 0.5 * bright],
+            [pitch, 1.9 * pitch, 3.3 * pitch],
+            [decay, 0.75 * decay, 0.6 * decay],
+            [1, 0.7, 0.5 * bright],
             sample_rate=sample_rate,
         )
         split = filtered_noise(rng, band_hz=(900, 6500), decay_s=0.14, sample_rate=sample_rate)
@@ -136,7 +144,12 @@ class Saw(Actor):
     def paint_ground(self, canvas: Canvas, time_s: float) -> None:
         """Draw the heap of dust that a stroke blows up."""
         draw_dust(
-            canvas, 0.02, self.hits.age(time_s), reach=0.5, strength=self.hits.force(time_s), color=(236, 206, 150)
+            canvas,
+            0.02,
+            self.hits.age(time_s),
+            reach=0.5,
+            strength=self.hits.force(time_s),
+            color=(236, 206, 150),
         )
 
     def paint(self, canvas: Canvas, time_s: float) -> None:
@@ -144,7 +157,9 @@ class Saw(Actor):
         count, cutting = self.hits.count(time_s), self.hits.activity(time_s, attack_s=0.05)
         travel = (2 * self.hits.progress(time_s) - 1) * (1 if count % 2 else -1) if count else -1.0
         hand = (-0.30 + 0.16 * travel, -0.12)
-        draw_figure(canvas, (-0.62, 0.08), self.look, hand=hand, other_hand=(-0.22, 0.04), lean=1.6 + 1.0 * travel)
+        draw_figure(
+            canvas, (-0.62, 0.08), self.look, hand=hand, other_hand=(-0.22, 0.04), lean=1.6 + 1.0 * travel
+        )
         thick = 0.08 + 0.05 * self.size
         for leg in (-0.34, 0.36):
             canvas.line((leg, 0.16), (leg - 0.07, FLOOR), (96, 70, 46), width=0.04)
@@ -205,18 +220,30 @@ class Drill(Actor):
         press = 0.07 * min(1.0, 2 * power)
         hand = (-0.30 + press, 0.06 + jolt)
         draw_figure(
-            canvas, (-0.62, 0.08), self.look, hand=hand, other_hand=(-0.16 + press, 0.02 + jolt), lean=0.4 + 1.8 * power
+            canvas,
+            (-0.62, 0.08),
+            self.look,
+            hand=hand,
+            other_hand=(-0.16 + press, 0.02 + jolt),
+            lean=0.4 + 1.8 * power,
         )
         body, size = self.paint_color, 0.9 + 0.25 * self.size
         canvas.line((-0.28 + press, -0.02 + jolt), (-0.06 + press, -0.02 + jolt), body, width=0.15 * size)
-        canvas.line((-0.28 + press, 0.02 + jolt), (-0.30 + press, 0.14 + jolt), mix(body, (0, 0, 0), 0.4), width=0.075)
+        canvas.line(
+            (-0.28 + press, 0.02 + jolt), (-0.30 + press, 0.14 + jolt), mix(body, (0, 0, 0), 0.4), width=0.075
+        )
         canvas.line((-0.06 + press, -0.02 + jolt), (0.10 + press, -0.02 + jolt), (180, 184, 190), width=0.045)
         canvas.circle((-0.16 + press, -0.02 + jolt), 0.045, mix((60, 60, 60), (255, 230, 90), 1.5 * power))
         if power > 0.03:
             for index in range(9):
                 fall = (time_s * 1.9 + index / 9) % 1.0
                 x = 0.06 - 0.42 * fall * (0.3 + 0.7 * abs(math.sin(3.7 * index)))
-                canvas.circle((x, 0.0 - 0.22 * fall + 0.66 * fall**2), 0.022 + 0.05 * fall, (228, 220, 206), alpha=0.8 * (1 - 0.6 * fall))
+                canvas.circle(
+                    (x, 0.0 - 0.22 * fall + 0.66 * fall**2),
+                    0.022 + 0.05 * fall,
+                    (228, 220, 206),
+                    alpha=0.8 * (1 - 0.6 * fall),
+                )
 
     def sound(self, hit: Hit, rng: np.random.Generator, sample_rate: int) -> Sound:
         """The motor's whine, sinking under load, and the grinding of what it bores into."""

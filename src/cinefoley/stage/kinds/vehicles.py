@@ -112,15 +112,29 @@ class Engine(Actor):
             spoke = (0.09 * math.cos(turn), 0.09 * math.sin(turn))
             canvas.line((x - spoke[0], 0.30 - spoke[1]), (x + spoke[0], 0.30 + spoke[1]), _TYRE, width=0.03)
         draw_figure(
-            canvas, (-0.16, 0.02 + jolt), self.look, hand=(0.22, -0.10 + jolt), lean=1.2 + power, is_seated=True
+            canvas,
+            (-0.16, 0.02 + jolt),
+            self.look,
+            hand=(0.22, -0.10 + jolt),
+            lean=1.2 + power,
+            is_seated=True,
         )
         canvas.polygon(
-            [(-0.42, 0.04 + jolt), (-0.1, 0.10 + jolt), (0.16, -0.02 + jolt), (0.3, 0.08 + jolt), (0.1, 0.22 + jolt), (-0.3, 0.2 + jolt)],
+            [
+                (-0.42, 0.04 + jolt),
+                (-0.1, 0.10 + jolt),
+                (0.16, -0.02 + jolt),
+                (0.3, 0.08 + jolt),
+                (0.1, 0.22 + jolt),
+                (-0.3, 0.2 + jolt),
+            ],
             self.paint_color,
         )
         canvas.line((0.24, -0.10 + jolt), (0.40, 0.30), (150, 152, 158), width=0.035)
         glow = mix((120, 60, 40), (255, 190, 90), power)
-        canvas.circle((-0.02, 0.22 + jolt), 0.10 + 0.03 * self.size, mix(self.material.color, glow, 0.6 * power))
+        canvas.circle(
+            (-0.02, 0.22 + jolt), 0.10 + 0.03 * self.size, mix(self.material.color, glow, 0.6 * power)
+        )
         canvas.line((-0.05, 0.30 + jolt), (-0.56, 0.32 + jolt), (190, 192, 198), width=0.05)
         canvas.circle((0.32, -0.02 + jolt), 0.055, mix((110, 110, 104), (255, 250, 205), power))
         if power > 0.02:
@@ -129,7 +143,11 @@ class Engine(Actor):
             )
             for puff in range(3):
                 draw_smoke(
-                    canvas, (-0.60, 0.32), (time_s * 1.7 + puff / 3) % 1.0 * 0.8, drift=(-0.65, -0.22), lasts_s=0.8
+                    canvas,
+                    (-0.60, 0.32),
+                    (time_s * 1.7 + puff / 3) % 1.0 * 0.8,
+                    drift=(-0.65, -0.22),
+                    lasts_s=0.8,
                 )
 
     def sound(self, hit: Hit, rng: np.random.Generator, sample_rate: int) -> Sound:
@@ -186,12 +204,22 @@ class Train(Actor):
             lifted = bump if axle else 0.0
             left, right = x - 0.45, x + 0.45
             roof = -0.46 - lifted
-            canvas.polygon([(left, roof), (right, roof), (right, 0.22 - lifted), (left, 0.22 - lifted)], mix(body, self.material.color, 0.3))
+            canvas.polygon(
+                [(left, roof), (right, roof), (right, 0.22 - lifted), (left, 0.22 - lifted)],
+                mix(body, self.material.color, 0.3),
+            )
             canvas.line((left, roof), (right, roof), mix(body, (0, 0, 0), 0.5), width=0.07)
-            canvas.line((left, 0.14 - lifted), (right, 0.14 - lifted), mix(body, (255, 255, 255), 0.6), width=0.04)
+            canvas.line(
+                (left, 0.14 - lifted), (right, 0.14 - lifted), mix(body, (255, 255, 255), 0.6), width=0.04
+            )
             for window in (-0.27, 0.0, 0.27):
                 canvas.polygon(
-                    [(x + window - 0.09, -0.32 - lifted), (x + window + 0.09, -0.32 - lifted), (x + window + 0.09, -0.1 - lifted), (x + window - 0.09, -0.1 - lifted)],
+                    [
+                        (x + window - 0.09, -0.32 - lifted),
+                        (x + window + 0.09, -0.32 - lifted),
+                        (x + window + 0.09, -0.1 - lifted),
+                        (x + window - 0.09, -0.1 - lifted),
+                    ],
                     (255, 236, 168),
                 )
             canvas.line((right, 0.16), (right + 0.08, 0.16), (40, 40, 44), width=0.05)
@@ -200,14 +228,19 @@ class Train(Actor):
             turn = 5 * travel
             rim = (0.5 * radius * math.cos(turn), 0.5 * radius * math.sin(turn))
             canvas.line(
-                (x - rim[0], FLOOR - 0.03 - radius - rim[1]), (x + rim[0], FLOOR - 0.03 - radius + rim[1]), _TYRE, width=0.03
+                (x - rim[0], FLOOR - 0.03 - radius - rim[1]),
+                (x + rim[0], FLOOR - 0.03 - radius + rim[1]),
+                _TYRE,
+                width=0.03,
             )
         draw_sparks(canvas, (0.0, FLOOR - 0.04), age, reach=0.6, count=7)
 
     def paint_ground(self, canvas: Canvas, time_s: float) -> None:
         """Draw sleepers, and dust blown off the track."""
         for x in range(-6, 7):
-            canvas.line((0.3 * x - 0.07, FLOOR + 0.03), (0.3 * x + 0.07, FLOOR + 0.03), (84, 66, 50), width=0.05)
+            canvas.line(
+                (0.3 * x - 0.07, FLOOR + 0.03), (0.3 * x + 0.07, FLOOR + 0.03), (84, 66, 50), width=0.05
+            )
         draw_dust(canvas, 0.0, self.hits.age(time_s), reach=0.9, strength=self.hits.force(time_s))
 
     def sound(self, hit: Hit, rng: np.random.Generator, sample_rate: int) -> Sound:
@@ -255,13 +288,24 @@ class Horn(Actor):
         bob = 0.025 * power * math.cos(26 * self.hits.age(time_s)) if power else 0.0
         dark = mix(self.paint_color, (0, 0, 0), 0.45)
         long = 0.9 + 0.15 * self.size
-        cabin = [(-0.40 * long, 0.02 + bob), (-0.28 * long, -0.22 + bob), (0.06, -0.22 + bob), (0.20, 0.02 + bob)]
+        cabin = [
+            (-0.40 * long, 0.02 + bob),
+            (-0.28 * long, -0.22 + bob),
+            (0.06, -0.22 + bob),
+            (0.20, 0.02 + bob),
+        ]
         canvas.polygon(cabin, mix((150, 190, 214), self.paint_color, 0.15))
         head = (-0.06 + 0.10 * (1 - lift), -0.11 + bob + 0.03 * (1 - lift))
         canvas.circle(head, 0.075, self.look.skin)
         canvas.line((head[0] + 0.02, -0.02 + bob), (0.12, 0.0 + bob), self.look.cloth, width=0.06)
         canvas.line((-0.12, -0.21 + bob), (-0.12, 0.04 + bob), dark, width=0.035)
-        hull = [(-0.54 * long, 0.02 + bob), (0.30, 0.0 + bob), (0.46, 0.10 + bob), (0.46, 0.32 + bob), (-0.54 * long, 0.32 + bob)]
+        hull = [
+            (-0.54 * long, 0.02 + bob),
+            (0.30, 0.0 + bob),
+            (0.46, 0.10 + bob),
+            (0.46, 0.32 + bob),
+            (-0.54 * long, 0.32 + bob),
+        ]
         canvas.polygon(hull, self.paint_color)
         canvas.line((-0.5 * long, 0.30 + bob), (0.44, 0.30 + bob), dark, width=0.05)
         for x in (-0.32 * long, 0.28):
@@ -270,7 +314,9 @@ class Horn(Actor):
         canvas.circle((0.42, 0.14 + bob), 0.06, mix((150, 146, 130), (255, 252, 214), power))
         if power > 0.02:
             canvas.polygon(
-                [(0.46, 0.10 + bob), (1.6, -0.12), (1.6, 0.46), (0.46, 0.18 + bob)], (255, 250, 210), alpha=0.5 * power
+                [(0.46, 0.10 + bob), (1.6, -0.12), (1.6, 0.46), (0.46, 0.18 + bob)],
+                (255, 250, 210),
+                alpha=0.5 * power,
             )
             age = self.hits.age(time_s)
             for arc in (0.0, 0.12):

@@ -34,7 +34,10 @@ class Drip(Actor):
             spread = (age - delay) / 1.0
             if 0 < spread < 1:
                 canvas.ellipse(
-                    (0.05, -0.35), (0.2 + 0.75 * spread, 0.1 + 0.34 * spread), (255, 255, 250), width=0.05,
+                    (0.05, -0.35),
+                    (0.2 + 0.75 * spread, 0.1 + 0.34 * spread),
+                    (255, 255, 250),
+                    width=0.05,
                     alpha=0.5 * (1 - spread),
                 )
 
@@ -89,7 +92,12 @@ class Splash(Actor):
         """Draw the pond and its rings."""
         canvas.disc((0.15, self._LEVEL), 1.15, mix(_WATER, self.paint_color, 0.12))
         draw_ripples(
-            canvas, (0, self._LEVEL), self.hits.age(time_s), reach=1.0, color=_FOAM, lasts_s=1.5,
+            canvas,
+            (0, self._LEVEL),
+            self.hits.age(time_s),
+            reach=1.0,
+            color=_FOAM,
+            lasts_s=1.5,
             delays_s=(0.0, 0.18, 0.36),
         )
 
@@ -106,7 +114,9 @@ class Splash(Actor):
             stone = (-0.50 * way, self._LEVEL - 0.42 * way - 0.75 * way * (1 - way))
             canvas.circle(stone, radius, self.color)
         if age < 0.62:
-            tall = (0.24 + 0.16 * self.size) * self.hits.force(time_s) * math.sin(math.pi * min(1, age / 0.62))
+            tall = (
+                (0.24 + 0.16 * self.size) * self.hits.force(time_s) * math.sin(math.pi * min(1, age / 0.62))
+            )
             wide = 0.07 + 0.28 * age
             for index in range(7):
                 side = (index - 3) / 3
@@ -120,12 +130,16 @@ class Splash(Actor):
         slap = filtered_noise(
             rng, band_hz=(300, 5200 * 2 ** (-0.6 * self.size)), decay_s=0.20, sample_rate=sample_rate
         )
-        spray = filtered_noise(rng, band_hz=(1800, 6500), decay_s=0.45, sample_rate=sample_rate, attack_s=0.02)
+        spray = filtered_noise(
+            rng, band_hz=(1800, 6500), decay_s=0.45, sample_rate=sample_rate, attack_s=0.02
+        )
         cavity = modes([pitch, 1.7 * pitch], [0.28, 0.2], [0.9, 0.4], sample_rate=sample_rate, glide=-0.4)
         bubbles = np.zeros(int(0.5 * sample_rate))
         for _ in range(6):
             start = int(rng.uniform(0.05, 0.3) * sample_rate)
-            note = modes([pitch * float(rng.uniform(2, 6))], [0.07], [0.2], sample_rate=sample_rate, glide=-0.3)
+            note = modes(
+                [pitch * float(rng.uniform(2, 6))], [0.07], [0.2], sample_rate=sample_rate, glide=-0.3
+            )
             bubbles[start : start + len(note)] += note[: len(bubbles) - start]
         return hit.strength * 0.42 * layers(0.8 * slap, 0.16 * spray, cavity, bubbles)
 
@@ -166,12 +180,18 @@ class Pour(Actor):
         angle = 0.15 + 1.05 * tip
         cos, sin = math.cos(angle), math.sin(angle)
         outline = [(-0.11, -0.15), (0.13, -0.17), (0.10, 0.14), (-0.10, 0.14)]
-        canvas.polygon([(jug[0] + x * cos - y * sin, jug[1] + x * sin + y * cos) for x, y in outline], self.color)
+        canvas.polygon(
+            [(jug[0] + x * cos - y * sin, jug[1] + x * sin + y * cos) for x, y in outline], self.color
+        )
         mouth = (jug[0] + 0.13 * cos + 0.17 * sin, jug[1] + 0.13 * sin - 0.17 * cos)
         wide = 0.12 + 0.05 * self.size
         level = 0.18 - 0.30 * self._level(time_s)
-        canvas.polygon([(-wide, -0.16), (wide, -0.16), (0.85 * wide, 0.20), (-0.85 * wide, 0.20)], (214, 230, 236))
-        canvas.polygon([(-0.9 * wide, level), (0.9 * wide, level), (0.8 * wide, 0.19), (-0.8 * wide, 0.19)], _WATER)
+        canvas.polygon(
+            [(-wide, -0.16), (wide, -0.16), (0.85 * wide, 0.20), (-0.85 * wide, 0.20)], (214, 230, 236)
+        )
+        canvas.polygon(
+            [(-0.9 * wide, level), (0.9 * wide, level), (0.8 * wide, 0.19), (-0.8 * wide, 0.19)], _WATER
+        )
         if flow > 0.03:
             thick = 0.035 + 0.05 * flow
             canvas.line(mouth, (0.0, mouth[1] + 0.06), _FOAM, width=thick)
@@ -240,11 +260,19 @@ class Wind(Actor):
         canvas.path([(0.0, FLOOR), (0.01 + 0.12 * bend, 0.10), (0.4 * bend, -0.16)], trunk, width=0.07 * wide)
         leaf = mix((70, 128, 54), self.paint_color, 0.4)
         for index, (x, y, r) in enumerate(
-            ((-0.15, -0.16, 0.14), (0.15, -0.14, 0.14), (0.0, -0.30, 0.17), (-0.12, -0.34, 0.12), (0.13, -0.36, 0.12))
+            (
+                (-0.15, -0.16, 0.14),
+                (0.15, -0.14, 0.14),
+                (0.0, -0.30, 0.17),
+                (-0.12, -0.34, 0.12),
+                (0.13, -0.36, 0.12),
+            )
         ):
             lean = bend * (0.6 - y)
             shade = mix(leaf, (255, 255, 230) if index % 2 else (0, 0, 0), 0.14)
-            canvas.ellipse((wide * x + lean, y + 0.25 * bend), (wide * r, wide * r * (1 - 0.35 * gust)), shade)
+            canvas.ellipse(
+                (wide * x + lean, y + 0.25 * bend), (wide * r, wide * r * (1 - 0.35 * gust)), shade
+            )
         draw_figure(canvas, (-0.62, 0.10), self.look, hand=(-0.55, -0.28), lean=-1.6 * gust, nod=gust)
         for step in range(4):
             x0, x1 = -0.60 + 0.12 * step, -0.48 + 0.12 * step
