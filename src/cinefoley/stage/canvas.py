@@ -1,5 +1,6 @@
 """Anti-aliased drawing in an actor's own coordinates, whatever the raster's scale in either direction."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ class Canvas:
 
     def path(self, points: Sequence[Point], color: Color, *, width: float) -> None:
         """Draw lines through all points."""
-        for start, end in zip(points, points[1:], strict=False):
+        for start, end in itertools.pairwise(points):
             self.line(start, end, color, width=width)
 
     def ellipse(

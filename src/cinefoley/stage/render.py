@@ -5,6 +5,7 @@ from typing import get_args
 
 import numpy as np
 
+from cinefoley.stage.actor import Actor
 from cinefoley.stage.clip import StageClip, StageSource
 from cinefoley.stage.kinds import KINDS
 from cinefoley.stage.rhythm import keep_apart
@@ -48,7 +49,7 @@ def draw_take(
     if kind is None and first.is_onset_like and rng.random() < _SECOND_SOURCE:
         others = [actor for actor in KINDS if actor.is_onset_like and actor is not first]
         cast.append(others[int(rng.integers(len(others)))])
-    actors = []
+    actors: list[Actor] = []
     for source, make in enumerate(cast):
         own = make_generator(seed, split, f"actor/{source}")
         hits = make.draw_hits(own, duration_s)

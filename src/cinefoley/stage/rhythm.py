@@ -81,7 +81,7 @@ class Hits:
         return self.lift(time_s, rest=rest) * (0.65 + 0.5 * self.force(time_s))
 
     def activity(self, time_s: float, *, attack_s: float = 0.10, release_s: float = 0.20) -> float:
-        """How strongly something that lasts is going on, in [0, 1]: it rises at its start, falls at its end."""
+        """How strongly something that lasts is going on, in [0, 1]: it rises and falls at its ends."""
         index = self.count(time_s) - 1
         if index < 0:
             return 0.0

@@ -1,4 +1,4 @@
-"""A clip that is drawn but not rendered: any frame, any crop of it, at any size, and the sound at any rate."""
+"""A clip that is drawn but not rendered: any frame or crop at any size, the sound at any rate."""
 
 import math
 import zlib
@@ -17,6 +17,7 @@ from cinefoley.stage.figure import FLOOR
 from cinefoley.stage.rhythm import Hits
 from cinefoley.stage.scene import Composition, Scene
 from cinefoley.stage.synthesis import place_in_room
+from cinefoley.stage.world import World
 
 __all__ = ["Split", "StageTake", "make_generator"]
 
@@ -24,7 +25,6 @@ Split = Literal["train", "valid", "test"]
 """The same seed gives unrelated clips in different splits."""
 
 _WHOLE = np.array([0.0, 0.0, 1.0, 1.0])
-_MARGIN = 0.16  # short sides that the backdrop reaches beyond the frame, for drift and quakes
 _FINE = 160  # smaller pictures are drawn at twice their size and averaged
 _PEAK = 0.97
 
@@ -104,7 +104,7 @@ class StageTake:
         composition = self._compose(size[1] / size[0] if aspect is None else aspect)
         frames = np.empty((len(times), *size, 3), dtype=np.uint8)
         if len(times):
-            world = _World(self.scene, composition, raster, shown)
+            world = World(self.scene, composition, raster, shown)
             for frame, time_s, window in zip(frames, times.tolist(), shown, strict=True):
                 image = self._paint(world, composition, time_s, window)
                 frame[...] = (
@@ -204,14 +204,14 @@ class StageTake:
         return Camera(np.diag([shot * mirror, shot]), origin)
 
     def _paint(
-        self, world: "_World", composition: Composition, time_s: float, window: NDArray[np.float64]
+        self, world: World, composition: Composition, time_s: float, window: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
         sway = self._sway(time_s)
         flash = max(actor.flash(time_s) for actor in self.actors)
         lens = world.lens(window)
         image = world.picture(window, sway)
         if flash > 0.01:
-            image = cv2.convertScaleAbs(image, alpha=1 + 0.8 * flash, beta=40 * flash)
+            image = np.asarray(cv2.convertScaleAbs(image, alpha=1 + 0.8 * flash, beta=40 * flash), np.uint8)
         red, green, blue = (f * (1 + 0.4 * flash) for f in self.scene.light)
         light, tilt = (red, green, blue), self.scene.tilt
         backdrop = lens.over(np.eye(2), np.array([composition.frame[0] / 2, composition.horizon]) + sway)
@@ -230,58 +230,10 @@ class StageTake:
                 np.array([[1.0, 0.0], [-slant, length]]), np.array([slant * FLOOR, FLOOR * (1 - length)])
             )
             self.actors[source].paint(Canvas(overlay, cast, tilt=tilt, tint=(14, 14, 20)), time_s)
-        image = cv2.addWeighted(overlay, darkness, image, 1 - darkness, 0)
+        image = np.asarray(cv2.addWeighted(overlay, darkness, image, 1 - darkness, 0), np.uint8)
         for source, camera in zip(order, cameras, strict=True):
             self.actors[source].paint(Canvas(image, camera, light=light, tilt=tilt), time_s)
         return image
-
-
-class _World:
-    """The backdrop at the windows' scale, from which every frame is cut."""
-
-    def __init__(
-        self, scene: Scene, composition: Composition, raster: tuple[int, int], windows: NDArray[np.float64]
-    ) -> None:
-        self._frame = np.array(composition.frame)
-        self._raster = raster
-        smallest = (windows[:, 2:] - windows[:, :2]).min(axis=0)
-        self._scale = np.array(raster[::-1]) / (smallest * self._frame)
-        low = windows[:, :2].min(axis=0) * self._frame - _MARGIN
-        high = windows[:, 2:].max(axis=0) * self._frame + _MARGIN
-        self._corner = low
-        width, height = np.ceil((high - low) * self._scale).astype(int).tolist()
-        middle = np.array([composition.frame[0] / 2, composition.horizon])
-        camera = Camera(np.diag(self._scale), (middle - low) * self._scale)
-        extent = np.concatenate([-_MARGIN - low, self._frame + _MARGIN - low]) * np.tile(self._scale, 2)
-        x0, y0, x1, y1 = extent.tolist()
-        self._picture = scene.backdrop.render(
-            (height, width), camera, extent=(x0, y0, x1, y1), light=scene.light
-        )
-
-    def lens(self, window: NDArray[np.float64]) -> Camera:
-        """Maps short sides from the frame's corner to pixels of what the window shows."""
-        scale = np.array(self._raster[::-1]) / ((window[2:] - window[:2]) * self._frame)
-        return Camera(np.diag(scale), -window[:2] * self._frame * scale)
-
-    def picture(self, window: NDArray[np.float64], sway: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """The backdrop as the window shows it."""
-        height, width = self._raster
-        corner = (window[:2] * self._frame - sway - self._corner) * self._scale
-        shown = (window[2:] - window[:2]) * self._frame * self._scale
-        if np.allclose(shown, (width, height), rtol=1e-4):
-            x, y = (corner + np.array([width - 1, height - 1]) / 2).tolist()
-            return cv2.getRectSubPix(self._picture, (width, height), (x, y))
-        step = shown / (width, height)
-        matrix = np.array(
-            [[step[0], 0, corner[0] + step[0] / 2 - 0.5], [0, step[1], corner[1] + step[1] / 2 - 0.5]]
-        )
-        return cv2.warpAffine(
-            self._picture,
-            matrix,
-            (width, height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
 
 
 def _frame_box(camera: Camera, box: Box, composition: Composition) -> NDArray[np.float64]:
