@@ -114,11 +114,13 @@ def plucked_string(frequency: float, *, decay_s: float, brightness: float, sampl
     )
 
 
-def bowed_string(frequency: float, *, length_s: float, sample_rate: int, rng: np.random.Generator) -> Sound:
-    """A stroke of the bow: a sawtooth-like tone with vibrato that swells and fades."""
+def bowed_string(
+    frequency: float, *, length_s: float, slope: float, sample_rate: int, rng: np.random.Generator
+) -> Sound:
+    """A stroke of the bow: a sawtooth-like tone with vibrato that swells and fades; a steep ``slope`` is dull."""
     time_s = np.arange(int(length_s * sample_rate)) / sample_rate
     vibrato = 1 + 0.006 * np.sin(2 * np.pi * 5.5 * time_s + rng.uniform(0, 6.28))
-    total = harmonics(frequency * vibrato, slope=1.2, count=15, sample_rate=sample_rate)
+    total = harmonics(frequency * vibrato, slope=slope, count=15, sample_rate=sample_rate)
     arc = np.sin(np.pi * np.clip(time_s / length_s, 0, 1)) ** 0.6
     return total * arc * (1 + 0.1 * rng.standard_normal(len(time_s)))
 
@@ -127,7 +129,7 @@ def harmonics(pitch: Sound, *, slope: float, count: int, sample_rate: int) -> So
     """A tone of moving pitch (Hz at every sample): ``count`` harmonics, amplitude ``order ** -slope``."""
     turn = np.exp(2j * np.pi * np.cumsum(pitch) / sample_rate)
     total, power = np.zeros(len(pitch)), np.ones(len(pitch), dtype=np.complex128)
-    for order in range(1, max(2, min(count + 1, int(0.45 * sample_rate / float(pitch.max()))))):
+    for order in range(1, max(1, min(count, int(0.45 * sample_rate / float(pitch.max())))) + 1):
         power = power * turn
         total += power.imag / order**slope
     return total

@@ -115,7 +115,7 @@ class Gun(Actor):
     def sound(self, hit: Hit, rng: np.random.Generator, sample_rate: int) -> Sound:
         """A broad-band blast over a low thud, with a longer tail."""
         low = 60 + 60 * (1 - self.size)
-        top = 7000 * 2 ** (-0.9 * self.size)
+        top = 6600 * 2 ** (-0.9 * self.size) * (0.6 + 0.4 * self.material.brightness)
         blast = filtered_noise(
             rng, band_hz=(150, top), decay_s=0.18, sample_rate=sample_rate, attack_s=0.0005
         )

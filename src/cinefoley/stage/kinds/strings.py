@@ -121,5 +121,6 @@ class Bow(Actor):
     def sound(self, hit: Hit, rng: np.random.Generator, sample_rate: int) -> Sound:
         """One stroke of the bow, half a second long."""
         pitch = 196 * 2 ** (-self.size + int(rng.integers(0, 3)) / 6)
-        note = bowed_string(pitch, length_s=hit.duration_s, sample_rate=sample_rate, rng=rng)
+        slope = 1.5 - 0.4 * self.material.brightness
+        note = bowed_string(pitch, length_s=hit.duration_s, slope=slope, sample_rate=sample_rate, rng=rng)
         return hit.strength * 0.24 * note

@@ -93,9 +93,10 @@ class Engine(Actor):
         time_s = np.arange(len(shape)) / sample_rate
         rate = 95 * 2 ** (-1.1 * self.size) * (0.75 + 0.5 * hit.strength * shape)
         rate *= 1 + 0.02 * np.sin(2 * math.pi * 3.1 * time_s)
-        tone = harmonics(rate, slope=0.7, count=22, sample_rate=sample_rate)
+        tone = harmonics(rate, slope=1.0 - 0.3 * self.material.brightness, count=22, sample_rate=sample_rate)
         half = harmonics(rate / 2, slope=0.9, count=9, sample_rate=sample_rate)
-        air = steady_noise(rng, len(shape), band_hz=(200, 2500), sample_rate=sample_rate)
+        low = 420 * 2 ** (-self.size)
+        air = steady_noise(rng, len(shape), band_hz=(low, 7 * low), sample_rate=sample_rate)
         pulses = 0.5 + 0.5 * np.clip(np.sin(2 * math.pi * np.cumsum(rate) / sample_rate), 0, 1)
         return hit.strength * shape * (0.16 * tone + 0.14 * half + 0.10 * air * pulses)
 

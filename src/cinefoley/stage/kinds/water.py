@@ -136,12 +136,14 @@ class Splash(Actor):
         cavity = modes([pitch, 1.7 * pitch], [0.28, 0.2], [0.9, 0.4], sample_rate=sample_rate, glide=-0.4)
         bubbles = np.zeros(int(0.5 * sample_rate))
         for _ in range(6):
-            start = int(rng.uniform(0.05, 0.3) * sample_rate)
+            start = int(rng.uniform(0.03, 0.16) * sample_rate)
             note = modes(
                 [pitch * float(rng.uniform(2, 6))], [0.07], [0.2], sample_rate=sample_rate, glide=-0.3
             )
             bubbles[start : start + len(note)] += note[: len(bubbles) - start]
-        return hit.strength * 0.42 * layers(0.8 * slap, 0.16 * spray, cavity, bubbles)
+        return (
+            hit.strength * 0.42 * layers(0.8 * self.material.brightness * slap, 0.16 * spray, cavity, bubbles)
+        )
 
 
 class Pour(Actor):

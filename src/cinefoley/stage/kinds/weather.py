@@ -86,4 +86,8 @@ class Wind(Actor):
         rustle = steady_noise(rng, len(shape), band_hz=(2500, 6500), sample_rate=sample_rate)
         flutter = 1 + 0.35 * steady_noise(rng, len(shape), band_hz=(2, 9), sample_rate=sample_rate)
         mixed = 0.20 * low + 0.14 * hit.strength * shape * high
-        return hit.strength * shape * (mixed + 0.025 * rustle * np.clip(flutter, 0, 2))
+        return (
+            hit.strength
+            * shape
+            * (mixed + 0.035 * self.material.brightness * rustle * np.clip(flutter, 0, 2))
+        )
