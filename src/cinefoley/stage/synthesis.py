@@ -117,7 +117,7 @@ def plucked_string(frequency: float, *, decay_s: float, brightness: float, sampl
 def bowed_string(
     frequency: float, *, length_s: float, slope: float, sample_rate: int, rng: np.random.Generator
 ) -> Sound:
-    """A stroke of the bow: a sawtooth-like tone with vibrato that swells and fades; a steep ``slope`` is dull."""
+    """A stroke of the bow: a sawtooth-like tone with vibrato that swells and fades; steep is dull."""
     time_s = np.arange(int(length_s * sample_rate)) / sample_rate
     vibrato = 1 + 0.006 * np.sin(2 * np.pi * 5.5 * time_s + rng.uniform(0, 6.28))
     total = harmonics(frequency * vibrato, slope=slope, count=15, sample_rate=sample_rate)

@@ -132,46 +132,34 @@ class Train(Actor):
         canvas.line((0, FLOOR - 0.05), (0, FLOOR + 0.04), (255, 214, 60), width=0.03)
         travel, age = self._travel(time_s), self.hits.age(time_s)
         bump = 0.03 * math.exp(-age / 0.12) * self.hits.force(time_s)
-        radius = 0.11 + 0.03 * self.size
-        body = self.paint_color
         for place in range(-3, 4):
             x = (place + travel % 1.0) * self._WAGON
-            if not canvas.shows((x, 0.0), 0.75):
-                continue
-            axle = place == 0 or place == -1
-            lifted = bump if axle else 0.0
-            left, right = x - 0.45, x + 0.45
-            roof = -0.46 - lifted
-            canvas.polygon(
-                [(left, roof), (right, roof), (right, 0.22 - lifted), (left, 0.22 - lifted)],
-                mix(body, self.material.color, 0.3),
-            )
-            canvas.line((left, roof), (right, roof), mix(body, (0, 0, 0), 0.5), width=0.07)
-            canvas.line(
-                (left, 0.14 - lifted), (right, 0.14 - lifted), mix(body, (255, 255, 255), 0.6), width=0.04
-            )
-            for window in (-0.27, 0.0, 0.27):
-                canvas.polygon(
-                    [
-                        (x + window - 0.09, -0.32 - lifted),
-                        (x + window + 0.09, -0.32 - lifted),
-                        (x + window + 0.09, -0.1 - lifted),
-                        (x + window - 0.09, -0.1 - lifted),
-                    ],
-                    (255, 236, 168),
-                )
-            canvas.line((right, 0.16), (right + 0.08, 0.16), (40, 40, 44), width=0.05)
-            canvas.circle((x, FLOOR - 0.03 - radius), radius, _TYRE)
-            canvas.circle((x, FLOOR - 0.03 - radius), 0.6 * radius, self.material.color)
-            turn = 5 * travel
-            rim = (0.5 * radius * math.cos(turn), 0.5 * radius * math.sin(turn))
-            canvas.line(
-                (x - rim[0], FLOOR - 0.03 - radius - rim[1]),
-                (x + rim[0], FLOOR - 0.03 - radius + rim[1]),
-                _TYRE,
-                width=0.03,
-            )
+            if canvas.shows((x, 0.0), 0.75):
+                self._paint_wagon(canvas, x, bump if place in {-1, 0} else 0.0, 5 * travel)
         draw_sparks(canvas, (0.0, FLOOR - 0.04), age, reach=0.6, count=7)
+
+    def _paint_wagon(self, canvas: Canvas, x: float, lifted: float, turn: float) -> None:
+        left, right, roof, sill = x - 0.45, x + 0.45, -0.46 - lifted, 0.22 - lifted
+        body, hub = self.paint_color, (x, FLOOR - 0.03 - self._radius)
+        wall = mix(body, self.material.color, 0.3)
+        canvas.polygon([(left, roof), (right, roof), (right, sill), (left, sill)], wall)
+        canvas.line((left, roof), (right, roof), mix(body, (0, 0, 0), 0.5), width=0.07)
+        canvas.line((right, 0.16), (right + 0.08, 0.16), (40, 40, 44), width=0.05)
+        canvas.circle(hub, self._radius, _TYRE)
+        if canvas.is_shadow:  # the rest lies inside what is drawn
+            return
+        stripe = mix(body, (255, 255, 255), 0.6)
+        canvas.line((left, sill - 0.08), (right, sill - 0.08), stripe, width=0.04)
+        for window in (x - 0.27, x, x + 0.27):
+            a, b, top, bottom = window - 0.09, window + 0.09, roof + 0.14, roof + 0.36
+            canvas.polygon([(a, top), (b, top), (b, bottom), (a, bottom)], (255, 236, 168))
+        canvas.circle(hub, 0.6 * self._radius, self.material.color)
+        rim = (0.5 * self._radius * math.cos(turn), 0.5 * self._radius * math.sin(turn))
+        canvas.line((hub[0] - rim[0], hub[1] - rim[1]), (hub[0] + rim[0], hub[1] + rim[1]), _TYRE, width=0.03)
+
+    @property
+    def _radius(self) -> float:
+        return 0.11 + 0.03 * self.size
 
     def paint_ground(self, canvas: Canvas, time_s: float) -> None:
         """Draw sleepers, and dust blown off the track."""
