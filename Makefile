@@ -30,10 +30,12 @@ check: .venv/dev.stamp  ## lint, types, import contracts, spelling
 test: check  ## the checks and the test suite
 	$(BIN)/pytest --numprocesses=2
 
+# parity by itself: each process of its own would make a model of 4 GB
 test-all: check  ## the same, slow tests and coverage included
-	$(BIN)/pytest --numprocesses=2 --run-slow --cov --cov-report=term
+	$(BIN)/pytest --numprocesses=2 --run-slow --cov --cov-report= --ignore=tests/parity
+	$(BIN)/pytest tests/parity --run-slow --cov --cov-append --cov-report=term
 
-parity: .venv/dev.stamp  ## numbers of reference code, all models
+parity: .venv/dev.stamp  ## numbers of reference code, all models at full size (8 GB of disk, 12 GiB of memory)
 	$(BIN)/pytest tests/parity --run-slow
 
 fmt: .venv/dev.stamp  ## format and fix what can be fixed

@@ -12,8 +12,11 @@ import time
 from dataclasses import asdict
 from datetime import date
 
+import torch
+
 from cinefoley.evaluation.synchrony import SynchronyReport, measure_synchrony
 from cinefoley.metrics.onsets import OnsetCounts
+from cinefoley.pipelines.devices import choose_dtype
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.loading import resolve_model
 
@@ -29,12 +32,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--guidance-scale", type=float, default=4.5)
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--card", action="store_true", help="write the figures into the model's README.md")
     args = parser.parse_args()
+    dtype = choose_dtype(torch.device("cpu"), args.precision)
+    pipeline = FoleyPipeline.from_pretrained(args.model, torch_dtype=dtype)
+    pipeline.prepack()
     began = time.perf_counter()
     report = measure_synchrony(
-        FoleyPipeline.from_pretrained(args.model),
+        pipeline,
         range(args.clips),
         split=args.split,
         num_inference_steps=args.steps,
@@ -45,8 +52,9 @@ def main() -> None:
     print(f"\r{time.perf_counter() - began:.0f} s for {args.clips} clips", file=sys.stderr)
     protocol = (
         f"stage, split {args.split}, clips 0 to {args.clips - 1}, 1 take, noise seed {args.seed}, "
-        f"{args.steps} steps, guidance {args.guidance_scale:g}; {report.judged} clips judged (kinds with "
-        f"sharp onsets), ±{1000 * report.tolerance_s:.0f} ms; the other clip is of the same kind of action"
+        f"{args.steps} steps, guidance {args.guidance_scale:g}, {args.precision}; {report.judged} clips "
+        f"judged (kinds with sharp onsets), ±{1000 * report.tolerance_s:.0f} ms; the other clip is of the "
+        "same kind of action"
     )
     table = _table(report)
     if args.json:

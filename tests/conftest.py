@@ -1,5 +1,6 @@
 """What several rooms' tests share: the choice of slow tests, a tiny model on disk, and small films."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,6 +80,24 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     folder = tmp_path_factory.mktemp("models") / "tiny"
     pipeline.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def guided_tiny_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with a guidance classifier beside it. Not to be written to."""
+    import torch
+
+    from cinefoley.models.classifier import AlignmentClassifier
+
+    folder = tmp_path_factory.mktemp("models") / "guided"
+    shutil.copytree(tiny_model, folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        classifier = AlignmentClassifier(
+            block_out_channels=(8, 16), feature_dim=16, max_frames=10, num_heads=2, norm_num_groups=4
+        )
+    classifier.save_pretrained(folder / "guidance_classifier")
     return folder
 
 

@@ -5,9 +5,12 @@ import pytest
 import cinefoley
 
 PUBLIC = [
+    "CameraMovement",
     "CinefoleyError",
+    "CloseUp",
     "FoleyOutput",
     "FoleyPipeline",
+    "Mixture",
     "StageClip",
     "Video",
     "__version__",

@@ -16,13 +16,19 @@ if TYPE_CHECKING:
     from cinefoley.spectral.mel import mel_spectrogram
     from cinefoley.stage.clip import StageClip
     from cinefoley.stage.render import render_clip
+    from cinefoley.variations.camera_movement import CameraMovement
+    from cinefoley.variations.close_up import CloseUp
+    from cinefoley.variations.mixture import Mixture
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "CameraMovement",
     "CinefoleyError",
+    "CloseUp",
     "FoleyOutput",
     "FoleyPipeline",
+    "Mixture",
     "StageClip",
     "Video",
     "__version__",
@@ -34,9 +40,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CameraMovement": "cinefoley.variations.camera_movement",
     "CinefoleyError": "cinefoley.errors",
+    "CloseUp": "cinefoley.variations.close_up",
     "FoleyOutput": "cinefoley.pipelines.output",
     "FoleyPipeline": "cinefoley.pipelines.foley",
+    "Mixture": "cinefoley.variations.mixture",
     "StageClip": "cinefoley.stage.clip",
     "Video": "cinefoley.media.video",
     "invert_mel": "cinefoley.spectral.inverse",

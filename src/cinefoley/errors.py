@@ -6,6 +6,7 @@
     ├── MediaError                      a file of pictures or sound
     │   ├── VideoError                  not a video, no picture stream, no frame that decodes
     │   └── AudioError                  not an audio file, an unsupported format, no samples
+    ├── DataError                       a list of clips, or a data set built of one
     ├── OutputError                     a path that cannot be written, a disk that is full
     ├── WeightsError                    a model folder or checkpoint
     │   ├── MissingWeightsError         a name, a folder or a part that is not there
@@ -20,6 +21,7 @@ __all__ = [
     "AudioError",
     "CheckpointMismatchError",
     "CinefoleyError",
+    "DataError",
     "DeviceError",
     "MediaError",
     "MediaWarning",
@@ -45,6 +47,10 @@ class VideoError(MediaError):
 
 class AudioError(MediaError):
     """A file has no sound that can be decoded, or its format is not supported."""
+
+
+class DataError(CinefoleyError):
+    """A list of clips, or a data set built of one, cannot be used."""
 
 
 class OutputError(CinefoleyError):

@@ -21,7 +21,8 @@ def test_the_machine_is_described_in_json(run_cli: RunCli) -> None:
     report = result.json
     assert report["versions"]["torch"] == torch.__version__
     assert "libavcodec" in report["versions"]["ffmpeg"]
-    assert report["devices"][-1] == {"name": "cpu", "precision": "float32"}
+    precision = "bfloat16" if report["cpu"]["has_native_bf16"] else "float32"
+    assert report["devices"][-1] == {"name": "cpu", "precision": precision}
     assert report["cpu"]["cores"] >= 1
     assert report["disk"]["free_gib"] > 0
     assert "lite" in report["models"]
@@ -36,25 +37,32 @@ def test_the_machine_is_described_in_lines(run_cli: RunCli) -> None:
     assert {"python", "torch", "ffmpeg", "device", "processor", "memory", "disk", "allocator"} <= set(starts)
 
 
-def test_the_allocator_is_advised_about_until_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_programs_are_advised_to_keep_memory_until_the_environment_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("LD_PRELOAD", raising=False)
+    for name in ("MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_"):
+        monkeypatch.delenv(name, raising=False)
     before = describe_machine()["allocator"]
     if before["name"] != "glibc":
         pytest.skip("the advice is for glibc")
-    for setting in before["advice"].split():
-        name, value = setting.split("=")
-        monkeypatch.setenv(name, value)
+    for name, value in (("MMAP_MAX", "0"), ("TRIM_THRESHOLD", "16000000000"), ("TOP_PAD", "300000000")):
+        monkeypatch.setenv(f"MALLOC_{name}_", value)
     after = describe_machine()["allocator"]
 
-    assert "MALLOC_MMAP_MAX_=0" in before["advice"]
+    assert before["keeps_freed_memory"], "the command itself has set it"
+    assert "keep_freed_memory()" in before["advice"]
     assert after["advice"] is None
     assert after["settings"]["MALLOC_TRIM_THRESHOLD_"] == "16000000000"
 
 
 def test_jemalloc_needs_no_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LD_PRELOAD", "/usr/lib/libjemalloc.so.2")
+    allocator = describe_machine()["allocator"]
 
-    assert describe_machine()["allocator"] == {"name": "jemalloc", "settings": {}, "advice": None}
+    assert allocator["name"] == "jemalloc"
+    assert allocator["keeps_freed_memory"]
+    assert allocator["advice"] is None
 
 
 def test_a_film_is_told_with_its_takes_and_windows(

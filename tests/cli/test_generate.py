@@ -87,6 +87,38 @@ def test_the_record_holds_what_makes_the_takes_again(
     assert [take["wav"] for take in record["takes"]] == ["rain.take1.wav", "rain.take2.wav"]
 
 
+@pytest.mark.parametrize("sampler", ["ddim", "plms"])
+def test_another_sampler_makes_other_takes_and_is_on_record(
+    generate: RunCli, rain: Path, out: Path, tmp_path: Path, sampler: str
+) -> None:
+    generate(rain)
+    result = generate(rain, "--sampler", sampler, "-o", tmp_path / sampler)
+
+    assert result.code == 0
+    settings = json.loads((tmp_path / sampler / "rain.json").read_text())["settings"]
+    assert settings["sampler"] == sampler
+    assert (tmp_path / sampler / "rain.take1.wav").read_bytes() != (out / "rain.take1.wav").read_bytes()
+
+
+def test_double_guidance_and_compat_make_other_takes_and_are_on_record(
+    generate: RunCli, rain: Path, tmp_path: Path, guided_tiny_model: Path
+) -> None:
+    ways: dict[str, list[object]] = {
+        "plain": [],
+        "guided": ["--double-guidance", 500],
+        "compat": ["--double-guidance", 500, "--compat", "diff-foley"],
+    }
+    sounds = set()
+    for name, options in ways.items():
+        assert generate(rain, "--model", guided_tiny_model, "-o", tmp_path / name, *options).code == 0
+        sounds.add((tmp_path / name / "rain.take1.wav").read_bytes())
+
+    assert len(sounds) == 3
+    record = json.loads((tmp_path / "compat" / "rain.json").read_text())
+    assert (record["settings"]["double_guidance_scale"], record["settings"]["compat"]) == (500, "diff-foley")
+    assert "guidance_classifier/diffusion_pytorch_model.safetensors" in record["model"]["sha256"]
+
+
 def test_a_film_longer_than_a_window_is_covered_by_several(
     generate: RunCli, render_film: Callable[..., Path], tmp_path: Path, out: Path
 ) -> None:
@@ -280,6 +312,9 @@ def test_the_defaults_of_the_options_are_those_of_the_settings() -> None:
     assert options["seed"].default == settings.seed
     assert options["steps"].default == settings.num_inference_steps
     assert options["guidance_scale"].default == settings.guidance_scale
+    assert options["sampler"].default == settings.sampler
+    assert options["double_guidance"].default == settings.double_guidance_scale
+    assert options["compat"].default == settings.compat
     assert options["start"].default == settings.start
     assert options["duration"].default == settings.duration
     assert options["subtype"].default == settings.subtype

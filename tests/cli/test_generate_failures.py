@@ -129,6 +129,10 @@ def test_a_start_behind_the_end_is_told(generate: RunCli, rain: Path, tmp_path: 
         ("--duration", 0),
         ("--duration", "inf"),
         ("--guidance-scale", "nan"),
+        ("--double-guidance", -1),
+        ("--double-guidance", "nan"),
+        ("--sampler", "euler"),
+        ("--compat", "audioldm"),
         ("--subtype", "MP3"),
         ("--precision", "fp8"),
     ],
@@ -138,6 +142,27 @@ def test_a_number_out_of_range_is_wrong_usage(generate: RunCli, rain: Path, wron
 
     assert result.code == 2
     assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--sampler", "ddim", "--steps", 7], "use 5 or 8"),
+        (["--sampler", "plms", "--double-guidance", 50], "'plms' takes no double guidance"),
+        (
+            ["--compat", "diff-foley", "--double-guidance", 50, "--guidance-scale", 1],
+            "drops the classifier at guidance_scale 1",
+        ),
+    ],
+)
+def test_choices_that_do_not_go_together_are_wrong_usage(
+    generate: RunCli, rain: Path, tmp_path: Path, options: list[object], told: str
+) -> None:
+    result = generate(rain, *options)
+
+    assert result.code == 2
+    assert told in " ".join(result.err.split())
+    assert left_in(tmp_path / "out") == []
 
 
 # -- outputs --------------------------------------------------------------------------------------
@@ -280,6 +305,15 @@ def test_a_folder_that_is_no_model_is_told(generate: RunCli, rain: Path, tmp_pat
 
 def test_a_model_without_a_student_says_so(generate: RunCli, rain: Path) -> None:
     assert_refused(generate(rain, "--video-encoder", "student"), "has no student", "--video-encoder")
+
+
+def test_a_model_without_a_guidance_classifier_says_how_to_get_one(
+    generate: RunCli, rain: Path, tmp_path: Path
+) -> None:
+    result = generate(rain, "--double-guidance", 50)
+
+    assert_refused(result, "has no guidance_classifier/", "Leave --double-guidance out", "models import")
+    assert left_in(tmp_path / "out") == []
 
 
 def test_an_encoder_that_is_not_there_is_told(generate: RunCli, rain: Path, tmp_path: Path) -> None:

@@ -93,3 +93,23 @@ def test_generate_with_a_model_that_was_not_pulled_names_the_command(
     result = run_cli("generate", rain, "--model", "diff-foley", "-o", tmp_path / "out")
     assert result.code == 1
     assert "cinefoley models pull diff-foley" in result.err
+
+
+def test_list_names_the_backbones_of_metrics(run_cli: RunCli) -> None:
+    backbones = run_cli("models", "list", "--json").json["backbones"]
+    assert set(backbones) == {"panns", "vggish"}
+    assert "cinefoley models pull vggish" in backbones["vggish"]["problem"]
+
+
+def test_a_pulled_backbone_with_a_wrong_digest_is_refused(run_cli: RunCli, tmp_path: Path) -> None:
+    from cinefoley.models.importing.backbones import PUBLISHED_BACKBONES
+
+    vggish = PUBLISHED_BACKBONES["vggish"]
+    path = tmp_path / "home" / "backbones" / "vggish" / vggish.file
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file:
+        file.truncate(vggish.num_bytes)
+    result = run_cli("models", "pull", "vggish")
+    assert result.code == 1
+    assert "the published file's begins with 10086976" in result.err
+    assert run_cli("models", "pull", "vggish", "--half").code == 2

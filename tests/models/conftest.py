@@ -29,8 +29,10 @@ def small_config() -> "ModelConfig":
     from cinefoley.config.presets import diff_foley
 
     full = diff_foley()
+    assert full.audio_encoder is not None
     return replace(
         full,
+        audio_encoder=replace(full.audio_encoder, channels=(4, 8, 16, 32, 64, 128), feature_dim=16),
         video_encoder=replace(full.video_encoder, width=4, feature_dim=16),
         denoiser=replace(full.denoiser, block_out_channels=(32, 64, 128, 128), context_dim=24),
         autoencoder=replace(full.autoencoder, block_out_channels=(32, 64, 128, 128)),
@@ -85,7 +87,9 @@ def _shrink(key: str, size: int) -> int:
         return {512: 16, 768: 24}.get(size, size)
     if key.startswith("cond_model.") or ("attn2.to_k" in key or "attn2.to_v" in key):
         return {512: 16}.get(size, size)
-    if key.startswith("video_project_head."):
+    if key.startswith("spec_encoder.bn."):
+        return size
+    if key.startswith(("video_project_head.", "spec_encoder.final_project.")):
         return {512: 16, 2048: 128}.get(size, size)
     if key.startswith(("video_encoder.", "spec_encoder.")):
         return size // 16 if size >= 64 else size

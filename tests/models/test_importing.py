@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
+from cinefoley.cli.inspection import describe_model
 from cinefoley.config.model import ModelConfig
+from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.folder import load_part
 from cinefoley.models.importing.checkpoint import read_checkpoint
@@ -68,11 +71,41 @@ def test_every_number_arrives_unchanged(imported: ImportReport, small_state: Sta
         assert ours == theirs
 
 
+def test_every_tensor_of_the_spectrogram_encoder_arrives(
+    imported: ImportReport, small_state: State, small_config: ModelConfig
+) -> None:
+    cavp = small_state("cavp")
+    encoder = load_part(imported.folder / "audio_encoder", AudioEncoder)
+    theirs = [value for key, value in cavp.items() if key.startswith("spec_encoder.")]
+    assert len(theirs) == 81
+    assert len(encoder.state_dict()) == 82
+    ours = sorted(float(value.double().sum()) for value in encoder.state_dict().values())
+    assert ours == sorted(float(value.double().sum()) for value in [*theirs, cavp["logit_scale"]])
+    assert torch.equal(encoder.logit_scale, cavp["logit_scale"])
+    assert torch.equal(encoder.norm.running_mean, cavp["spec_encoder.bn.running_mean"])
+    assert torch.equal(encoder.blocks[5].conv2.weight, cavp["spec_encoder.conv_block6.conv2.weight"])
+    assert small_config.audio_encoder is not None
+    assert encoder.config.channels == list(small_config.audio_encoder.channels)
+
+
+def test_a_configuration_without_a_spectrogram_encoder_is_refused(
+    tmp_path: Path, small_checkpoints: Checkpoints, small_config: ModelConfig
+) -> None:
+    files: dict[KindName, Path] = {kind: small_checkpoints(kind) for kind in ("cavp", "ldm")}
+    with pytest.raises(ValueError, match="audio_encoder is None"):
+        import_diff_foley(tmp_path / "out", files, config=replace(small_config, audio_encoder=None))
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_folder_is_what_the_pipeline_would_save(imported: ImportReport, tmp_path: Path) -> None:
     FoleyPipeline.from_pretrained(imported.folder).save_pretrained(tmp_path / "saved")
     saved = {str(path.relative_to(tmp_path / "saved")) for path in (tmp_path / "saved").rglob("*")}
     made = {str(path.relative_to(imported.folder)) for path in imported.folder.rglob("*")}
-    assert made - saved == {"README.md", "import.json"}
+    # the spectrogram encoder is no part of the pipeline: what generates sound does not listen
+    assert {name for name in made - saved if not name.startswith("audio_encoder")} == {
+        "README.md",
+        "import.json",
+    }
     assert saved <= made
     for name in sorted(saved):
         if name.endswith(".json"):
@@ -97,6 +130,16 @@ def test_the_record_and_the_card_name_the_sources(
         assert hashlib.sha256((imported.folder / name).read_bytes()).hexdigest() == entry["sha256"]
 
 
+def test_models_info_tells_of_the_spectrogram_encoder(imported: ImportReport) -> None:
+    part = describe_model(imported.folder)["parts"]["audio_encoder"]
+    encoder = load_part(imported.folder / "audio_encoder", AudioEncoder)
+    assert part["problem"] is None
+    assert part["parameters"] == sum(value.numel() for value in encoder.state_dict().values())
+    record = json.loads((imported.folder / "import.json").read_text())
+    weights = "diffusion_pytorch_model.safetensors"
+    assert record["parts"][f"audio_encoder/{weights}"]["sha256"] == part["sha256"][weights]
+
+
 def _without_library(content: dict[str, Any]) -> dict[str, Any]:
     return {
         key: value for key, value in content.items() if key not in ("_diffusers_version", "_name_or_path")
@@ -117,7 +160,7 @@ def test_the_forms_that_files_come_in_give_the_same_tensors(
     else:
         torch.save(state, path, _use_new_zipfile_serialization=form == "bare")
     tensors, unused = select_tensors(read_checkpoint(path), KINDS["cavp"])
-    assert unused == {"spec_encoder.": 81, "logit_scale": 1}
+    assert not unused
     assert all(torch.equal(tensors[key], value) for key, value in state.items())
 
 
@@ -137,6 +180,7 @@ def test_half_precision_halves_the_folder(
     )
     assert 0.5 < half / full < 0.55
     FoleyPipeline.from_pretrained(report.folder)
+    load_part(report.folder / "audio_encoder", AudioEncoder)
 
 
 def test_classifiers_become_parts_of_their_own(
@@ -160,6 +204,8 @@ def test_classifiers_become_parts_of_their_own(
         classifier = load_part(report.folder / name, AlignmentClassifier)
         assert torch.equal(classifier.classifier.weight, expected["model.classifier.weight"])
         assert torch.equal(classifier.conditioner.positions.weight, expected["cond_model.pos_emb.weight"])
+    index = json.loads((report.folder / "model_index.json").read_text())
+    assert index["guidance_classifier"] == ["cinefoley.models.classifier", "AlignmentClassifier"]
     FoleyPipeline.from_pretrained(report.folder)
 
 

@@ -176,6 +176,15 @@ def test_a_wrong_shape_names_the_tensor(
     assert "conditioner 'positions.weight' has shape (39, 24), expected (40, 24)" in message
 
 
+def test_a_wrong_shape_in_the_spectrogram_encoder_names_the_tensor(
+    tmp_path: Path, small_state: State, fails: Callable[..., str]
+) -> None:
+    state = small_state("cavp")
+    state["spec_encoder.fc1.weight"] = torch.ones(128, 64)
+    message = fails(CheckpointMismatchError, cavp=_save(state, tmp_path / "shape.ckpt"))
+    assert "audio_encoder 'hidden.weight' has shape (128, 64), expected (128, 128)" in message
+
+
 def test_numbers_that_are_not_finite_stop_the_import(
     tmp_path: Path, small_state: State, fails: Callable[..., str]
 ) -> None:

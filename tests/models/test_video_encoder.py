@@ -67,3 +67,20 @@ def test_the_default_is_cavps_encoder() -> None:
 def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"must be \(B, T, 3, H, W\)"):
         tiny()(torch.rand(shape))
+
+
+def test_folding_the_norms_changes_nothing_but_speed() -> None:
+    encoder = tiny(temporal_kernels=(1, 3, 3, 3))
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.uniform_(-1, 1)
+            module.running_var.uniform_(0.5, 2)
+            torch.nn.init.uniform_(module.weight, 0.5, 2)
+            torch.nn.init.uniform_(module.bias, -1, 1)
+    video = torch.rand(2, 5, 3, 32, 32)
+    before = encoder(video)
+    encoder.fuse_norms()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in encoder.modules())
+    assert torch.allclose(encoder(video), before, atol=1e-5)

@@ -1,11 +1,13 @@
-"""CAVP and the conditioner at full size, imported with a small generator around them.
+"""Both towers of CAVP and the conditioner at full size, imported with a small generator around them.
 
 The reference's outputs are in ``fixtures/cavp.npz`` and ``fixtures/ldm_modules.npz``; tolerances are those
 that their makers recommend (float32, relative to the largest number).
 """
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +15,9 @@ import pytest
 import torch
 
 from cinefoley.config.presets import diff_foley
+from cinefoley.models.audio_encoder import AudioEncoder
+from cinefoley.models.clip_pooling import pool_clip
+from cinefoley.models.folder import load_part
 from cinefoley.models.importing.diff_foley import import_diff_foley
 from cinefoley.pipelines.foley import FoleyPipeline
 
@@ -20,11 +25,11 @@ Draw = Callable[..., torch.Tensor]
 
 
 @pytest.fixture(scope="module")
-def pipeline(
+def imported(
     tmp_path_factory: pytest.TempPathFactory,
     empty_state: Callable[[str], dict[str, torch.Tensor]],
     reference_weights: ModuleType,
-) -> FoleyPipeline:
+) -> Iterator[Path]:
     full = diff_foley()
     config = replace(
         full,
@@ -33,19 +38,30 @@ def pipeline(
     )
     folder = tmp_path_factory.mktemp("small")
     cavp, ldm = empty_state("cavp"), empty_state("ldm")
-    for key, value in cavp.items():
-        if key.startswith("spec_encoder."):  # is checked, and not imported: one stored zero will do
-            cavp[key] = torch.zeros((), dtype=value.dtype).expand(value.shape)
-    reference_weights.fill_(
-        {key: value for key, value in cavp.items() if not key.startswith("spec_encoder.")}
-    )
     ldm = {key: torch.zeros([_shrink(key, size) for size in value.shape]) for key, value in ldm.items()}
-    reference_weights.fill_(ldm)
+    for state in (cavp, ldm):
+        reference_weights.fill_(state)
     torch.save({"state_dict": {f"module.{key}": value for key, value in cavp.items()}}, folder / "cavp.ckpt")
     torch.save({"state_dict": ldm}, folder / "ldm.ckpt")
     files: Any = {"cavp": folder / "cavp.ckpt", "ldm": folder / "ldm.ckpt"}
     import_diff_foley(folder / "model", files, config=config)
-    return FoleyPipeline.from_pretrained(folder / "model")
+    yield folder / "model"
+    shutil.rmtree(folder)  # pytest would keep these 1 GB for three runs
+
+
+@pytest.fixture(scope="module")
+def pipeline(imported: Path) -> FoleyPipeline:
+    return FoleyPipeline.from_pretrained(imported)
+
+
+@pytest.fixture(scope="module")
+def audio_encoder(imported: Path) -> AudioEncoder:
+    return load_part(imported / "audio_encoder", AudioEncoder)
+
+
+@pytest.fixture(scope="module")
+def expected(reference_fixture: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    return reference_fixture("cavp")
 
 
 def _shrink(key: str, size: int) -> int:
@@ -55,17 +71,66 @@ def _shrink(key: str, size: int) -> int:
 
 
 @pytest.mark.parametrize("frames", [8, 32])
+@torch.no_grad()
 def test_video_features(
-    frames: int, pipeline: FoleyPipeline, reference_input: Draw, reference_fixture: Any, assert_close: Any
+    frames: int, pipeline: FoleyPipeline, reference_input: Draw, expected: dict[str, Any], assert_close: Any
 ) -> None:
-    expected = reference_fixture("cavp")
     video = reference_input(f"cavp_video_T{frames}", (1, frames, 3, 224, 224), "uniform")
     assert torch.equal(video.flatten()[:8], torch.from_numpy(expected[f"video_T{frames}_input_first8"]))
     assert_close(pipeline.encode_video(video), expected[f"video_T{frames}_norm"], 1e-5)
-    if frames == 8:
-        with torch.no_grad():
-            raw = pipeline.video_encoder(video, normalize=False)
-        assert_close(raw, expected["video_T8_raw"], 1e-4)
+    raw = pipeline.video_encoder(video, normalize=False)
+    assert_close(raw, expected[f"video_T{frames}_raw"], 1e-4)
+    with pytest.raises(ValueError, match="must be one clip's"):
+        pool_clip(raw)
+
+
+@torch.no_grad()
+def test_a_pooled_clip_of_video(
+    pipeline: FoleyPipeline, reference_input: Draw, expected: dict[str, Any], assert_close: Any
+) -> None:
+    video = reference_input("cavp_video_T16", (1, 16, 3, 224, 224), "uniform")
+    raw = pipeline.video_encoder(video, normalize=False)
+    assert_close(raw, expected["video_T16_raw"], 1e-4)
+    assert_close(raw.amax(dim=1), expected["video_T16_pool_raw"], 1e-4)
+    assert_close(pool_clip(raw), expected["video_T16_pool_norm"], 1e-5)
+    assert_close(pool_clip(raw), expected["forward_video"], 1e-5)
+
+
+@pytest.mark.parametrize("frames", [256, 512])
+@torch.no_grad()
+def test_features_of_spectrograms(
+    frames: int,
+    audio_encoder: AudioEncoder,
+    reference_input: Draw,
+    expected: dict[str, Any],
+    assert_close: Any,
+) -> None:
+    mel = reference_input(f"cavp_spec_{frames}", (1, 128, frames), "uniform")
+    raw = audio_encoder(mel)
+    assert_close(raw, expected[f"spec_{frames}_raw"], 1e-4)
+    assert_close(audio_encoder(mel, normalize=True), expected[f"spec_{frames}_norm"], 1e-5)
+    if frames == 256:
+        assert_close(pool_clip(raw), expected["spec_256_pool_norm"], 1e-5)
+        assert_close(pool_clip(raw), expected["forward_spec"], 1e-5)
+
+
+@torch.no_grad()
+def test_the_halves_of_a_window_are_pooled_clip_by_clip(
+    audio_encoder: AudioEncoder, reference_input: Draw, expected: dict[str, Any], assert_close: Any
+) -> None:
+    """Of 32 frames the reference makes two maxima; the maxima are right, its norm across the two is not."""
+    raw = audio_encoder(reference_input("cavp_spec_512", (1, 128, 512), "uniform"))
+    for half in (0, 1):
+        maxima = torch.from_numpy(expected["spec_512_pool_raw"][..., half])
+        clip = pool_clip(raw[:, 16 * half : 16 * (half + 1)])
+        assert_close(clip, torch.nn.functional.normalize(maxima, dim=-1).numpy(), 1e-5)
+
+
+def test_the_temperature_of_the_training(
+    audio_encoder: AudioEncoder, expected: dict[str, Any], assert_close: Any
+) -> None:
+    assert_close(audio_encoder.logit_scale, expected["logit_scale"], 1e-6)
+    assert_close(audio_encoder.logit_scale.exp(), expected["logit_scale_exp"], 1e-6)
 
 
 @pytest.mark.parametrize("frames", [32, 33, 40])

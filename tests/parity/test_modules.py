@@ -4,10 +4,8 @@ The checkpoints are stand-ins, filled with the reference's deterministic numbers
 not the released weights. ``make parity`` runs it; it needs about 8 GB of disk and 9 GB of memory.
 """
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,57 +13,23 @@ import torch
 
 from cinefoley.cli.main import main
 from cinefoley.media.audio import read_audio
+from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.classifier import AlignmentClassifier
+from cinefoley.models.clip_pooling import pool_clip
 from cinefoley.models.folder import load_part
+from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
 
 pytestmark = pytest.mark.slow
 
 Draw = Callable[..., torch.Tensor]
 
-_FILES = {
-    "cavp": "cavp",
-    "ldm": "ldm",
-    "guidance-classifier": "double_guidance_classifier",
-    "alignment": "eval_classifier",
-}
 _TIMES = {"1": 1.0, "500": 500.0, "999": 999.0, "459p04": 459.04}
-
-
-@pytest.fixture(scope="module")
-def model_folder(
-    tmp_path_factory: pytest.TempPathFactory,
-    empty_state: Callable[[str], dict[str, torch.Tensor]],
-    reference_weights: ModuleType,
-) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("full")
-    arguments = ["models", "import"]
-    for option, name in _FILES.items():
-        state = empty_state(name)
-        reference_weights.fill_(state)
-        torch.save({"state_dict": state, "epoch": 1, "global_step": 2}, folder / f"{name}.ckpt")
-        del state
-        arguments += [f"--{option}", str(folder / f"{name}.ckpt")]
-    assert main([*arguments, str(folder / "model")]) == 0
-    for name in _FILES.values():
-        (folder / f"{name}.ckpt").unlink()
-    yield folder / "model"
-    shutil.rmtree(folder)  # pytest would keep these 4 GB for three runs
 
 
 @pytest.fixture(scope="module")
 def pipeline(model_folder: Path) -> FoleyPipeline:
     return FoleyPipeline.from_pretrained(model_folder)
-
-
-@pytest.fixture(scope="module")
-def features(reference_input: Draw) -> torch.Tensor:
-    return reference_input("video_feat_32", (1, 32, 512), has_unit_norm=True)
-
-
-@pytest.fixture(scope="module")
-def noise(reference_input: Draw) -> torch.Tensor:
-    return reference_input("x_T", (1, 4, 16, 64))
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +51,23 @@ def test_a_film_gets_a_sound_of_its_length(
     assert sample_rate == 16000
     assert waveform.shape[-1] == 48000
     assert float(waveform.std()) > 0
+
+
+@torch.no_grad()
+def test_pooled_clips_of_both_towers(
+    model_folder: Path,
+    reference_input: Draw,
+    reference_fixture: Callable[[str], dict[str, Any]],
+    assert_close: Any,
+) -> None:
+    cavp = reference_fixture("cavp")
+    video_encoder = load_part(model_folder / "video_encoder", VideoEncoder)
+    audio_encoder = load_part(model_folder / "audio_encoder", AudioEncoder)
+    video = reference_input("cavp_video_T16", (1, 16, 3, 224, 224), "uniform")
+    mel = reference_input("cavp_spec_256", (1, 128, 256), "uniform")
+    film, sound = pool_clip(video_encoder(video, normalize=False)), pool_clip(audio_encoder(mel))
+    assert_close(film, cavp["forward_video"], 1e-5)
+    assert_close(sound, cavp["forward_spec"], 1e-5)
 
 
 @torch.no_grad()

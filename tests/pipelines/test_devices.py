@@ -42,10 +42,20 @@ def test_a_device_that_does_not_exist_is_refused(name: str) -> None:
 def test_the_precision_asked_for_is_taken() -> None:
     cpu = torch.device("cpu")
 
-    assert choose_dtype(cpu) == torch.float32
+    assert choose_dtype(cpu, "fp32") == torch.float32
     assert choose_dtype(cpu, "bf16") == torch.bfloat16
     assert choose_dtype(torch.device("cuda"), "fp32") == torch.float32
     assert choose_dtype(torch.device("cuda")) == torch.float16
+
+
+@pytest.mark.parametrize(("is_native", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_cpu_computes_in_bf16_where_it_is_native(
+    is_native: bool, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, question, lambda: is_native, raising=False)
+
+    assert choose_dtype(torch.device("cpu")) == expected
 
 
 def test_whether_bf16_is_native_is_a_plain_claim() -> None:

@@ -8,6 +8,7 @@ from diffusers import DiffusionPipeline
 
 from cinefoley.errors import CheckpointMismatchError, MissingWeightsError, VideoError
 from cinefoley.media.video import load_video, video_from_frames
+from cinefoley.models.prepacked import can_prepack
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
 
@@ -229,3 +230,26 @@ def test_waveform_follows_the_mel(pipeline: FoleyPipeline) -> None:
     assert waveform.shape == (WINDOW,)
     energy = np.add.reduceat(waveform.square().numpy(), range(0, WINDOW, 2500))
     assert energy.argmax() == 8, "the sound must lie where the mel is bright"
+
+
+@pytest.mark.skipif(not can_prepack(), reason="this processor has no packed bfloat16")
+def test_a_prepacked_pipeline_makes_the_same_and_is_not_saved(tiny_model: Path, tmp_path: Path) -> None:
+    plain, packed = (FoleyPipeline.from_pretrained(tiny_model, torch_dtype=torch.bfloat16) for _ in range(2))
+    assert packed.prepack() > 0
+    frames, noise = torch.rand(1, 10, 3, 32, 32), torch.randn(1, *plain.latent_shape)
+    features = plain.encode_video(frames)
+    assert torch.allclose(packed.encode_video(frames), features, atol=0.02)
+    expected = plain.sample(features, latents=noise, num_inference_steps=3)
+    latents = packed.sample(features, latents=noise, num_inference_steps=3)
+    assert (latents - expected).norm() / expected.norm() < 0.05
+    assert (
+        packed(frames, num_inference_steps=1).audios.shape
+        == plain(frames, num_inference_steps=1).audios.shape
+    )
+    with pytest.raises(ValueError, match="load the model again"):
+        packed.save_pretrained(tmp_path / "copy")
+
+
+def test_nothing_is_packed_in_float32(pipeline: FoleyPipeline, tmp_path: Path) -> None:
+    assert pipeline.prepack() == 0
+    pipeline.save_pretrained(tmp_path / "copy")

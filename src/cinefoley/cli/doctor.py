@@ -53,9 +53,10 @@ def _machine_lines(report: dict[str, Any]) -> Iterator[str]:
     yield _line("disk", f"{_gib(report['disk']['free_gib'])} free in {report['disk']['folder']}")
     allocator = report["allocator"]
     settings = " ".join(f"{key}={value}" for key, value in allocator["settings"].items())
-    yield _line("allocator", f"{allocator['name']}{', ' + settings if settings else ''}")
+    kept = "keeps" if allocator["keeps_freed_memory"] else "may give back"
+    yield _line("allocator", f"{allocator['name']}, {kept} freed memory{', ' + settings if settings else ''}")
     if allocator["advice"]:
-        yield _line("", f"faster on the CPU with: {allocator['advice']}")
+        yield _line("", f"every command sees to that; in Python call {allocator['advice']}")
     for name, model in report["models"].items():
         yield _line(f"model {name}", model["problem"] or f"ready, {_parameters(model)}")
     for name, extra in report["extras"].items():

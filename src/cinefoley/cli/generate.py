@@ -54,6 +54,25 @@ def generate(
     guidance_scale: Annotated[
         float, typer.Option(min=0, help="Strength of the film's influence; 1 turns guidance off.")
     ] = 4.5,
+    sampler: Annotated[
+        Literal["dpm++", "ddim", "plms"],
+        typer.Option(help="How noise becomes sound; ddim and plms need --steps that divide 1000."),
+    ] = "dpm++",
+    double_guidance: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="SCALE",
+            help="Strength of the model's guidance classifier (Diff-Foley: 50); 0 turns it off.",
+        ),
+    ] = 0.0,
+    compat: Annotated[
+        Literal["diff-foley"] | None,
+        typer.Option(
+            help="Repeat Diff-Foley's slips, for comparisons: raw features to the guidance classifier, and a "
+            "pitch 0.73 times too low."
+        ),
+    ] = None,
     start: Annotated[
         float, typer.Option(min=0, metavar="S", help="Where the sound begins, in seconds.")
     ] = 0.0,
@@ -91,6 +110,9 @@ def generate(
             seed=seed,
             num_inference_steps=steps,
             guidance_scale=guidance_scale,
+            sampler=sampler,
+            double_guidance_scale=double_guidance,
+            compat=compat,
             start=start,
             duration=duration,
             subtype=subtype,
@@ -102,7 +124,8 @@ def generate(
     choose_device(device)  # a wrong name is told before any work
     films = find_films(videos)
     check_stems_differ(films)
-    run = _Run(out, settings, _Model(model, video_encoder, device, precision), is_quiet=quiet)
+    loader = _Model(model, video_encoder, device, precision, has_double_guidance=double_guidance > 0)
+    run = _Run(out, settings, loader, is_quiet=quiet)
     code = 0
     try:
         with progress_bar(len(films), is_wanted=not quiet) as bar:
@@ -121,11 +144,20 @@ def generate(
 class _Model:
     """A model that is loaded when the first film needs it."""
 
-    def __init__(self, name: str, video_encoder: str | None, device: str, precision: "Precision") -> None:
+    def __init__(
+        self,
+        name: str,
+        video_encoder: str | None,
+        device: str,
+        precision: "Precision",
+        *,
+        has_double_guidance: bool,
+    ) -> None:
         self._name = name
         self._video_encoder = video_encoder
         self._device = device
         self._precision = precision
+        self._has_double_guidance = has_double_guidance
         self._loaded: tuple[FoleyPipeline, ModelRecord] | None = None
 
     def load(self) -> "tuple[FoleyPipeline, ModelRecord]":
@@ -152,7 +184,10 @@ class _Model:
                 pipeline.use_video_encoder(self._video_encoder)
             except ValueError as exc:
                 raise MissingWeightsError(f"{self._name}: {exc} with --video-encoder.") from exc
-        return pipeline.to(device), ModelRecord.of(self._name, folder, self._video_encoder)
+        if self._has_double_guidance:
+            pipeline.load_guidance_classifier()  # a model without one is told before any film is read
+        pipeline.to(device).prepack()
+        return pipeline, ModelRecord.of(self._name, folder, self._video_encoder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,8 +90,7 @@ def describe_bundled_models() -> dict[str, dict[str, Any]]:
 
 
 def _count_windows(duration_s: float, config: Any) -> int:
-    from cinefoley.pipelines.foley import OVERLAP_S
-    from cinefoley.pipelines.windows import plan_windows
+    from cinefoley.pipelines.windows import OVERLAP_S, plan_windows
 
     rate = config.mel.sample_rate
     total = max(1, round(duration_s * rate))

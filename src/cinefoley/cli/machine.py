@@ -4,7 +4,6 @@ import os
 import platform
 import re
 import shutil
-import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,12 +11,7 @@ from typing import Any
 
 __all__ = ["describe_machine"]
 
-# Without these, glibc gives big tensors back to the system after each call, which zeroes their pages anew.
-_MALLOC = {
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": "16000000000",
-    "MALLOC_TOP_PAD_": "300000000",
-}
+_MALLOC = ("MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
 _EXTRA = re.compile(r"""^(?P<name>[A-Za-z0-9._-]+).*;.*extra == ['"](?P<extra>[\w-]+)['"]""")
 
 
@@ -99,15 +93,23 @@ def _disk(folder: Path) -> dict[str, Any]:
 
 
 def _allocator() -> dict[str, Any]:
-    """Which allocator serves tensors on the CPU, and what to set where it gives memory back too eagerly."""
+    """Which allocator serves tensors on the CPU, and what a Python program should call."""
+    from cinefoley.pipelines.allocator import keep_freed_memory
+
     preloaded = os.environ.get("LD_PRELOAD", "")
     name = next(
         (name for name in ("jemalloc", "tcmalloc", "mimalloc") if name in preloaded), platform.libc_ver()[0]
     )
-    active = {key: os.environ[key] for key in _MALLOC if key in os.environ}
-    needs_advice = sys.platform == "linux" and name == "glibc" and set(active) != set(_MALLOC)
-    advice = " ".join(f"{key}={value}" for key, value in _MALLOC.items()) if needs_advice else None
-    return {"name": name or "the system's", "settings": active, "advice": advice}
+    is_kept = keep_freed_memory()  # as every command does when it starts
+    settings = {key: os.environ[key] for key in _MALLOC if key in os.environ}
+    needs_advice = name == "glibc" and is_kept and set(settings) != set(_MALLOC)
+    advice = "cinefoley.pipelines.allocator.keep_freed_memory()" if needs_advice else None
+    return {
+        "name": name or "the system's",
+        "keeps_freed_memory": is_kept or name in ("jemalloc", "tcmalloc", "mimalloc"),
+        "settings": settings,
+        "advice": advice,
+    }
 
 
 def _extras() -> dict[str, dict[str, Any]]:

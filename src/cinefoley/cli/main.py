@@ -15,8 +15,9 @@ from typing import Annotated
 import typer
 
 from cinefoley import __version__
-from cinefoley.cli import doctor, generate, models, stage
+from cinefoley.cli import doctor, evaluate, generate, models, stage, vary
 from cinefoley.errors import CinefoleyError, MediaWarning
+from cinefoley.pipelines.allocator import keep_freed_memory
 
 __all__ = ["app", "main"]
 
@@ -34,6 +35,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("generate")(generate.generate)
+app.command("vary")(vary.vary)
+app.command("evaluate")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(stage.app, name="stage")
@@ -89,6 +92,7 @@ def _configure(
         logging.DEBUG if debug else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     )
     _show_media_warnings(others=debug or verbose > 1)
+    keep_freed_memory()
 
 
 def _split_global_switches(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

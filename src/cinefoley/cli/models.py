@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,32 +24,45 @@ _Force = Annotated[bool, typer.Option("--force", help="Replace a model folder th
 
 @app.command("list")
 def list_models(as_json: _Json = False) -> None:
-    """List the models that --model knows by name, and whether they are here."""
+    """List the models that --model knows by name, the backbones of metrics, and whether they are here."""
     from cinefoley.cli.inspection import describe_bundled_models
+    from cinefoley.models.importing.backbones import PUBLISHED_BACKBONES, find_backbone
     from cinefoley.models.importing.published import PUBLISHED, find_pulled
 
     models: dict[str, dict[str, Any]] = {}
     for name, model in describe_bundled_models().items():
         models[name] = {"kind": "bundled", "path": model.get("path"), "problem": model["problem"]}
     for name in PUBLISHED:
-        entry = {"kind": "published", "path": None, "problem": None}
-        try:
-            entry["path"] = str(find_pulled(name))
-        except MissingWeightsError:
-            entry["problem"] = f"not here; fetch it with `cinefoley models pull {name}`"
-        except CinefoleyError as exc:
-            entry["problem"] = str(exc)
-        models[name] = entry
+        models[name] = _look_for(name, "published", partial(find_pulled, name))
+    backbones = {
+        name: _look_for(name, "backbone", partial(find_backbone, backbone))
+        for name, backbone in PUBLISHED_BACKBONES.items()
+    }
     if as_json:
-        typer.echo(json.dumps({"models": models}, indent=2))
+        typer.echo(json.dumps({"models": models, "backbones": backbones}, indent=2))
         return
-    for name, entry in models.items():
+    for name, entry in (models | backbones).items():
         typer.echo(f"{name:<14}{entry['kind']:<11}{entry['problem'] or entry['path']}")
+
+
+def _look_for(name: str, kind: str, find: Callable[[], Path]) -> dict[str, Any]:
+    try:
+        return {"kind": kind, "path": str(find()), "problem": None}
+    except MissingWeightsError:
+        problem = f"not here; fetch it with `cinefoley models pull {name}`"
+    except CinefoleyError as exc:
+        problem = str(exc)
+    return {"kind": kind, "path": None, "problem": problem}
 
 
 @app.command()
 def pull(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A published model: diff-foley.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A published model, diff-foley, or a backbone of metrics: panns, vggish."
+        ),
+    ],
     half: _Half = False,
     half_type: _HalfType = "fp16",
     keep_files: Annotated[
@@ -59,17 +73,26 @@ def pull(
 ) -> None:
     """Fetch a published model from the hub and import it; then --model NAME uses it.
 
-    diff-foley is 6.1 GB to fetch and 4.0 GB as a model folder (2.0 GB with --half), under $CINEFOLEY_HOME or
+    panns (359 MB) and vggish (289 MB) are the backbones of `cinefoley evaluate`; their files come from where
+    their authors put them, are checked against their published digests, and kept as they are.
+    diff-foley is 6.1 GB to fetch and 4.3 GB as a model folder (2.2 GB with --half), under $CINEFOLEY_HOME or
     ~/.cache/cinefoley. A fetch that was cut off goes on where it stopped. huggingface_hub's settings apply
     (HF_ENDPOINT, HF_TOKEN, HTTPS_PROXY).
     """
+    from cinefoley.models.importing.backbones import PUBLISHED_BACKBONES, pull_backbone
     from cinefoley.models.importing.published import PUBLISHED
     from cinefoley.models.importing.pull import pull_model
 
+    if name in PUBLISHED_BACKBONES:
+        if half or keep_files:
+            raise typer.BadParameter("backbones are kept as they are: without --half and --keep-files.")
+        path = pull_backbone(PUBLISHED_BACKBONES[name], overwrites=force, on_note=_note)
+        typer.echo(json.dumps({"name": name, "path": str(path)}, indent=2) if as_json else path)
+        return
     if name not in PUBLISHED:
         raise MissingWeightsError(
-            f"No published model {name!r}; known: {', '.join(PUBLISHED)}. For files of your own, use "
-            "`cinefoley models import`; for a model folder on the hub, pass its id to --model."
+            f"No published model {name!r}; known: {', '.join([*PUBLISHED, *PUBLISHED_BACKBONES])}. For files "
+            "of your own, use `cinefoley models import`; for a folder on the hub, pass its id to --model."
         )
     with _conversion_bar() as count:
         folder = pull_model(
@@ -77,7 +100,7 @@ def pull(
             dtype=_dtype(half_type) if half else None,
             overwrites=force,
             keeps_files=keep_files,
-            on_note=lambda text: typer.echo(f"note: {text}", err=True),
+            on_note=_note,
             on_bytes=count,
         )
     if as_json:
@@ -178,6 +201,10 @@ def info(
     )
     if problems:
         raise CinefoleyError(f"{folder}: {problems[0]}.")
+
+
+def _note(text: str) -> None:
+    typer.echo(f"note: {text}", err=True)
 
 
 def _lines(report: dict[str, Any]) -> Iterator[str]:

@@ -5,7 +5,13 @@ from typing import Literal
 
 from cinefoley.config.foley import FoleyConfig
 
-__all__ = ["AutoencoderConfig", "DenoiserConfig", "ModelConfig", "VideoEncoderConfig"]
+__all__ = [
+    "AudioEncoderConfig",
+    "AutoencoderConfig",
+    "DenoiserConfig",
+    "ModelConfig",
+    "VideoEncoderConfig",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +26,24 @@ class VideoEncoderConfig:
     """Frames that the first convolution of each stage's blocks spans."""
     feature_dim: int = 512
     """Width of the features."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioEncoderConfig:
+    """Cnn14 of CAVP, the sound's side of its contrastive training; the defaults are its own."""
+
+    n_mels: int = 128
+    """Bands of the mel."""
+    channels: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
+    """Channels of each block."""
+    time_pools: tuple[int, ...] = (2, 2, 2, 2, 1, 1)
+    """Steps of time that each block averages into one."""
+    band_pools: tuple[int, ...] = (2, 2, 2, 2, 2, 1)
+    """Bands that each block averages into one."""
+    feature_dim: int = 512
+    """Width of the features, that of the video encoder's."""
+    dropout: float = 0.2
+    """Share of numbers dropped after each block in training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +96,8 @@ class ModelConfig:
     """Window, frame size and mel."""
     video_encoder: VideoEncoderConfig = field(default_factory=VideoEncoderConfig)
     """The video encoder."""
+    audio_encoder: AudioEncoderConfig | None = None
+    """The spectrogram encoder; None where the video encoder was trained without one."""
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     """The mel autoencoder."""
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)

@@ -2,9 +2,16 @@
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.mel import MelConfig
-from cinefoley.config.model import AutoencoderConfig, DenoiserConfig, ModelConfig, VideoEncoderConfig
+from cinefoley.config.model import (
+    AudioEncoderConfig,
+    AutoencoderConfig,
+    DenoiserConfig,
+    ModelConfig,
+    VideoEncoderConfig,
+)
+from cinefoley.config.variations import VariationConfig
 
-__all__ = ["diff_foley", "lite"]
+__all__ = ["diff_foley", "lite", "paper_camera_movement", "paper_close_up", "paper_mixed"]
 
 
 def diff_foley() -> ModelConfig:
@@ -22,6 +29,14 @@ def diff_foley() -> ModelConfig:
         ),
         video_encoder=VideoEncoderConfig(
             width=64, blocks=(3, 4, 6, 3), temporal_kernels=(1, 1, 3, 3), feature_dim=512
+        ),
+        audio_encoder=AudioEncoderConfig(
+            n_mels=128,
+            channels=(64, 128, 256, 512, 1024, 2048),
+            time_pools=(2, 2, 2, 2, 1, 1),
+            band_pools=(2, 2, 2, 2, 2, 1),
+            feature_dim=512,
+            dropout=0.2,
         ),
         autoencoder=AutoencoderConfig(
             channels=3,
@@ -84,4 +99,34 @@ def lite() -> ModelConfig:
             prediction_type="v_prediction",
         ),
         max_frames=40,
+    )
+
+
+def paper_close_up(*, variation_proportion: float = 0.75) -> VariationConfig:
+    """The paper's main setting: close-ups alone, k = 75 %. Table 3 has 50 %, Table 4 has 50, 75 and 100 %."""
+    return VariationConfig(
+        scale_range=(0.4, 0.6),
+        variation_proportion=variation_proportion,
+        close_up_weight=1.0,
+        camera_movement_weight=0.0,
+    )
+
+
+def paper_camera_movement() -> VariationConfig:
+    """The paper's Table 3, f_cm: camera movements alone, k = 50 %."""
+    return VariationConfig(
+        scale_range=(0.4, 0.6),
+        variation_proportion=0.5,
+        close_up_weight=0.0,
+        camera_movement_weight=1.0,
+    )
+
+
+def paper_mixed() -> VariationConfig:
+    """The paper's Table 3, f_cu & f_cm 1:1, k = 66.7 %: each in a third of the clips."""
+    return VariationConfig(
+        scale_range=(0.4, 0.6),
+        variation_proportion=2 / 3,
+        close_up_weight=1.0,
+        camera_movement_weight=1.0,
     )

@@ -2,6 +2,8 @@
 
 from cinefoley.media.audio import read_audio, write_audio
 from cinefoley.media.audio_writer import AudioWriter
+from cinefoley.media.crop import Crop
+from cinefoley.media.cropping import crop_film, cropped_film_suffix
 from cinefoley.media.mux import film_suffix, picture_hash, replace_audio
 from cinefoley.media.probe import AudioInfo, MediaInfo, VideoInfo, probe
 from cinefoley.media.save import save_video
@@ -13,9 +15,12 @@ from cinefoley.media.writing import written_aside
 __all__ = [
     "AudioInfo",
     "AudioWriter",
+    "Crop",
     "MediaInfo",
     "Video",
     "VideoInfo",
+    "crop_film",
+    "cropped_film_suffix",
     "film_suffix",
     "load_video",
     "picture_duration",

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cinefoley.media.crop import Crop, CroppedPictures
 from cinefoley.media.decoding import PictureReader
 from cinefoley.media.pictures import (
     FilePictures,
@@ -67,6 +68,8 @@ def load_video(
     size: tuple[int, int] | None = None,
     start: Seconds = 0.0,
     duration: Seconds | None = None,
+    *,
+    crop: Crop | None = None,
 ) -> Video:
     """Read a film, or a section of it, at a constant frame rate.
 
@@ -83,6 +86,7 @@ def load_video(
             frame.
         start: Seconds from the first picture.
         duration: Seconds to read; None, or more than there is, reads to the end.
+        crop: Which box of the upright source frame to keep; all else is cut off before ``size`` is made.
 
     Returns:
         The clip: ``duration * fps`` frames, rounded, at least one.
@@ -102,7 +106,10 @@ def load_video(
     """
     section = Section.of(start, duration)
     with PictureReader(path, start=section.start) as reader:
-        return _collect(FilePictures(reader), as_rate(fps), size, section, Path(path), reader.count_skipped)
+        source: PictureSource = FilePictures(reader)
+        if crop is not None:
+            source = CroppedPictures(source, crop)
+        return _collect(source, as_rate(fps), size, section, Path(path), reader.count_skipped)
 
 
 def video_from_frames(frames: Tensor, fps: Seconds) -> Video:

@@ -7,6 +7,7 @@ from itertools import tee
 
 from torch import Tensor
 
+from cinefoley.media.crop import Crop, CroppedPictures
 from cinefoley.media.decoding import PictureReader
 from cinefoley.media.pictures import FilePictures, PictureSource, check_reached, same_size, stack_frames
 from cinefoley.media.pixels import Pixels
@@ -25,6 +26,7 @@ def stream_windows(
     size: tuple[int, int] | None = None,
     start: Seconds = 0.0,
     duration: Seconds | None = None,
+    crop: Crop | None = None,
 ) -> Iterator[Tensor]:
     """Yield windows of a film one after the other, from a single decode, however long the film.
 
@@ -41,6 +43,7 @@ def stream_windows(
         size: Height and width to squash to; None keeps the upright frame.
         start: Where the section begins, in seconds from the first picture.
         duration: Seconds of the section; None reaches to the end.
+        crop: Which box of the upright source frame to keep; all else is cut off before ``size`` is made.
 
     Yields:
         ``(T, 3, H, W)`` uint8 for each window, in the order of ``starts``.
@@ -59,7 +62,10 @@ def stream_windows(
     def windows() -> Iterator[Tensor]:
         first = begins[0] if begins else section.start
         with PictureReader(path, start=first) as reader:
-            yield from _assemble(FilePictures(reader), begins, frames_per_window, rate, size, section)
+            source: PictureSource = FilePictures(reader)
+            if crop is not None:
+                source = CroppedPictures(source, crop)
+            yield from _assemble(source, begins, frames_per_window, rate, size, section)
 
     return windows()
 

@@ -1,1 +1,48 @@
-"""How generated sound is judged."""
+"""How generated sound is judged.
+
+The functions need torch alone; the accumulators need torchmetrics (``pip install cinefoley[eval]``), so they
+and the backbones are loaded when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from cinefoley.metrics.functional.divergence import kl_divergence
+from cinefoley.metrics.functional.frechet import frechet_distance
+from cinefoley.metrics.functional.inception import inception_score
+from cinefoley.metrics.functional.kernel import kernel_inception_distance
+
+if TYPE_CHECKING:
+    from cinefoley.metrics.accumulators import (
+        FrechetDistance,
+        InceptionScore,
+        KernelInceptionDistance,
+        KLDivergence,
+    )
+    from cinefoley.metrics.backbones.loading import load_backbone
+
+__all__ = [
+    "FrechetDistance",
+    "InceptionScore",
+    "KLDivergence",
+    "KernelInceptionDistance",
+    "frechet_distance",
+    "inception_score",
+    "kernel_inception_distance",
+    "kl_divergence",
+    "load_backbone",
+]
+
+_HOMES = {
+    "FrechetDistance": "cinefoley.metrics.accumulators",
+    "InceptionScore": "cinefoley.metrics.accumulators",
+    "KLDivergence": "cinefoley.metrics.accumulators",
+    "KernelInceptionDistance": "cinefoley.metrics.accumulators",
+    "load_backbone": "cinefoley.metrics.backbones.loading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cinefoley.metrics' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

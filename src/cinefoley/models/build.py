@@ -2,11 +2,19 @@
 
 from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
 
-from cinefoley.config.model import AutoencoderConfig, DenoiserConfig, ModelConfig, VideoEncoderConfig
+from cinefoley.config.model import (
+    AudioEncoderConfig,
+    AutoencoderConfig,
+    DenoiserConfig,
+    ModelConfig,
+    VideoEncoderConfig,
+)
+from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.video_encoder import VideoEncoder
 
 __all__ = [
+    "build_audio_encoder",
     "build_autoencoder",
     "build_conditioner",
     "build_denoiser",
@@ -22,6 +30,18 @@ def build_video_encoder(config: VideoEncoderConfig) -> VideoEncoder:
         blocks=config.blocks,
         temporal_kernels=config.temporal_kernels,
         feature_dim=config.feature_dim,
+    )
+
+
+def build_audio_encoder(config: AudioEncoderConfig) -> AudioEncoder:
+    """The spectrogram encoder, with random weights."""
+    return AudioEncoder(
+        n_mels=config.n_mels,
+        channels=config.channels,
+        time_pools=config.time_pools,
+        band_pools=config.band_pools,
+        feature_dim=config.feature_dim,
+        dropout=config.dropout,
     )
 
 

@@ -63,6 +63,12 @@ class VideoEncoder(ModelMixin, ConfigMixin):
         features = self.projection(pooled).unflatten(0, (batch, frames))
         return F.normalize(features, dim=-1) if normalize else features
 
+    def fuse_norms(self) -> None:
+        """Fold every batch norm into its convolution, in place: for inference only, and not to be saved."""
+        for module in self.modules():
+            if isinstance(module, _ConvNorm):
+                module.fuse()
+
 
 class _SlowOnly(nn.Module):
     """ResNet on frames ``(B*T, C, H, W)``; only blocks with a temporal kernel mix frames."""
@@ -86,7 +92,7 @@ class _SlowOnly(nn.Module):
         self.out_channels = channels
 
     def forward(self, frames: Tensor, count: int) -> Tensor:
-        hidden = self.maxpool(F.relu(self.conv1(frames, count)))
+        hidden = self.maxpool(F.relu(self.conv1(frames, count), inplace=True))
         for name in self.stages:
             stage = self.get_submodule(name)
             assert isinstance(stage, nn.ModuleList)
@@ -107,17 +113,17 @@ class _Bottleneck(nn.Module):
 
     def forward(self, frames: Tensor, count: int) -> Tensor:
         shortcut = frames if self.downsample is None else self.downsample(frames, count)
-        hidden = F.relu(self.conv1(frames, count))
-        hidden = F.relu(self.conv2(hidden, count))
-        return F.relu(self.conv3(hidden, count) + shortcut)
+        hidden = F.relu(self.conv1(frames, count), inplace=True)
+        hidden = F.relu(self.conv2(hidden, count), inplace=True)
+        return F.relu(self.conv3(hidden, count).add_(shortcut), inplace=True)
 
 
 class _ConvNorm(nn.Module):
     """Convolution over frames and batch norm.
 
     The weight keeps Conv3d's shape ``(out, in, time, height, width)``, so that CAVP's tensors load as they
-    are, but
-    runs in 2-D: no kernel here spans both time and space, and 2-D convolutions are the better optimised ones.
+    are, but runs in 2-D: no kernel here spans both time and space, and 2-D convolutions are the better
+    optimised ones.
     """
 
     def __init__(self, channels: int, out: int, *, kernel: tuple[int, int], stride: int = 1) -> None:
@@ -125,20 +131,63 @@ class _ConvNorm(nn.Module):
         time, space = kernel
         if time not in (1, 3) or (time == 3 and space != 1):
             raise ValueError(f"kernel must be (1, space) or (3, 1), got {kernel}")
-        self.conv = nn.Conv3d(channels, out, (time, space, space), bias=False)
+        self.conv: nn.Module = nn.Conv3d(channels, out, (time, space, space), bias=False)
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
-        self.bn = nn.BatchNorm2d(out)
+        self.bn: nn.Module = nn.BatchNorm2d(out)
         self._stride = stride
+        self._spans_time = time == 3
 
     def forward(self, frames: Tensor, count: int) -> Tensor:
-        weight = self.conv.weight
-        if weight.shape[2] == 3:  # past, present and future side by side, then a 1x1 convolution
-            clip = frames.unflatten(0, (-1, count))
-            past = F.pad(clip[:, :-1], (0, 0) * 3 + (1, 0))
-            future = F.pad(clip[:, 1:], (0, 0) * 3 + (0, 1))
-            frames = torch.cat([past, clip, future], dim=2).flatten(0, 1)
-            frames = frames.contiguous(memory_format=torch.channels_last)
-            kernel = weight.permute(0, 2, 1, 3, 4).reshape(len(weight), -1, 1, 1)
+        if isinstance(self.conv, nn.Conv3d):
+            kernel = _flatten_kernel(self.conv.weight)
+            maps = F.conv2d(frames, kernel, stride=self._stride, padding=kernel.shape[-1] // 2)
         else:
-            kernel = weight.squeeze(2)
-        return self.bn(F.conv2d(frames, kernel, stride=self._stride, padding=kernel.shape[-1] // 2))
+            maps = self.conv(frames)
+        return self.bn(_sum_over_time(maps, count) if self._spans_time else maps)
+
+    def fuse(self) -> None:
+        """Fold the norm, as it is in evaluation, into a 2-D convolution with a bias."""
+        if not (isinstance(self.conv, nn.Conv3d) and isinstance(self.bn, nn.BatchNorm2d)):
+            return
+        conv, norm = self.conv, self.bn
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight.double() * (norm.running_var.double() + norm.eps).rsqrt()
+        bias = norm.bias.double() - norm.running_mean.double() * scale
+        kernel = _flatten_kernel(conv.weight.double() * scale.view(-1, 1, 1, 1, 1))
+        if self._spans_time:  # the bias comes in once, with the present frame
+            bias = torch.cat([torch.zeros_like(bias), bias, torch.zeros_like(bias)])
+        fused = nn.Conv2d(
+            kernel.shape[1],
+            kernel.shape[0],
+            kernel.shape[-1],
+            self._stride,
+            kernel.shape[-1] // 2,
+            device="meta",
+        ).to_empty(device=conv.weight.device)
+        fused.weight.data = kernel.to(conv.weight.dtype).contiguous(memory_format=torch.channels_last)
+        fused.bias = nn.Parameter(bias.to(conv.weight.dtype))
+        self.conv, self.bn = fused.requires_grad_(False), nn.Identity()
+
+
+def _flatten_kernel(weight: Tensor) -> Tensor:
+    """Conv3d's weight for 2-D: the taps in time, if there are three, as outputs ``(3 * out, in, 1, 1)``."""
+    return weight.movedim(2, 0).flatten(0, 1)
+
+
+def _sum_over_time(maps: Tensor, count: int) -> Tensor:
+    """What each frame takes from the one before it, from itself and from the one after it.
+
+    Convolving first and shifting the few outputs moves far less memory than gathering three frames' inputs,
+    of which there are four times as many.
+
+    Args:
+        maps: ``(B*T, 3 * C, H, W)``, the three parts one after the other.
+        count: T.
+    """
+    clip = maps.permute(0, 2, 3, 1).unflatten(0, (-1, count))  # channels last, so that slices stay dense
+    past, present, future = clip.chunk(3, dim=-1)
+    total = present.clone(memory_format=torch.contiguous_format)
+    total[:, 1:] += past[:, :-1]
+    total[:, :-1] += future[:, 1:]
+    return total.flatten(0, 1).permute(0, 3, 1, 2)

@@ -53,9 +53,9 @@ def visible_devices() -> list[str]:
 def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.dtype:
     """Choose the networks' arithmetic for a device.
 
-    ``auto`` means float16 on CUDA and float32 elsewhere. On the CPU, bfloat16 pays only where the processor
-    computes in it natively (:func:`has_native_bf16`), and not for every model; until that is measured, it is
-    asked for by name.
+    ``auto`` means float16 on CUDA, bfloat16 on processors that compute in it natively
+    (:func:`has_native_bf16`; ``benchmarks/pipelines/full_size.py`` measures what it gives and costs), and
+    float32 elsewhere.
 
     Args:
         device: Where the model runs.
@@ -63,7 +63,9 @@ def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.d
     """
     if precision != "auto":
         return _DTYPES[precision]
-    return torch.float16 if device.type == "cuda" else torch.float32
+    if device.type == "cuda":
+        return torch.float16
+    return torch.bfloat16 if device.type == "cpu" and has_native_bf16() else torch.float32
 
 
 def has_native_bf16() -> bool:

@@ -19,6 +19,7 @@ from cinefoley.errors import AudioError, MediaError, MediaWarning, OutputError, 
 from cinefoley.media.audio_writer import AudioWriter, Subtype
 from cinefoley.media.mux import film_suffix, replace_audio
 from cinefoley.media.writing import written_aside
+from cinefoley.pipelines.settings import SamplingSettings
 from cinefoley.pipelines.sidecar import (
     ModelRecord,
     TakeFiles,
@@ -38,17 +39,13 @@ _FALLBACK_SUFFIX = ".mkv"  # takes every picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationSettings:
-    """What to make of each film."""
+class GenerationSettings(SamplingSettings):
+    """What to make of each film, and how it is sampled."""
 
     num_takes: int = 1
     """Takes per film."""
     seed: int = 0
     """The same seed makes the same takes."""
-    num_inference_steps: int = 25
-    """Denoiser calls per window."""
-    guidance_scale: float = 4.5
-    """Strength of the film's influence; 1 is the bare conditional model."""
     start: float = 0.0
     """Where the section begins, in seconds from the first picture."""
     duration: float | None = None
@@ -61,10 +58,9 @@ class GenerationSettings:
     """Whether to make takes again that are already there."""
 
     def __post_init__(self) -> None:
-        if min(self.num_takes, self.num_inference_steps) < 1 or self.seed < 0:
-            raise ValueError(f"takes and steps must be at least 1 and the seed at least 0: {self}")
-        if not (math.isfinite(self.guidance_scale) and self.guidance_scale >= 0):
-            raise ValueError(f"guidance_scale must be 0 or more, got {self.guidance_scale}")
+        SamplingSettings.__post_init__(self)  # not super(): slots make another class of this one
+        if self.num_takes < 1 or self.seed < 0:
+            raise ValueError(f"takes must be at least 1 and the seed at least 0: {self}")
         if not (math.isfinite(self.start) and self.start >= 0):
             raise ValueError(f"start must be 0 s or more, got {self.start}")
         if self.duration is not None and not (math.isfinite(self.duration) and self.duration > 0):
@@ -129,7 +125,7 @@ def generate_files(
         video: The film.
         out_dir: Is made if missing.
         settings: What to make; the defaults if None.
-        on_step: Called with finished and total denoiser steps; may raise to stop.
+        on_step: Called with finished and total denoiser calls; may raise to stop.
         model: Goes into the sidecar.
 
     Returns:
@@ -137,6 +133,7 @@ def generate_files(
 
     Raises:
         MediaError: If the film cannot be used.
+        MissingWeightsError: If double guidance is asked for and the model has no guidance classifier.
         OutputError: If ``out_dir`` cannot be written or the disk is full.
 
     Warns:
@@ -241,12 +238,11 @@ def _stream_sound(
             video,
             num_takes=max(take.take for take in takes),
             seed=settings.seed,
-            num_inference_steps=settings.num_inference_steps,
-            guidance_scale=settings.guidance_scale,
             start=settings.start,
             duration=settings.duration,
             on_step=on_step,
             timings_s=timings,
+            **settings.options(),
         )
         for block in blocks:
             for take, sound in zip(takes, sounds, strict=True):

@@ -1,12 +1,12 @@
 """FoleyPipeline: a film in, takes of its sound out."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline, DPMSolverMultistepScheduler, UNet2DConditionModel
@@ -14,25 +14,26 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.errors import VideoError
-from cinefoley.media.timing import picture_duration
-from cinefoley.media.video import Video, video_from_frames
-from cinefoley.media.windows import sample_windows, stream_windows
+from cinefoley.errors import MissingWeightsError
+from cinefoley.media.video import Video
+from cinefoley.media.windows import sample_windows
+from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.conditioner import Conditioner
+from cinefoley.models.prepacked import can_prepack, prepack
 from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.pipelines.denoiser import Denoise, GuidedDenoiser, predict_with
+from cinefoley.pipelines.film import VideoInput, check_frames, plan_film, window_pictures
+from cinefoley.pipelines.guidance import DoubleGuidance, load_guidance_classifier
 from cinefoley.pipelines.loading import load_components, load_video_encoder, resolve_model
 from cinefoley.pipelines.output import FoleyBlock, FoleyOutput
-from cinefoley.pipelines.sampling import draw_noise, set_exact_timesteps
-from cinefoley.pipelines.windows import CrossFader, WindowPlan, plan_windows
+from cinefoley.pipelines.sampling import Scheduler, denoise_latents, draw_noise, make_scheduler
+from cinefoley.pipelines.settings import SamplingOptions, SamplingSettings
+from cinefoley.pipelines.windows import CrossFader, WindowPlan
 from cinefoley.spectral.inverse import invert_mel
+from cinefoley.spectral.magnitude import Compat
 
-__all__ = ["OVERLAP_S", "FoleyPipeline"]
+__all__ = ["FoleyPipeline"]
 
-VideoInput = str | os.PathLike[str] | Video | Tensor
-"""A file, a clip in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's rate."""
-
-OVERLAP_S = 1.0
-"""Least overlap of a long film's windows, and length of their cross-fades, in seconds."""
 _MAX_BATCH = 16  # takes per denoiser call (twice that with guidance), which bounds memory
 
 
@@ -40,16 +41,17 @@ class FoleyPipeline(DiffusionPipeline):
     """Generates the sound of a silent film.
 
     Source: Diff-Foley (Luo et al., NeurIPS 2023), second stage; the video encoder is CAVP, or the student
-        that the
-    paper distils from it.
+    that the paper distils from it.
 
     Args:
         video_encoder: The encoder the generator was trained with (the teacher).
         conditioner: Features to context.
         unet: The denoiser.
         vae: The mel autoencoder.
-        scheduler: DPM-Solver++ with the model's noise schedule.
+        scheduler: The model's noise schedule and prediction type; ``sample`` builds each sampler of it.
         video_encoder_student: Used instead of ``video_encoder`` where present.
+        guidance_classifier: Steers double guidance; if None, it is loaded from the model's folder when it is
+            first asked for.
         foley_config: Window, frame size and mel; Diff-Foley's if None.
 
     Example:
@@ -59,7 +61,7 @@ class FoleyPipeline(DiffusionPipeline):
         (torch.Size([4, 128000]), 16000)
     """
 
-    _optional_components = ("video_encoder_student",)
+    _optional_components = ("video_encoder_student", "guidance_classifier")
     model_cpu_offload_seq = "video_encoder->conditioner->unet->vae"
 
     def __init__(
@@ -70,6 +72,7 @@ class FoleyPipeline(DiffusionPipeline):
         vae: AutoencoderKL,
         scheduler: DPMSolverMultistepScheduler,
         video_encoder_student: VideoEncoder | None = None,
+        guidance_classifier: AlignmentClassifier | None = None,
         foley_config: FoleyConfig | None = None,
     ) -> None:
         super().__init__()
@@ -80,9 +83,12 @@ class FoleyPipeline(DiffusionPipeline):
             vae=vae,
             scheduler=scheduler,
             video_encoder_student=video_encoder_student,
+            guidance_classifier=guidance_classifier,
         )
         self.foley_config = foley_config or FoleyConfig()
         self._is_student_used = video_encoder_student is not None
+        self._is_prepacked = False
+        self._folder: Path | None = None
 
     # -- folders ---------------------------------------------------------------------------------
 
@@ -112,14 +118,49 @@ class FoleyPipeline(DiffusionPipeline):
         name = pretrained_model_name_or_path
         folder = resolve_model(name if isinstance(name, str) else Path(name), **hub_options)
         pipeline = cls(**load_components(folder, dtype=torch_dtype))
+        pipeline._folder = folder
         if video_encoder is not None:
             pipeline.use_video_encoder(video_encoder)
         return pipeline
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> None:
-        """Write a model folder: what diffusers writes, and ``foley_config.json`` beside it."""
+        """Write a model folder: what diffusers writes, and ``foley_config.json`` beside it.
+
+        Parts that lie in the folder it came from and that the pipeline does not know, such as the classifier
+        of the evaluation, are copied.
+
+        Raises:
+            ValueError: After :meth:`prepack`.
+        """
+        if self._is_prepacked:
+            raise ValueError("a prepacked pipeline cannot be saved; load the model again and save that")
+        if self._folder is not None and (self._folder / "guidance_classifier").is_dir():
+            self.load_guidance_classifier()  # the index tells of loaded parts only
         super().save_pretrained(save_directory, **kwargs)
         self.foley_config.save(Path(save_directory))
+        for part in self._folder.iterdir() if self._folder is not None else ():
+            target = Path(save_directory) / part.name
+            if (part / "config.json").is_file() and not target.exists():
+                shutil.copytree(part, target)
+
+    def prepack(self) -> int:
+        """Lay the networks out for this processor, once, in place: faster, and for inference on the CPU only.
+
+        Batch norms are folded into their convolutions, and bfloat16 weights packed for the matrix units, as
+        :func:`cinefoley.models.prepacked.prepack` says. The command line does it; call it once after loading
+        with ``torch_dtype=torch.bfloat16``.
+
+        Returns:
+            The number of layers packed; 0 (and nothing done) on other devices, with other types, or where
+            the processor has no bfloat16.
+        """
+        if self.device.type != "cpu" or self.unet.dtype != torch.bfloat16 or not can_prepack():
+            return 0
+        encoder = self.video_encoder_student if self._is_student_used else self.video_encoder
+        encoder.fuse_norms()
+        self._is_prepacked = True
+        # layers that run once a window stay: packed ones have no parameters to tell a part's type by
+        return sum(prepack(part) for part in (encoder.backbone, self.unet, self.vae))
 
     def use_video_encoder(self, choice: str | os.PathLike[str]) -> None:
         """Choose who watches: ``"teacher"``, ``"student"``, or a folder with another encoder.
@@ -135,6 +176,24 @@ class FoleyPipeline(DiffusionPipeline):
             encoder = load_video_encoder(Path(choice), dtype=dtype).to(self.device)
             self.register_modules(video_encoder_student=encoder)
         self._is_student_used = choice != "teacher"
+
+    def load_guidance_classifier(self) -> AlignmentClassifier:
+        """The classifier of double guidance, in float32; read from the model's folder at the first call.
+
+        Raises:
+            MissingWeightsError: If the model has none.
+            WeightsError: If it is damaged or does not fit the model.
+        """
+        if self.guidance_classifier is None:
+            if self._folder is None:
+                raise MissingWeightsError(
+                    "This pipeline was made without a guidance_classifier, which double guidance needs. Give "
+                    "it one, or load a model folder that has one with FoleyPipeline.from_pretrained."
+                )
+            classifier = load_guidance_classifier(self._folder, self.unet, self.conditioner)
+            self.register_modules(guidance_classifier=classifier.to(self.unet.device))
+        loaded: AlignmentClassifier = self.guidance_classifier
+        return loaded
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -169,7 +228,7 @@ class FoleyPipeline(DiffusionPipeline):
             frames = next(iter(windows))[None].float() / 255
         else:
             frames = video
-        _check_frames(frames)
+        check_frames(frames)
         encoder = self.video_encoder_student if self._is_student_used else self.video_encoder
         if tuple(frames.shape[-2:]) != config.frame_size:
             flat = frames.flatten(0, 1).float()
@@ -197,54 +256,48 @@ class FoleyPipeline(DiffusionPipeline):
         *,
         latents: Tensor | None = None,
         generator: torch.Generator | None = None,
-        num_inference_steps: int = 25,
-        guidance_scale: float = 4.5,
         on_step: Callable[[int], None] | None = None,
+        **sampling: Unpack[SamplingOptions],
     ) -> Tensor:
         """Denoise one window per row.
 
-        Source: DPM-Solver++ (2M) on Diff-Foley's grid; guidance is the paper's Eq. 4,
-        ``eps = w eps(c) + (1 - w) eps(null)``, both halves in one call.
+        Source: Diff-Foley's samplers on its grids; classifier-free guidance is the paper's Eq. 4,
+        ``eps = w eps(c) + (1 - w) eps(null)``, both halves in one call; double guidance adds
+        ``- scale * sigma_t * grad_x log p(x, t, c)`` of the guidance classifier.
+        Reading: the classifier gets the window's features, embedded as in its training, at every
+        ``guidance_scale``. With ``compat`` it gets all that are given, and raw, as in the reference's
+        sampler.
 
         Args:
             video_features: ``(B, T, D)``.
             latents: Initial noise ``(B, C, h, w)``; drawn from ``generator`` on the CPU if None.
             generator: Source of the noise; only used where ``latents`` is None.
-            num_inference_steps: At least 1.
-            guidance_scale: ``w``; 1 leaves the unconditional half out.
-            on_step: Called with the number of finished steps.
+            on_step: Called with the number of finished denoiser calls.
+            sampling: Fields of :class:`SamplingSettings` by name: ``num_inference_steps`` (25),
+                ``guidance_scale`` (4.5), ``sampler`` ("dpm++"), ``double_guidance_scale`` (0) and ``compat``.
 
         Returns:
             Latents ``(B, C, h, w)``, float32.
 
         Raises:
-            ValueError: If shapes do not fit each other or a number is out of range.
+            ValueError: If shapes do not fit each other, a number is out of range, or a choice would be
+                ignored.
+            MissingWeightsError: If double guidance is asked for and the model has no guidance classifier.
         """
+        settings = SamplingSettings(**sampling)
         shape = (len(video_features), *self.latent_shape)
         if latents is None:
             latents = torch.randn(shape, generator=generator)
         if tuple(latents.shape) != shape:
             raise ValueError(f"latents must be {shape} for these features, got {tuple(latents.shape)}")
-        if not guidance_scale >= 0:
-            raise ValueError(f"guidance_scale must be 0 or more, got {guidance_scale}")
-        set_exact_timesteps(self.scheduler, num_inference_steps)
-        weight = next(self.unet.parameters())
-        latents = latents.to(weight.device, torch.float32)
-        context = self.embed(video_features).to(weight.dtype)
-        is_guided = guidance_scale != 1
-        if is_guided:
-            context = torch.cat([self._null_context(video_features).to(weight.dtype), context])
-        for done, timestep in enumerate(self.scheduler.timesteps, start=1):
-            network_input = torch.cat([latents, latents]) if is_guided else latents
-            network_input = network_input.to(weight.dtype).contiguous(memory_format=torch.channels_last)
-            prediction = self.unet(network_input, timestep.to(weight.device), context).sample.float()
-            if is_guided:
-                unconditional, conditional = prediction.chunk(2)
-                prediction = unconditional + guidance_scale * (conditional - unconditional)
-            latents = self.scheduler.step(prediction, timestep, latents).prev_sample
-            if on_step is not None:
-                on_step(done)
-        return latents
+        scheduler = make_scheduler(self.scheduler.config, settings.sampler, settings.num_inference_steps)
+        return denoise_latents(
+            latents.to(self.unet.device, torch.float32),
+            self._denoiser(video_features, scheduler, settings),
+            scheduler,
+            prediction_type=self.scheduler.config.prediction_type,
+            on_step=on_step,
+        )
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
@@ -254,13 +307,14 @@ class FoleyPipeline(DiffusionPipeline):
         return self.vae.decode(scaled).sample[:, 0].float()
 
     @torch.no_grad()
-    def vocode(self, mel: Tensor, *, seed: int = 0) -> Tensor:
+    def vocode(self, mel: Tensor, *, seed: int = 0, compat: Compat | None = None) -> Tensor:
         """Mels ``(B, n_mels, frames)`` to waveforms ``(B, N)``, N = frames times the hop length.
 
-        ``seed`` draws the phases that the iteration starts from.
+        ``seed`` draws the phases that the iteration starts from; ``compat="diff-foley"`` repeats the
+        reference's pitch, 0.73 times too low.
         """
         generator = torch.Generator().manual_seed(seed)
-        return invert_mel(mel.float(), config=self.foley_config.mel, generator=generator)
+        return invert_mel(mel.float(), config=self.foley_config.mel, generator=generator, compat=compat)
 
     # -- all together ----------------------------------------------------------------------------
 
@@ -271,11 +325,10 @@ class FoleyPipeline(DiffusionPipeline):
         num_takes: int = 1,
         seed: int | None = None,
         generator: torch.Generator | None = None,
-        num_inference_steps: int = 25,
-        guidance_scale: float = 4.5,
         start: float = 0.0,
         duration: float | None = None,
         on_step: Callable[[int, int], None] | None = None,
+        **sampling: Unpack[SamplingOptions],
     ) -> FoleyOutput:
         """Generate takes for a film, or a section of it.
 
@@ -285,18 +338,20 @@ class FoleyPipeline(DiffusionPipeline):
                 are.
             seed: Makes the same takes again; drawn from ``generator``, or 0, if None.
             generator: Alternative to ``seed``.
-            num_inference_steps: Denoiser calls per window.
-            guidance_scale: Strength of the film's influence.
             start: Where the section begins, in seconds.
             duration: Seconds of the section; None reaches to the end.
-            on_step: Called with finished and total denoiser steps.
+            on_step: Called with finished and total denoiser calls.
+            sampling: As in :meth:`sample`. With ``compat="diff-foley"`` everything also sounds 0.73 times too
+                low, as it does there.
 
         Returns:
             The takes, exactly as long as the picture.
 
         Raises:
             MediaError: If the file cannot be read.
-            ValueError: If a number is out of range, or both ``seed`` and ``generator`` are given.
+            ValueError: If a number is out of range, a choice would be ignored, or both ``seed`` and
+                ``generator`` are given.
+            MissingWeightsError: If double guidance is asked for and the model has no guidance classifier.
         """
         seed = _choose_seed(seed, generator)
         timings: dict[str, float] = {}
@@ -305,12 +360,11 @@ class FoleyPipeline(DiffusionPipeline):
                 video,
                 num_takes=num_takes,
                 seed=seed,
-                num_inference_steps=num_inference_steps,
-                guidance_scale=guidance_scale,
                 start=start,
                 duration=duration,
                 on_step=on_step,
                 timings_s=timings,
+                **sampling,
             )
         )
         return FoleyOutput(
@@ -328,12 +382,11 @@ class FoleyPipeline(DiffusionPipeline):
         *,
         num_takes: int = 1,
         seed: int = 0,
-        num_inference_steps: int = 25,
-        guidance_scale: float = 4.5,
         start: float = 0.0,
         duration: float | None = None,
         on_step: Callable[[int, int], None] | None = None,
         timings_s: dict[str, float] | None = None,
+        **sampling: Unpack[SamplingOptions],
     ) -> Iterator[FoleyBlock]:
         """Generate takes window by window, in memory that does not grow with the film.
 
@@ -344,11 +397,12 @@ class FoleyPipeline(DiffusionPipeline):
         """
         if num_takes < 1:
             raise ValueError(f"num_takes must be at least 1, got {num_takes}")
+        settings = SamplingSettings(**sampling)
         clock = _Clock(timings_s if timings_s is not None else {})
         plan = self.plan(video, start=start, duration=duration)
         fader = CrossFader(plan)
-        frames = iter(self._windows(video, plan, start=start, duration=duration))
-        total_steps = len(plan) * num_inference_steps * -(-num_takes // _MAX_BATCH)
+        pictures = window_pictures(video, plan, self.foley_config, start=start, duration=duration)
+        total_steps = len(plan) * settings.num_denoiser_calls * -(-num_takes // _MAX_BATCH)
         steps_done = 0
 
         def count_step(_: int) -> None:
@@ -359,23 +413,22 @@ class FoleyPipeline(DiffusionPipeline):
 
         for window in range(len(plan)):
             with clock("read"):
-                pictures = next(frames)
+                frames = next(pictures)
             with clock("encode"):
-                features = self.encode_video(pictures[None].float() / 255)
+                features = self.encode_video(frames[None].float() / 255)
             audios, mels = [], []
             for takes in torch.arange(num_takes).split(_MAX_BATCH):
                 with clock("sample"):
                     latents = self.sample(
                         features.expand(len(takes), -1, -1),
                         latents=self._noise(seed, takes.tolist(), window),
-                        num_inference_steps=num_inference_steps,
-                        guidance_scale=guidance_scale,
                         on_step=count_step,
+                        **sampling,
                     )
                 with clock("decode"):
                     mels.append(self.decode(latents).cpu())
                 with clock("vocode"):
-                    audios.append(self.vocode(mels[-1], seed=seed).cpu())
+                    audios.append(self.vocode(mels[-1], seed=seed, compat=settings.compat).cpu())
             yield FoleyBlock(
                 audios=fader.add(window, torch.cat(audios)).clamp(-1, 1),
                 mels=torch.cat(mels),
@@ -390,42 +443,27 @@ class FoleyPipeline(DiffusionPipeline):
         Raises:
             MediaError: If the file cannot be read, or ends before ``start``.
         """
-        config = self.foley_config
-        if isinstance(video, Tensor):
-            _check_frames(video)
-            whole = video.shape[1] / config.video_fps
-        else:
-            whole = video.duration if isinstance(video, Video) else picture_duration(video)
-        if start < 0 or (duration is not None and duration <= 0):
-            raise ValueError(f"need start >= 0 and duration > 0, got start={start}, duration={duration}")
-        section = whole - start if duration is None else min(duration, whole - start)
-        if section <= 0:
-            raise VideoError(
-                f"The film lasts {whole:.3f} s, so there is nothing at {start:.3f} s. "
-                "Choose an earlier start."
-            )
-        rate = config.mel.sample_rate
-        total = max(1, round(Fraction(section) * rate))
-        return plan_windows(total, window=config.window_samples, overlap=round(OVERLAP_S * rate))
+        return plan_film(video, self.foley_config, start=start, duration=duration)
 
-    def _windows(
-        self, video: VideoInput, plan: WindowPlan, *, start: float, duration: float | None
-    ) -> Iterator[Tensor]:
-        config = self.foley_config
-        starts = [Fraction(sample, config.mel.sample_rate) for sample in plan.starts]
-        options: dict[str, Any] = {
-            "starts": starts,
-            "frames_per_window": config.video_frames,
-            "fps": config.video_fps,
-            "size": config.frame_size,
-            "start": start,
-            "duration": duration,
-        }
-        if isinstance(video, Tensor):
-            video = video_from_frames((video[0] * 255).round().to(torch.uint8).cpu(), fps=config.video_fps)
-        if isinstance(video, Video):
-            return sample_windows(video, **options)
-        return stream_windows(video, **options)
+    def _denoiser(self, video_features: Tensor, scheduler: Scheduler, settings: SamplingSettings) -> Denoise:
+        is_guided = settings.guidance_scale != 1
+        denoise = GuidedDenoiser(
+            predict_with(self.unet),
+            self.embed(video_features).to(self.unet.dtype),
+            null_context=self._null_context(video_features).to(self.unet.dtype) if is_guided else None,
+            guidance_scale=settings.guidance_scale,
+        )
+        if not settings.double_guidance_scale:
+            return denoise
+        window = None if settings.compat else self.foley_config.video_frames
+        return DoubleGuidance(
+            denoise,
+            self.load_guidance_classifier(),
+            video_features[:, :window],
+            scheduler,
+            scale=settings.double_guidance_scale,
+            compat=settings.compat,
+        )
 
     def _noise(self, seed: int, takes: Sequence[int], window: int) -> Tensor:
         shape = (1, *self.latent_shape)
@@ -450,18 +488,6 @@ class _Clock:
             yield
         finally:
             self._totals[name] = self._totals.get(name, 0.0) + time.perf_counter() - began
-
-
-def _check_frames(video: Tensor) -> None:
-    if video.ndim != 5 or video.shape[2] != 3 or 0 in video.shape:
-        raise ValueError(f"video must be (B, T, 3, H, W), got {tuple(video.shape)}")
-    if not video.is_floating_point():
-        raise ValueError(
-            f"video must be floating point in [0, 1], got {video.dtype}; divide uint8 frames by 255"
-        )
-    low, high = float(video.min()), float(video.max())
-    if not (low >= 0 and high <= 1):
-        raise ValueError(f"video must lie in [0, 1], got [{low:g}, {high:g}]")
 
 
 def _choose_seed(seed: int | None, generator: torch.Generator | None) -> int:

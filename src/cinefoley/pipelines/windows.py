@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["CrossFader", "WindowPlan", "plan_windows"]
+__all__ = ["OVERLAP_S", "CrossFader", "WindowPlan", "plan_windows"]
+
+OVERLAP_S = 1.0
+"""Least overlap of a long film's windows, and length of their cross-fades, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,14 +34,24 @@ class Part:
 
 
 def convert_cavp(tensors: Mapping[str, Tensor], config: ModelConfig, source: Path) -> list[Part]:
-    """The video encoder. The spectrogram tower and the temperature serve training only and are left behind.
+    """The video encoder, and the spectrogram encoder with the temperature of their common training.
 
     Raises:
+        ValueError: If the configuration has no spectrogram encoder.
         CheckpointMismatchError: If a shape differs from the configuration's; so for all functions here.
     """
-    renamed = {"video_encoder.": "backbone.", "video_project_head.": "projection."}
-    state = _rename(tensors, renamed)
-    return [_part("video_encoder", lambda: build.build_video_encoder(config.video_encoder), state, source)]
+    audio = config.audio_encoder
+    if audio is None:
+        raise ValueError("CAVP has a spectrogram encoder, but the configuration's audio_encoder is None")
+    video_state = _rename(tensors, {"video_encoder.": "backbone.", "video_project_head.": "projection."})
+    prefixes = {"bn.": "norm.", "fc1.": "hidden.", "final_project.": "projection."}
+    prefixes |= {f"conv_block{number}.": f"blocks.{number - 1}." for number in range(1, 7)}
+    audio_state = _rename(tensors, {f"spec_encoder.{old}": new for old, new in prefixes.items()})
+    audio_state |= _rename(tensors, {"logit_scale": "logit_scale"})
+    return [
+        _part("video_encoder", lambda: build.build_video_encoder(config.video_encoder), video_state, source),
+        _part("audio_encoder", lambda: build.build_audio_encoder(audio), audio_state, source),
+    ]
 
 
 def convert_ldm(tensors: Mapping[str, Tensor], config: ModelConfig, source: Path) -> list[Part]:

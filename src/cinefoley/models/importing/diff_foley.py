@@ -29,6 +29,16 @@ RECORD_NAME = "import.json"
 """File in the model folder that says what it was made of."""
 
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
+_COMPONENTS = (
+    "conditioner",
+    "guidance_classifier",
+    "scheduler",
+    "unet",
+    "vae",
+    "video_encoder",
+    "video_encoder_student",
+)
+"""What the pipeline is made of; the classifier and the student are optional."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,11 +249,13 @@ def _write_rest(folder: Path, parts: list[Part], config: ModelConfig) -> None:
     config.foley.save(folder)
     components: dict[str, Any] = {part.name: part.module for part in parts} | {"scheduler": scheduler}
     index: dict[str, Any] = {"_class_name": "FoleyPipeline", "_diffusers_version": version("diffusers")}
-    for name in ("conditioner", "scheduler", "unet", "vae", "video_encoder"):
+    for name in _COMPONENTS:
+        if name not in components:
+            index[name] = [None, None]  # so diffusers marks optional ones
+            continue
         component_class = type(components[name])
         library = component_class.__module__
         index[name] = [library if library.startswith("cinefoley.") else "diffusers", component_class.__name__]
-    index["video_encoder_student"] = [None, None]
     _write_json(folder / "model_index.json", index)
 
 

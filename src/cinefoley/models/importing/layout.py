@@ -64,9 +64,7 @@ _SCHEDULE = (
 KINDS: dict[KindName, CheckpointKind] = {
     kind.name: kind
     for kind in (
-        CheckpointKind(  # generating needs neither the spectrogram tower nor the temperature of its training
-            name="cavp", title="CAVP encoder", leftovers=(), unneeded=("spec_encoder.", "logit_scale")
-        ),
+        CheckpointKind(name="cavp", title="CAVP encoder", leftovers=(), unneeded=()),
         CheckpointKind(name="ldm", title="latent diffusion model", leftovers=_TRAINING, unneeded=_SCHEDULE),
         CheckpointKind(  # its training class held the autoencoder
             name="guidance_classifier",
@@ -93,7 +91,7 @@ def select_tensors(checkpoint: Checkpoint, kind: CheckpointKind) -> tuple[dict[s
         kind: What it is meant to be.
 
     Returns:
-        The tensors by key, and the number of unneeded ones by group (``spec_encoder.``: 81).
+        The tensors by key, and the number of unneeded ones by group (``schedule buffers``: 12).
 
     Raises:
         CheckpointMismatchError: If a key is missing, or one is left over that such files do not have; the

@@ -1,0 +1,264 @@
+"""``cinefoley evaluate``: how good generated sound is, and how that was measured."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from cinefoley.errors import OutputError
+
+if TYPE_CHECKING:
+    from cinefoley.evaluation.cache import FeatureCache
+    from cinefoley.evaluation.folders import Evaluation, EvaluationSettings
+    from cinefoley.metrics.backbones.protocol import Backbone
+
+__all__ = ["evaluate"]
+
+_OnFile = Callable[[int, int], None]
+
+
+def evaluate(
+    generated: Annotated[
+        Path,
+        typer.Argument(
+            metavar="GENERATED", help="Folder of generated sounds or films, one or several per clip."
+        ),
+    ],
+    reference: Annotated[
+        Path, typer.Option(metavar="REAL", help="Folder of the real sounds or films, one per clip.")
+    ],
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Another method's sounds, compared on the same clips.", show_default=False
+        ),
+    ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="The films: also measure Align Acc, with --model.", show_default=False
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FOLDER", help="The model whose alignment classifier judges.", show_default=False
+        ),
+    ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Known events, JSON lines: also measure onsets.", show_default=False
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="Clip and category: also print a table by category.", show_default=False
+        ),
+    ] = None,
+    protocol: Annotated[
+        Literal["cinefoley", "audioldm_eval", "av_benchmark"],
+        typer.Option(help="Ours, or the habits of a tool where they differ."),
+    ] = "cinefoley",
+    backbone: Annotated[
+        Literal["published", "lite"],
+        typer.Option(help="PANNs and VGGish, or the small classifier trained on the stage."),
+    ] = "published",
+    panns: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="PANNs' weights. Default: the pulled ones.", show_default=False),
+    ] = None,
+    vggish: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="VGGish's weights. Default: the pulled ones.", show_default=False),
+    ] = None,
+    lite: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="The small classifier. Default: ours.", show_default=False),
+    ] = None,
+    unpaired: Annotated[
+        bool, typer.Option("--unpaired", help="The folders hold different clips: no KL, no pairs by name.")
+    ] = False,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Resamplings for the 95 % intervals; 0 for none.")
+    ] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resamplings and of the alignment judge.")] = 0,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where features are kept. Default: the cache folder.", show_default=False
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where to compute.")
+    ] = "auto",
+    format: Annotated[
+        Literal["text", "markdown", "latex"], typer.Option(help="How the tables are printed.")
+    ] = "text",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="Also write evaluation.json, .md and .tex.", show_default=False
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure FAD, FD, KID, KL and IS of generated sound, and with --video or --events its synchrony.
+
+    Files belong together by name: dog.wav, dog.take1.wav, dog_sample_0.wav, ... are judged by dog.wav or
+    dog.mp4. Rates, lengths and channels may be mixed. Features are cached by content, so a run that was
+    stopped goes on where it was. Under torchrun the ranks share the work. Every file that is in no number is
+    named on stderr.
+    """
+    from cinefoley.evaluation.report import as_json as evaluation_as_json
+    from cinefoley.evaluation.report import render
+
+    if video is not None and model is None:
+        raise typer.BadParameter("--video needs --model, the model folder whose alignment classifier judges.")
+    if unpaired and (against is not None or video is not None or events is not None):
+        raise typer.BadParameter("--against, --video and --events need clips that are paired by name.")
+    settings = _settings(protocol, is_paired=not unpaired, replicas=bootstrap, seed=seed)
+    given = {"panns": panns, "vggish": vggish, "lite": lite}
+    backbones = _load_backbones(("lite",) if backbone == "lite" else ("panns", "vggish"), given, device)
+    evaluation = _run(generated, reference, against, labels, backbones, settings, _open_cache(cache))
+    if evaluation is None:  # another rank prints
+        return
+    evaluation = _with_synchrony(evaluation, video=video, model=model, events=events, seed=seed)
+    _name_left_out(evaluation)
+    if out is not None:
+        _write_all(evaluation, out)
+    typer.echo(
+        json.dumps(evaluation_as_json(evaluation), indent=2) if as_json else render(evaluation, format)
+    )
+
+
+def _settings(
+    protocol: Literal["cinefoley", "audioldm_eval", "av_benchmark"],
+    *,
+    is_paired: bool,
+    replicas: int,
+    seed: int,
+) -> "EvaluationSettings":
+    from cinefoley.evaluation.folders import EvaluationSettings
+    from cinefoley.evaluation.protocols import PROTOCOLS
+
+    return EvaluationSettings(protocol=PROTOCOLS[protocol], is_paired=is_paired, replicas=replicas, seed=seed)
+
+
+def _load_backbones(names: tuple[Any, ...], weights: dict[str, Path | None], device: str) -> "list[Backbone]":
+    from cinefoley.evaluation.ranks import local_rank, world_size
+    from cinefoley.metrics.backbones.loading import load_backbone
+    from cinefoley.pipelines.devices import choose_device
+
+    place = choose_device(device)
+    if world_size() > 1 and place.type == "cuda" and device in ("auto", "cuda"):
+        place = choose_device(f"cuda:{local_rank()}")
+    return [load_backbone(name, weights[name], device=place) for name in names]
+
+
+def _open_cache(folder: Path | None) -> "FeatureCache":
+    from cinefoley.evaluation.cache import FeatureCache
+    from cinefoley.models.importing.published import cache_home
+
+    return FeatureCache(folder or cache_home() / "features")
+
+
+def _run(
+    generated: Path,
+    reference: Path,
+    against: Path | None,
+    labels: Path | None,
+    backbones: "list[Backbone]",
+    settings: "EvaluationSettings",
+    cache: "FeatureCache",
+) -> "Evaluation | None":
+    from cinefoley.evaluation.folders import evaluate_folders, pair_folders
+    from cinefoley.evaluation.labels import read_labels
+    from cinefoley.evaluation.ranks import embed_in_ranks, world_size
+
+    categories = read_labels(labels) if labels is not None else None
+    with _bar() as on_file:
+        if world_size() > 1:
+            folders = [generated, *([] if against is None else [against])]
+            pairs = [pair_folders(folder, reference, settings) for folder in folders]
+            files = {sample.path for found in pairs for sample in found.samples}
+            files |= {path for found in pairs for path in found.real.values()}
+            reading = settings.protocol.reading
+            if not embed_in_ranks(sorted(files), backbones, reading=reading, cache=cache, on_file=on_file):
+                return None
+        return evaluate_folders(
+            generated,
+            reference,
+            backbones,
+            settings=settings,
+            cache=cache,
+            against=against,
+            labels=categories,
+            on_file=on_file,
+        )
+
+
+def _with_synchrony(
+    evaluation: "Evaluation", *, video: Path | None, model: str | None, events: Path | None, seed: int
+) -> "Evaluation":
+    from dataclasses import replace
+
+    scores, protocol = dict(evaluation.scores), dict(evaluation.protocol)
+    if video is not None and model is not None:
+        from cinefoley.evaluation.alignment_files import FileJudge
+        from cinefoley.evaluation.pairing import find_sounds
+        from cinefoley.pipelines.loading import resolve_model
+
+        judge = FileJudge(resolve_model(model, local_files_only=True), seed=seed)
+        scores |= judge.score(evaluation.samples, find_sounds(video, prefers_films=True))
+        protocol["alignment_judge"] = judge.describe
+    if events is not None:
+        from cinefoley.evaluation.synchrony_files import read_events, score_events
+
+        scores |= score_events(evaluation.samples, read_events(events))
+        protocol["events"] = events.name
+    return replace(evaluation, scores=scores, protocol=protocol)
+
+
+def _name_left_out(evaluation: "Evaluation") -> None:
+    for entry in evaluation.left_out:
+        typer.echo(f"left out: {entry.side} {entry.path}: {entry.reason}", err=True)
+    if evaluation.left_out:
+        typer.echo(f"left out: {len(evaluation.left_out)} files in all", err=True)
+
+
+def _write_all(evaluation: "Evaluation", folder: Path) -> None:
+    from cinefoley.evaluation.report import as_json, render
+    from cinefoley.media.writing import written_aside
+
+    contents = {
+        "evaluation.json": json.dumps(as_json(evaluation), indent=2),
+        "evaluation.md": render(evaluation, "markdown"),
+        "evaluation.tex": render(evaluation, "latex"),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise OutputError(f"{folder}: cannot be made ({exc.strerror}). Choose another with -o.") from exc
+    for name, text in contents.items():
+        with written_aside(folder / name) as temporary:
+            temporary.write_text(text + "\n")
+
+
+@contextmanager
+def _bar() -> Iterator[_OnFile]:
+    """A bar over files on stderr, if stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, redirect_stdout=False) as progress:
+        task = progress.add_task("listening", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

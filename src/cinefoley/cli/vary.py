@@ -1,0 +1,197 @@
+"""``cinefoley vary``: films and test sets shown with a close-up or a camera movement."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from cinefoley.cli.inputs import find_films
+from cinefoley.cli.progress import progress_bar
+from cinefoley.errors import CinefoleyError, MediaError, OutputError
+
+if TYPE_CHECKING:
+    from cinefoley.variations.camera_movement import CameraMovement
+    from cinefoley.variations.close_up import CloseUp
+
+__all__ = ["vary"]
+
+# The defaults are the variations', which a test holds them to; importing them would load torch.
+
+
+def vary(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="VIDEO|SPLIT.csv", help="Films, folders of films, patterns; or one list of clips."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for what is made.")],
+    close_up: Annotated[
+        bool, typer.Option("--close-up", help="One window for all frames (the paper's f_cu).")
+    ] = False,
+    camera_movement: Annotated[
+        bool, typer.Option("--camera-movement", help="A window that crosses the frame (f_cm).")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same windows.")] = 0,
+    scale_range: Annotated[
+        tuple[float, float], typer.Option(metavar="A B", help="Fraction of each side that is kept.")
+    ] = (0.4, 0.6),
+    placement: Annotated[
+        Literal["center", "uniform"] | None,
+        typer.Option(help="Where a close-up's window sits. Default: center.", show_default=False),
+    ] = None,
+    direction: Annotated[
+        Literal["auto", "left", "right", "up", "down"] | None,
+        typer.Option(
+            help="The way a moving window goes. Default: drawn, along the longer side.", show_default=False
+        ),
+    ] = None,
+    clips: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="SPLIT.csv: folder of the clips. Default: the list's."),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(metavar="NAME", help="SPLIT.csv: only its rows of this split, e.g. test.")
+    ] = None,
+    view: Annotated[
+        bool, typer.Option("--view", help="SPLIT.csv: record the windows, make no films.")
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option(metavar="N", help="SPLIT.csv: processes at work; -1 for every core.")
+    ] = -1,
+    force: Annotated[
+        bool, typer.Option("--force", help="VIDEO: replace films that were made otherwise.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no notes.")] = False,
+) -> None:
+    """Show films as a close-up or a moving camera would.
+
+    For rain.mp4 this writes rain.close-up.mp4 (a window of the picture, the sound copied untouched) and
+    rain.close-up.json (the window). For a list of clips, such as VGGSound's vggsound.csv, it builds a whole
+    test set: films in clips/, manifest.jsonl, and ledger.jsonl with what was missing or unreadable. A run
+    that was stopped goes on where it was.
+    """
+    if close_up == camera_movement:
+        raise typer.BadParameter("pass one of --close-up and --camera-movement.")
+    variation = _variation(scale_range, placement, direction, is_close_up=close_up)
+    lists = [Path(text) for text in inputs if text.lower().endswith(".csv")]
+    if not lists:
+        if view or clips is not None or split is not None:
+            raise typer.BadParameter("--view, --clips and --split are for a list of clips, SPLIT.csv.")
+        _vary_films(find_films(inputs), out, variation, seed, force=force, as_json=as_json, quiet=quiet)
+        return
+    if len(inputs) > 1:
+        raise typer.BadParameter("a list of clips makes one test set: name one SPLIT.csv and nothing else.")
+    if jobs == 0:
+        raise typer.BadParameter("--jobs must not be 0; -1 takes every core.")
+    _build_set(
+        lists[0],
+        out,
+        variation,
+        {"clips": clips, "split": split, "seed": seed, "jobs": jobs, "is_view": view},
+        as_json=as_json,
+        quiet=quiet,
+    )
+
+
+def _variation(
+    scale_range: tuple[float, float], placement: Any, direction: Any, *, is_close_up: bool
+) -> "CloseUp | CameraMovement":
+    from cinefoley.variations.camera_movement import CameraMovement
+    from cinefoley.variations.close_up import CloseUp
+
+    if is_close_up and direction is not None:
+        raise typer.BadParameter("--direction is for --camera-movement: a close-up does not move.")
+    if not is_close_up and placement is not None:
+        raise typer.BadParameter("--placement is for --close-up: a moving window keeps to the central axis.")
+    try:
+        if is_close_up:
+            return CloseUp(scale_range=scale_range, placement=placement or "center")
+        return CameraMovement(scale_range=scale_range, direction=direction or "auto")
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from exc
+
+
+def _vary_films(
+    films: list[Path],
+    out: Path,
+    variation: "CloseUp | CameraMovement",
+    seed: int,
+    *,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from cinefoley.data.varied_films import make_varied_film
+
+    _check_names_differ(films)
+    records: list[dict[str, Any]] = []
+    num_failed = 0
+    with progress_bar(len(films), is_wanted=not quiet) as bar:
+        for number, film in enumerate(films):
+            bar.film(number, film.name)
+            try:
+                record = make_varied_film(film, out, variation, seed=seed, overwrites=force)
+            except MediaError as exc:
+                num_failed += 1
+                typer.echo(f"error: {' '.join(str(exc).split())}", err=True)
+                continue
+            records.append(record)
+            if not as_json:
+                typer.echo(out / record["film"])
+    if as_json:
+        typer.echo(json.dumps({"films": records, "num_failed": num_failed}, indent=2))
+    if num_failed:
+        raise typer.Exit(1)
+
+
+def _check_names_differ(films: list[Path]) -> None:
+    stems = Counter(film.stem.casefold() for film in films)
+    same = [str(film) for film in films if stems[film.stem.casefold()] > 1]
+    if same:
+        raise OutputError(
+            f"{same[0]} and {same[1]} would both write to the same name. "
+            "Vary them in two runs with different -o, or rename one."
+        )
+
+
+def _build_set(
+    split_csv: Path,
+    out: Path,
+    variation: "CloseUp | CameraMovement",
+    request: dict[str, Any],
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from cinefoley.data.building import build_test_set
+    from cinefoley.data.split_csv import read_split
+
+    count = len(read_split(split_csv, split=request["split"]))
+    try:
+        with progress_bar(count, is_wanted=not quiet) as bar:
+            built = build_test_set(
+                split_csv,
+                out,
+                variation,
+                on_clip=lambda done, total, clip_id: bar.film(done - 1, clip_id)(1, 1),
+                **request,
+            )
+    except KeyboardInterrupt:
+        typer.echo("interrupted; finished clips are kept, and the same command makes the others.", err=True)
+        raise
+    reasons = Counter(entry["reason"] for entry in built.ledger)
+    if as_json:
+        report = {"folder": str(out), "num_clips": len(built.clips), "left_out": dict(reasons)}
+        typer.echo(json.dumps(report | {"settings": built.settings, "ledger": list(built.ledger)}, indent=2))
+    else:
+        typer.echo(out)
+    if not quiet:
+        told = "".join(f", {number} {reason}" for reason, number in sorted(reasons.items()))
+        where = f" (see {out / 'ledger.jsonl'})" if reasons else ""
+        typer.echo(f"{len(built.clips)} clips{told}{where}", err=True)
+    if not built.clips:
+        raise CinefoleyError(f"{out}: not one clip could be used; see {out / 'ledger.jsonl'}.")

@@ -1,0 +1,49 @@
+"""Settings of the variations: which part of the picture a clip is shown with, and how often."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Direction", "Placement", "VariationConfig", "check_scale_range"]
+
+Placement = Literal["center", "uniform"]
+"""Where a close-up's window sits: in the middle of the frame, or anywhere in it with the same probability."""
+
+Direction = Literal["left", "right", "up", "down"]
+"""The way that a window moves through the frame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariationConfig:
+    """How clips are varied in training and in test sets. The defaults are the paper's main setting."""
+
+    scale_range: tuple[float, float] = (0.4, 0.6)
+    """``a_1, a_2`` of Eq. (1): kept fraction of each side, in (0, 1]."""
+    placement: Placement = "center"
+    """Where a close-up's window sits; the paper does not say."""
+    direction: Direction | Literal["auto"] = "auto"
+    """The way that the camera moves; ``auto`` draws one of the two along the longer side."""
+    variation_proportion: float = 0.75
+    """``k``: share of clips shown with a variation, in [0, 1]."""
+    close_up_weight: float = 1.0
+    """How often a varied clip is a close-up, in proportion to ``camera_movement_weight``."""
+    camera_movement_weight: float = 0.0
+    """How often a varied clip is a camera movement, in proportion to ``close_up_weight``."""
+
+    def __post_init__(self) -> None:
+        check_scale_range(self.scale_range)
+        if not 0 <= self.variation_proportion <= 1:
+            raise ValueError(f"variation_proportion must be in [0, 1], got {self.variation_proportion}")
+        weights = (self.close_up_weight, self.camera_movement_weight)
+        if not min(weights) >= 0 or not 0 < sum(weights) < float("inf"):
+            raise ValueError(f"weights must be 0 or more, and one of them positive, got {weights}")
+
+
+def check_scale_range(scale_range: tuple[float, float]) -> None:
+    """Refuse what is no range of kept fractions.
+
+    Raises:
+        ValueError: If it is not ordered inside (0, 1].
+    """
+    low, high = scale_range
+    if not 0 < low <= high <= 1:
+        raise ValueError(f"scale_range must be ordered inside (0, 1], got ({low}, {high})")

@@ -1,0 +1,73 @@
+"""Finding a list's clips among the names that downloaders give them."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from cinefoley.data.split_csv import SplitRow
+from cinefoley.errors import DataError
+
+__all__ = ["ClipFolder", "candidate_stems"]
+
+_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi")
+_CLIP_MS = 10_000  # what VGGSound cuts out of a video
+
+
+class ClipFolder:
+    """The files of one folder, listed once: a set of 15,000 clips asks for several names each.
+
+    Args:
+        folder: Where the clips are; folders below are not looked into.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.path = Path(folder)
+        try:
+            with os.scandir(self.path) as entries:
+                self._names = {entry.name for entry in entries}
+        except OSError as exc:
+            raise DataError(
+                f"{self.path}: the clips' folder cannot be read ({exc.strerror}). Name another with --clips."
+            ) from exc
+
+    def find(self, row: SplitRow) -> Path | None:
+        """The file of a clip: the first name of :func:`candidate_stems` that is there; None without one."""
+        for stem in candidate_stems(row):
+            for suffix in _SUFFIXES:
+                if stem + suffix in self._names:
+                    return self.path / (stem + suffix)
+        return None
+
+    def find_all(self, rows: Iterable[SplitRow]) -> dict[str, Path | None]:
+        """The file of every clip by its id.
+
+        Raises:
+            DataError: If two clips have the same file.
+        """
+        found: dict[str, Path | None] = {}
+        owners: dict[Path, str] = {}
+        for row in rows:
+            path = found[row.id] = self.find(row)
+            if path is not None and owners.setdefault(path, row.id) != row.id:
+                raise DataError(
+                    f"{path}: the clips {owners[path]!r} and {row.id!r} both lead to this file. Rename one."
+                )
+        return found
+
+
+def candidate_stems(row: SplitRow) -> list[str]:
+    """Under which names, without suffix, a clip may be stored, the most telling first.
+
+    Example:
+        >>> candidate_stems(SplitRow(id="abc", start_s=30))
+        ['abc_000030', 'abc_30', 'abc_30000_40000', 'abc']
+    """
+    begin_ms = round(row.start_s * 1000)
+    stems = [f"{row.id}_{begin_ms}_{begin_ms + _CLIP_MS}", row.id]
+    if begin_ms % 1000 == 0:
+        start = begin_ms // 1000
+        stems = [f"{row.id}_{start:06d}", f"{row.id}_{start}", *stems]
+    return stems

@@ -1,0 +1,151 @@
+"""Lists of clips as CSV: VGGSound's four columns, or any with a header."""
+
+import csv
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cinefoley.errors import DataError
+
+__all__ = ["SplitRow", "read_split"]
+
+_COLUMNS = ("id", "start", "label", "split")
+_NAMES = {
+    "id": {"id", "youtube id", "youtube_id", "ytid", "video_id", "clip_id"},
+    "start": {"start", "start seconds", "start_seconds", "start_s", "start_time"},
+    "label": {"label", "labels", "category", "class"},
+    "split": {"split", "set", "train/test split"},
+}
+_FORBIDDEN = set('/\\\0:*?"<>|')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitRow:
+    """One clip of a list."""
+
+    id: str
+    """Names the clip: in VGGSound, YouTube's id."""
+    start_s: float = 0.0
+    """Where the clip begins in the video it was cut from, in seconds."""
+    label: str = ""
+    """What is heard."""
+    split: str = ""
+    """The part of the data set, such as ``test``."""
+
+
+def read_split(path: str | os.PathLike[str], *, split: str | None = None) -> list[SplitRow]:
+    """Read a list of clips.
+
+    Args:
+        path: A CSV. Without a header it has VGGSound's columns: id, start in seconds, label, split. A header
+            may name any of them, in any order; ``id`` must be there.
+        split: Keep only rows of this split; None keeps all.
+
+    Returns:
+        The rows in the file's order; each id once.
+
+    Raises:
+        DataError: If the file cannot be read, a column is unknown, a row has other columns or an id that is
+            no file name, an id is there twice, or nothing is left.
+
+    Example:
+        >>> read_split("vggsound.csv", split="test")[0].id  # doctest: +SKIP
+        '--0PQM4-hqg'
+    """
+    name = Path(path).name
+    lines = _read_lines(Path(path))
+    if not lines:
+        raise DataError(f"{name}: is empty; expected one clip a line: id,start,label,split.")
+    columns = _columns_of(lines[0][1], name)
+    rows = list(_parse(lines[1:] if columns else lines, columns or _COLUMNS, name))
+    _check_ids(rows, name)
+    kept = [row for _, row in rows if split is None or row.split == split]
+    if not kept:
+        found = ", ".join(sorted({row.split or "(none)" for _, row in rows})) or "no row at all"
+        wanted = "a clip" if split is None else f"a clip of the split {split!r}"
+        raise DataError(f"{name}: no row names {wanted} (found {found}).")
+    return kept
+
+
+def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Rows that are not blank, each with the number of its line."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, strict=True)
+            return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except OSError as exc:
+        raise DataError(f"{path}: cannot be read ({exc.strerror}).") from exc
+    except (UnicodeDecodeError, csv.Error) as exc:
+        raise DataError(
+            f"{path.name}: is no CSV of clips ({exc}). Expected UTF-8 text, one clip a line: "
+            "id,start,label,split."
+        ) from exc
+
+
+def _columns_of(cells: Sequence[str], name: str) -> tuple[str, ...] | None:
+    """Our names of a header's columns; None where the first row is no header."""
+    known = {alias: column for column, aliases in _NAMES.items() for alias in aliases}
+    titles = [cell.strip().lower().lstrip("# ") for cell in cells]
+    if not any(title in known for title in titles):
+        return None
+    unknown = [title for title in titles if title not in known]
+    columns = tuple(known.get(title, "") for title in titles)
+    if unknown:
+        raise DataError(
+            f"{name}: unknown column{'s' if len(unknown) > 1 else ''} {', '.join(map(repr, unknown))}. "
+            f"A header may name {', '.join(_COLUMNS)}; take the others out."
+        )
+    if "id" not in columns or len(set(columns)) < len(columns):
+        raise DataError(f"{name}: its header must name id, and each column once; found {', '.join(titles)}.")
+    return columns
+
+
+def _parse(
+    lines: Sequence[tuple[int, list[str]]], columns: Sequence[str], name: str
+) -> Iterator[tuple[int, SplitRow]]:
+    for number, cells in lines:
+        if len(cells) != len(columns):
+            raise DataError(
+                f"{name}, line {number}: {len(cells)} columns where {len(columns)} are expected "
+                f"({','.join(columns)}). A file with other columns needs a header."
+            )
+        values = dict(zip(columns, (cell.strip() for cell in cells), strict=True))
+        _check_is_file_name(values["id"], f"{name}, line {number}")
+        start = _seconds(values.get("start", "0"), f"{name}, line {number}")
+        yield (
+            number,
+            SplitRow(
+                id=values["id"],
+                start_s=start,
+                label=values.get("label", ""),
+                split=values.get("split", ""),
+            ),
+        )
+
+
+def _check_is_file_name(text: str, where: str) -> None:
+    if not text or text.startswith(".") or _FORBIDDEN & set(text) or not text.isprintable():
+        raise DataError(f"{where}: {text!r} is no id; it must be able to name a file.")
+
+
+def _seconds(text: str, where: str) -> float:
+    try:
+        start = float(text)
+    except ValueError:
+        start = math.nan
+    if not (math.isfinite(start) and start >= 0):
+        raise DataError(f"{where}: the start must be seconds, 0 or more, got {text!r}.")
+    return start
+
+
+def _check_ids(rows: Sequence[tuple[int, SplitRow]], name: str) -> None:
+    seen: dict[str, int] = {}
+    for number, row in rows:
+        if row.id in seen:
+            raise DataError(
+                f"{name}: the id {row.id!r} is in line {seen[row.id]} and again in line {number}. "
+                "What is drawn for a clip depends on its id alone, so each must be there once."
+            )
+        seen[row.id] = number

@@ -1,0 +1,124 @@
+"""Which generated sound belongs to which real one."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cinefoley.errors import CinefoleyError, MediaError
+
+__all__ = ["Pairs", "Sample", "find_sounds", "pair_by_name"]
+
+_SOUND_SUFFIXES = (".wav", ".flac", ".aif", ".aiff", ".m4a", ".mp3", ".ogg", ".opus", ".aac", ".wma")
+_FILM_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".m4v", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv")
+_ORDER = {suffix: rank for rank, suffix in enumerate((*_SOUND_SUFFIXES, *_FILM_SUFFIXES))}
+_SAMPLE = re.compile(r"(?P<clip>.+?)[._-]+(?:take|sample)[._-]?(?P<number>\d+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Sample:
+    """One generated sound of a clip."""
+
+    clip: str
+    """The clip's name: the stem of its real file."""
+    number: int
+    """Which of the clip's samples, in the order of their names, from 0."""
+    path: Path
+    """The file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """Generated sounds beside the real ones."""
+
+    samples: Sequence[Sample]
+    """In the order of clips, and of samples within a clip."""
+    real: Mapping[str, Path]
+    """The real file of every clip."""
+    left_out: Sequence[str] = ()
+    """Clips without a partner, where a protocol skips them."""
+
+    @property
+    def samples_per_clip(self) -> str:
+        """``"1"``, ``"10"``, or ``"8 to 10"``."""
+        counts = Counter(sample.clip for sample in self.samples).values()
+        return str(min(counts)) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
+def find_sounds(folder: Path, *, prefers_films: bool = False) -> dict[str, Path]:
+    """The sounds of a folder, by stem; of a sound and a film of one name, the sound.
+
+    Files of other kinds are left alone. Names alone decide, so a text file called ``.wav`` is found here and
+    told when it is read.
+
+    Args:
+        folder: Not searched deeper than itself.
+        prefers_films: Take the film instead, and films alone.
+
+    Raises:
+        MediaError: If it is no folder, or holds no sound or film.
+    """
+    if not folder.is_dir():
+        raise MediaError(f"{folder}: no such folder; expected one with sounds or films.")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        suffix = path.suffix.lower()
+        if (
+            suffix not in (_FILM_SUFFIXES if prefers_films else _ORDER)
+            or path.name.startswith(".")
+            or path.is_dir()
+        ):
+            continue
+        other = found.get(path.stem)
+        if other is None or _ORDER[suffix] < _ORDER[other.suffix.lower()]:
+            found[path.stem] = path
+    if not found:
+        raise MediaError(
+            f"{folder}: no sound and no film in this folder (0 of {len(list(folder.iterdir()))} files). "
+            f"Expected {', '.join(_SOUND_SUFFIXES[:2])}, ... or {', '.join(_FILM_SUFFIXES[:3])}, ..."
+        )
+    return found
+
+
+def pair_by_name(
+    generated: Mapping[str, Path], real: Mapping[str, Path], *, least_share: float = 1.0
+) -> Pairs:
+    """Match generated files with real ones: ``dog`` and ``dog.take1``, ``dog_sample_0``, ... with ``dog``.
+
+    Args:
+        generated: Files by stem; several may belong to one clip.
+        real: Files by stem.
+        least_share: How many clips must have a partner, as a share of either side; the rest is left out.
+            audioldm_eval asks for 0.99.
+
+    Raises:
+        CinefoleyError: If more have none; counts them and names the first.
+    """
+    by_clip: dict[str, list[tuple[int, Path]]] = defaultdict(list)
+    for stem, path in generated.items():
+        match = None if stem in real else _SAMPLE.fullmatch(stem)
+        clip, number = (match["clip"], int(match["number"])) if match else (stem, -1)
+        by_clip[clip].append((number, path))
+    common = by_clip.keys() & real.keys()
+    lonely_generated, lonely_real = sorted(by_clip.keys() - common), sorted(real.keys() - common)
+    share = len(common) / max(len(by_clip), len(real), 1)
+    if (lonely_generated or lonely_real) and (share < least_share or not common):
+        raise CinefoleyError(
+            f"{len(common)} clips are on both sides; {_count(lonely_generated, 'generated')} without a real "
+            f"one, {_count(lonely_real, 'real')} without a generated one. Give both the same names (samples "
+            "of one clip: dog.take1.wav, dog.take2.wav), or pass --unpaired, which leaves KL out."
+        )
+    samples = [
+        Sample(clip, number, path)
+        for clip in sorted(common)
+        for number, (_, path) in enumerate(sorted(by_clip[clip], key=lambda item: (item[0], item[1].name)))
+    ]
+    left_out = [*lonely_generated, *lonely_real]
+    return Pairs(samples=samples, real={clip: real[clip] for clip in sorted(common)}, left_out=left_out)
+
+
+def _count(names: Iterable[str], side: str) -> str:
+    listed = list(names)
+    shown = ", ".join(listed[:3]) + (", ..." if len(listed) > 3 else "")
+    return f"{len(listed)} {side}" + (f" ({shown})" if listed else "")

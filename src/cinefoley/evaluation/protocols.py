@@ -1,0 +1,66 @@
+"""How numbers are made: ours, and the habits of two tools where they differ."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cinefoley.metrics.backbones.reading import AUDIOLDM_EVAL, AV_BENCHMARK, Reading
+
+__all__ = ["PROTOCOLS", "Protocol", "ProtocolName"]
+
+ProtocolName = Literal["cinefoley", "audioldm_eval", "av_benchmark"]
+"""The protocols there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """Everything that tools silently differ in."""
+
+    name: ProtocolName
+    """What it is called."""
+    reading: Reading
+    """How files become waveforms."""
+    kl_epsilon: float
+    """Added to probabilities in KL; 0 is the divergence itself."""
+    repeats_real: bool
+    """Whether a clip's real sound counts once per generated sample in the distances, or once."""
+    least_share: float
+    """How many clips must have a partner; those that have none are then left out."""
+    skips_odd: bool
+    """Whether silent and clipped clips are left out; unreadable ones always are."""
+    has_kid: bool
+    """Whether the tool reports KID."""
+
+
+PROTOCOLS: dict[ProtocolName, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            name="cinefoley",
+            reading=AUDIOLDM_EVAL,
+            kl_epsilon=1e-6,
+            repeats_real=False,
+            least_share=1.0,
+            skips_odd=True,
+            has_kid=True,
+        ),
+        Protocol(  # KID as in its call, which is commented out since June 2023; copies of the reference as
+            name="audioldm_eval",  # its users make them, one for each sample
+            reading=AUDIOLDM_EVAL,
+            kl_epsilon=1e-6,
+            repeats_real=True,
+            least_share=0.99,
+            skips_odd=False,
+            has_kid=True,
+        ),
+        Protocol(
+            name="av_benchmark",
+            reading=AV_BENCHMARK,
+            kl_epsilon=0.0,
+            repeats_real=False,
+            least_share=0.0,
+            skips_odd=False,
+            has_kid=False,
+        ),
+    )
+}
+"""All of them."""

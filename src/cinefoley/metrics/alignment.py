@@ -1,0 +1,158 @@
+"""Whether a sound belongs to its film, as Diff-Foley's alignment classifier judges."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+
+from cinefoley.config.foley import FoleyConfig
+from cinefoley.errors import MissingWeightsError
+from cinefoley.models.classifier import AlignmentClassifier
+from cinefoley.models.folder import load_foley_config, load_part
+
+__all__ = ["AlignmentJudge", "alignment_accuracy"]
+
+
+def alignment_accuracy(probabilities: Tensor) -> Tensor:
+    """Share of sounds that are judged to belong to their films: those with a probability above 0.5.
+
+    Source: Diff-Foley (Luo et al., NeurIPS 2023), "Align Acc". It rounds, and 0.5 rounds to 0. Higher is
+    better; the paper's tables print it in percent.
+
+    Args:
+        probabilities: ``(N,)`` of :class:`AlignmentJudge`, in [0, 1].
+
+    Returns:
+        Scalar float64 in [0, 1].
+
+    Raises:
+        ValueError: If there is no probability, or one that is not in [0, 1].
+
+    Example:
+        >>> alignment_accuracy(torch.tensor([0.9, 0.5, 0.6, 0.1]))
+        tensor(0.5000, dtype=torch.float64)
+    """
+    if probabilities.ndim != 1 or len(probabilities) == 0:
+        raise ValueError(f"probabilities must be (N,) with N of 1 or more, got {tuple(probabilities.shape)}")
+    if not bool(((probabilities >= 0) & (probabilities <= 1)).all()):
+        raise ValueError("probabilities must be in [0, 1]; some are beyond, or NaN")
+    return (probabilities > 0.5).double().mean()
+
+
+class AlignmentJudge(nn.Module):
+    """Diff-Foley's alignment classifier behind the autoencoder whose latents it was trained on.
+
+    Move it like any module; inputs follow it.
+
+    Args:
+        classifier: Judges latents beside video features.
+        autoencoder: Encodes mels; its ``scaling_factor`` brings latents to the classifier's scale.
+        config: The window: its frames, mel frames and bands.
+    """
+
+    def __init__(
+        self, classifier: AlignmentClassifier, autoencoder: AutoencoderKL, config: FoleyConfig
+    ) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.autoencoder = autoencoder
+        self.config = config
+
+    @classmethod
+    def from_model(cls, folder: Path) -> "AlignmentJudge":
+        """Load the judge of a model folder, in float32, ready for inference.
+
+        Args:
+            folder: Holds ``alignment/``, and ``alignment_vae/`` where the classifier came with an autoencoder
+                that is not the generator's.
+
+        Raises:
+            MissingWeightsError: If it is no model folder, or has no alignment classifier.
+            WeightsError: If a part is damaged or does not fit.
+        """
+        config = load_foley_config(folder)
+        if not (folder / "alignment").is_dir():
+            raise MissingWeightsError(
+                f"{folder}: no alignment classifier in it (looked for alignment/). Import the model again "
+                "with `cinefoley models import ... --alignment eval_classifier.ckpt`."
+            )
+        own = folder / "alignment_vae"
+        return cls(
+            load_part(folder / "alignment", AlignmentClassifier),
+            load_part(own if own.is_dir() else folder / "vae", AutoencoderKL),
+            config,
+        )
+
+    @torch.no_grad()
+    def probability(
+        self,
+        mel: Tensor,
+        video_features: Tensor,
+        *,
+        posterior: Literal["sample", "mean"] = "sample",
+        noise: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Judge one window of each film.
+
+        Source: Diff-Foley's evaluation: the generated mel itself, not one taken of its sound, in [0, 1] on
+        every channel of the autoencoder; a sample of its posterior, scaled; the classifier at time 0.
+
+        Args:
+            mel: ``(B, n_mels, mel_frames)``, nominally in [0, 1]; what a decoder overshoots is kept.
+            video_features: ``(B, T, D)``, the teacher's, unit norm per frame. T is at least the window's
+                frames, and the first of these are used: 32 for Diff-Foley.
+            posterior: Take latents from the autoencoder's posterior, as published, or its mean, which needs
+                no draw.
+            noise: ``(B, C, h, w)`` from N(0, 1) to sample with.
+            generator: Source of the noise where ``noise`` is None; one seeded with 0 if None too, so pass the
+                same one to all batches of a set.
+
+        Returns:
+            Probabilities ``(B,)``, float32.
+
+        Raises:
+            ValueError: If a shape does not fit, a number is not finite, or noise is given to no use.
+        """
+        if posterior not in ("sample", "mean"):
+            raise ValueError(f"posterior must be 'sample' or 'mean', got {posterior!r}")
+        if noise is not None and (generator is not None or posterior == "mean"):
+            raise ValueError("noise serves posterior='sample' alone, and in place of a generator")
+        self._check(mel, video_features)
+        weight = self.classifier.conv_in.weight
+        mean, deviation = self._encode(mel.to(weight.device, weight.dtype))
+        if posterior == "sample":
+            if noise is None:
+                noise = _draw(mean.shape, generator or torch.Generator().manual_seed(0))
+            elif noise.shape != mean.shape:
+                raise ValueError(f"noise must be {tuple(mean.shape)}, got {tuple(noise.shape)}")
+            mean = mean + deviation * noise.to(mean)
+        latents = mean * self.autoencoder.config.scaling_factor
+        features = video_features[:, : self.config.video_frames].to(latents)
+        probability: Tensor = self.classifier(latents, torch.zeros((), device=latents.device), features)
+        return probability.float()
+
+    def _encode(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the posterior, each ``(B, C, h, w)``."""
+        pictures = mel.unsqueeze(1).expand(-1, self.autoencoder.config.in_channels, -1, -1)
+        distribution = self.autoencoder.encode(pictures).latent_dist
+        return distribution.mean, distribution.std
+
+    def _check(self, mel: Tensor, video_features: Tensor) -> None:
+        window = (self.config.mel.n_mels, self.config.mel_frames)
+        if mel.ndim != 3 or mel.shape[1:] != window:
+            raise ValueError(f"mel must be (B, {window[0]}, {window[1]}), got {tuple(mel.shape)}")
+        frames, width = self.config.video_frames, self.classifier.config.feature_dim
+        shape = video_features.shape
+        if len(shape) != 3 or shape[0] != len(mel) or shape[1] < frames or shape[2] != width:
+            raise ValueError(
+                f"video_features must be ({len(mel)}, {frames} or more, {width}), got {tuple(shape)}"
+            )
+        if not bool(mel.isfinite().all()) or not bool(video_features.isfinite().all()):
+            raise ValueError("mel or video_features hold NaN or infinite numbers")
+
+
+def _draw(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    return torch.randn(shape, generator=generator, device=generator.device)

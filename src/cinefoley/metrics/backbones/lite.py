@@ -1,0 +1,115 @@
+"""A small classifier trained on the Foley stage, for those who are offline or in a hurry."""
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cinefoley.errors import CheckpointMismatchError, MissingWeightsError, WeightsError
+from cinefoley.metrics.backbones.panns import log_mel
+from cinefoley.metrics.backbones.protocol import Embedding, check_waveform
+from cinefoley.metrics.backbones.resampling import resample
+from cinefoley.metrics.backbones.weights import fill_strictly, read_weights
+
+__all__ = ["LITE_FOLDER", "LiteBackbone", "LiteNet"]
+
+LITE_FOLDER = Path(__file__).parents[2] / "assets" / "lite_backbone"
+"""Where the weights that ship with the package lie."""
+
+_RATE = 16000
+_SHORTEST = 31 * 160
+
+
+class LiteNet(nn.Module):
+    """Cnn14 in small: the same front-end and pooling, a fifteenth of the channels (2.1 M parameters).
+
+    Its numbers are never comparable with those of PANNs: it knows the stage and nothing else.
+
+    Args:
+        num_classes: Classes of its training.
+        channels: Channels per block; each block halves time and bands, except the last.
+    """
+
+    def __init__(self, num_classes: int, channels: Sequence[int] = (24, 48, 96, 160, 256)) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(64)
+        widths = [1, *channels]
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*_layers(before, after), *_layers(after, after))
+            for before, after in pairwise(widths)
+        )
+        self.embedding = nn.Linear(channels[-1], 512)
+        self.classifier = nn.Linear(512, num_classes)
+
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Judge log-mels ``(B, T, 64)``, T >= 32: features ``(B, 512)`` and logits ``(B, C)``."""
+        hidden = self.norm(mel.transpose(1, 2)).transpose(1, 2)[:, None]
+        for number, block in enumerate(self.blocks, start=1):
+            hidden = block(hidden)
+            if number < len(self.blocks):
+                hidden = F.avg_pool2d(hidden, 2)
+        hidden = hidden.mean(dim=3)
+        features = F.relu(self.embedding(hidden.amax(dim=2) + hidden.mean(dim=2)))
+        return features, self.classifier(features)
+
+
+class LiteBackbone:
+    """The small classifier behind its front-end; a :class:`~cinefoley.metrics.backbones.protocol.Backbone`.
+
+    Args:
+        folder: Holds ``config.json`` (``classes``, ``channels``) and ``model.safetensors``.
+        device: Where it runs.
+
+    Raises:
+        MissingWeightsError: If the folder or a file is not there.
+        WeightsError: If a file is damaged or does not fit.
+    """
+
+    name = "lite"
+    sample_rate = _RATE
+
+    def __init__(self, folder: Path = LITE_FOLDER, *, device: torch.device | str = "cpu") -> None:
+        self.classes, channels = _read_config(folder)
+        weights = folder / "model.safetensors"
+        tensors, self.digest = read_weights(weights)
+        network = fill_strictly(lambda: LiteNet(len(self.classes), channels), tensors, path=weights)
+        self._network = network.to(device)
+        self._device = torch.device(device)
+
+    @torch.inference_mode()
+    def embed(self, waveform: Tensor, sample_rate: int) -> Embedding:
+        """Embed one clip of at least 0.31 s: features ``(512,)``, logits of the stage's classes.
+
+        Raises:
+            ValueError: If it is not ``(N,)``, shorter, or not finite.
+        """
+        heard = resample(torch.as_tensor(waveform).float(), sample_rate, self.sample_rate)
+        heard = check_waveform(self.name, heard, at_least=_SHORTEST, sample_rate=self.sample_rate)
+        features, logits = self._network(log_mel(heard.to(self._device))[None])
+        return Embedding(features[0].cpu(), logits[0].cpu())
+
+
+def _layers(before: int, after: int) -> list[nn.Module]:
+    return [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+
+
+def _read_config(folder: Path) -> tuple[list[str], list[int]]:
+    path = folder / "config.json"
+    if not path.is_file() or not (folder / "model.safetensors").is_file():
+        raise MissingWeightsError(
+            f"The weights of the 'lite' backbone are not in {folder} (looked for config.json and "
+            "model.safetensors). Judge with another backbone: `cinefoley models pull panns`, or name a "
+            "folder that holds them."
+        )
+    try:
+        config = json.loads(path.read_text())
+        classes, channels = [str(name) for name in config["classes"]], [int(c) for c in config["channels"]]
+    except (ValueError, KeyError, TypeError) as exc:
+        raise WeightsError(f"{path}: damaged ({exc}). Fetch or save it again.") from exc
+    if not classes or not channels or min(channels) < 1:
+        raise CheckpointMismatchError(f"{path}: needs at least one class and one block of channels.")
+    return classes, channels

@@ -1,0 +1,49 @@
+"""From a name to a network that judges sound."""
+
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+
+from cinefoley.metrics.backbones.lite import LITE_FOLDER, LiteBackbone
+from cinefoley.metrics.backbones.panns import PannsBackbone
+from cinefoley.metrics.backbones.protocol import Backbone
+from cinefoley.metrics.backbones.vggish import VggishBackbone
+from cinefoley.models.importing.backbones import PUBLISHED_BACKBONES, find_backbone
+
+__all__ = ["BackboneName", "load_backbone"]
+
+BackboneName = Literal["panns", "vggish", "lite"]
+"""The backbones that cinefoley brings."""
+
+
+def load_backbone(
+    name: BackboneName, weights: Path | str | None = None, *, device: torch.device | str = "cpu"
+) -> Backbone:
+    """Load a backbone.
+
+    Args:
+        name: ``"panns"`` for FD, KID, KL and IS, ``"vggish"`` for FAD, or ``"lite"``, a small classifier
+            trained on the stage whose numbers compare with nothing else.
+        weights: Its file (``lite``: its folder). None takes what ``cinefoley models pull`` has fetched, and
+            refuses it if its digest is not the published one; a file that is named is taken as it is, and its
+            digest tells.
+        device: Where it runs.
+
+    Returns:
+        The network; its ``embed`` gives features and logits.
+
+    Raises:
+        MissingWeightsError: If the weights are not there; says how to get them.
+        WeightsError: If they are damaged, of another digest, or of another network.
+        ValueError: If the name is unknown.
+    """
+    if name not in get_args(BackboneName):
+        raise ValueError(f"backbone must be one of {get_args(BackboneName)}, got {name!r}")
+    if name == "lite":
+        return LiteBackbone(LITE_FOLDER if weights is None else Path(weights), device=device)
+    path = Path(weights) if weights is not None else find_backbone(PUBLISHED_BACKBONES[name])
+    backbone = PannsBackbone(path, device=device) if name == "panns" else VggishBackbone(path, device=device)
+    if weights is None:
+        PUBLISHED_BACKBONES[name].check(path, backbone.digest)
+    return backbone

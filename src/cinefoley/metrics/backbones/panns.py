@@ -1,0 +1,129 @@
+"""PANNs Cnn14 at 16 kHz: the features of FD and KID, the logits of KL and IS."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cinefoley.config.mel import MelConfig
+from cinefoley.metrics.backbones.protocol import Embedding, check_waveform
+from cinefoley.metrics.backbones.resampling import resample
+from cinefoley.metrics.backbones.weights import fill_strictly, read_weights
+from cinefoley.spectral.filters import mel_filters
+
+__all__ = ["Cnn14", "PannsBackbone", "log_mel"]
+
+_MEL = MelConfig(n_fft=512, hop_length=160, n_mels=64, f_min=50.0, f_max=8000.0)
+_SHORTEST = 31 * _MEL.hop_length  # 32 frames: five times halved, one is left
+_CONSTANTS = ("spectrogram_extractor.", "logmel_extractor.")  # the front-end's tables, which we compute
+
+
+def log_mel(waveform: Tensor, config: MelConfig = _MEL) -> Tensor:
+    """Decibels of a mel power spectrogram, without a floor relative to its peak.
+
+    Source: Kong et al., *PANNs*, TASLP 2020, as torchlibrosa computes it: centred frames, reflected at both
+    ends, ``10 log10(max(mel, 1e-10))``.
+
+    Args:
+        waveform: ``(N,)`` float32, more than half a frame long.
+        config: The front-end; its floor and ceiling are not used.
+
+    Returns:
+        ``(1 + N // hop, n_mels)``; silence is exactly -100.
+    """
+    window = torch.hann_window(config.n_fft, device=waveform.device)
+    spectrum = torch.stft(
+        waveform, config.n_fft, config.hop_length, window=window, center=True, return_complex=True
+    )
+    power = spectrum.real.square() + spectrum.imag.square()
+    mel = power.T @ mel_filters(config, device=waveform.device).T
+    return 10 * torch.log10(mel.clamp(min=1e-10))
+
+
+class Cnn14(nn.Module):
+    """Twelve 3x3 convolutions, pooled over the bands, then over time.
+
+    Source: Kong et al., *PANNs*, TASLP 2020. Names are those of the published checkpoint; the augmentation
+    and dropout of its training are left out.
+    """
+
+    def __init__(self, n_mels: int = 64, num_classes: int = 527) -> None:
+        super().__init__()
+        self.bn0 = nn.BatchNorm2d(n_mels)
+        self.conv_block1 = _Block(1, 64)
+        self.conv_block2 = _Block(64, 128)
+        self.conv_block3 = _Block(128, 256)
+        self.conv_block4 = _Block(256, 512)
+        self.conv_block5 = _Block(512, 1024)
+        self.conv_block6 = _Block(1024, 2048)
+        self.fc1 = nn.Linear(2048, 2048)
+        self.fc_audioset = nn.Linear(2048, num_classes)
+
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Judge log-mels.
+
+        Args:
+            mel: ``(B, T, 64)``, T >= 32.
+
+        Returns:
+            The features called ``2048``, ``(B, 2048)``, and the logits of AudioSet's classes, ``(B, 527)``.
+        """
+        hidden = self.bn0(mel[:, None].transpose(1, 3)).transpose(1, 3)
+        blocks = (self.conv_block1, self.conv_block2, self.conv_block3, self.conv_block4, self.conv_block5)
+        for block in blocks:
+            hidden = F.avg_pool2d(block(hidden), 2)
+        hidden = self.conv_block6(hidden).mean(dim=3)
+        pooled = hidden.amax(dim=2) + hidden.mean(dim=2)
+        features = F.relu(self.fc1(pooled))
+        return features, self.fc_audioset(features)
+
+
+class PannsBackbone:
+    """Cnn14 behind its front-end; a :class:`~cinefoley.metrics.backbones.protocol.Backbone`.
+
+    Args:
+        weights: ``Cnn14_16k_mAP=0.438.pth``, or a safetensors file with its tensors.
+        device: Where it runs.
+
+    Raises:
+        WeightsError: If the file is missing, damaged, or does not fit.
+    """
+
+    name = "panns"
+    sample_rate = _MEL.sample_rate
+
+    def __init__(self, weights: Path, *, device: torch.device | str = "cpu") -> None:
+        tensors, self.digest = read_weights(weights, under="model")
+        self._network = fill_strictly(Cnn14, _without_constants(tensors), path=weights).to(device)
+        self._device = torch.device(device)
+
+    @torch.inference_mode()
+    def embed(self, waveform: Tensor, sample_rate: int) -> Embedding:
+        """Embed one clip of at least 0.31 s: features ``(2048,)``, logits ``(527,)``.
+
+        Raises:
+            ValueError: If it is not ``(N,)``, shorter, or not finite.
+        """
+        heard = resample(torch.as_tensor(waveform).float(), sample_rate, self.sample_rate)
+        heard = check_waveform(self.name, heard, at_least=_SHORTEST, sample_rate=self.sample_rate)
+        features, logits = self._network(log_mel(heard.to(self._device))[None])
+        return Embedding(features[0].cpu(), logits[0].cpu())
+
+
+class _Block(nn.Module):
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        hidden = F.relu(self.bn1(self.conv1(hidden)))
+        return F.relu(self.bn2(self.conv2(hidden)))
+
+
+def _without_constants(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value for key, value in tensors.items() if not key.startswith(_CONSTANTS)}

@@ -1,0 +1,70 @@
+"""What a metric asks of a network."""
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+__all__ = ["Backbone", "Embedding", "check_waveform"]
+
+
+class Embedding(NamedTuple):
+    """What a backbone makes of one clip."""
+
+    features: Tensor
+    """``(D,)``, or ``(S, D)`` where every segment of the clip has its own; float32, on the CPU."""
+    logits: Tensor | None
+    """``(C,)`` before any activation; None where the network has no classes."""
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """A network that judges sound; whoever has these four can be used in its place.
+
+    Numbers of two backbones are never comparable, so name and digest go into every result.
+    """
+
+    name: str
+    """What it is called in results."""
+    digest: str
+    """SHA-256 of its weights; part of the key under which its features are cached."""
+    sample_rate: int
+    """Samples per second that it hears at."""
+
+    def embed(self, waveform: Tensor, sample_rate: int) -> Embedding:
+        """Embed one clip of any length.
+
+        Args:
+            waveform: ``(N,)`` in [-1, 1]; resampled if need be, but neither centred nor padded.
+            sample_rate: Its rate.
+
+        Raises:
+            ValueError: If it is too short for the network, or not finite.
+        """
+        ...
+
+
+def check_waveform(name: str, waveform: Tensor, *, at_least: int, sample_rate: int) -> Tensor:
+    """Refuse what a backbone cannot hear.
+
+    Args:
+        name: The backbone, for the message.
+        waveform: ``(N,)``; a numpy array is taken as well.
+        at_least: Samples it needs.
+        sample_rate: Their rate, for the message.
+
+    Returns:
+        The waveform as float32.
+
+    Raises:
+        ValueError: If it is not ``(N,)``, too short, or not finite.
+    """
+    waveform = torch.as_tensor(waveform)
+    if waveform.ndim != 1 or len(waveform) < at_least:
+        raise ValueError(
+            f"{name} needs a waveform (N,) of at least {at_least / sample_rate:.3g} s ({at_least} samples at "
+            f"{sample_rate} Hz), got {tuple(waveform.shape)}"
+        )
+    if not bool(waveform.isfinite().all()):
+        raise ValueError(f"{name}: the waveform holds NaN or infinite samples")
+    return waveform.float()

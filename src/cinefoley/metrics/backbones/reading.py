@@ -1,0 +1,88 @@
+"""From a file to the waveform that backbones hear; every tool does it in its own way."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from cinefoley.errors import AudioError
+from cinefoley.media.audio import read_audio
+from cinefoley.metrics.backbones.resampling import resample
+
+__all__ = ["AUDIOLDM_EVAL", "AV_BENCHMARK", "Reading", "prepare", "read_clip"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a file becomes a waveform. The defaults are audioldm_eval's, which the paper names."""
+
+    channels: Literal["first", "mean"] = "first"
+    """Which channel is heard."""
+    removes_mean: bool = True
+    """Whether the mean of the whole clip is subtracted, before anything else."""
+    longest_s: float | None = None
+    """What lies beyond is cut off; None keeps clips as long as they are."""
+    shortest_s: float | None = 2.0
+    """Shorter clips are padded with silence at their end; None leaves them short."""
+
+    def describe(self) -> str:
+        """One phrase for protocol lines."""
+        parts = [f"{self.channels} channel" if self.channels == "first" else "mean of channels"]
+        parts += ["mean removed"] if self.removes_mean else []
+        parts += [f"first {self.longest_s:g} s" if self.longest_s else "own length"]
+        parts += [f"padded to {self.shortest_s:g} s"] if self.shortest_s else []
+        return ", ".join(parts)
+
+
+AUDIOLDM_EVAL = Reading()
+"""``haoheliu/audioldm_eval`` with ``backbone="cnn14"``; our own protocol reads alike."""
+AV_BENCHMARK = Reading(channels="mean", removes_mean=False, longest_s=8.0, shortest_s=None)
+"""``hkchengrex/av-benchmark``."""
+
+
+def read_clip(path: Path, *, sample_rate: int = 16000, reading: Reading = AUDIOLDM_EVAL) -> Tensor:
+    """Read one clip as backbones hear it; films give their sound.
+
+    Args:
+        path: Any file with sound.
+        sample_rate: The rate that the backbone hears at.
+        reading: How.
+
+    Returns:
+        ``(N,)`` float32.
+
+    Raises:
+        MediaError: If the file cannot be read or has no sound. The tools that are reproduced here put the
+            next file in its place; we do not.
+    """
+    waveform, source_rate = read_audio(path)
+    if waveform.shape[1] == 0:
+        raise AudioError(f"{path.name}: holds no sound (0 samples).")
+    return prepare(waveform, source_rate, sample_rate=sample_rate, reading=reading)
+
+
+def prepare(
+    waveform: Tensor, source_rate: int, *, sample_rate: int = 16000, reading: Reading = AUDIOLDM_EVAL
+) -> Tensor:
+    """Do to a waveform what :func:`read_clip` does to a file's.
+
+    Args:
+        waveform: ``(channels, N)``.
+        source_rate: Its rate.
+        sample_rate: The rate to convert to.
+        reading: How.
+
+    Returns:
+        ``(M,)`` float32.
+    """
+    heard = waveform[0] if reading.channels == "first" else waveform.mean(dim=0)
+    if reading.removes_mean:
+        heard = heard - heard.mean()
+    heard = resample(heard, source_rate, sample_rate)
+    if reading.longest_s is not None:
+        heard = heard[: round(reading.longest_s * sample_rate)]
+    missing = 0 if reading.shortest_s is None else round(reading.shortest_s * sample_rate) - len(heard)
+    return F.pad(heard, (0, missing)) if missing > 0 else heard.to(torch.float32)

@@ -1,0 +1,161 @@
+"""Reading the public files of backbones: tensors come in, code does not."""
+
+import hashlib
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from cinefoley.errors import CheckpointMismatchError, MissingWeightsError, WeightsError
+
+__all__ = ["file_digest", "fill_strictly", "read_weights"]
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+def read_weights(path: Path, *, under: str | None = None) -> tuple[dict[str, Tensor], str]:
+    """Read a flat dictionary of tensors.
+
+    Pickles go through torch's ``weights_only`` unpickler. What PANNs' file holds beside its tensors, the
+    numpy state of a sampler, is replaced by inert stand-ins; any other name refuses the file.
+
+    Args:
+        path: A ``.pth`` pickle or a ``.safetensors`` file.
+        under: Key of the dictionary in a pickle that holds more; a bare dictionary is taken too.
+
+    Returns:
+        Tensors by name, and the file's SHA-256.
+
+    Raises:
+        MissingWeightsError: If there is no such file.
+        WeightsError: If it is empty, damaged, no checkpoint, or asks for more than tensors.
+    """
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "no such file"
+        raise MissingWeightsError(f"{path}: {found}; expected weights (.pth or .safetensors).")
+    if path.stat().st_size == 0:
+        raise WeightsError(f"{path}: the file is empty (0 bytes). Fetch it again.")
+    content = _load(path)
+    if under is not None and isinstance(content, Mapping) and isinstance(content.get(under), Mapping):
+        content = content[under]
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(f"{path}: holds a {type(content).__name__}, but no dictionary of tensors.")
+    for key, value in content.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise WeightsError(f"{path}: {key!r} is a {type(value).__name__}, not a named tensor.")
+    return dict(content), file_digest(path)
+
+
+def fill_strictly(build: Callable[[], ModuleT], tensors: Mapping[str, Tensor], *, path: Path) -> ModuleT:
+    """Build a network in float32 and put every tensor in its place.
+
+    Args:
+        build: Makes the network.
+        tensors: Exactly its state.
+        path: Where they are from, for the message.
+
+    Raises:
+        CheckpointMismatchError: If a key is missing or left over, a shape differs, or a number is not finite.
+    """
+    with torch.device("meta"):  # random weights would take longer to draw than real ones to read
+        module = build()
+    name = type(module).__name__
+    expected = module.state_dict()
+    missing = [key for key in expected if key not in tensors]
+    unexpected = [key for key in tensors if key not in expected]
+    if missing or unexpected:
+        raise CheckpointMismatchError(
+            f"{path} does not fit {name}: {len(missing)} keys missing, {len(unexpected)} "
+            f"unexpected, first {(missing or unexpected)[0]!r}."
+        )
+    for key, value in tensors.items():
+        if value.shape != expected[key].shape:
+            raise CheckpointMismatchError(
+                f"{path}: {key!r} has shape {tuple(value.shape)}, {name} asks for "
+                f"{tuple(expected[key].shape)}."
+            )
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise CheckpointMismatchError(f"{path}: {key!r} holds NaN or infinite numbers. Fetch it again.")
+    state = {key: value.to(expected[key].dtype) for key, value in tensors.items()}
+    module.load_state_dict(state, assign=True)
+    return module.eval().requires_grad_(False)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Inert:
+    """Stands for numpy's array machinery; takes all, does nothing."""
+
+    def __new__(cls, *_: Any) -> "_Inert":
+        return super().__new__(cls)
+
+    def __setstate__(self, state: Any) -> None:
+        """Leave the state unread."""
+
+
+# what the published PANNs file names beside its tensors, and the names that newer numpy writes for the same
+_STAND_INS: list[Any] = [
+    (_Inert, name)
+    for name in (
+        "numpy.core.multiarray._reconstruct",
+        "numpy._core.multiarray._reconstruct",
+        "numpy.core.multiarray.scalar",
+        "numpy._core.multiarray.scalar",
+        "numpy.ndarray",
+        "numpy.dtype",
+        "numpy.dtypes.Int64DType",
+        "numpy.dtypes.Float64DType",
+        "numpy.dtypes.UInt32DType",
+    )
+]
+
+
+def _load(path: Path) -> Any:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with torch.serialization.safe_globals(_STAND_INS):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as exc:
+        foreign = ", ".join(_foreign_names(path)) or _first_line(exc)
+        if "nsupported" in str(exc) or "blocked" in str(exc):
+            raise WeightsError(
+                f"{path}: refused, because it asks to run more than tensors need ({foreign}). "
+                "Nothing in it was run. Get the file from a source you trust, or as .safetensors."
+            ) from exc
+        raise WeightsError(f"{path}: not a PyTorch checkpoint ({_first_line(exc)}). Fetch it again.") from exc
+    except (
+        SafetensorError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as exc:
+        raise WeightsError(
+            f"{path}: damaged, cut off or not a checkpoint ({_first_line(exc)}). Fetch it again."
+        ) from exc
+
+
+def _foreign_names(path: Path) -> list[str]:
+    try:
+        known = {name for _, name in _STAND_INS}
+        return sorted(set(torch.serialization.get_unsafe_globals_in_checkpoint(path)) - known)
+    except Exception:  # it meets opcodes it does not know; the refusal stands without the names
+        return []
+
+
+def _first_line(exc: BaseException) -> str:
+    text = str(exc).strip()
+    return text.splitlines()[0] if text else type(exc).__name__

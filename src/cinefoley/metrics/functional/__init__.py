@@ -1,0 +1,1 @@
+"""The metrics as pure functions on features and logits."""

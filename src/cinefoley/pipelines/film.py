@@ -1,0 +1,88 @@
+"""What the pipeline accepts as a film, and the pictures of its windows."""
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cinefoley.config.foley import FoleyConfig
+from cinefoley.errors import VideoError
+from cinefoley.media.timing import picture_duration
+from cinefoley.media.video import Video, video_from_frames
+from cinefoley.media.windows import sample_windows, stream_windows
+from cinefoley.pipelines.windows import OVERLAP_S, WindowPlan, plan_windows
+
+__all__ = ["VideoInput", "check_frames", "plan_film", "window_pictures"]
+
+VideoInput = str | os.PathLike[str] | Video | Tensor
+"""A file, a clip in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's rate."""
+
+
+def plan_film(
+    video: VideoInput, config: FoleyConfig, *, start: float = 0.0, duration: float | None = None
+) -> WindowPlan:
+    """Where the windows of a film lie, without decoding it.
+
+    Raises:
+        MediaError: If the file cannot be read, or ends before ``start``.
+        ValueError: If a number is out of range, or a tensor is no video.
+    """
+    if isinstance(video, Tensor):
+        check_frames(video)
+        whole = video.shape[1] / config.video_fps
+    else:
+        whole = video.duration if isinstance(video, Video) else picture_duration(video)
+    if start < 0 or (duration is not None and duration <= 0):
+        raise ValueError(f"need start >= 0 and duration > 0, got start={start}, duration={duration}")
+    section = whole - start if duration is None else min(duration, whole - start)
+    if section <= 0:
+        raise VideoError(
+            f"The film lasts {whole:.3f} s, so there is nothing at {start:.3f} s. Choose an earlier start."
+        )
+    rate = config.mel.sample_rate
+    total = max(1, round(Fraction(section) * rate))
+    return plan_windows(total, window=config.window_samples, overlap=round(OVERLAP_S * rate))
+
+
+def window_pictures(
+    video: VideoInput,
+    plan: WindowPlan,
+    config: FoleyConfig,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+) -> Iterator[Tensor]:
+    """The frames of each window in turn, uint8 ``(T, 3, H, W)``; a file is decoded as they are asked for."""
+    options: dict[str, Any] = {
+        "starts": [Fraction(sample, config.mel.sample_rate) for sample in plan.starts],
+        "frames_per_window": config.video_frames,
+        "fps": config.video_fps,
+        "size": config.frame_size,
+        "start": start,
+        "duration": duration,
+    }
+    if isinstance(video, Tensor):
+        video = video_from_frames((video[0] * 255).round().to(torch.uint8).cpu(), fps=config.video_fps)
+    if isinstance(video, Video):
+        return iter(sample_windows(video, **options))
+    return iter(stream_windows(video, **options))
+
+
+def check_frames(video: Tensor) -> None:
+    """Refuse a tensor that is not ``(B, T, 3, H, W)``, floating point, in [0, 1].
+
+    Raises:
+        ValueError: Says what was found.
+    """
+    if video.ndim != 5 or video.shape[2] != 3 or 0 in video.shape:
+        raise ValueError(f"video must be (B, T, 3, H, W), got {tuple(video.shape)}")
+    if not video.is_floating_point():
+        raise ValueError(
+            f"video must be floating point in [0, 1], got {video.dtype}; divide uint8 frames by 255"
+        )
+    low, high = float(video.min()), float(video.max())
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"video must lie in [0, 1], got [{low:g}, {high:g}]")

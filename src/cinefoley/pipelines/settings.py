@@ -1,0 +1,100 @@
+"""How latents are sampled: the choices, and which of them go together."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal, TypedDict, cast, get_args
+
+from cinefoley.spectral.magnitude import Compat
+
+__all__ = ["Sampler", "SamplingOptions", "SamplingSettings", "check_even_grid"]
+
+Sampler = Literal["dpm++", "ddim", "plms"]
+"""DPM-Solver++ (2M), DDIM (eta 0), or PLMS."""
+
+
+class SamplingOptions(TypedDict, total=False):
+    """The fields of :class:`SamplingSettings` as keyword arguments."""
+
+    num_inference_steps: int
+    guidance_scale: float
+    sampler: Sampler
+    double_guidance_scale: float
+    compat: Compat | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingSettings:
+    """Choices of one walk from noise to latents; a combination that would be ignored is refused.
+
+    Source: Diff-Foley, ``inference/diff_foley_inference.ipynb``: 25 steps of DPM-Solver++ at guidance 4.5.
+    """
+
+    num_inference_steps: int = 25
+    """Denoiser calls per window; PLMS makes one more."""
+    guidance_scale: float = 4.5
+    """Strength of the film's influence; 1 is the bare conditional model."""
+    sampler: Sampler = "dpm++"
+    """Who walks; DDIM and PLMS need steps that divide the 1000 training steps."""
+    double_guidance_scale: float = 0.0
+    """Strength of the guidance classifier (Diff-Foley's notebook: 50); 0 leaves it out."""
+    compat: Compat | None = None
+    """``"diff-foley"`` repeats the reference where it slips, for comparisons; see ``FoleyPipeline``."""
+
+    def __post_init__(self) -> None:
+        if self.sampler not in get_args(Sampler):
+            raise ValueError(f"sampler must be one of {', '.join(get_args(Sampler))}, got {self.sampler!r}")
+        if self.num_inference_steps < 1:
+            raise ValueError(f"num_inference_steps must be at least 1, got {self.num_inference_steps}")
+        if self.sampler != "dpm++":
+            check_even_grid(self.sampler, self.num_inference_steps)
+        for name in ("guidance_scale", "double_guidance_scale"):
+            scale = getattr(self, name)
+            if not (math.isfinite(scale) and scale >= 0):
+                raise ValueError(f"{name} must be 0 or more, got {scale}")
+        if self.compat not in (None, *get_args(Compat)):
+            raise ValueError(f"compat is None or 'diff-foley', got {self.compat!r}")
+        if self.double_guidance_scale:
+            self._check_double_guidance()
+
+    def options(self) -> SamplingOptions:
+        """Keyword arguments that make these settings again, without those that a subclass adds."""
+        values = {field.name: getattr(self, field.name) for field in fields(SamplingSettings)}
+        return cast(SamplingOptions, values)
+
+    @property
+    def num_denoiser_calls(self) -> int:
+        """Calls per window: PLMS looks ahead once, from its first step."""
+        return self.num_inference_steps + (self.sampler == "plms")
+
+    def _check_double_guidance(self) -> None:
+        if self.sampler == "plms":
+            raise ValueError(
+                "sampler 'plms' takes no double guidance (Diff-Foley drops both guidances there without a "
+                "word); use 'dpm++' or 'ddim'"
+            )
+        if self.compat and self.sampler == "dpm++" and self.guidance_scale == 1:
+            raise ValueError(
+                "Diff-Foley's DPM-Solver drops the classifier at guidance_scale 1, so there is nothing to "
+                "repeat; leave compat out to have double guidance alone, or choose another guidance_scale"
+            )
+
+
+def check_even_grid(sampler: Sampler, num_inference_steps: int, num_train_timesteps: int = 1000) -> None:
+    """Refuse a number S for which Diff-Foley's grid, ``range(0, 1000, 1000 // S) + 1``, is not S steps.
+
+    The reference walks 8 steps when asked for 7, fails beyond 500, and with one step starts at time 1, where
+    noise passes for a nearly finished sound.
+
+    Raises:
+        ValueError: Names the nearest numbers that are right.
+    """
+    good = [n for n in range(2, num_train_timesteps // 2 + 1) if num_train_timesteps % n == 0]
+    if num_inference_steps in good:
+        return
+    below = [n for n in good if n < num_inference_steps][-1:]
+    above = [n for n in good if n > num_inference_steps][:1]
+    raise ValueError(
+        f"sampler {sampler!r} walks in equal whole steps: their number must divide {num_train_timesteps} and "
+        f"lie in [2, {num_train_timesteps // 2}], got {num_inference_steps}; "
+        f"use {' or '.join(str(n) for n in below + above)}, or sampler 'dpm++'"
+    )

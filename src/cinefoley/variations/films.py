@@ -1,0 +1,130 @@
+"""Variations of films on disk: a window found for them, followed while decoding, or made into a film."""
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+
+from cinefoley.errors import VideoError
+from cinefoley.media.crop import Crop, last_picture_time
+from cinefoley.media.cropping import crop_film
+from cinefoley.media.probe import probe
+from cinefoley.media.sampling import Seconds
+from cinefoley.media.video import Video, load_video
+from cinefoley.variations.variation import Variation
+from cinefoley.variations.window import Box, Window
+
+__all__ = ["draw_for_film", "follow_window", "load_varied_video", "vary_film"]
+
+
+def draw_for_film(
+    variation: Variation, path: str | os.PathLike[str], *, generator: torch.Generator | None = None
+) -> Window:
+    """Draw a window for a film's upright frames, on even pixels, because 4:2:0 shares colour among 2x2.
+
+    Args:
+        variation: What to draw.
+        path: The film.
+        generator: As for :meth:`Variation.draw`.
+
+    Raises:
+        MediaError: If the film cannot be read.
+        VideoError: If it has no picture, less than 2x2 pixels, or one picture only where the window moves.
+    """
+    name, info = Path(path).name, probe(path).video
+    if info is None:
+        raise VideoError(f"{name}: no video stream; a variation needs moving pictures.")
+    if min(info.width, info.height) < 2:
+        raise VideoError(f"{name}: {info.width}x{info.height} pixels hold no window; 2x2 are the least.")
+    window = variation.draw((info.height, info.width), generator=generator).on(
+        (info.height, info.width), multiple=2
+    )
+    if window.is_moving and last_picture_time(path) <= 0:
+        raise VideoError(f"{name}: holds one picture only; a camera movement needs two at least.")
+    return window
+
+
+def follow_window(window: Window, path: str | os.PathLike[str]) -> Crop:
+    """The window in every picture of a film, for ``crop=`` of ``load_video`` and ``stream_windows``.
+
+    The window is at its start in the film's first picture and at its end in the last one; between them it
+    moves with the time that the file gives each picture, so variable rates come out right, and the same
+    source picture shows the same pixels at any sampling rate and in any section.
+
+    Args:
+        window: Drawn for this film, or for another size of it.
+        path: The film.
+
+    Raises:
+        MediaError: If the film cannot be read.
+        VideoError: If it has no picture.
+    """
+    last = last_picture_time(path) if window.is_moving else Fraction(0)
+
+    def box_at(time: Fraction, size: tuple[int, int]) -> Box:
+        return window.on(size).box_at(min(1.0, float(time / last)) if last else 0.0)
+
+    return box_at
+
+
+def load_varied_video(
+    path: str | os.PathLike[str],
+    window: Window,
+    fps: Seconds = 4,
+    size: tuple[int, int] | None = None,
+    start: Seconds = 0.0,
+    duration: Seconds | None = None,
+) -> Video:
+    """Read a film as :func:`cinefoley.media.load_video` does, showing only a window of it.
+
+    Every source picture is cut before it is squashed to ``size``: what is seen is what a film of that window
+    shows, but for the loss of encoding it.
+
+    Args:
+        path: The film, not varied.
+        window: As :func:`draw_for_film` draws it.
+        fps: Frames per second to sample at.
+        size: Height and width to squash to; None keeps the window's.
+        start: Seconds from the first picture.
+        duration: Seconds to read; None reads to the end.
+
+    Returns:
+        The clip.
+
+    Raises:
+        MediaError: If the film cannot be read.
+        VideoError: If it has no picture, or ends before ``start``.
+        ValueError: If a number is out of range.
+
+    Example:
+        >>> window = draw_for_film(CloseUp(), "rain.mp4", generator=generator)  # doctest: +SKIP
+        >>> load_varied_video("rain.mp4", window, fps=4, size=(224, 224)).frames.shape  # doctest: +SKIP
+        torch.Size([40, 3, 224, 224])
+    """
+    return load_video(path, fps, size, start, duration, crop=follow_window(window, path))
+
+
+def vary_film(
+    video_path: str | os.PathLike[str],
+    out_path: str | os.PathLike[str],
+    window: Window,
+    *,
+    encoder_threads: int = 1,
+) -> None:
+    """Write a film of a window: :func:`cinefoley.media.cropping.crop_film` along its path.
+
+    Args:
+        video_path: The film.
+        out_path: Where the new film shall be; ``cropped_film_suffix`` knows the container.
+        window: On even pixels, as :func:`draw_for_film` draws it.
+        encoder_threads: Threads of the encoder; the same number gives the same bytes. 0 takes what there is.
+
+    Raises:
+        MediaError: If the film cannot be read, or the container cannot hold its sound.
+        OutputError: If ``out_path`` cannot be written.
+        ValueError: If the window is not on even pixels.
+    """
+    if window.multiple % 2:
+        raise ValueError("films need windows on even pixels: window.on(size, multiple=2)")
+    crop_film(video_path, out_path, follow_window(window, video_path), encoder_threads=encoder_threads)

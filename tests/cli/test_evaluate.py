@@ -1,0 +1,175 @@
+"""``cinefoley evaluate`` prints its protocol, names what it leaves out, and agrees with itself over ranks."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+RunCli = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _empty_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CINEFOLEY_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="session")
+def lite_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small classifier, two blocks of it, with random weights."""
+    import torch
+    from safetensors.torch import save_file
+
+    from cinefoley.metrics.backbones.lite import LiteNet
+
+    folder = tmp_path_factory.mktemp("lite")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_file(LiteNet(4, [4, 8]).state_dict(), folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"classes": list("abcd"), "channels": [4, 8]}))
+    return folder
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> tuple[Path, Path]:
+    """Eleven clips: generated, and real."""
+    for side, offset in (("generated", 100), ("real", 0)):
+        (tmp_path / side).mkdir()
+        for clip in range(11):
+            noise = np.random.Generator(np.random.PCG64(clip + offset)).standard_normal(24000)
+            soundfile.write(tmp_path / side / f"clip{clip:02d}.wav", 0.1 * noise, 16000)
+    return tmp_path / "generated", tmp_path / "real"
+
+
+@pytest.fixture
+def evaluate(run_cli: RunCli, sounds: tuple[Path, Path], lite_weights: Path) -> RunCli:
+    generated, real = sounds
+    options = ("--reference", real, "--backbone", "lite", "--lite", lite_weights, "--device", "cpu")
+    return lambda *arguments: run_cli("evaluate", generated, *options, "--bootstrap", 5, *arguments)
+
+
+def test_numbers_come_with_their_protocol_line(evaluate: RunCli) -> None:
+    result = evaluate()
+    assert result.code == 0
+    assert result.err == ""
+    lines = result.out.splitlines()
+    assert [line.split()[0] for line in lines[1:5]] == ["FD-lite", "KID-lite", "KL-lite", "IS-lite"]
+    assert lines[5].startswith("protocol: protocol cinefoley; backbones lite (sha256:")
+
+
+def test_json_and_files_hold_the_same_numbers(evaluate: RunCli, tmp_path: Path) -> None:
+    result = evaluate("--json", "-o", tmp_path / "report")
+    stored = json.loads((tmp_path / "report" / "evaluation.json").read_text())
+    assert result.json == stored
+    assert stored["protocol"]["clips"] == 11
+    assert "protocol: " in (tmp_path / "report" / "evaluation.md").read_text()
+    assert "tabular" in (tmp_path / "report" / "evaluation.tex").read_text()
+    assert list(stored["scores"]) == ["FD-lite", "KID-lite", "KL-lite", "IS-lite"]
+    assert (tmp_path / "home" / "features").is_dir()
+
+
+def test_files_that_are_left_out_are_named_on_stderr(evaluate: RunCli, sounds: tuple[Path, Path]) -> None:
+    (sounds[0] / "clip03.wav").write_text("no sound\n" * 100)
+    result = evaluate("--format", "markdown")
+    assert result.code == 0
+    assert "left out: generated" in result.err
+    assert "clip03.wav: unreadable" in result.err
+    assert "left out: 1 files in all" in result.err
+    assert "clips 10" in result.out
+
+
+def test_pairs_that_do_not_match_are_one_line(evaluate: RunCli, sounds: tuple[Path, Path]) -> None:
+    (sounds[0] / "clip03.wav").unlink()
+    result = evaluate()
+    assert result.code == 1
+    assert result.err.count("\n") == 1
+    assert "10 clips are on both sides" in result.err
+    assert evaluate("--unpaired").code == 0
+
+
+def test_missing_weights_name_the_command(run_cli: RunCli, sounds: tuple[Path, Path]) -> None:
+    result = run_cli("evaluate", sounds[0], "--reference", sounds[1])
+    assert result.code == 1
+    assert "cinefoley models pull panns" in result.err
+
+
+def test_events_add_onset_figures(evaluate: RunCli, tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_text("".join(json.dumps({"clip": f"clip{n:02d}", "events": []}) + "\n" for n in range(11)))
+    scores = evaluate("--events", events, "--json").json["scores"]
+    assert scores["onset F1 ±100 ms"] == {"value": 1.0}
+    assert "skipped" in scores["off-screen energy"]
+
+
+def test_wrong_usage_is_told(evaluate: RunCli, tmp_path: Path) -> None:
+    assert evaluate("--video", tmp_path).code == 2
+    assert evaluate("--unpaired", "--events", tmp_path / "x").code == 2
+
+
+@pytest.mark.slow
+def test_two_ranks_print_what_one_prints(
+    evaluate: RunCli, sounds: tuple[Path, Path], lite_weights: Path
+) -> None:
+    alone = evaluate("--json", "--cache", sounds[0].parent / "one").out
+    arguments = ["evaluate", str(sounds[0]), "--reference", str(sounds[1]), "--backbone", "lite"]
+    arguments += ["--lite", str(lite_weights), "--device", "cpu", "--bootstrap", "5", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "cinefoley.cli.main",
+        *arguments,
+        "--cache",
+        str(sounds[0].parent / "two"),
+    ]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    ranks = [
+        subprocess.Popen(command, env=shared | {"RANK": str(rank)}, stdout=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    outputs = [process.communicate(timeout=300)[0] for process in ranks]
+    assert outputs == [alone, ""]
+
+
+def test_alignment_is_judged_by_a_model_that_has_a_judge(
+    evaluate: RunCli, sounds: tuple[Path, Path], tiny_judge: Path, render_film: Callable[..., Path]
+) -> None:
+    films = sounds[0].parent / "films"
+    films.mkdir()
+    for clip in range(3):
+        render_film(films / f"clip{clip:02d}.mp4", seed=clip)
+    result = evaluate("--video", films, "--model", tiny_judge, "--json")
+    assert result.code == 0
+    name = "Align Acc (3 of 3 from sound, not mel)"
+    assert set(result.json["scores"]) > {name, f"{name}, posterior mean"}
+    assert 0 <= result.json["scores"][name]["value"] <= 1
+    assert "teacher" in result.json["protocol"]["alignment_judge"]
+
+
+@pytest.fixture
+def tiny_judge(tiny_model: Path, tmp_path: Path) -> Path:
+    """The tiny model with an alignment classifier of random weights."""
+    import shutil
+
+    import torch
+
+    from cinefoley.models.classifier import AlignmentClassifier
+
+    folder = tmp_path / "judge"
+    shutil.copytree(tiny_model, folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        classifier = AlignmentClassifier(
+            block_out_channels=(8, 16, 16), feature_dim=16, max_frames=10, num_heads=2, norm_num_groups=4
+        )
+    classifier.save_pretrained(folder / "alignment")
+    return folder
