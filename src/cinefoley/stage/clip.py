@@ -1,12 +1,20 @@
 """What the stage returns: pictures, sound, and everything that is known about both."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["StageClip", "StageEvent", "StageSource", "boxes_in_windows", "visible_share"]
+__all__ = [
+    "StageClip",
+    "StageEvent",
+    "StageSource",
+    "boxes_in_windows",
+    "describe_clip",
+    "visible_share",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,36 +88,53 @@ class StageClip:
 
     def describe(self, *, has_boxes: bool = False) -> dict[str, Any]:
         """Everything but pictures and samples, ready for JSON; on demand with every frame's boxes."""
-        description: dict[str, Any] = {
-            "seed": self.seed,
-            "split": self.split,
-            "duration_s": self.duration_s,
-            "kinds": [source.kind for source in self.sources],
-            "events": [
-                {
-                    "time_s": round(event.time_s, 6),
-                    "kind": event.kind,
-                    "strength": round(event.strength, 4),
-                    "duration_s": round(event.duration_s, 6),
-                    "is_onset_like": event.is_onset_like,
-                    "source": event.source,
-                    "is_visible": event.is_visible,
-                }
-                for event in self.events
-            ],
-        }
-        if has_boxes:
-            description["sources"] = [
-                {
-                    "kind": source.kind,
-                    "family": source.family,
-                    "target_boxes": np.round(source.target_boxes.astype(float), 4).tolist(),
-                    "contact_boxes": np.round(source.contact_boxes.astype(float), 4).tolist(),
-                    "is_visible": source.is_visible.tolist(),
-                }
-                for source in self.sources
-            ]
-        return description
+        return describe_clip(
+            self.events,
+            self.sources,
+            seed=self.seed,
+            split=self.split,
+            duration_s=self.duration_s,
+            has_boxes=has_boxes,
+        )
+
+
+def describe_clip(
+    events: Sequence[StageEvent],
+    sources: Sequence[StageSource],
+    *,
+    seed: int,
+    split: str,
+    duration_s: float,
+    has_boxes: bool = False,
+) -> dict[str, Any]:
+    """What is known about a clip, ready for JSON; on demand with every frame's boxes."""
+    description: dict[str, Any] = {
+        "seed": seed,
+        "split": split,
+        "duration_s": duration_s,
+        "kinds": [source.kind for source in sources],
+        "events": [
+            asdict(event)
+            | {
+                "time_s": round(event.time_s, 6),
+                "strength": round(event.strength, 4),
+                "duration_s": round(event.duration_s, 6),
+            }
+            for event in events
+        ],
+    }
+    if has_boxes:
+        description["sources"] = [
+            {
+                "kind": source.kind,
+                "family": source.family,
+                "target_boxes": np.round(source.target_boxes.astype(float), 4).tolist(),
+                "contact_boxes": np.round(source.contact_boxes.astype(float), 4).tolist(),
+                "is_visible": source.is_visible.tolist(),
+            }
+            for source in sources
+        ]
+    return description
 
 
 def boxes_in_windows(boxes: NDArray[np.float32], windows: NDArray[np.float64]) -> NDArray[np.float32]:

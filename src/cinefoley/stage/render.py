@@ -4,15 +4,16 @@ import math
 from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cinefoley.stage.actor import Actor
-from cinefoley.stage.clip import StageClip, StageSource
+from cinefoley.stage.clip import StageClip
 from cinefoley.stage.kinds import KINDS
 from cinefoley.stage.rhythm import keep_apart
 from cinefoley.stage.scene import draw_scene
 from cinefoley.stage.take import Split, StageTake, make_generator
 
-__all__ = ["Split", "StageTake", "draw_take", "render_clip"]
+__all__ = ["Split", "StageTake", "draw_take", "frame_times", "render_clip"]
 
 _ASPECTS = (16 / 9, 9 / 16, 1.0)
 _ASPECT_LIMITS = (0.60, 0.80)  # 60 % wide, 20 % upright, 20 % square
@@ -64,6 +65,11 @@ def draw_take(
     )
 
 
+def frame_times(duration_s: float, fps: float) -> NDArray[np.float64]:
+    """The instants ``(T,)``, in seconds, that the frames of a clip show."""
+    return np.asarray(np.arange(math.ceil(duration_s * fps - 1e-9)) / fps)
+
+
 def render_clip(
     seed: int,
     *,
@@ -103,20 +109,14 @@ def render_clip(
             f"fps={fps}, size={size}, sample_rate={sample_rate}"
         )
     take = draw_take(seed, split=split, duration_s=duration_s, kind=kind)
-    times_s = np.arange(math.ceil(duration_s * fps - 1e-9)) / fps
-    sources = []
-    for source, actor in enumerate(take.actors):
-        target, contact = take.boxes(times_s, size=size, source=source)
-        sources.append(
-            StageSource(kind=actor.kind, family=actor.family, target_boxes=target, contact_boxes=contact)
-        )
+    times_s = frame_times(duration_s, fps)
     return StageClip(
         frames=take.frames(times_s, size=size),
         fps=fps,
         waveform=take.waveform(sample_rate),
         sample_rate=sample_rate,
         events=take.events(size=size),
-        sources=tuple(sources),
+        sources=take.sources(times_s, size=size),
         seed=seed,
         split=split,
     )

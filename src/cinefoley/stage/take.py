@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cinefoley.stage.actor import Actor, Box, Hit
 from cinefoley.stage.canvas import Camera, Canvas
-from cinefoley.stage.clip import StageEvent, visible_share
+from cinefoley.stage.clip import StageEvent, StageSource, visible_share
 from cinefoley.stage.figure import FLOOR
 from cinefoley.stage.rhythm import Hits
 from cinefoley.stage.scene import Composition, Scene
@@ -130,6 +130,16 @@ class StageTake:
         return (
             np.asarray(target, dtype=np.float32).reshape(shape),
             np.asarray(contact, dtype=np.float32).reshape(shape),
+        )
+
+    def sources(
+        self, times_s: Sequence[float] | NDArray[np.float64], *, size: tuple[int, int]
+    ) -> tuple[StageSource, ...]:
+        """Everything that sounds, with its boxes at the given instants."""
+        boxes = [self.boxes(times_s, size=size, source=source) for source in range(len(self.actors))]
+        return tuple(
+            StageSource(kind=actor.kind, family=actor.family, target_boxes=target, contact_boxes=contact)
+            for actor, (target, contact) in zip(self.actors, boxes, strict=True)
         )
 
     def events(self, *, size: tuple[int, int]) -> tuple[StageEvent, ...]:
