@@ -23,6 +23,9 @@ _OFF_CENTRE = (0.5, 0.9)
 """Parameters of the symmetric beta distributions of a target's place across and down the frame: the smaller,
 the more often a target keeps to the sides, where a close-up hides it."""
 
+_INWARD = 0.8
+"""How often the player stands on the frame's inner side of the target, where a close-up still shows a part."""
+
 _MARGIN = 0.02
 
 
@@ -146,7 +149,7 @@ def _placement(rng: np.random.Generator, shot: float, anchor: Point) -> Placemen
     return Placement(
         shot=shot,
         anchor=anchor,
-        is_mirrored=bool(rng.random() < 0.5),
+        is_mirrored=bool((anchor[0] < 0.5) == (rng.random() < _INWARD)),
         level=0.42 + 0.55 * near,
         wet=(0.20 - 0.16 * near) * float(rng.uniform(0.5, 1.2)),
     )
@@ -156,7 +159,7 @@ def _flipped(place: Placement) -> Placement:
     return Placement(
         shot=place.shot,
         anchor=(1 - place.anchor[0], place.anchor[1]),
-        is_mirrored=place.is_mirrored,
+        is_mirrored=not place.is_mirrored,
         level=place.level,
         wet=place.wet,
     )
