@@ -6,9 +6,9 @@ import torch
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.mel import MelConfig
 from cinefoley.data.stage_clips import KIND_NAMES, StageClips, prepare_stage_clips
+from cinefoley.first_stage.render import draw_take
 from cinefoley.media.video import resample_video, video_from_frames
 from cinefoley.spectral.mel import mel_spectrogram
-from cinefoley.stage.render import draw_take
 
 CONFIG = FoleyConfig(
     mel=MelConfig(hop_length=250, n_mels=16), mel_frames=128, video_frames=8, frame_size=(16, 16)

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from cinefoley.evaluation.synchrony import derange_within_kinds, measure_synchrony
+from cinefoley.first_stage.render import draw_take
 from cinefoley.pipelines.foley import FoleyPipeline
-from cinefoley.stage.render import draw_take
 
 SEEDS = range(24)
 

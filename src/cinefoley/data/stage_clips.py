@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
+from cinefoley.first_stage.kinds import KINDS
+from cinefoley.first_stage.render import Split, draw_take
 from cinefoley.spectral.mel import mel_spectrogram
-from cinefoley.stage.kinds import KINDS
-from cinefoley.stage.render import Split, draw_take
 
 __all__ = ["KIND_NAMES", "StageClips", "prepare_stage_clips"]
 

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cinefoley.first_stage.render import Split, StageTake, draw_take
 from cinefoley.media.video import Video, video_from_frames
 from cinefoley.media.windows import sample_windows
 from cinefoley.metrics.onsets import OnsetCounts, detect_onsets, match_onsets
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.sampling import draw_noise
-from cinefoley.stage.render import Split, StageTake, draw_take
 
 __all__ = ["SynchronyReport", "derange_within_kinds", "measure_synchrony"]
 
