@@ -24,7 +24,7 @@ _OFF_CENTRE = (0.5, 0.9)
 the more often a target keeps to the sides, where a close-up hides it."""
 
 _INWARD = 0.8
-"""How often the player stands on the frame's inner side of the target, where a close-up still shows a part."""
+"""How often the player stands on the frame's inner side of the target: there crops keep clues."""
 
 _MARGIN = 0.02
 

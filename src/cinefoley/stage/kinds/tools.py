@@ -126,7 +126,7 @@ class Axe(Actor):
 
 
 class Saw(Actor):
-    """Somebody saws a plank: one rasp a stroke, to and fro; dust falls."""
+    """Somebody saws a plank: one rasp a stroke, back and forth; dust falls."""
 
     kind: ClassVar[str] = "saw"
     family: ClassVar[str] = "tools"
