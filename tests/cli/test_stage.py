@@ -101,3 +101,23 @@ def test_a_missing_folder_is_told(run_cli: RunCli, tmp_path: Path) -> None:
     assert result.code == 1
     assert "the folder" in result.err
     assert "does not exist" in result.err
+
+
+def test_an_export_prints_its_list(run_cli: RunCli, tmp_path: Path) -> None:
+    small = ("--side", 32, "--fps", 8, "--duration", 1)
+    result = run_cli("stage", "export", "--split", "test", "--count", 2, *small, tmp_path / "set")
+
+    assert (result.code, result.out) == (0, f"{tmp_path / 'set' / 'test.csv'}\n")
+    again = run_cli("stage", "export", "--split", "test", "--count", 3, *small, tmp_path / "set", "--json")
+    assert (again.json["rendered"], again.json["kept"]) == (1, 2)
+    refused = run_cli("stage", "export", "--split", "test", "--count", 2, tmp_path / "set")
+    assert refused.code == 1
+    assert "other settings" in refused.err
+
+
+def test_every_frame_has_its_boxes(run_cli: RunCli, tmp_path: Path) -> None:
+    assert run_cli("stage", "render", "-o", tmp_path / "x.mp4", "--sample-rate", 48000, *SMALL).code == 0
+
+    described = json.loads((tmp_path / "x.json").read_text())
+    assert len(described["sources"][0]["contact_boxes"]) == 18
+    assert read_audio(tmp_path / "x.wav")[1] == 48000

@@ -3,11 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cinefoley.stage.kinds import KINDS
 from cinefoley.stage.render import draw_take, render_clip
 from cinefoley.stage.rhythm import MIN_GAP_S
-
-KIND_NAMES = [actor.kind for actor in KINDS]
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
@@ -37,33 +34,15 @@ def test_any_aspect_shows_the_actor(size: tuple[int, int]) -> None:
     assert clip.frames.std(axis=(1, 2)).min() > 5, "a frame is one flat colour"
 
 
-@pytest.mark.parametrize("kind", KIND_NAMES)
-def test_every_event_sounds_and_shows(kind: str) -> None:
-    take = next(t for t in (draw_take(seed, kind=kind) for seed in range(100)) if len(t.hits.times) >= 2)
-    waveform = take.waveform(16000)
-    for time_s in take.hits.times:
-        start = round(time_s * 16000)
-        before = np.abs(waveform[start - 800 : start]).max()
-        after = np.abs(waveform[start : start + 3200]).max()
-        assert after > max(0.02, 1.3 * before), f"no sound of the {kind} at {time_s:.2f} s"
-        times = np.array([time_s - 0.12, time_s + 0.12])
-        pictures = take.frames(times, size=(90, 160)).astype(float)
-        assert np.abs(pictures[1] - pictures[0]).max() > 40, f"nothing moves at {time_s:.2f} s"
-
-
 @given(seed=st.integers(0, 10_000))
 @settings(max_examples=40, deadline=None)
 def test_events_are_far_enough_apart_for_four_frames_a_second(seed: int) -> None:
-    hits = draw_take(seed).hits
-    gaps = np.diff(hits.times)
-    assert (gaps >= MIN_GAP_S - 0.061).all()
-    assert len(hits.times) <= 2 * 8 + 1
-    assert ((hits.times >= 0) & (hits.times <= 7.8)).all()
-
-
-def test_sound_is_silent_where_nothing_happens() -> None:
-    take = next(t for t in map(draw_take, range(200)) if len(t.hits.times) == 0)
-    assert np.abs(take.waveform(16000)).max() < 0.01
+    take = draw_take(seed)
+    for actor in take.actors:
+        times = actor.hits.times
+        assert (np.diff(times) >= MIN_GAP_S - 0.061).all()
+        assert len(times) <= 2 * 8 + 1
+        assert ((times >= 0) & (times <= 7.8)).all()
 
 
 def test_boxes_follow_the_contact() -> None:
@@ -71,6 +50,7 @@ def test_boxes_follow_the_contact() -> None:
     source = clip.sources[0]
     assert source.contact_boxes.shape == (len(clip.frames), 4)
     assert (source.contact_boxes[:, 2:] > source.contact_boxes[:, :2]).all()
+    assert source.is_visible.all()
     widths = source.target_boxes[:, 2] - source.target_boxes[:, 0]
     assert (widths > source.contact_boxes[:, 2] - source.contact_boxes[:, 0] - 1e-6).all()
 

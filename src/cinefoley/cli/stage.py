@@ -1,7 +1,7 @@
 """``cinefoley stage``: clips of the procedural Foley stage."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="The procedural Foley stage: clips whose every sound is known.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keep ``render`` a subcommand while it is the only one."""
 
 
 @app.command()
@@ -39,6 +34,7 @@ def render(
     fps: Annotated[float, typer.Option(min=1, help="Frames per second.")] = 25.0,
     size: Annotated[str, typer.Option(metavar="WxH", help="Width and height in pixels.")] = "320x180",
     duration: Annotated[float, typer.Option(min=1, metavar="S", help="Length in seconds.")] = 8.0,
+    sample_rate: Annotated[int, typer.Option(min=8000, metavar="HZ", help="Samples per second.")] = 16000,
     silent: Annotated[bool, typer.Option("--silent", help="Leave the sound out of the film.")] = False,
     count: Annotated[int | None, typer.Option(min=1, help="Render this many, from --seed on.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
@@ -49,11 +45,17 @@ def render(
     """Render films with sound, and the events in them.
 
     For FILE.mp4 this writes the film (H.264 and AAC), FILE.wav with the sound, and FILE.json with every
-    event. With --count they are named SPLIT-SEED.mp4 in the folder.
+    event and every frame's boxes of what sounds. With --count they are named SPLIT-SEED.mp4 in the folder.
     """
     height, width = _parse_size(size)
     request = _Request(
-        kind=kind, split=split, fps=fps, size=(height, width), duration_s=duration, is_silent=silent
+        kind=kind,
+        split=split,
+        fps=fps,
+        size=(height, width),
+        sample_rate=sample_rate,
+        duration_s=duration,
+        is_silent=silent,
     )
     if count is None:
         films = {seed: out}
@@ -71,12 +73,56 @@ def render(
             typer.echo(film)
 
 
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the films go; made if missing.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of clips.")],
+    split: Annotated[
+        Literal["train", "valid", "test"],
+        typer.Option(help="Family of clips; the same seed differs between them."),
+    ] = "train",
+    first_seed: Annotated[int, typer.Option(min=0, help="Seed of the first; the others follow.")] = 0,
+    duration: Annotated[float, typer.Option(min=1, metavar="S", help="Length of every film.")] = 10.0,
+    side: Annotated[
+        int, typer.Option(min=16, metavar="PX", help="Shorter side; 16:9, 9:16 or square as drawn.")
+    ] = 224,
+    fps: Annotated[float, typer.Option(min=1, help="Frames per second.")] = 25.0,
+    sample_rate: Annotated[int, typer.Option(min=8000, metavar="HZ", help="Samples per second.")] = 48000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was made as one JSON object.")] = False,
+) -> None:
+    """Render a data set: films, a list in VGGSound's form, and every event.
+
+    Writes SPLIT-SEED.mp4 (H.264 and AAC), SPLIT.csv (id, start, kind, split), SPLIT.events.jsonl (one line a
+    film) and SPLIT.settings.json. A run that was stopped, however rudely, goes on with the same command.
+    """
+    from cinefoley.cli.progress import progress_bar
+    from cinefoley.stage.export import ExportSettings, export_clips
+
+    settings = ExportSettings(split=split, duration_s=duration, side=side, fps=fps, sample_rate=sample_rate)
+    with progress_bar(1, is_wanted=not as_json) as bar:
+        step = bar.film(0, f"{count} {split} clips")
+        report = export_clips(
+            folder,
+            count,
+            settings,
+            first_seed=first_seed,
+            workers=workers,
+            on_clip=lambda done: step(done, count),
+        )
+    if as_json:
+        typer.echo(json.dumps(asdict(report) | asdict(settings), indent=2, default=str))
+    else:
+        typer.echo(report.list_path)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
     kind: str | None
     split: Literal["train", "valid", "test"]
     fps: float
     size: tuple[int, int]
+    sample_rate: int
     duration_s: float
     is_silent: bool
 
@@ -92,12 +138,17 @@ def _render_one(seed: int, film: Path, request: _Request, *, makes_folder: bool)
             split=request.split,
             fps=request.fps,
             size=request.size,
+            sample_rate=request.sample_rate,
             duration_s=request.duration_s,
             kind=request.kind,
         )
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from exc
-    description = clip.describe() | {"fps": clip.fps, "size": list(request.size), "film": film.name}
+    description = clip.describe(has_boxes=True) | {
+        "fps": clip.fps,
+        "size": list(request.size),
+        "film": film.name,
+    }
     _write(clip, film, description, is_silent=request.is_silent)
     return {
         "film": str(film),
