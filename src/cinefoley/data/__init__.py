@@ -1,1 +1,1 @@
-"""Clips for training: pictures at the encoder's rate beside the mel of their sound."""
+"""Clips for training, lists of clips, and test sets built of them."""
