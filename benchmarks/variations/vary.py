@@ -26,11 +26,13 @@ from cinefoley.variations.close_up import CloseUp
 
 TAKES = 3
 MAKES_LONG = """
-import sys, resource, torch
+import re, sys, torch
+from pathlib import Path
 from cinefoley.variations import CameraMovement
+from cinefoley.variations.films import draw_for_film, vary_film
 film, out = sys.argv[1:]
 vary_film(film, out, draw_for_film(CameraMovement(), film, generator=torch.Generator().manual_seed(0)))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
 """
 
 
