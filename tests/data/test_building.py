@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
@@ -252,3 +253,22 @@ def test_a_killed_run_ends_with_the_same_set(listed: Listed, tmp_path: Path) -> 
     subprocess.run(command, check=True, capture_output=True)
     assert files(out) == files(tmp_path / "whole")
     assert len(read_records(SetLayout(out).manifest)) == 3
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_told_and_the_next_run_goes_on(some_clips: Path, tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for n in range(40):
+        (clips / f"c{n}.mp4").write_bytes((some_clips / "cat.mp4").read_bytes())
+    csv = tmp_path / "list.csv"
+    csv.write_text("\n".join(["id", *(f"c{n}" for n in range(40))]) + "\n")
+
+    def kill_workers(done: int, total: int, clip_id: str) -> None:
+        for child in psutil.Process().children(recursive=True):
+            if "loky" in " ".join(child.cmdline()) and "resource_tracker" not in " ".join(child.cmdline()):
+                child.kill()
+
+    with pytest.raises(DataError, match=r"A process at work has died.*finished clips are kept"):
+        build_test_set(csv, tmp_path / "cu", CloseUp(), clips=clips, jobs=2, on_clip=kill_workers)
+    assert len(build_test_set(csv, tmp_path / "cu", CloseUp(), clips=clips, jobs=2).clips) == 40

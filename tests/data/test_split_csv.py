@@ -52,7 +52,7 @@ def test_one_split_can_be_chosen(tmp_path: Path) -> None:
         ("", r"split\.csv: is empty"),
         ("\n \n", r"split\.csv: is empty"),
         ("id,start\n", "no row at all"),
-        ("id,strat,label\na,1,x\n", "unknown column 'strat'"),
+        ("id,starts,label\na,1,x\n", "unknown column 'starts'"),
         ("id,url,size\na,1,x\n", "unknown columns 'url', 'size'"),
         ("start,label\n1,x\n", "must name id"),
         ("id,ytid\na,a\n", "each column once"),

@@ -40,7 +40,7 @@ def test_a_film_of_the_window_shows_what_the_view_shows(
         assert view.size == film.size == window.crop_size
         assert torch.equal(view.source_indices, film.source_indices)
         difference = view.frames.float() - film.frames.float()
-        assert difference.square().mean() < 255**2 / 10**3.8  # 38 dB
+        assert difference.square().mean() < 255**2 / 10**3.3  # 33 dB
     assert picture_duration(out) == picture_duration(rain)
 
 

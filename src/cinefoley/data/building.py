@@ -6,6 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def build_test_set(
         The finished set.
 
     Raises:
-        DataError: If the list or the clips' folder cannot be used, or ``out`` holds another set.
+        DataError: If the list or the clips' folder cannot be used, ``out`` holds another set, or a process
+            at work has died.
         OutputError: If ``out`` cannot be written.
         ValueError: If ``jobs`` is 0.
 
@@ -199,9 +201,15 @@ def _run(tasks: list[_Task], jobs: int) -> Iterator[tuple[Record, bool]]:
         return
     import joblib
 
-    yield from joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        joblib.delayed(_make_clip)(task) for task in tasks
-    )
+    try:
+        yield from joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
+            joblib.delayed(_make_clip)(task) for task in tasks
+        )
+    except BrokenExecutor as exc:
+        raise DataError(
+            "A process at work has died, for want of memory or over a broken clip; finished clips are kept. "
+            "Run the same command again, with fewer --jobs; with one, the last clip shown is the one."
+        ) from exc
 
 
 def _make_clip(task: _Task) -> tuple[Record, bool]:
