@@ -1,6 +1,8 @@
 # Every target makes what it needs; the only thing that must be there is Python 3.11 or newer (PYTHON=...) with pip.
 PYTHON ?= python3
 BIN := .venv/bin
+# test processes share the cores: threads that spin while they wait would stall the others
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: setup demo test test-all check fmt parity bench lite yardsticks clean
 

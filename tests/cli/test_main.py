@@ -96,3 +96,14 @@ def test_a_media_warning_is_one_line(run_cli: RunCli, capsys: pytest.CaptureFixt
 
 def test_main_returns_the_code_instead_of_leaving() -> None:
     assert main(["doctor", "missing.mp4"]) == 1
+
+
+def test_a_command_has_its_threads_wait_without_spinning(
+    run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    run_cli("models", "list")
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE", "the user's choice stands"
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    run_cli("models", "list")
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"

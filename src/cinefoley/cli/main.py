@@ -93,6 +93,8 @@ def _configure(
     )
     _show_media_warnings(others=debug or verbose > 1)
     keep_freed_memory()
+    # read when torch is loaded: threads that spin for work stall each other wherever something else runs too
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _split_global_switches(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
