@@ -5,8 +5,9 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import BrokenExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -104,8 +105,8 @@ def build_test_set(
     ]
     records = {}
     journal = Journal(layout.progress)
-    with journal.opened():
-        for done, (record, is_new) in enumerate(_run(tasks, jobs), start=1):
+    with journal.opened(), closing(_run(tasks, jobs)) as results:
+        for done, (record, is_new) in enumerate(results, start=1):
             records[record["id"]] = record
             if is_new and "reason" not in record:
                 journal.append(record)
@@ -195,21 +196,27 @@ def _earlier_records(layout: SetLayout) -> Mapping[str, Record]:
     return {record["id"]: record for record in records if "id" in record}
 
 
-def _run(tasks: list[_Task], jobs: int) -> Iterator[tuple[Record, bool]]:
+def _run(tasks: list[_Task], jobs: int) -> Generator[tuple[Record, bool], None, None]:
     if jobs == 1:
         yield from map(_make_clip, tasks)
         return
     import joblib
 
+    results = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        joblib.delayed(_make_clip)(task) for task in tasks
+    )
     try:
-        yield from joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
-            joblib.delayed(_make_clip)(task) for task in tasks
-        )
+        for result in results:  # noqa: UP028  # `yield from` would close it before `finally` does
+            yield result
     except BrokenExecutor as exc:
         raise DataError(
             "A process at work has died, for want of memory or over a broken clip; finished clips are kept. "
             "Run the same command again, with fewer --jobs; with one, the last clip shown is the one."
         ) from exc
+    finally:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "[0-9]+ tasks ", UserWarning)  # were cancelled, as is meant
+            results.close()
 
 
 def _make_clip(task: _Task) -> tuple[Record, bool]:
