@@ -12,8 +12,8 @@ def prepack(module: nn.Module) -> int:
     """Replace every bfloat16 linear layer and 2-D convolution inside by one whose weight is packed, in place.
 
     oneDNN, which computes these layers on CPUs, wants weights in blocks. Eager PyTorch reorders them at every
-    call: of Diff-Foley's denoiser, 1.7 GB at each of 25 steps. This does it once; results stay equal to the
-    last bit, since the arithmetic is the same. It uses the operators that TorchInductor emits when it freezes
+    call: of Diff-Foley's denoiser, 1.7 GB at each of 25 steps. This does it once; the arithmetic stays the
+    same, results agree up to rounding. It uses the operators that TorchInductor emits when it freezes
     a model, without its minutes of compilation and its fixed shapes.
 
     The packed layers serve inference only: they have no gradients, cannot be moved to another device, and
