@@ -12,29 +12,41 @@ import argparse
 import json
 import os
 import subprocess
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cinefoley.config.model import ModelConfig
 from cinefoley.config.presets import lite
 from cinefoley.config.training import TrainConfig
-from cinefoley.data.stage_clips import StageClips, prepare_stage_clips
+from cinefoley.data.stage_clips import KIND_NAMES, StageClips, prepare_stage_clips
+from cinefoley.data.stage_sounds import prepare_log_mels
+from cinefoley.metrics.backbones.lite import LiteNet
+from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.build import (
+    build_audio_encoder,
     build_autoencoder,
     build_conditioner,
     build_denoiser,
     build_scheduler,
     build_video_encoder,
 )
+from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
+from cinefoley.training.alignment import AlignmentTask, Pairs, is_same_rhythm
+from cinefoley.training.audio_classifier import AudioClassifierTask
 from cinefoley.training.autoencoder import AutoencoderTask
-from cinefoley.training.engine import Task, fit
+from cinefoley.training.cavp import CavpTask
+from cinefoley.training.engine import Task, fit, step_generator
+from cinefoley.training.hearing import HearingHeads
 from cinefoley.training.ldm import LatentDiffusionTask
 from cinefoley.training.video_encoder import VideoEncoderTask
 
@@ -64,14 +76,24 @@ contrastively. The denoiser predicts velocity; its cross-attention was guided to
 <!-- figures -->
 """
 
-TRAIN_CLIPS = 4096
+TRAIN_CLIPS = 6144
 ENCODER = TrainConfig(
-    steps=1000,
+    steps=2000,
     batch_size=16,
     learning_rate=1e-3,
+    schedule="trapezoid",
     warmup_steps=50,
     weight_decay=0.02,
     seed=11,
+    checkpoint_every=100,
+)
+CAVP = TrainConfig(
+    steps=300,
+    batch_size=16,
+    learning_rate=2e-4,
+    warmup_steps=30,
+    weight_decay=0.02,
+    seed=14,
     checkpoint_every=100,
 )
 AUTOENCODER = TrainConfig(
@@ -83,9 +105,8 @@ AUTOENCODER = TrainConfig(
     betas=(0.9, 0.99),
     seed=12,
 )
-GUIDANCE_START = 2000  # steps; docs/log.md, 2026-11-23: without guided attention timing was not found
 LDM = TrainConfig(
-    steps=3600,
+    steps=3000,
     batch_size=16,
     learning_rate=8e-4,
     schedule="trapezoid",
@@ -95,6 +116,36 @@ LDM = TrainConfig(
     seed=13,
     checkpoint_every=200,
 )
+PAIR_CLIPS = 3072
+ALIGNMENT = TrainConfig(
+    steps=1500,
+    batch_size=32,
+    learning_rate=1e-3,
+    warmup_steps=100,
+    seed=15,
+    checkpoint_every=200,
+)
+AUDIO_CLASSIFIER = TrainConfig(
+    steps=800,
+    batch_size=32,
+    learning_rate=2e-3,
+    warmup_steps=50,
+    seed=16,
+    checkpoint_every=200,
+)
+AUDIO_CHANNELS = (24, 48, 96, 160, 256)
+STAGES = (
+    "clips",
+    "encoder",
+    "cavp",
+    "autoencoder",
+    "audio_classifier",
+    "pairs",
+    "alignment",
+    "latents",
+    "ldm",
+    "assemble",
+)
 
 
 def main() -> None:
@@ -103,26 +154,28 @@ def main() -> None:
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/lite"), help="where every stage keeps its state"
     )
-    parser.add_argument("--only", choices=["clips", "encoder", "autoencoder", "latents", "ldm", "assemble"])
+    parser.add_argument("--only", choices=STAGES)
     parser.add_argument(
         "--out", type=Path, default=Path("src/cinefoley/assets/lite"), help="the model folder"
     )
     args = parser.parse_args()
     model = lite()
-    stages = [args.only] if args.only else ["clips", "encoder", "autoencoder", "latents", "ldm", "assemble"]
-    for stage in stages:
-        if stage == "clips":
-            _clips(model, args.runs)
-        elif stage == "encoder":
-            _train_encoder(model, args.runs)
-        elif stage == "autoencoder":
-            _train_autoencoder(model, args.runs)
-        elif stage == "latents":
-            _encode_all(model, args.runs)
-        elif stage == "ldm":
-            _train_ldm(model, args.runs)
-        else:
+    train: dict[str, Callable[[ModelConfig, Path], object]] = {
+        "clips": _clips,
+        "encoder": _warm_towers,
+        "cavp": _train_cavp,
+        "autoencoder": _train_autoencoder,
+        "audio_classifier": _train_audio_classifier,
+        "pairs": _make_pairs,
+        "alignment": _train_alignment,
+        "latents": _encode_all,
+        "ldm": _train_ldm,
+    }
+    for stage in [args.only] if args.only else STAGES:
+        if stage == "assemble":
             _assemble(model, args.runs, args.out)
+        else:
+            train[stage](model, args.runs)
 
 
 def _clips(model: ModelConfig, runs: Path) -> StageClips:
@@ -132,12 +185,29 @@ def _clips(model: ModelConfig, runs: Path) -> StageClips:
     )
 
 
-def _train_encoder(model: ModelConfig, runs: Path) -> None:
+def _warm_towers(model: ModelConfig, runs: Path) -> None:
     torch.manual_seed(ENCODER.seed)  # initial weights only
     encoder = build_video_encoder(model.video_encoder)
-    task = VideoEncoderTask(encoder, _clips(model, runs))
+    assert model.audio_encoder is not None
+    audio_encoder = build_audio_encoder(model.audio_encoder)
+    task = VideoEncoderTask(encoder, _clips(model, runs), audio_encoder=audio_encoder)
     _fit(task, ENCODER, runs / "encoder")
     encoder.save_pretrained(runs / "encoder" / "final")
+    audio_encoder.save_pretrained(runs / "encoder" / "audio")
+    save_file(task.heads.state_dict(), runs / "encoder" / "heads.safetensors")
+
+
+def _train_cavp(model: ModelConfig, runs: Path) -> None:
+    encoder = load_part(runs / "encoder" / "final", VideoEncoder)
+    audio_encoder = load_part(runs / "encoder" / "audio", AudioEncoder)
+    heads = HearingHeads(model.video_encoder.feature_dim, len(KIND_NAMES))
+    heads.load_state_dict(load_file(runs / "encoder" / "heads.safetensors"))
+    for part in (encoder, audio_encoder):
+        part.requires_grad_(True)
+    task = CavpTask(encoder, audio_encoder, _clips(model, runs), pooling="frames", heads=heads)
+    _fit(task, CAVP, runs / "cavp")
+    encoder.save_pretrained(runs / "cavp" / "final")
+    audio_encoder.save_pretrained(runs / "cavp" / "audio")
 
 
 def _train_autoencoder(model: ModelConfig, runs: Path) -> None:
@@ -151,7 +221,7 @@ def _train_autoencoder(model: ModelConfig, runs: Path) -> None:
 def _encode_all(model: ModelConfig, runs: Path) -> None:
     """Features of every clip, and the latents' posteriors at unit scale."""
     clips = _clips(model, runs)
-    encoder = load_part(runs / "encoder" / "final", VideoEncoder)
+    encoder = load_part(runs / "cavp" / "final", VideoEncoder)
     autoencoder = load_part(runs / "autoencoder" / "final", AutoencoderKL)
     features: list[Tensor] = []
     means: list[Tensor] = []
@@ -175,6 +245,78 @@ def _encode_all(model: ModelConfig, runs: Path) -> None:
     )
 
 
+def _train_audio_classifier(model: ModelConfig, runs: Path) -> None:
+    sounds = prepare_log_mels(
+        TRAIN_CLIPS, split="train", cache_dir=runs / "cache", workers=os.cpu_count() or 1
+    )
+    torch.manual_seed(AUDIO_CLASSIFIER.seed)
+    network = LiteNet(len(KIND_NAMES), AUDIO_CHANNELS).to(memory_format=torch.channels_last)
+    task = AudioClassifierTask(network, sounds.log_mels, sounds.kinds, sounds.is_heard)
+    _fit(task, AUDIO_CLASSIFIER, runs / "audio_classifier")
+    save_file(network.state_dict(), runs / "audio_classifier" / "model.safetensors")
+
+
+@torch.no_grad()
+def _make_pairs(model: ModelConfig, runs: Path) -> None:
+    """A window of each of many longer clips, beside its own sound and four that are shifted."""
+    window = model.foley
+    longer = replace(window, mel_frames=window.mel_frames * 3 // 2, video_frames=window.video_frames * 3 // 2)
+    clips = prepare_stage_clips(
+        PAIR_CLIPS, split="train", config=longer, cache_dir=runs / "cache", workers=os.cpu_count() or 1
+    )
+    encoder = load_part(runs / "cavp" / "final", VideoEncoder)
+    autoencoder = load_part(runs / "autoencoder" / "final", AutoencoderKL)
+    room, span = longer.video_frames - window.video_frames, window.video_frames
+    per_frame = window.mel_frames // span
+    columns: dict[str, list[Tensor]] = {"features": [], "means": [], "stds": [], "negative": [], "silent": []}
+    for first in range(0, PAIR_CLIPS, 16):
+        generator = step_generator(ALIGNMENT.seed, first)
+        rows = torch.arange(first, min(first + 16, PAIR_CLIPS))
+        start = torch.randint(room + 1, (len(rows),), generator=generator)
+        # starts of the sounds: the film's own, then others at least two frames, half a second, away
+        away = torch.stack([torch.randperm(room + 1, generator=generator) for _ in rows])
+        far = (away - start[:, None]).abs() >= 2
+        order = (~far).to(torch.int8).argsort(dim=1, stable=True)[:, :4]
+        starts = torch.cat([start[:, None], away.gather(1, order)], dim=1)
+        frames = torch.stack([clips.frames[r, s : s + span] for r, s in zip(rows, start, strict=True)])
+        mels = torch.stack(
+            [
+                torch.stack([clips.mels[r, :, per_frame * s :][:, : window.mel_frames] for s in several])
+                for r, several in zip(rows, starts, strict=True)
+            ]
+        ).float()
+        posterior = autoencoder.encode(mels.flatten(0, 1)[:, None]).latent_dist
+        same = [is_same_rhythm(mels[:, 0], mels[:, k]) for k in range(mels.shape[1])]
+        columns["features"].append(encoder(frames.float() / 255))
+        columns["means"].append(posterior.mean.unflatten(0, mels.shape[:2]).half())
+        columns["stds"].append(posterior.std.unflatten(0, mels.shape[:2]).half())
+        columns["negative"].append(~torch.stack(same, dim=1))
+        columns["silent"].append(mels[:, 0].amax(dim=(1, 2)) <= mels[:, 0].amin(dim=(1, 2)) + 0.02)
+    joined = {name: torch.cat(parts) for name, parts in columns.items()}
+    scale = 1 / float(joined["means"][:, 0].float().std())
+    joined["means"], joined["stds"] = joined["means"] * scale, joined["stds"] * scale
+    torch.save(joined, runs / "pairs.pt")
+    share = float(joined["negative"][:, 1:].float().mean())
+    print(f"pairs: {PAIR_CLIPS} clips, {share:.1%} of the shifts are negatives, scale {scale:.4f}")
+
+
+def _train_alignment(model: ModelConfig, runs: Path) -> None:
+    stored = torch.load(runs / "pairs.pt", weights_only=True)
+    pairs = Pairs(
+        video_features=stored["features"],
+        means=stored["means"],
+        stds=stored["stds"],
+        is_negative=stored["negative"],
+        is_silent=stored["silent"],
+    )
+    torch.manual_seed(ALIGNMENT.seed)
+    classifier = AlignmentClassifier(
+        block_out_channels=(64, 128, 128), num_heads=4, norm_num_groups=16, adds_frames=True
+    ).to(memory_format=torch.channels_last)
+    _fit(AlignmentTask(classifier, pairs), ALIGNMENT, runs / "alignment")
+    classifier.save_pretrained(runs / "alignment" / "final")
+
+
 def _train_ldm(model: ModelConfig, runs: Path) -> None:
     stored = torch.load(runs / "latents.pt", weights_only=True)
     torch.manual_seed(LDM.seed)
@@ -191,7 +333,6 @@ def _train_ldm(model: ModelConfig, runs: Path) -> None:
         video_features=stored["features"],
         null_condition=model.foley.null_condition,
         guidance_weight=0.2,
-        guidance_start=GUIDANCE_START,
     )
     _fit(task, LDM, runs / "ldm")
     denoiser.save_pretrained(runs / "ldm" / "unet")
