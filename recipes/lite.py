@@ -13,7 +13,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -25,7 +25,6 @@ from cinefoley.config.model import ModelConfig
 from cinefoley.config.presets import lite
 from cinefoley.config.training import TrainConfig
 from cinefoley.data.stage_clips import KIND_NAMES, StageClips, prepare_stage_clips
-from cinefoley.data.stage_sounds import prepare_log_mels
 from cinefoley.metrics.backbones.lite import LiteNet
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.build import (
@@ -41,13 +40,15 @@ from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
-from cinefoley.training.alignment import AlignmentTask, Pairs, is_same_rhythm
+from cinefoley.training.alignment import AlignmentTask
 from cinefoley.training.audio_classifier import AudioClassifierTask
 from cinefoley.training.autoencoder import AutoencoderTask
 from cinefoley.training.cavp import CavpTask
-from cinefoley.training.engine import Task, fit, step_generator
+from cinefoley.training.engine import Task, fit
 from cinefoley.training.hearing import HearingHeads
 from cinefoley.training.ldm import LatentDiffusionTask
+from cinefoley.training.pairs import Pairs, longer_window, make_pairs
+from cinefoley.training.stage_sounds import prepare_log_mels
 from cinefoley.training.video_encoder import VideoEncoderTask
 
 CARD = """---
@@ -87,6 +88,7 @@ ENCODER = TrainConfig(
     seed=11,
     checkpoint_every=100,
 )
+KINDS_FROM = 500
 CAVP = TrainConfig(
     steps=300,
     batch_size=16,
@@ -140,9 +142,9 @@ STAGES = (
     "cavp",
     "autoencoder",
     "audio_classifier",
+    "latents",
     "pairs",
     "alignment",
-    "latents",
     "ldm",
     "assemble",
 )
@@ -190,7 +192,7 @@ def _warm_towers(model: ModelConfig, runs: Path) -> None:
     encoder = build_video_encoder(model.video_encoder)
     assert model.audio_encoder is not None
     audio_encoder = build_audio_encoder(model.audio_encoder)
-    task = VideoEncoderTask(encoder, _clips(model, runs), audio_encoder=audio_encoder)
+    task = VideoEncoderTask(encoder, _clips(model, runs), audio_encoder=audio_encoder, kinds_from=KINDS_FROM)
     _fit(task, ENCODER, runs / "encoder")
     encoder.save_pretrained(runs / "encoder" / "final")
     audio_encoder.save_pretrained(runs / "encoder" / "audio")
@@ -256,59 +258,29 @@ def _train_audio_classifier(model: ModelConfig, runs: Path) -> None:
     save_file(network.state_dict(), runs / "audio_classifier" / "model.safetensors")
 
 
-@torch.no_grad()
 def _make_pairs(model: ModelConfig, runs: Path) -> None:
-    """A window of each of many longer clips, beside its own sound and four that are shifted."""
-    window = model.foley
-    longer = replace(window, mel_frames=window.mel_frames * 3 // 2, video_frames=window.video_frames * 3 // 2)
     clips = prepare_stage_clips(
-        PAIR_CLIPS, split="train", config=longer, cache_dir=runs / "cache", workers=os.cpu_count() or 1
+        PAIR_CLIPS,
+        split="train",
+        config=longer_window(model.foley),
+        cache_dir=runs / "cache",
+        workers=os.cpu_count() or 1,
     )
-    encoder = load_part(runs / "cavp" / "final", VideoEncoder)
-    autoencoder = load_part(runs / "autoencoder" / "final", AutoencoderKL)
-    room, span = longer.video_frames - window.video_frames, window.video_frames
-    per_frame = window.mel_frames // span
-    columns: dict[str, list[Tensor]] = {"features": [], "means": [], "stds": [], "negative": [], "silent": []}
-    for first in range(0, PAIR_CLIPS, 16):
-        generator = step_generator(ALIGNMENT.seed, first)
-        rows = torch.arange(first, min(first + 16, PAIR_CLIPS))
-        start = torch.randint(room + 1, (len(rows),), generator=generator)
-        # starts of the sounds: the film's own, then others at least two frames, half a second, away
-        away = torch.stack([torch.randperm(room + 1, generator=generator) for _ in rows])
-        far = (away - start[:, None]).abs() >= 2
-        order = (~far).to(torch.int8).argsort(dim=1, stable=True)[:, :4]
-        starts = torch.cat([start[:, None], away.gather(1, order)], dim=1)
-        frames = torch.stack([clips.frames[r, s : s + span] for r, s in zip(rows, start, strict=True)])
-        mels = torch.stack(
-            [
-                torch.stack([clips.mels[r, :, per_frame * s :][:, : window.mel_frames] for s in several])
-                for r, several in zip(rows, starts, strict=True)
-            ]
-        ).float()
-        posterior = autoencoder.encode(mels.flatten(0, 1)[:, None]).latent_dist
-        same = [is_same_rhythm(mels[:, 0], mels[:, k]) for k in range(mels.shape[1])]
-        columns["features"].append(encoder(frames.float() / 255))
-        columns["means"].append(posterior.mean.unflatten(0, mels.shape[:2]).half())
-        columns["stds"].append(posterior.std.unflatten(0, mels.shape[:2]).half())
-        columns["negative"].append(~torch.stack(same, dim=1))
-        columns["silent"].append(mels[:, 0].amax(dim=(1, 2)) <= mels[:, 0].amin(dim=(1, 2)) + 0.02)
-    joined = {name: torch.cat(parts) for name, parts in columns.items()}
-    scale = 1 / float(joined["means"][:, 0].float().std())
-    joined["means"], joined["stds"] = joined["means"] * scale, joined["stds"] * scale
-    torch.save(joined, runs / "pairs.pt")
-    share = float(joined["negative"][:, 1:].float().mean())
-    print(f"pairs: {PAIR_CLIPS} clips, {share:.1%} of the shifts are negatives, scale {scale:.4f}")
+    pairs = make_pairs(
+        clips,
+        model.foley,
+        load_part(runs / "cavp" / "final", VideoEncoder),
+        load_part(runs / "autoencoder" / "final", AutoencoderKL),
+        seed=ALIGNMENT.seed,
+        scale=float(torch.load(runs / "latents.pt", weights_only=True)["scale"]),
+    )
+    torch.save(asdict(pairs), runs / "pairs.pt")
+    share = float(pairs.is_negative[:, 1:].float().mean())
+    print(f"pairs: {PAIR_CLIPS} clips, {share:.1%} of the shifts are negatives")
 
 
 def _train_alignment(model: ModelConfig, runs: Path) -> None:
-    stored = torch.load(runs / "pairs.pt", weights_only=True)
-    pairs = Pairs(
-        video_features=stored["features"],
-        means=stored["means"],
-        stds=stored["stds"],
-        is_negative=stored["negative"],
-        is_silent=stored["silent"],
-    )
+    pairs = Pairs(**torch.load(runs / "pairs.pt", weights_only=True))
     torch.manual_seed(ALIGNMENT.seed)
     classifier = AlignmentClassifier(
         block_out_channels=(64, 128, 128), num_heads=4, norm_num_groups=16, adds_frames=True

@@ -10,11 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cinefoley.evaluation.synchrony import derange_within_kinds
 from cinefoley.media.video import video_from_frames
 from cinefoley.media.windows import sample_windows
 from cinefoley.metrics.alignment import AlignmentJudge
-from cinefoley.metrics.backbones.protocol import Backbone
+from cinefoley.metrics.backbones.lite import LiteBackbone
 from cinefoley.metrics.onsets import OnsetCounts, detect_onsets, match_onsets
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.sampling import draw_noise
@@ -22,7 +21,17 @@ from cinefoley.stage import Split, StageTake, draw_take
 from cinefoley.variations import CameraMovement, CloseUp
 from cinefoley.variations.window import Window
 
-__all__ = ["TakeFigures", "View", "measure_takes", "silent_stretches", "stays_silent", "watch_takes"]
+__all__ = [
+    "Figure",
+    "TakeFigures",
+    "View",
+    "derange_within_kinds",
+    "measure_takes",
+    "silent_stretches",
+    "stays_silent",
+    "summarise_takes",
+    "watch_takes",
+]
 
 View = Literal["full", "close_up", "camera_movement"]
 """What the model sees; the judge always sees the whole."""
@@ -65,6 +74,103 @@ class TakeFigures:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A number with its 95 % interval over resampled clips."""
+
+    value: float
+    low: float
+    high: float
+    clips: int
+    """Clips it was taken over."""
+
+
+def summarise_takes(
+    figures: Sequence[TakeFigures], *, replicas: int = 2000, seed: int = 0
+) -> dict[str, Figure]:
+    """Ratios over all takes, with bootstrap intervals: clips are drawn again, with all their takes.
+
+    Args:
+        figures: Of one model and view; a clip's takes side by side.
+        replicas: Resamplings.
+        seed: Of the resampling.
+
+    Returns:
+        ``alignment accuracy``, ``onset F1``, ``onset F1, other clip``, ``onset F1 margin`` (the difference of
+        the two, over clips that have another), ``kind heard`` and ``silence kept``; without those for which
+        there is nothing to judge.
+    """
+    clips: dict[int, list[TakeFigures]] = {}
+    for figure in figures:
+        clips.setdefault(figure.seed, []).append(figure)
+    table = np.array([np.sum([_row(take) for take in takes], axis=0) for takes in clips.values()])
+    weights = np.random.default_rng(seed).multinomial(
+        len(table), np.full(len(table), 1 / len(table)), size=replicas
+    )
+    once, many = table.sum(axis=0, keepdims=True), weights @ table
+    report: dict[str, Figure] = {}
+    for name, judged, ratio in _RATIOS:
+        count = int((table[:, judged] > 0).sum())
+        if count:
+            values = np.asarray(ratio(many))
+            low, high = np.nanpercentile(values, [2.5, 97.5])
+            value = float(np.asarray(ratio(once))[0])
+            report[name] = Figure(value=value, low=float(low), high=float(high), clips=count)
+    return report
+
+
+# columns: takes, aligned; judged, its counts; judged with another, both counts; heard; silences
+_Table = NDArray[np.float64]
+
+
+def _row(take: TakeFigures) -> list[int]:
+    none, own, other = [0] * 3, take.own, take.other
+    counts = [own.hits, own.extra, own.missed]
+    is_paired = take.is_onset_like and other is not None
+    paired = [1, *counts, other.hits, other.extra, other.missed] if is_paired and other else [0, *none, *none]
+    heard = [0, 0] if take.is_kind_heard is None else [1, int(take.is_kind_heard)]
+    return [
+        1,
+        int(take.probability > 0.5),
+        *([1, *counts] if take.is_onset_like else [0, *none]),
+        *paired,
+        *heard,
+        take.silences,
+        take.kept_silences,
+    ]
+
+
+def _f1(table: _Table, first: int) -> NDArray[np.float64]:
+    hits, extra, missed = table[:, first], table[:, first + 1], table[:, first + 2]
+    total = 2 * hits + extra + missed
+    return np.where(total > 0, 2 * hits / np.maximum(total, 1), 1.0)
+
+
+def _share(table: _Table, part: int, whole: int) -> NDArray[np.float64]:
+    return np.where(table[:, whole] > 0, table[:, part] / np.maximum(table[:, whole], 1), np.nan)
+
+
+_RATIOS: tuple[tuple[str, int, Callable[[_Table], NDArray[np.float64]]], ...] = (
+    ("alignment accuracy", 0, lambda t: _share(t, 1, 0)),
+    ("onset F1", 2, lambda t: _f1(t, 3)),
+    ("onset F1, other clip", 6, lambda t: _f1(t, 10)),
+    ("onset F1 margin", 6, lambda t: _f1(t, 7) - _f1(t, 10)),
+    ("kind heard", 13, lambda t: _share(t, 14, 13)),
+    ("silence kept", 15, lambda t: _share(t, 16, 15)),
+)
+
+
+def derange_within_kinds(kinds: Sequence[str]) -> list[int | None]:
+    """For each clip another clip of the same kind, each used once; None where a kind has only one clip."""
+    others: list[int | None] = [None] * len(kinds)
+    for kind in set(kinds):
+        members = [index for index, name in enumerate(kinds) if name == kind]
+        if len(members) > 1:
+            for index, other in zip(members, members[1:] + members[:1], strict=True):
+                others[index] = other
+    return others
+
+
 def watch_takes(takes: Sequence[StageTake], pipeline: FoleyPipeline, *, view: View = "full") -> Tensor:
     """Frames ``(B, T, 3, H, W)`` uint8, as the model gets them from films of 25 frames a second.
 
@@ -83,7 +189,9 @@ def watch_takes(takes: Sequence[StageTake], pipeline: FoleyPipeline, *, view: Vi
     rows = []
     for take in takes:
         short = _SHORT_SIDE
-        size = (short, round(short * take.aspect)) if take.aspect >= 1 else (round(short / take.aspect), short)
+        size = (
+            (short, round(short * take.aspect)) if take.aspect >= 1 else (round(short / take.aspect), short)
+        )
         times = np.arange(round(take.duration_s * _FPS)) / _FPS
         # only the frames a decoder would keep are drawn: the last before the middle of each interval
         limits = (np.arange(config.video_frames) + 0.5) / config.video_fps
@@ -109,7 +217,7 @@ def watch_takes(takes: Sequence[StageTake], pipeline: FoleyPipeline, *, view: Vi
 def measure_takes(
     pipeline: FoleyPipeline,
     judge: AlignmentJudge,
-    backbone: Backbone,
+    backbone: LiteBackbone,
     seeds: Sequence[int],
     *,
     split: Split = "test",
@@ -219,7 +327,7 @@ def _judge(
     *,
     number: int,
     probability: float,
-    backbone: Backbone,
+    backbone: LiteBackbone,
     rate: int,
 ) -> TakeFigures:
     onsets = detect_onsets(waveform, sample_rate=rate)
@@ -230,6 +338,7 @@ def _judge(
     heard: bool | None = None
     if not is_mute:
         logits = backbone.embed(waveform, rate).logits
+        assert logits is not None
         heard = backbone.classes[int(logits.argmax())] in {actor.kind for actor in take.actors}
     return TakeFigures(
         seed=take.seed,

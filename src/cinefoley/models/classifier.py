@@ -99,7 +99,14 @@ class AlignmentClassifier(ModelMixin, ConfigMixin):
 
         Returns:
             The probability that the sound belongs to the film, ``(B,)``.
+
+        Raises:
+            ValueError: If features are embedded and ``adds_frames`` asks for them as they are.
         """
+        if is_embedded and self.frames_in is not None:
+            raise ValueError(
+                "a classifier with adds_frames needs the features themselves, not their embedding"
+            )
         context = video_features if is_embedded else self.conditioner(video_features)
         times = torch.as_tensor(timesteps, device=latents.device).expand(len(latents))
         time_features = self.time_embedding(self.time_proj(times).to(latents.dtype))

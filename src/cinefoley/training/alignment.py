@@ -1,38 +1,14 @@
 """The classifiers that judge, and guide, whether a sound belongs to its film."""
 
-from dataclasses import dataclass
-
 import torch
 from diffusers import DPMSolverMultistepScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cinefoley.models.classifier import AlignmentClassifier
+from cinefoley.training.pairs import Pairs
 
-__all__ = ["AlignmentTask", "Pairs", "is_same_rhythm"]
-
-_SAME_RHYTHM = 0.6
-_SILENT_RANGE = 0.05  # of a mel in [0, 1]: less movement than this is no rhythm
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pairs:
-    """Films beside their own sound and beside the same sound taken earlier or later."""
-
-    video_features: Tensor
-    """``(N, T, D)``, unit norm per frame."""
-    means: Tensor
-    """``(N, K, C, h, w)``, posterior means of the latents, already scaled; the first is the film's own moment,
-    the others are shifted by half a second or more."""
-    stds: Tensor
-    """The posterior's standard deviations, same shape and scale."""
-    is_negative: Tensor
-    """``(N, K)`` bool, false for the first and for shifts that land on the clip's own rhythm."""
-    is_silent: Tensor
-    """``(N,)`` bool, whether the film's own sound is silent throughout."""
-
-    def __len__(self) -> int:
-        return len(self.video_features)
+__all__ = ["AlignmentTask"]
 
 
 class AlignmentTask:
@@ -40,9 +16,9 @@ class AlignmentTask:
 
     Source: Diff-Foley (Luo et al., NeurIPS 2023): aligned pairs, the same clip shifted, another clip's sound.
     Reading: 50, 25 and 25 in a hundred; the paper and its code state no shares. A shift that lands on a
-    periodic clip's own rhythm is no negative (:func:`is_same_rhythm`), and neither is another silence for a
-    silent film. Latents are sampled from the posterior; features get noise, so that a sharp ear for exact
-    features does not take the place of a judgement.
+    periodic clip's own rhythm is no negative (:func:`~cinefoley.training.pairs.is_same_rhythm`), and neither
+    is another silence for a silent film. Latents are sampled from the posterior; features get noise, so that
+    a sharp ear for exact features does not take the place of a judgement.
 
     Args:
         classifier: The network to train.
@@ -102,30 +78,3 @@ class AlignmentTask:
         which = torch.where(is_shifted, shift, 0)
         both_silent = self.pairs.is_silent[film] & self.pairs.is_silent[sound]
         return sound, which, (~(is_shifted | is_foreign) | both_silent).float()
-
-
-def is_same_rhythm(mels: Tensor, shifted: Tensor) -> Tensor:
-    """Whether a shifted sound cannot be told from the one in place: its loudness rises and falls the same.
-
-    The correlation of both loudness curves over time is compared with 0.6. Sounds that hardly change, silence
-    among them, count as the same.
-
-    Args:
-        mels: ``(B, n_mels, frames)`` in [0, 1].
-        shifted: The same sounds, taken earlier or later.
-
-    Returns:
-        ``(B,)`` bool.
-    """
-    first, second = _loudness(mels), _loudness(shifted)
-    is_flat = (first.amax(1) - first.amin(1) < _SILENT_RANGE) | (
-        second.amax(1) - second.amin(1) < _SILENT_RANGE
-    )
-    a, b = first - first.mean(1, keepdim=True), second - second.mean(1, keepdim=True)
-    correlation = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1)).clamp(min=1e-6)
-    return is_flat | (correlation > _SAME_RHYTHM)
-
-
-def _loudness(mels: Tensor) -> Tensor:
-    """Mean over bands, in steps of a sixteenth of a second."""
-    return F.avg_pool1d(mels.float().mean(dim=1, keepdim=True), 4)[:, 0]

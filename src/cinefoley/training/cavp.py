@@ -17,8 +17,8 @@ from cinefoley.training.video_encoder import augment, sharp_events
 __all__ = ["CavpTask", "Pooling", "contrastive_losses", "draw_starts", "embed_clips"]
 
 Pooling = Literal["max", "frames"]
-"""How a clip's features become one: ``"max"`` over time, then unit norm, as CAVP does; ``"frames"`` keeps every
-frame's, so that a similarity is the mean over frames of the features' cosines."""
+"""How a clip's features become one: ``"max"`` over time, then unit norm, as CAVP does; ``"frames"`` keeps
+every frame's, so that a similarity is the mean over frames of the features' cosines."""
 
 _MAX_LOGIT_SCALE = math.log(100)
 
@@ -26,8 +26,8 @@ _MAX_LOGIT_SCALE = math.log(100)
 class CavpTask:
     """Semantic and temporal contrast over windows of clips, each encoded on its own.
 
-    Source: Diff-Foley (Luo et al., NeurIPS 2023), first stage: symmetric InfoNCE over all windows of the batch,
-    plus the same inside each clip's block of windows, with one learned scale.
+    Source: Diff-Foley (Luo et al., NeurIPS 2023), first stage: symmetric InfoNCE over all windows of the
+    batch, plus the same inside each clip's block of windows, with one learned scale.
     Reading: a small model trained from nothing keeps the per-frame targets of its warm start beside the
     contrast, and compares clips frame by frame; a maximum over time forgets when.
 
@@ -120,16 +120,25 @@ def draw_starts(
 ) -> Tensor:
     """First frames ``(count, windows)`` of windows in ascending order, ``gap_frames`` or more apart.
 
+    Each is drawn evenly from where it leaves room for those after it, as Diff-Foley's loader does: of 40
+    frames, ``U{0..8}``, then ``U{s+8..16}``, then ``U{s+8..24}``.
+
     Raises:
         ValueError: If the windows do not fit.
     """
     room = frames - window_frames - (windows - 1) * gap_frames
     if room < 0:
         raise ValueError(
-            f"{windows} windows of {window_frames} frames, {gap_frames} apart, do not fit into {frames} frames"
+            f"{windows} windows of {window_frames} frames, {gap_frames} apart, do not fit into {frames}"
         )
-    slack = torch.randint(room + 1, (count, windows), generator=generator).sort(dim=1).values
-    return slack + gap_frames * torch.arange(windows)
+    lots = torch.rand(count, windows, generator=generator, dtype=torch.float64)
+    starts: list[Tensor] = []
+    least = torch.zeros(count, dtype=torch.long)
+    for index in range(windows):
+        choices = room + index * gap_frames - least + 1
+        starts.append(least + (lots[:, index] * choices).long())
+        least = starts[-1] + gap_frames
+    return torch.stack(starts, dim=1)
 
 
 def embed_clips(features: Tensor, *, pooling: Pooling) -> Tensor:
