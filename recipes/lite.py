@@ -116,7 +116,7 @@ AUTOENCODER = TrainConfig(
     seed=12,
 )
 LDM = TrainConfig(
-    steps=3000,
+    steps=2700,
     batch_size=16,
     learning_rate=8e-4,
     schedule="trapezoid",
@@ -128,7 +128,7 @@ LDM = TrainConfig(
 )
 PAIR_CLIPS = 3072
 ALIGNMENT = TrainConfig(
-    steps=1500,
+    steps=1200,
     batch_size=32,
     learning_rate=1e-3,
     warmup_steps=100,
@@ -136,7 +136,7 @@ ALIGNMENT = TrainConfig(
     checkpoint_every=200,
 )
 AUDIO_CLASSIFIER = TrainConfig(
-    steps=800,
+    steps=600,
     batch_size=32,
     learning_rate=2e-3,
     warmup_steps=50,
