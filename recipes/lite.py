@@ -126,7 +126,7 @@ LDM = TrainConfig(
     seed=13,
     checkpoint_every=200,
 )
-PAIR_CLIPS = 3072
+PAIR_CLIPS = 2048
 ALIGNMENT = TrainConfig(
     steps=1200,
     batch_size=32,
