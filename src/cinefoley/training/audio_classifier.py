@@ -32,8 +32,9 @@ class AudioClassifierTask:
         length = int(torch.randint(_SHORTEST, _LONGEST // 2, (1,), generator=generator))
         room = self.log_mels.shape[1] - length
         starts = torch.randint(room + 1, (batch_size,), generator=generator).tolist()
-        rows = [self.log_mels[i, s : s + length] for i, s in zip(index.tolist(), starts, strict=True)]
-        mel = torch.stack(rows).float()
+        chosen = zip(index.tolist(), starts, strict=True)
+        # float32 at once: autocast has no rule for stacking float16 on a CPU
+        mel = torch.stack([self.log_mels[row, start : start + length].float() for row, start in chosen])
         peak = mel.amax(dim=(1, 2))
         counts = (peak > self.log_mels[index].float().amax(dim=(1, 2)) - 30).float()
         mel = self._augment(mel, generator)
