@@ -2,8 +2,8 @@
 
 CAVP starts from towers trained on Kinetics and AudioSet. A model trained from nothing has neither; contrast
 alone then finds what sounds but not when. So the encoder first learns to predict, from each frame's
-normalised
-feature, what that frame's share of the sound is: its coarse mel, the events in it, and the kind of action.
+normalised feature, what that frame's share of the sound is: its coarse mel, the events in it, and the kind of
+action.
 """
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from cinefoley.data.stage_clips import KIND_NAMES, StageClips
 from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.training.task import Batch, Task
 
 __all__ = ["VideoEncoderTask"]
 
@@ -20,13 +21,15 @@ _SLOTS = 8
 _BANDS = 16
 
 
-class VideoEncoderTask:
+class VideoEncoderTask(Task):
     """Per-frame targets from the sound of the same clip.
 
     Args:
         encoder: The network to train.
         clips: Training clips.
     """
+
+    name = "video_encoder"
 
     def __init__(self, encoder: VideoEncoder, clips: StageClips) -> None:
         feature_dim = encoder.config.feature_dim
@@ -35,21 +38,37 @@ class VideoEncoderTask:
         self.mel_head = nn.Sequential(nn.Linear(feature_dim, 256), nn.ReLU(), nn.Linear(256, _BANDS * _SLOTS))
         self.event_head = nn.Sequential(nn.Linear(feature_dim, 256), nn.ReLU(), nn.Linear(256, _SLOTS))
         self.kind_head = nn.Linear(feature_dim, len(KIND_NAMES))
-        self.module: nn.Module = nn.ModuleList([encoder, self.mel_head, self.event_head, self.kind_head])
+        self.module = nn.ModuleList([encoder, self.mel_head, self.event_head, self.kind_head])
 
-    def loss(self, step: int, generator: torch.Generator, batch_size: int) -> dict[str, Tensor]:
+    def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
+        """Choose clips, and how each is augmented."""
+        return {
+            "index": torch.randint(len(self.clips), (batch_size,), generator=generator),
+            "seed": torch.randint(2**62, (batch_size,), generator=generator),
+        }
+
+    def load(self, rows: Batch) -> Batch:
+        """Augment the clips and make their targets."""
+        index = rows["index"]
+        frames = self.clips.frames[index]
+        targets = {
+            "mel": coarse_mel(self.clips.mels[index].float()),
+            "events": event_slots(self.clips.events_s[index], frames=frames.shape[1], fps=4.0),
+            "kind": self.clips.kinds[index],
+        }
+        return {"video": augment(frames, rows["seed"])} | targets
+
+    def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
         """Squared error of the coarse mel, cross-entropy of events and kind."""
-        index = torch.randint(len(self.clips), (batch_size,), generator=generator)
-        video = augment(self.clips.frames[index], generator)
         # heads see features of norm sqrt(D): unit norm would start them with vanishing inputs
-        features = self.encoder(video).float() * self.encoder.config.feature_dim**0.5
-        with torch.autocast("cpu", enabled=False):
-            mel = F.mse_loss(self.mel_head(features), coarse_mel(self.clips.mels[index].float()))
+        features = self.encoder(batch["video"]).float() * self.encoder.config.feature_dim**0.5
+        with torch.autocast(features.device.type, enabled=False):
+            mel = F.mse_loss(self.mel_head(features), batch["mel"])
             logits = self.event_head(features)
-            target = event_slots(self.clips.events_s[index], frames=features.shape[1], fps=4.0)
-            events = F.binary_cross_entropy_with_logits(logits, target, pos_weight=torch.tensor(4.0))
-            kind_target = self.clips.kinds[index, None].expand(-1, features.shape[1])
-            kind = F.cross_entropy(self.kind_head(features).flatten(0, 1), kind_target.flatten())
+            weight = torch.tensor(4.0, device=logits.device)
+            events = F.binary_cross_entropy_with_logits(logits, batch["events"], pos_weight=weight)
+            kinds = batch["kind"][:, None].expand(-1, features.shape[1])
+            kind = F.cross_entropy(self.kind_head(features).flatten(0, 1), kinds.flatten())
         return {"loss": 10 * mel + 2 * events + 0.2 * kind, "mel": mel, "events": events, "kind": kind}
 
 
@@ -70,17 +89,21 @@ def event_slots(events_s: Tensor, *, frames: int, fps: float) -> Tensor:
     return nearness.amax(dim=1).unflatten(1, (frames, _SLOTS))
 
 
-def augment(frames: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror half the clips, vary contrast, brightness and colour per clip, add grain: uint8 to [0, 1]."""
-    batch = len(frames)
-    video = frames.float() / 255
-    mirrored = torch.rand(batch, generator=generator) < 0.5
-    video[mirrored] = video[mirrored].flip(-1)
-    gain = 1 + 0.25 * (torch.rand(batch, 1, 3, 1, 1, generator=generator) - 0.5)
-    offset = 0.15 * (torch.rand(batch, 1, 1, 1, 1, generator=generator) - 0.5)
-    grain = (
-        0.02
-        * torch.rand(batch, 1, 1, 1, 1, generator=generator)
-        * torch.randn(video.shape, generator=generator)
-    )
-    return (video * gain + offset + grain).clamp(0, 1)
+def augment(frames: Tensor, seeds: Tensor) -> Tensor:
+    """Mirror half the clips, vary contrast, brightness and colour per clip, add grain: uint8 to [0, 1].
+
+    Args:
+        frames: ``(B, T, 3, H, W)`` uint8.
+        seeds: ``(B,)``, so that a clip's grain does not depend on the others in its batch.
+    """
+    clips = [_augment_clip(clip, int(seed)) for clip, seed in zip(frames, seeds.tolist(), strict=True)]
+    return torch.stack(clips)
+
+
+def _augment_clip(clip: Tensor, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    mirrored, offset, grain = torch.rand(3, generator=generator).tolist()
+    gain = 1 + 0.25 * (torch.rand(3, 1, 1, generator=generator) - 0.5)
+    video = (clip.flip(-1) if mirrored < 0.5 else clip).float() / 255
+    noise = torch.randn(video.shape, generator=generator)
+    return (video * gain + 0.15 * (offset - 0.5) + 0.02 * grain * noise).clamp(0, 1)
