@@ -1,8 +1,10 @@
 """A run's folder: one run at a time, and one checkpoint that is whole or not there."""
 
 import contextlib
+import errno
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +17,7 @@ from cinefoley.errors import CheckpointMismatchError, CinefoleyError, OutputErro
 from cinefoley.media.writing import cause_of_failed_write, written_aside
 from cinefoley.training.task import Task
 
-__all__ = ["describe_run", "load_checkpoint", "only_run_in", "save_checkpoint"]
+__all__ = ["describe_run", "load_checkpoint", "only_run_in", "save_checkpoint", "written_in_run"]
 
 _NAME = "checkpoint.pt"
 # how often something is written, and how a batch is divided, may differ from one start of a run to the next
@@ -54,7 +56,8 @@ def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:
     Raises:
         OutputError: If the folder cannot be written or the disk is full.
     """
-    with written_aside(run_dir / _NAME) as aside:
+    path = run_dir / _NAME
+    with written_in_run(path), written_aside(path) as aside:
         try:
             with aside.open("wb") as file:
                 torch.save(state, file)
@@ -136,3 +139,24 @@ def only_run_in(run_dir: Path) -> Iterator[None]:
         for half in run_dir.rglob(".cinefoley-*.part"):
             half.unlink()
         yield
+
+
+@contextlib.contextmanager
+def written_in_run(path: Path) -> Iterator[None]:
+    """Tell what a failed write means to a run: it stops, and continues from its last checkpoint.
+
+    Args:
+        path: What the block writes.
+
+    Raises:
+        OutputError: If the block raises one, or an ``OSError``.
+    """
+    try:
+        yield
+    except (OSError, OutputError) as exc:
+        cause = exc if isinstance(exc, OSError) else exc.__cause__
+        code = cause.errno if isinstance(cause, OSError) else None
+        raise OutputError(
+            f"{path} cannot be written ({os.strerror(code or errno.EIO)}); the last checkpoint is untouched. "
+            "Make room, then run the same command again to continue."
+        ) from exc

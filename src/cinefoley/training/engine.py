@@ -18,7 +18,13 @@ from torch.nn.utils import clip_grad_norm_
 
 from cinefoley.config.training import TrainConfig
 from cinefoley.errors import CinefoleyError, RunInterrupted
-from cinefoley.training.checkpoints import describe_run, load_checkpoint, only_run_in, save_checkpoint
+from cinefoley.training.checkpoints import (
+    describe_run,
+    load_checkpoint,
+    only_run_in,
+    save_checkpoint,
+    written_in_run,
+)
 from cinefoley.training.optimisation import averaged_weights, learning_rate, optimizer_of, set_mode
 from cinefoley.training.progress import training_progress
 from cinefoley.training.ranks import Ranks
@@ -101,7 +107,7 @@ class _Run:
         self.ema = averaged_weights(self.module, config)
         self.is_bf16 = ranks.computes_in_bf16(config.precision)
         self.step, self.interval = 0, Interval()
-        self.began = time.monotonic()  # as if the run had never been interrupted
+        self.elapsed_s = 0.0  # before this start
         self._load()
         self.log: RunLog | None = None
         ranks.on_main(self._open_log)
@@ -109,6 +115,7 @@ class _Run:
     def loop(
         self, stop: list[int], on_step: Callable[[int], None], on_log: Callable[[dict[str, float]], None]
     ) -> nn.Module:
+        self.began = time.monotonic() - self.elapsed_s  # as if the run had never been interrupted
         set_mode(self.module, self.config.batch_norm)
         while self.step < self.config.steps:
             began = time.monotonic()
@@ -204,7 +211,9 @@ class _Run:
         on_log(line)
 
     def _write_samples(self) -> None:
-        write_samples(self.run_dir / "samples", self.step, self._watch(self.task.samples))
+        folder = self.run_dir / "samples"
+        with written_in_run(folder):
+            write_samples(folder, self.step, self._watch(self.task.samples))
 
     def _watch(self, look: Callable[[], _T]) -> _T:
         """Have a look at the module as it would be if training ended now."""
@@ -241,7 +250,7 @@ class _Run:
             self.ema.load_state_dict(state["ema"])
             self.ema.to(self.ranks.device)
         self.step, self.interval = state["step"], Interval(**state["interval"])
-        self.began = time.monotonic() - state["elapsed_s"]
+        self.elapsed_s = state["elapsed_s"]
         if self.ranks.is_main:
             _log.info("resuming %s at step %d", self.run_dir, self.step)
 

@@ -1,15 +1,16 @@
 """What a run tells while it goes on: one JSON line per interval, and TensorBoard's events."""
 
 import contextlib
-import errno
 import json
 import os
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from cinefoley.errors import CinefoleyError, OutputError
+from cinefoley.errors import CinefoleyError
 from cinefoley.media.writing import written_aside
+from cinefoley.training.checkpoints import written_in_run
 
 __all__ = ["Interval", "RunLog"]
 
@@ -58,26 +59,17 @@ class RunLog:
     """
 
     def __init__(self, run_dir: Path, step: int) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ModuleNotFoundError as exc:
-            raise CinefoleyError(
-                "Training needs tensorboard, which is not installed. Install it with "
-                "`pip install 'cinefoley[train]'`."
-            ) from exc
         self._path = run_dir / "log.jsonl"
-        with _told(run_dir):
+        with written_in_run(run_dir):
             self._forget_after(step)
-            self._events = SummaryWriter(run_dir / "tensorboard", purge_step=step + 1)
+            self._events = _Events(run_dir / "tensorboard", step)
 
     def write(self, line: dict[str, float]) -> None:
         """Add one line; its ``step`` is the events' step."""
-        with _told(self._path):
+        with written_in_run(self._path):
             with self._path.open("a") as log:
                 log.write(json.dumps(line) + "\n")
-            for name in line.keys() - {"step"}:
-                self._events.add_scalar(name, line[name], int(line["step"]))
-            self._events.flush()
+            self._events.write({name: line[name] for name in line.keys() - {"step"}}, int(line["step"]))
 
     def close(self) -> None:
         """Finish the events' file."""
@@ -94,13 +86,38 @@ class RunLog:
                 aside.write_text("".join(seen))
 
 
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        reason = exc.strerror or os.strerror(exc.errno or errno.EIO)
-        raise OutputError(
-            f"{path} cannot be written ({reason}); the last checkpoint is untouched. Free some space, then "
-            "run the same command again to continue."
-        ) from exc
+class _Events:
+    """A file of TensorBoard's events.
+
+    Not torch's ``SummaryWriter``: its thread leaves a program waiting for ever when the disk is full.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        try:
+            from tensorboard.compat.proto import event_pb2, summary_pb2
+            from tensorboard.summary.writer.record_writer import RecordWriter
+        except ModuleNotFoundError as exc:
+            raise CinefoleyError(
+                "Training needs tensorboard, which is not installed. Install it with "
+                "`pip install 'cinefoley[train]'`."
+            ) from exc
+        self._event, self._summary = event_pb2.Event, summary_pb2.Summary
+        folder.mkdir(exist_ok=True)
+        name = f"events.out.tfevents.{time.time_ns() // 10**6}.{os.getpid()}"  # sorted by time, as it must be
+        self._file = (folder / name).open("wb", buffering=0)
+        self._records = RecordWriter(self._file)
+        self._write(file_version="brain.Event:2")
+        # from here on, events of these steps in earlier files do not count
+        self._write(step=step + 1, session_log=event_pb2.SessionLog(status=event_pb2.SessionLog.START))
+
+    def write(self, values: dict[str, float], step: int) -> None:
+        scalars = [
+            self._summary.Value(tag=name, simple_value=value) for name, value in sorted(values.items())
+        ]
+        self._write(step=step, summary=self._summary(value=scalars))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write(self, **content: Any) -> None:
+        self._records.write(self._event(wall_time=time.time(), **content).SerializeToString())
