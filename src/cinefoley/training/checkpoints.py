@@ -136,7 +136,7 @@ def only_run_in(run_dir: Path) -> Iterator[None]:
             raise CinefoleyError(
                 f"{run_dir} is in use by another run; stop that one or name another folder."
             ) from exc
-        for half in run_dir.rglob(".cinefoley-*.part"):
+        for half in (*run_dir.glob(".cinefoley-*.part"), *run_dir.glob("samples/.cinefoley-*.part")):
             half.unlink()
         yield
 

@@ -105,6 +105,12 @@ class Task(ABC):
             step: Counted from 0.
         """
 
+    def loss(self, step: int, generator: torch.Generator, batch_size: int) -> dict[str, Tensor]:
+        """A whole step at once, in this process and without the engine."""
+        device = next(self.module.parameters()).device
+        batch = self.load(self.draw(step, generator, batch_size))
+        return self.losses({name: rows.to(device) for name, rows in batch.items()}, step=step)
+
     def clip_names(self, rows: Batch) -> list[str]:
         """Names of the clips in some rows of a draw, for messages."""
         index = rows.get("index")
