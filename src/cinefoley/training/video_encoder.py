@@ -5,6 +5,9 @@ alone then finds what sounds but not when. So both towers first learn to give fe
 share of the sound can be read: its coarse mel, the events in it, and the kind of action.
 """
 
+import copy
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
@@ -54,6 +57,12 @@ class VideoEncoderTask(Task):
     def settings(self) -> dict[str, object]:
         """When the kind begins to weigh more."""
         return {"kinds_from": self.kinds_from}
+
+    def on(self, clips: StageClips) -> Self:
+        """The same on other clips."""
+        other = copy.copy(self)
+        other.clips = clips
+        return other
 
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
         """Choose clips, and a seed for how each is augmented."""
