@@ -26,10 +26,13 @@ class Tones(Task):
 
     def __init__(self) -> None:
         self.module = nn.Sequential(
-            nn.Conv1d(1, 16, 65, stride=16), nn.ReLU(), nn.Conv1d(16, 16, 9, stride=4), nn.ReLU(),
-            nn.Flatten(), nn.LazyLinear(2),
-        )  # fmt: skip
-        self.module(torch.zeros(1, 1, RATE // 4))  # gives the lazy layer its size
+            nn.Conv1d(1, 16, kernel_size=65, stride=16),  # 2000 samples become 121
+            nn.ReLU(),
+            nn.Conv1d(16, 16, kernel_size=9, stride=4),  # 29
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(16 * 29, 2),
+        )
 
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
         """Every random choice of the whole batch; it is the same on every rank."""
