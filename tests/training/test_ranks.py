@@ -166,6 +166,18 @@ def test_a_signal_to_torchrun_saves_and_stops(tmp_path: Path) -> None:
     assert f"at step {step} of 1000000" in first["error"]
 
 
+def test_a_rank_that_dies_stops_the_others_and_the_checkpoint_stands(tmp_path: Path) -> None:
+    job = {**REGRESSION, "options": {"stop_at": 6, "signum": signal.SIGKILL}, "run": "run"}
+    (tmp_path / "jobs.json").write_text(json.dumps([job]))
+    command = torchrun(tmp_path, "--standalone", "--nproc-per-node=2")
+    run = subprocess.run(command, check=False, capture_output=True, text=True, env=environment())
+    assert run.returncode != 0
+    survivor = json.loads((tmp_path / "0.0.json").read_text())
+    assert "Rank 0 has lost the other ranks" in survivor["error"]
+    assert "run the same command again" in survivor["error"]
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 4
+
+
 def unshare() -> list[str]:
     """How a process gets a network of its own here: as root, or as a user who is root in a namespace."""
     for options in (["--net"], ["--user", "--map-root-user", "--net"]):

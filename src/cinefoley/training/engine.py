@@ -79,6 +79,7 @@ def fit(
         stack.callback(run.close)
         is_wanted = show_progress and ranks.is_main
         on_step = stack.enter_context(training_progress(task.name, config.steps, is_wanted=is_wanted))
+        stack.enter_context(ranks.missing_others())
         return run.loop(stop, on_step, on_log or (lambda line: None))
 
 
