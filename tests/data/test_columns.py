@@ -55,6 +55,13 @@ def test_rows_are_converted_and_scaled_when_they_are_read() -> None:
     assert halves[torch.tensor([0, 1])].tolist() == [[0.5] * 4] * 2
 
 
+def test_rows_can_be_read_in_the_middle_of_a_step() -> None:
+    halves = Column([torch.ones(3, 4, dtype=torch.float16)])
+    stretches = WindowedRows(halves, torch.tensor([0, 1]), torch.tensor([1, 2]), length=2, dim=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert halves[torch.tensor([0, 2])].dtype == stretches[torch.tensor([1])].dtype == torch.float16
+
+
 def test_chunks_must_be_of_one_kind() -> None:
     with pytest.raises(ValueError, match="one chunk at least"):
         Column([])

@@ -103,7 +103,7 @@ class Column:
         if not rows:
             empty = torch.empty((1, *self.shape[1:]), dtype=self._dtype)
             return empty[(slice(0, 0), *rest)]
-        stacked = torch.stack(rows).to(self._dtype)
+        stacked = _stacked(rows, self._dtype)
         return stacked if self._scale == 1 else stacked * self._scale
 
 
@@ -150,7 +150,7 @@ class WindowedRows:
         if not numbers.numel():
             return self._rows[(slice(0, 0), *self._cut(0))]
         rows = [self._one(number, rest) for number in numbers.flatten().tolist()]
-        stacked = torch.stack(rows)
+        stacked = _stacked(rows, rows[0].dtype)
         return stacked.reshape(*numbers.shape, *stacked.shape[1:])
 
     def _one(self, number: int, rest: Sequence[Any]) -> Tensor:
@@ -159,3 +159,11 @@ class WindowedRows:
 
     def _cut(self, begin: int) -> tuple[slice, ...]:
         return (*(slice(None),) * (self._dim - 1), slice(begin, begin + self._length))
+
+
+def _stacked(rows: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
+    """``torch.stack``, which autocast on the CPU forbids for halves."""
+    stacked = torch.empty((len(rows), *rows[0].shape), dtype=dtype)
+    for target, row in zip(stacked, rows, strict=True):
+        target.copy_(row)
+    return stacked

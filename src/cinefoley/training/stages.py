@@ -1,0 +1,260 @@
+"""Every stage of a model's training, from clips to a part that a model folder takes."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+
+from cinefoley.config.foley import FoleyConfig
+from cinefoley.config.recipes import ScheduleRecipe, TrainingPreset
+from cinefoley.config.training import TrainConfig
+from cinefoley.data.clips import ClipSource
+from cinefoley.data.encoded import network_digest, prepare_features, prepare_latents
+from cinefoley.data.prepared import ClipColumns, ClipWindows
+from cinefoley.data.preparing import prepare_clips
+from cinefoley.data.records import Record
+from cinefoley.errors import CheckpointMismatchError, DataError
+from cinefoley.models.build import build_autoencoder, build_conditioner, build_denoiser, build_scheduler
+from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.training.autoencoder import AutoencoderTask
+from cinefoley.training.engine import Task, fit
+from cinefoley.training.ldm import LatentDiffusionTask
+from cinefoley.training.run_folder import RunFolder, claimed_run
+from cinefoley.training.starting_parts import StartingParts
+
+__all__ = ["STAGES", "Stage", "StageResult", "StageSettings", "train_stage"]
+
+Stage = Literal["autoencoder", "ldm"]
+
+_SCALE_WINDOWS = 1024  # enough for three digits of the latents' scale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSettings:
+    """What a stage is trained on, and how."""
+
+    preset: TrainingPreset
+    """Model and recipes."""
+    run_dir: Path
+    """The run's folder: checkpoint, log, ledger, parts."""
+    cache_dir: Path
+    """Where clips, features and latents are kept."""
+    models: Sequence[str | Path] = ()
+    """Where the parts are that the stage starts from."""
+    clip_s: float = 10.0
+    """Seconds that are kept of a clip."""
+    workers: int = 1
+    """Processes that decode."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    """Where features and latents are computed."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of :class:`TrainConfig` in place of the recipe's; None leaves the recipe's."""
+    on_clip: Callable[[int, int], None] | None = None
+    """Called with clips that are ready, and all."""
+    on_log: Callable[[dict[str, float]], None] | None = None
+    """Called with every line of the log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageResult:
+    """What a stage has left."""
+
+    parts: tuple[Path, ...]
+    """Folders of the trained parts."""
+    config: TrainConfig
+    """How they were trained."""
+    num_clips: int
+    """Clips that were trained on."""
+    ledger: tuple[Record, ...]
+    """Clips that were left out."""
+    last: Mapping[str, Any]
+    """The last line of the log."""
+
+
+def train_stage(stage: Stage, source: ClipSource, settings: StageSettings) -> StageResult:
+    """Train one stage to its end, from where the last run in its folder stopped.
+
+    Args:
+        stage: ``"autoencoder"``, which leaves ``vae/``, or ``"ldm"``, which leaves ``unet/``,
+            ``conditioner/`` and ``scheduler/`` and starts from ``video_encoder/`` and ``vae/``.
+        source: The clips.
+        settings: The rest.
+
+    Returns:
+        The parts, what they were trained on, and the last figures.
+
+    Raises:
+        DataError: If no clip can be used.
+        MissingWeightsError: If a part that the stage starts from is not there.
+        CheckpointMismatchError: If a part, or what is in the run's folder, belongs to other settings.
+        RunInterrupted: On SIGTERM or SIGINT, after the state was saved.
+        OutputError: If something cannot be written; what is finished is kept.
+        CinefoleyError: If another run holds the folder.
+    """
+    is_main = int(os.environ.get("RANK", "0")) == 0  # torchrun's; alone, everyone is
+    with claimed_run(settings.run_dir, is_main=is_main):
+        folder = RunFolder(settings.run_dir, is_main=is_main)
+        return STAGES[stage](source, settings, folder)
+
+
+def _train_autoencoder(source: ClipSource, settings: StageSettings, folder: RunFolder) -> StageResult:
+    model, recipe = settings.preset.model, settings.preset.autoencoder
+    clips = _prepare(source, model.foley, settings, folder)
+    folder.begin("autoencoder", settings.preset.name, source.name, clips, {})
+    windows = clips.windows(model.foley, _windows_per_clip(clips, model.foley, 4))
+    config = _config(recipe.schedule, clips, settings)
+    with _seeded(config.seed):
+        autoencoder = build_autoencoder(model.autoencoder).to(memory_format=torch.channels_last)
+    # the task reads rows and shapes, which is all of a tensor that it needs
+    mels = cast(Tensor, windows.mels)
+    task = AutoencoderTask(autoencoder, mels, crop_frames=recipe.crop_frames, kl_weight=recipe.kl_weight)
+    _fit(task, config, settings, folder)
+    if recipe.has_unit_variance:
+        autoencoder.register_to_config(scaling_factor=round(_unit_scale(autoencoder, windows), 5))
+    parts = (folder.write_part("vae", autoencoder.save_pretrained),)
+    return _finish(parts, config, clips, settings, folder)
+
+
+def _train_ldm(source: ClipSource, settings: StageSettings, folder: RunFolder) -> StageResult:
+    model, recipe = settings.preset.model, settings.preset.ldm
+    starting = StartingParts(settings.models, model.foley)
+    encoder = starting.load("video_encoder", VideoEncoder)
+    autoencoder = starting.load("vae", AutoencoderKL)
+    _check_widths(encoder, autoencoder, settings.preset)
+    clips = _prepare(source, model.foley, settings, folder)
+    parts = {"video_encoder": network_digest(encoder), "vae": network_digest(autoencoder)}
+    folder.begin("ldm", settings.preset.name, source.name, clips, parts)
+    windows = clips.windows(model.foley, _windows_per_clip(clips, model.foley, recipe.windows_per_clip))
+    features = prepare_features(windows, encoder.to(settings.device), settings.cache_dir)
+    latents = prepare_latents(windows, autoencoder.to(settings.device), settings.cache_dir)
+    scaled = latents.scaled(autoencoder.config.scaling_factor)
+    config = _config(recipe.schedule, clips, settings)
+    scheduler = build_scheduler(model.denoiser)
+    with _seeded(config.seed):
+        denoiser = build_denoiser(model.denoiser).to(memory_format=torch.channels_last)
+        conditioner = build_conditioner(model)
+        if recipe.conditioner_std is not None:
+            nn.init.normal_(conditioner.projection.weight, std=recipe.conditioner_std)
+    task = LatentDiffusionTask(
+        denoiser,
+        conditioner,
+        scheduler,
+        means=cast(Tensor, scaled.means),
+        stds=cast(Tensor, scaled.stds),
+        video_features=cast(Tensor, features),
+        null_condition=model.foley.null_condition,
+        dropout=recipe.dropout,
+        concatenation=recipe.concatenation,
+        guidance_weight=recipe.guidance_weight,
+        guidance_start=recipe.guidance_start,
+    )
+    _fit(task, config, settings, folder)
+    written = (
+        folder.write_part("unet", denoiser.save_pretrained),
+        folder.write_part("conditioner", conditioner.save_pretrained),
+        folder.write_part("scheduler", scheduler.save_pretrained),
+    )
+    return _finish(written, config, clips, settings, folder)
+
+
+STAGES: Mapping[Stage, Callable[[ClipSource, StageSettings, RunFolder], StageResult]] = {
+    "autoencoder": _train_autoencoder,
+    "ldm": _train_ldm,
+}
+"""The stages by name."""
+
+
+def _prepare(
+    source: ClipSource, foley: FoleyConfig, settings: StageSettings, folder: RunFolder
+) -> ClipColumns:
+    clips = prepare_clips(
+        source,
+        foley,
+        settings.cache_dir,
+        duration_s=max(settings.clip_s, foley.window_s),
+        workers=settings.workers,
+        on_clip=settings.on_clip,
+    )
+    folder.write_ledger(clips)
+    if not len(clips):
+        first = clips.ledger[0]
+        raise DataError(
+            f"{source.name}: not one of {len(source)} clips can be used; {folder.path / 'ledger.jsonl'} says "
+            f"why of each ({first['id']}: {first['reason']})."
+        )
+    return clips
+
+
+def _windows_per_clip(clips: ClipColumns, foley: FoleyConfig, wanted: int) -> int:
+    """As many as are wanted, but no more than there are places."""
+    last = clips.windows(foley, 2).starts[:, 1].max()
+    return min(wanted, int(last) + 1)
+
+
+def _config(schedule: ScheduleRecipe, clips: ClipColumns, settings: StageSettings) -> TrainConfig:
+    return schedule.train_config(len(clips), **settings.overrides)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Initial weights come from the run's seed, and the global state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def _fit(task: Task, config: TrainConfig, settings: StageSettings, folder: RunFolder) -> None:
+    folder.note_config(config)
+    fit(task, config, settings.run_dir, on_log=settings.on_log)
+
+
+@torch.no_grad()
+def _unit_scale(autoencoder: AutoencoderKL, windows: ClipWindows) -> float:
+    """What latents' means must be multiplied with to have unit variance, over evenly spaced windows."""
+    rows = torch.linspace(0, len(windows) - 1, min(len(windows), _SCALE_WINDOWS)).round().long()
+    weight = next(autoencoder.parameters())
+    count, total, squares = 0, 0.0, 0.0
+    for batch in rows.split(16):
+        mels = windows.mels[batch].to(weight.device, weight.dtype)[:, None]
+        means = autoencoder.encode(mels.expand(-1, autoencoder.config.in_channels, -1, -1)).latent_dist.mean
+        count += means.numel()
+        total += float(means.double().sum())
+        squares += float(means.double().square().sum())
+    variance = squares / count - (total / count) ** 2
+    return float(max(variance, 1e-12) ** -0.5)
+
+
+def _check_widths(encoder: VideoEncoder, autoencoder: AutoencoderKL, preset: TrainingPreset) -> None:
+    wanted = preset.model.video_encoder.feature_dim, preset.model.autoencoder.latent_channels
+    found = encoder.config.feature_dim, autoencoder.config.latent_channels
+    if found != wanted:
+        raise CheckpointMismatchError(
+            f"The parts to start from have features of {found[0]} numbers and {found[1]} latent channels, "
+            f"the preset {preset.name} has {wanted[0]} and {wanted[1]}. Choose another --preset or --model."
+        )
+
+
+def _finish(
+    parts: tuple[Path, ...],
+    config: TrainConfig,
+    clips: ClipColumns,
+    settings: StageSettings,
+    folder: RunFolder,
+) -> StageResult:
+    names = ", ".join(f"{part.name}/" for part in parts)
+    if folder.is_main:
+        settings.preset.model.foley.save(settings.run_dir)
+    folder.write_card(f"copy {names} there, or name this folder with --model in the next stage.")
+    return StageResult(
+        parts=parts,
+        config=config,
+        num_clips=len(clips),
+        ledger=clips.ledger,
+        last=folder.last_line(),
+    )
