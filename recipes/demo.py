@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cinefoley.first_stage.render import draw_take, render_clip
 from cinefoley.media.audio import write_audio
 from cinefoley.media.mux import replace_audio
 from cinefoley.media.save import save_video
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.spectral.mel import mel_spectrogram
+from cinefoley.stage import draw_take, render_clip
 
 # Kinds with sharp onsets, seeds of the test split, from which no training run ever draws. The seeds are the
 # first of each kind with at least four events, not a selection by ear.

@@ -12,30 +12,43 @@ import argparse
 import json
 import os
 import subprocess
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cinefoley.config.model import ModelConfig
 from cinefoley.config.presets import lite
 from cinefoley.config.training import TrainConfig
-from cinefoley.data.stage_clips import StageClips, prepare_stage_clips
+from cinefoley.data.stage_clips import KIND_NAMES, StageClips, prepare_stage_clips
+from cinefoley.metrics.backbones.lite import LiteNet
+from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.build import (
+    build_audio_encoder,
     build_autoencoder,
     build_conditioner,
     build_denoiser,
     build_scheduler,
     build_video_encoder,
 )
+from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
+from cinefoley.training.alignment import AlignmentTask
+from cinefoley.training.audio_classifier import AudioClassifierTask
 from cinefoley.training.autoencoder import AutoencoderTask
+from cinefoley.training.cavp import CavpTask
 from cinefoley.training.engine import Task, fit
+from cinefoley.training.hearing import HearingHeads
 from cinefoley.training.ldm import LatentDiffusionTask
+from cinefoley.training.pairs import Pairs, longer_window, make_pairs
+from cinefoley.training.stage_sounds import prepare_log_mels
 from cinefoley.training.video_encoder import VideoEncoderTask
 
 CARD = """---
@@ -64,14 +77,25 @@ contrastively. The denoiser predicts velocity; its cross-attention was guided to
 <!-- figures -->
 """
 
-TRAIN_CLIPS = 4096
+TRAIN_CLIPS = 6144
 ENCODER = TrainConfig(
-    steps=1000,
+    steps=2000,
     batch_size=16,
     learning_rate=1e-3,
+    schedule="trapezoid",
     warmup_steps=50,
     weight_decay=0.02,
     seed=11,
+    checkpoint_every=100,
+)
+KINDS_FROM = 500
+CAVP = TrainConfig(
+    steps=300,
+    batch_size=16,
+    learning_rate=2e-4,
+    warmup_steps=30,
+    weight_decay=0.02,
+    seed=14,
     checkpoint_every=100,
 )
 AUTOENCODER = TrainConfig(
@@ -83,9 +107,8 @@ AUTOENCODER = TrainConfig(
     betas=(0.9, 0.99),
     seed=12,
 )
-GUIDANCE_START = 2000  # steps; docs/log.md, 2026-11-23: without guided attention timing was not found
 LDM = TrainConfig(
-    steps=3600,
+    steps=3000,
     batch_size=16,
     learning_rate=8e-4,
     schedule="trapezoid",
@@ -95,6 +118,36 @@ LDM = TrainConfig(
     seed=13,
     checkpoint_every=200,
 )
+PAIR_CLIPS = 3072
+ALIGNMENT = TrainConfig(
+    steps=1500,
+    batch_size=32,
+    learning_rate=1e-3,
+    warmup_steps=100,
+    seed=15,
+    checkpoint_every=200,
+)
+AUDIO_CLASSIFIER = TrainConfig(
+    steps=800,
+    batch_size=32,
+    learning_rate=2e-3,
+    warmup_steps=50,
+    seed=16,
+    checkpoint_every=200,
+)
+AUDIO_CHANNELS = (24, 48, 96, 160, 256)
+STAGES = (
+    "clips",
+    "encoder",
+    "cavp",
+    "autoencoder",
+    "audio_classifier",
+    "latents",
+    "pairs",
+    "alignment",
+    "ldm",
+    "assemble",
+)
 
 
 def main() -> None:
@@ -103,26 +156,28 @@ def main() -> None:
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/lite"), help="where every stage keeps its state"
     )
-    parser.add_argument("--only", choices=["clips", "encoder", "autoencoder", "latents", "ldm", "assemble"])
+    parser.add_argument("--only", choices=STAGES)
     parser.add_argument(
         "--out", type=Path, default=Path("src/cinefoley/assets/lite"), help="the model folder"
     )
     args = parser.parse_args()
     model = lite()
-    stages = [args.only] if args.only else ["clips", "encoder", "autoencoder", "latents", "ldm", "assemble"]
-    for stage in stages:
-        if stage == "clips":
-            _clips(model, args.runs)
-        elif stage == "encoder":
-            _train_encoder(model, args.runs)
-        elif stage == "autoencoder":
-            _train_autoencoder(model, args.runs)
-        elif stage == "latents":
-            _encode_all(model, args.runs)
-        elif stage == "ldm":
-            _train_ldm(model, args.runs)
-        else:
+    train: dict[str, Callable[[ModelConfig, Path], object]] = {
+        "clips": _clips,
+        "encoder": _warm_towers,
+        "cavp": _train_cavp,
+        "autoencoder": _train_autoencoder,
+        "audio_classifier": _train_audio_classifier,
+        "pairs": _make_pairs,
+        "alignment": _train_alignment,
+        "latents": _encode_all,
+        "ldm": _train_ldm,
+    }
+    for stage in [args.only] if args.only else STAGES:
+        if stage == "assemble":
             _assemble(model, args.runs, args.out)
+        else:
+            train[stage](model, args.runs)
 
 
 def _clips(model: ModelConfig, runs: Path) -> StageClips:
@@ -132,12 +187,29 @@ def _clips(model: ModelConfig, runs: Path) -> StageClips:
     )
 
 
-def _train_encoder(model: ModelConfig, runs: Path) -> None:
+def _warm_towers(model: ModelConfig, runs: Path) -> None:
     torch.manual_seed(ENCODER.seed)  # initial weights only
     encoder = build_video_encoder(model.video_encoder)
-    task = VideoEncoderTask(encoder, _clips(model, runs))
+    assert model.audio_encoder is not None
+    audio_encoder = build_audio_encoder(model.audio_encoder)
+    task = VideoEncoderTask(encoder, _clips(model, runs), audio_encoder=audio_encoder, kinds_from=KINDS_FROM)
     _fit(task, ENCODER, runs / "encoder")
     encoder.save_pretrained(runs / "encoder" / "final")
+    audio_encoder.save_pretrained(runs / "encoder" / "audio")
+    save_file(task.heads.state_dict(), runs / "encoder" / "heads.safetensors")
+
+
+def _train_cavp(model: ModelConfig, runs: Path) -> None:
+    encoder = load_part(runs / "encoder" / "final", VideoEncoder)
+    audio_encoder = load_part(runs / "encoder" / "audio", AudioEncoder)
+    heads = HearingHeads(model.video_encoder.feature_dim, len(KIND_NAMES))
+    heads.load_state_dict(load_file(runs / "encoder" / "heads.safetensors"))
+    for part in (encoder, audio_encoder):
+        part.requires_grad_(True)
+    task = CavpTask(encoder, audio_encoder, _clips(model, runs), pooling="frames", heads=heads)
+    _fit(task, CAVP, runs / "cavp")
+    encoder.save_pretrained(runs / "cavp" / "final")
+    audio_encoder.save_pretrained(runs / "cavp" / "audio")
 
 
 def _train_autoencoder(model: ModelConfig, runs: Path) -> None:
@@ -151,7 +223,7 @@ def _train_autoencoder(model: ModelConfig, runs: Path) -> None:
 def _encode_all(model: ModelConfig, runs: Path) -> None:
     """Features of every clip, and the latents' posteriors at unit scale."""
     clips = _clips(model, runs)
-    encoder = load_part(runs / "encoder" / "final", VideoEncoder)
+    encoder = load_part(runs / "cavp" / "final", VideoEncoder)
     autoencoder = load_part(runs / "autoencoder" / "final", AutoencoderKL)
     features: list[Tensor] = []
     means: list[Tensor] = []
@@ -175,6 +247,48 @@ def _encode_all(model: ModelConfig, runs: Path) -> None:
     )
 
 
+def _train_audio_classifier(model: ModelConfig, runs: Path) -> None:
+    sounds = prepare_log_mels(
+        TRAIN_CLIPS, split="train", cache_dir=runs / "cache", workers=os.cpu_count() or 1
+    )
+    torch.manual_seed(AUDIO_CLASSIFIER.seed)
+    network = LiteNet(len(KIND_NAMES), AUDIO_CHANNELS).to(memory_format=torch.channels_last)
+    task = AudioClassifierTask(network, sounds.log_mels, sounds.kinds, sounds.is_heard)
+    _fit(task, AUDIO_CLASSIFIER, runs / "audio_classifier")
+    save_file(network.state_dict(), runs / "audio_classifier" / "model.safetensors")
+
+
+def _make_pairs(model: ModelConfig, runs: Path) -> None:
+    clips = prepare_stage_clips(
+        PAIR_CLIPS,
+        split="train",
+        config=longer_window(model.foley),
+        cache_dir=runs / "cache",
+        workers=os.cpu_count() or 1,
+    )
+    pairs = make_pairs(
+        clips,
+        model.foley,
+        load_part(runs / "cavp" / "final", VideoEncoder),
+        load_part(runs / "autoencoder" / "final", AutoencoderKL),
+        seed=ALIGNMENT.seed,
+        scale=float(torch.load(runs / "latents.pt", weights_only=True)["scale"]),
+    )
+    torch.save(asdict(pairs), runs / "pairs.pt")
+    share = float(pairs.is_negative[:, 1:].float().mean())
+    print(f"pairs: {PAIR_CLIPS} clips, {share:.1%} of the shifts are negatives")
+
+
+def _train_alignment(model: ModelConfig, runs: Path) -> None:
+    pairs = Pairs(**torch.load(runs / "pairs.pt", weights_only=True))
+    torch.manual_seed(ALIGNMENT.seed)
+    classifier = AlignmentClassifier(
+        block_out_channels=(64, 128, 128), num_heads=4, norm_num_groups=16, adds_frames=True
+    ).to(memory_format=torch.channels_last)
+    _fit(AlignmentTask(classifier, pairs), ALIGNMENT, runs / "alignment")
+    classifier.save_pretrained(runs / "alignment" / "final")
+
+
 def _train_ldm(model: ModelConfig, runs: Path) -> None:
     stored = torch.load(runs / "latents.pt", weights_only=True)
     torch.manual_seed(LDM.seed)
@@ -191,7 +305,6 @@ def _train_ldm(model: ModelConfig, runs: Path) -> None:
         video_features=stored["features"],
         null_condition=model.foley.null_condition,
         guidance_weight=0.2,
-        guidance_start=GUIDANCE_START,
     )
     _fit(task, LDM, runs / "ldm")
     denoiser.save_pretrained(runs / "ldm" / "unet")

@@ -52,9 +52,7 @@ class Remark(AlignmentClassifier):
         config = dict(build_scheduler(diff_foley().denoiser).config) | {"prediction_type": prediction_type}
         self.levels = make_scheduler(config, "dpm++", 1)
 
-    def forward(
-        self, latents: Tensor, timesteps: Tensor, video_features: Tensor, *, is_embedded: bool = False
-    ) -> Tensor:
+    def forward(self, latents: Tensor, timesteps: Tensor, video_features: Tensor, **options: bool) -> Tensor:
         signal, sigma = noise_level(self.levels, timesteps)
         distance = (TARGET - signal * latents).square().sum(dim=(1, 2, 3))
         return torch.exp(-distance / (2 * (sigma**2 + 1 / PRECISION)))

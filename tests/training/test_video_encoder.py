@@ -1,30 +1,22 @@
 import math
 
-import pytest
 import torch
 
-from cinefoley.training.video_encoder import augment, coarse_mel, event_slots
+from cinefoley.config.model import AudioEncoderConfig, VideoEncoderConfig
+from cinefoley.data.stage_clips import StageClips
+from cinefoley.models.build import build_audio_encoder, build_video_encoder
+from cinefoley.training.video_encoder import VideoEncoderTask, augment, sharp_events
 
 
-def test_an_event_fills_its_slot_and_half_fills_its_neighbours() -> None:
-    events = torch.tensor([[1.0 + 3.5 / 32, math.nan]])  # frame 4 at 4 fps, slot 3 of 8
-    slots = event_slots(events, frames=32, fps=4.0)[0]
-    assert slots.shape == (32, 8)
-    assert slots[4, 3] == 1.0
-    assert slots[4, 2] == slots[4, 4] == pytest.approx(0.4)
-    assert float(slots.sum()) == pytest.approx(1.8)
-
-
-def test_a_clip_without_events_has_empty_slots() -> None:
-    assert not event_slots(torch.full((1, 4), math.nan), frames=32, fps=4.0).any()
-
-
-def test_the_coarse_mel_keeps_time_and_pitch_in_place() -> None:
-    mel = torch.zeros(1, 128, 512)
-    mel[0, 40:48, 16 * 5 + 6 : 16 * 5 + 8] = 1.0  # band 5 of 16; frame 5, slot 3 of 8
-    coarse = (coarse_mel(mel) + 1) / 4
-    lit = coarse[0].unflatten(1, (16, 8)).nonzero().tolist()
-    assert lit == [[5, 5, 3]]
+def make_clips(count: int = 4) -> StageClips:
+    generator = torch.Generator().manual_seed(0)
+    return StageClips(
+        frames=torch.randint(256, (count, 8, 3, 32, 32), generator=generator).to(torch.uint8),
+        mels=torch.rand(count, 16, 128, generator=generator).half(),
+        kinds=torch.arange(count)[:, None].expand(-1, 2),
+        events_s=torch.tensor([0.5, 1.2, math.nan]).expand(count, -1),
+        is_onset_like=torch.tensor([True, False, False]).expand(count, -1),
+    )
 
 
 def test_augmented_clips_stay_pictures_and_may_be_mirrored() -> None:
@@ -36,3 +28,25 @@ def test_augmented_clips_stay_pictures_and_may_be_mirrored() -> None:
     is_left_bright = video[..., :4].mean(dim=(1, 2, 3, 4)) > video[..., 4:].mean(dim=(1, 2, 3, 4))
     assert 8 < int(is_left_bright.sum()) < 32
     assert frames[0, 0, 0, 0, 0] == 200, "the stored clip was written to"
+
+
+def test_only_sharp_events_are_targets() -> None:
+    assert sharp_events(make_clips(2), torch.tensor([1])).nan_to_num(-1).tolist() == [[0.5, -1, -1]]
+
+
+def test_both_towers_learn_and_the_kind_weighs_more_later() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        encoder = build_video_encoder(VideoEncoderConfig(width=4, blocks=(1, 1, 1, 1), feature_dim=16))
+        audio = build_audio_encoder(
+            AudioEncoderConfig(
+                n_mels=16, channels=(4, 4, 8, 8), time_pools=(2,) * 4, band_pools=(2,) * 4, feature_dim=16
+            )
+        ).eval()
+        task = VideoEncoderTask(encoder, make_clips(), audio_encoder=audio, kinds_from=10)
+    before, after = (task.loss(step, torch.Generator().manual_seed(1), 4) for step in (9, 10))
+    difference = float(after["loss"].detach() - before["loss"].detach())
+    assert math.isclose(difference, 0.8 * float(before["kind"].detach()), rel_tol=1e-3)
+    after["loss"].backward()
+    for part in (encoder, audio):
+        assert any(bool(p.grad.abs().sum() > 0) for p in part.parameters() if p.grad is not None)

@@ -95,6 +95,14 @@ def lite() -> ModelConfig:
         video_encoder=VideoEncoderConfig(
             width=32, blocks=(1, 1, 2, 1), temporal_kernels=(1, 3, 3, 3), feature_dim=512
         ),
+        audio_encoder=AudioEncoderConfig(
+            n_mels=128,
+            channels=(16, 32, 64, 128, 256),
+            time_pools=(2, 2, 2, 2, 1),
+            band_pools=(2, 2, 2, 2, 2),
+            feature_dim=512,
+            dropout=0.1,
+        ),
         autoencoder=AutoencoderConfig(
             channels=1,
             block_out_channels=(16, 32, 64, 128),

@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.first_stage.kinds import KINDS
-from cinefoley.first_stage.render import Split, draw_take
 from cinefoley.spectral.mel import mel_spectrogram
+from cinefoley.stage import Split, draw_take, stage_digest
+from cinefoley.stage.kinds import KINDS
 
 __all__ = ["KIND_NAMES", "StageClips", "prepare_stage_clips"]
 
@@ -29,9 +28,8 @@ KIND_NAMES: tuple[str, ...] = tuple(actor.kind for actor in KINDS)
 
 _MAX_EVENTS = 32
 _CHUNK = 128
-_SHAPES = ((126, 224), (126, 224), (126, 224), (126, 224), (128, 128), (224, 126))  # mostly 16:9
 _SOURCE_FPS = (24.0, 25.0, 30.0)
-_FORMAT = 1  # raise when the stage or this file changes what a chunk holds
+_FORMAT = 2  # raise when this file changes what a chunk holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,9 +41,12 @@ class StageClips:
     mels: Tensor
     """``(N, n_mels, frames)`` float16 in [0, 1]."""
     kinds: Tensor
-    """``(N,)`` int64, index into :data:`KIND_NAMES`."""
+    """``(N, 2)`` int64, indices into :data:`KIND_NAMES`: the first source's, and the second's or again the
+    first's."""
     events_s: Tensor
     """``(N, 32)`` float32, seconds of the events, padded with NaN."""
+    is_onset_like: Tensor
+    """``(N, 32)`` bool, whether each event starts sharply."""
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -79,7 +80,7 @@ def prepare_stage_clips(
     if count < 1:
         raise ValueError(f"count must be positive, got {count}")
     digest = hashlib.sha256(
-        json.dumps([_FORMAT, asdict(config), KIND_NAMES], sort_keys=True).encode()
+        json.dumps([_FORMAT, asdict(config), stage_digest()], sort_keys=True).encode()
     ).hexdigest()
     folder = cache_dir / f"{split}-{digest[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,27 +104,32 @@ def prepare_stage_clips(
 
 def _render_chunk(start: int, split: Split, config: FoleyConfig, path: Path) -> None:
     torch.set_num_threads(1)
-    arrays = [_render(seed, split, config) for seed in range(start, start + _CHUNK)]
+    clips = [_render(seed, split, config) for seed in range(start, start + _CHUNK)]
     aside = path.with_suffix(".part.npz")
-    names = ("frames", "mels", "kinds", "events_s")
-    columns = {name: np.stack([row[i] for row in arrays]) for i, name in enumerate(names)}
-    np.savez(aside, allow_pickle=False, **columns)
+    np.savez(
+        aside, allow_pickle=False, **{name: np.stack([clip[name] for clip in clips]) for name in clips[0]}
+    )
     aside.replace(path)
 
 
-def _render(
-    seed: int, split: Split, config: FoleyConfig
-) -> tuple[NDArray[np.uint8], NDArray[np.float16], NDArray[np.int64], NDArray[np.float32]]:
+def _render(seed: int, split: Split, config: FoleyConfig) -> dict[str, NDArray[np.generic]]:
     take = draw_take(seed, split=split, duration_s=config.window_s)
-    size = _SHAPES[seed % len(_SHAPES)]
-    fps = _SOURCE_FPS[seed // len(_SHAPES) % len(_SOURCE_FPS)]
+    fps = _SOURCE_FPS[seed % len(_SOURCE_FPS)]
     # the frames that a decoder would pick from a file: the last one before the middle of each interval
     limits = (np.arange(config.video_frames) + 0.5) / config.video_fps
     times_s = (np.ceil(limits * fps - 1e-9) - 1) / fps
-    pictures = torch.from_numpy(take.frames(times_s, size=size)).permute(0, 3, 1, 2)
-    frames = F.interpolate(pictures.float(), config.frame_size, mode="bilinear", antialias=True)
+    frames = take.frames(times_s, size=config.frame_size, aspect=take.aspect)
     mel = mel_spectrogram(torch.from_numpy(take.waveform(config.mel.sample_rate))[None], config.mel)[0]
-    events = np.full(_MAX_EVENTS, np.nan, dtype=np.float32)
-    events[: len(take.hits.times)] = take.hits.times
-    kind = np.asarray(KIND_NAMES.index(take.actor.kind))
-    return frames.round().clamp(0, 255).to(torch.uint8).numpy(), mel.to(torch.float16).numpy(), kind, events
+    kinds = [KIND_NAMES.index(actor.kind) for actor in take.actors]
+    events = take.events(size=config.frame_size)
+    times = np.full(_MAX_EVENTS, np.nan, dtype=np.float32)
+    times[: len(events)] = [event.time_s for event in events]
+    onset_like = np.zeros(_MAX_EVENTS, dtype=np.bool_)
+    onset_like[: len(events)] = [event.is_onset_like for event in events]
+    return {
+        "frames": np.ascontiguousarray(frames.transpose(0, 3, 1, 2)),
+        "mels": mel[:, : config.mel_frames].to(torch.float16).numpy(),
+        "kinds": np.asarray([kinds[0], kinds[-1]]),
+        "events_s": times,
+        "is_onset_like": onset_like,
+    }

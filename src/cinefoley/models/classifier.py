@@ -27,6 +27,9 @@ class AlignmentClassifier(ModelMixin, ConfigMixin):
         max_frames: Positions of the conditioner.
         num_heads: Attention heads.
         norm_num_groups: Groups of every group norm.
+        adds_frames: Whether a projection of its own frame's feature is added to every column of the latents.
+            Nothing in this network knows which column belongs to which frame; with published training it
+            finds out, with little training it does not (``docs/log.md``). Diff-Foley's have none.
     """
 
     @register_to_config
@@ -38,6 +41,7 @@ class AlignmentClassifier(ModelMixin, ConfigMixin):
         max_frames: int = 40,
         num_heads: int = 8,
         norm_num_groups: int = 32,
+        adds_frames: bool = False,
     ) -> None:
         super().__init__()
         first, last = block_out_channels[0], block_out_channels[-1]
@@ -46,6 +50,7 @@ class AlignmentClassifier(ModelMixin, ConfigMixin):
         self.time_proj = Timesteps(first, flip_sin_to_cos=True, downscale_freq_shift=0)
         self.time_embedding = TimestepEmbedding(first, embedding)
         self.conv_in = nn.Conv2d(latent_channels, first, 3, padding=1)
+        self.frames_in = nn.Linear(feature_dim, first) if adds_frames else None
         attention = {
             "transformer_layers_per_block": 1,
             "num_attention_heads": num_heads,
@@ -74,7 +79,13 @@ class AlignmentClassifier(ModelMixin, ConfigMixin):
         self.classifier = nn.Linear(first, 1)
 
     def forward(
-        self, latents: Tensor, timesteps: Tensor, video_features: Tensor, *, is_embedded: bool = False
+        self,
+        latents: Tensor,
+        timesteps: Tensor,
+        video_features: Tensor,
+        *,
+        is_embedded: bool = False,
+        as_logits: bool = False,
     ) -> Tensor:
         """Judge latents beside a film; differentiable in the latents.
 
@@ -84,17 +95,29 @@ class AlignmentClassifier(ModelMixin, ConfigMixin):
             video_features: ``(B, T, D)``, unit norm per frame.
             is_embedded: The features are the context already. Diff-Foley's sampler passes them raw in its
                 place, although its training embeds them; this repeats that.
+            as_logits: Return the probability's logit, whose loss stays finite.
 
         Returns:
             The probability that the sound belongs to the film, ``(B,)``.
+
+        Raises:
+            ValueError: If features are embedded and ``adds_frames`` asks for them as they are.
         """
+        if is_embedded and self.frames_in is not None:
+            raise ValueError(
+                "a classifier with adds_frames needs the features themselves, not their embedding"
+            )
         context = video_features if is_embedded else self.conditioner(video_features)
         times = torch.as_tensor(timesteps, device=latents.device).expand(len(latents))
         time_features = self.time_embedding(self.time_proj(times).to(latents.dtype))
         hidden = self.conv_in(latents)
+        if self.frames_in is not None:
+            own = self.frames_in(video_features * self.config.feature_dim**0.5).transpose(1, 2)
+            hidden = hidden + F.interpolate(own, hidden.shape[-1]).unsqueeze(2)
         for level, block in enumerate(self.down_blocks):
             options = {} if level == 0 else {"encoder_hidden_states": context}
             hidden, _ = block(hidden, time_features, **options)
         hidden = self.mid_block(hidden, time_features, encoder_hidden_states=context)
         hidden = self.conv_out(F.silu(self.norm_out(hidden)))
-        return torch.sigmoid(self.classifier(hidden.mean(dim=(2, 3)))).squeeze(-1)
+        logits = self.classifier(hidden.mean(dim=(2, 3))).squeeze(-1)
+        return logits if as_logits else torch.sigmoid(logits)

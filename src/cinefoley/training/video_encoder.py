@@ -1,73 +1,77 @@
-"""Warm start of the video encoder: hear a frame before contrasting clips.
+"""Warm start of CAVP's towers: hear a frame before contrasting clips.
 
 CAVP starts from towers trained on Kinetics and AudioSet. A model trained from nothing has neither; contrast
-alone then finds what sounds but not when. So the encoder first learns to predict, from each frame's
-normalised
-feature, what that frame's share of the sound is: its coarse mel, the events in it, and the kind of action.
+alone then finds what sounds but not when. So both towers first learn to give features off which each frame's
+share of the sound can be read: its coarse mel, the events in it, and the kind of action.
 """
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from cinefoley.data.stage_clips import KIND_NAMES, StageClips
+from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.training.hearing import HearingHeads
 
-__all__ = ["VideoEncoderTask"]
+__all__ = ["VideoEncoderTask", "augment", "sharp_events"]
 
-_SLOTS = 8
-"""Parts into which a frame's quarter second is divided for the targets: 31 ms each."""
-_BANDS = 16
+_FPS = 4.0
+_LATER_KIND_WEIGHT = 0.8  # beside the 0.2 of the heads
 
 
 class VideoEncoderTask:
-    """Per-frame targets from the sound of the same clip.
+    """Per-frame targets from the sound of the same clip, for the video tower and, beside it, the audio tower.
 
     Args:
-        encoder: The network to train.
+        encoder: The video tower.
         clips: Training clips.
+        audio_encoder: The audio tower, or None to train the video tower alone.
+        kinds_from: Step from which the video tower's kind weighs five times as much. First when, then what:
+            the time of an event is the harder thing to find.
     """
 
-    def __init__(self, encoder: VideoEncoder, clips: StageClips) -> None:
-        feature_dim = encoder.config.feature_dim
+    def __init__(
+        self,
+        encoder: VideoEncoder,
+        clips: StageClips,
+        *,
+        audio_encoder: AudioEncoder | None = None,
+        kinds_from: int = 0,
+    ) -> None:
         self.clips = clips
-        self.encoder = encoder
-        self.mel_head = nn.Sequential(nn.Linear(feature_dim, 256), nn.ReLU(), nn.Linear(256, _BANDS * _SLOTS))
-        self.event_head = nn.Sequential(nn.Linear(feature_dim, 256), nn.ReLU(), nn.Linear(256, _SLOTS))
-        self.kind_head = nn.Linear(feature_dim, len(KIND_NAMES))
-        self.module: nn.Module = nn.ModuleList([encoder, self.mel_head, self.event_head, self.kind_head])
+        self.kinds_from = kinds_from
+        self.encoder, self.audio_encoder = encoder, audio_encoder
+        self.heads = HearingHeads(encoder.config.feature_dim, len(KIND_NAMES))
+        parts: dict[str, nn.Module] = {"video_encoder": encoder, "heads": self.heads}
+        self.module: nn.Module = nn.ModuleDict(
+            parts if audio_encoder is None else parts | {"audio_encoder": audio_encoder}
+        )
 
     def loss(self, step: int, generator: torch.Generator, batch_size: int) -> dict[str, Tensor]:
-        """Squared error of the coarse mel, cross-entropy of events and kind."""
+        """Sum of both towers' targets; the parts are the video tower's."""
         index = torch.randint(len(self.clips), (batch_size,), generator=generator)
-        video = augment(self.clips.frames[index], generator)
-        # heads see features of norm sqrt(D): unit norm would start them with vanishing inputs
-        features = self.encoder(video).float() * self.encoder.config.feature_dim**0.5
-        with torch.autocast("cpu", enabled=False):
-            mel = F.mse_loss(self.mel_head(features), coarse_mel(self.clips.mels[index].float()))
-            logits = self.event_head(features)
-            target = event_slots(self.clips.events_s[index], frames=features.shape[1], fps=4.0)
-            events = F.binary_cross_entropy_with_logits(logits, target, pos_weight=torch.tensor(4.0))
-            kind_target = self.clips.kinds[index, None].expand(-1, features.shape[1])
-            kind = F.cross_entropy(self.kind_head(features).flatten(0, 1), kind_target.flatten())
-        return {"loss": 10 * mel + 2 * events + 0.2 * kind, "mel": mel, "events": events, "kind": kind}
+        mels = self.clips.mels[index].float()
+        targets = {
+            "mels": mels,
+            "kinds": self.clips.kinds[index],
+            "events_s": sharp_events(self.clips, index),
+        }
+        video = self.encoder(augment(self.clips.frames[index], generator))
+        losses = self.heads(video, **targets, fps=_FPS)
+        total = losses.pop("targets")
+        if step >= self.kinds_from:
+            total = total + _LATER_KIND_WEIGHT * losses["kind"]
+        if self.audio_encoder is not None:
+            audio = self.audio_encoder(mels, normalize=True)
+            heard = self.heads(audio, **targets, fps=_FPS)["targets"]
+            losses["audio"] = heard
+            total = total + heard
+        return {"loss": total} | losses
 
 
-def coarse_mel(mels: Tensor) -> Tensor:
-    """Mel of each frame's quarter second, 16 bands by 8 slots, ``(B, T, 128)``, roughly unit variance."""
-    batch, bands, frames = mels.shape
-    per_frame = frames // 32
-    pooled = F.avg_pool2d(mels[:, None], (bands // _BANDS, per_frame // _SLOTS))[:, 0]
-    return pooled.unflatten(2, (32, _SLOTS)).permute(0, 2, 1, 3).reshape(batch, 32, -1) * 4 - 1
-
-
-def event_slots(events_s: Tensor, *, frames: int, fps: float) -> Tensor:
-    """1 in the slot of each event and 0.4 beside it, ``(B, T, 8)``."""
-    slot = (events_s * fps * _SLOTS).floor()
-    grid = torch.arange(frames * _SLOTS)
-    distance = (grid[None, None] - slot[..., None]).abs().nan_to_num(1e6)
-    nearness = torch.where(distance == 0, 1.0, torch.where(distance == 1, 0.4, 0.0))
-    return nearness.amax(dim=1).unflatten(1, (frames, _SLOTS))
+def sharp_events(clips: StageClips, index: Tensor) -> Tensor:
+    """Seconds ``(B, M)`` of the events that start sharply; NaN elsewhere."""
+    return torch.where(clips.is_onset_like[index], clips.events_s[index], torch.nan)
 
 
 def augment(frames: Tensor, generator: torch.Generator) -> Tensor:
