@@ -107,6 +107,41 @@ _Model = Annotated[
 
 
 @app.command()
+def cavp(
+    run_dir: _RunDir,
+    data: _Data = "stage",
+    csv: _Csv = None,
+    split: _Split = None,
+    labels: _Labels = None,
+    clips: _Clips = None,
+    duration: _Duration = 10.0,
+    preset: _Preset = "lite",
+    steps: _Steps = None,
+    warm_start_steps: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Steps before the contrast. Default: the recipe's; 0: none.", show_default=False
+        ),
+    ] = None,
+    batch_size: _BatchSize = None,
+    learning_rate: _LearningRate = None,
+    seed: _Seed = None,
+    precision: _Precision = None,
+    cache: _Cache = None,
+    workers: _Workers = None,
+    device: _Device = "auto",
+    as_json: _Json = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Train both towers of CAVP: leaves video_encoder/ and audio_encoder/ in the run's folder.
+
+    On the Foley stage, whose events are known, the preset lite first teaches both what each frame sounds
+    like.
+    """
+    _train("cavp", locals())
+
+
+@app.command()
 def autoencoder(
     run_dir: _RunDir,
     data: _Data = "stage",
@@ -163,6 +198,39 @@ def ldm(
     _train("ldm", locals())
 
 
+@app.command()
+def alignment(
+    run_dir: _RunDir,
+    model: _Model = None,
+    data: _Data = "stage",
+    csv: _Csv = None,
+    split: _Split = None,
+    labels: _Labels = None,
+    clips: _Clips = None,
+    duration: _Duration = 10.0,
+    for_guidance: Annotated[
+        bool, typer.Option("--for-guidance", help="Train the guidance classifier instead.")
+    ] = False,
+    preset: _Preset = "lite",
+    steps: _Steps = None,
+    batch_size: _BatchSize = None,
+    learning_rate: _LearningRate = None,
+    seed: _Seed = None,
+    precision: _Precision = None,
+    cache: _Cache = None,
+    workers: _Workers = None,
+    device: _Device = "auto",
+    as_json: _Json = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Train the classifier that judges synchrony: leaves alignment/ in the run's folder.
+
+    With --for-guidance it learns on noisy latents and leaves guidance_classifier/, for double guidance.
+    Either starts from the video_encoder/ and vae/ of --model.
+    """
+    _train("guidance" if for_guidance else "alignment", locals())
+
+
 def _train(stage: "Stage", options: dict[str, Any]) -> None:
     """One run, from its options to what is printed."""
     from cinefoley.data.opening import open_source, read_labels
@@ -198,6 +266,8 @@ def _train(stage: "Stage", options: dict[str, Any]) -> None:
             workers=workers or 1,
             device=choose_device(options["device"]),
             overrides={name: options[name] for name in names},
+            warm_start_steps=options.get("warm_start_steps"),
+            on_note=_note if is_told else None,
             on_clip=step,
             on_log=_log_line(stage) if is_told else None,
         )
@@ -232,6 +302,10 @@ def _note_unused_list(options: dict[str, Any]) -> None:
     exports = {path.name.removesuffix(".settings.json") for path in folder.glob("*.settings.json")}
     if lists and not {path.stem for path in lists} & exports:
         typer.echo(f"note: {lists[0]} is not used; name it with --csv for its labels and splits.", err=True)
+
+
+def _note(text: str) -> None:
+    typer.echo(f"note: {text}", err=True)
 
 
 def _log_line(stage: str) -> Callable[[dict[str, float]], None]:

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -19,18 +20,31 @@ from cinefoley.data.encoded import network_digest, prepare_features, prepare_lat
 from cinefoley.data.prepared import ClipColumns, ClipWindows
 from cinefoley.data.preparing import prepare_clips
 from cinefoley.data.records import Record
+from cinefoley.data.stage_clips import KIND_NAMES, StageClips
 from cinefoley.errors import CheckpointMismatchError, DataError
-from cinefoley.models.build import build_autoencoder, build_conditioner, build_denoiser, build_scheduler
+from cinefoley.models.build import (
+    build_audio_encoder,
+    build_autoencoder,
+    build_conditioner,
+    build_denoiser,
+    build_scheduler,
+    build_video_encoder,
+)
+from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.training.alignment import AlignmentTask
 from cinefoley.training.autoencoder import AutoencoderTask
+from cinefoley.training.cavp import CavpTask
 from cinefoley.training.engine import Task, fit
 from cinefoley.training.ldm import LatentDiffusionTask
+from cinefoley.training.pair_windows import prepare_pairs
 from cinefoley.training.run_folder import RunFolder, claimed_run
 from cinefoley.training.starting_parts import StartingParts
+from cinefoley.training.video_encoder import VideoEncoderTask
 
 __all__ = ["STAGES", "Stage", "StageResult", "StageSettings", "train_stage"]
 
-Stage = Literal["autoencoder", "ldm"]
+Stage = Literal["cavp", "autoencoder", "ldm", "alignment", "guidance"]
 
 _SCALE_WINDOWS = 1024  # enough for three digits of the latents' scale
 
@@ -55,6 +69,10 @@ class StageSettings:
     """Where features and latents are computed."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Settings of :class:`TrainConfig` in place of the recipe's; None leaves the recipe's."""
+    warm_start_steps: int | None = None
+    """Steps of CAVP's warm start in place of the recipe's; 0 leaves it out."""
+    on_note: Callable[[str], None] | None = None
+    """Called with what a user should know."""
     on_clip: Callable[[int, int], None] | None = None
     """Called with clips that are ready, and all."""
     on_log: Callable[[dict[str, float]], None] | None = None
@@ -81,8 +99,10 @@ def train_stage(stage: Stage, source: ClipSource, settings: StageSettings) -> St
     """Train one stage to its end, from where the last run in its folder stopped.
 
     Args:
-        stage: ``"autoencoder"``, which leaves ``vae/``, or ``"ldm"``, which leaves ``unet/``,
-            ``conditioner/`` and ``scheduler/`` and starts from ``video_encoder/`` and ``vae/``.
+        stage: ``"cavp"``, which leaves ``video_encoder/`` and ``audio_encoder/``; ``"autoencoder"``, which
+            leaves ``vae/``; and, starting from ``video_encoder/`` and ``vae/``: ``"ldm"``, which leaves
+            ``unet/``, ``conditioner/`` and ``scheduler/``, ``"alignment"``, which leaves the judge,
+            ``alignment/``, and ``"guidance"``, which leaves ``guidance_classifier/``.
         source: The clips.
         settings: The rest.
 
@@ -101,6 +121,64 @@ def train_stage(stage: Stage, source: ClipSource, settings: StageSettings) -> St
     with claimed_run(settings.run_dir, is_main=is_main):
         folder = RunFolder(settings.run_dir, is_main=is_main)
         return STAGES[stage](source, settings, folder)
+
+
+def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) -> StageResult:
+    model, recipe = settings.preset.model, settings.preset.cavp
+    audio_config = model.audio_encoder
+    assert audio_config is not None  # every preset of training has one
+    span = recipe.window_frames + (recipe.windows - 1) * recipe.gap_frames
+    rate = recipe.mel.sample_rate / recipe.mel.hop_length / model.foley.video_fps
+    heard = replace(model.foley, mel=recipe.mel, video_frames=span, mel_frames=round(span * rate))
+    clips = _prepare(source, heard, settings, folder)
+    folder.begin("cavp", settings.preset.name, source.name, clips, {})
+    config = _config(recipe.schedule, clips, settings)
+    with _seeded(config.seed):
+        video_encoder = build_video_encoder(model.video_encoder)
+        audio_encoder = build_audio_encoder(audio_config)
+    # both tasks read rows and shapes, which is all of these clips that they need
+    rows = cast(StageClips, clips)
+    warm = None
+    if _wants_warm_start(clips, settings):
+        assert recipe.warm_start is not None
+        with _seeded(recipe.warm_start.seed):
+            warm = VideoEncoderTask(
+                video_encoder, rows, audio_encoder=audio_encoder, kinds_from=recipe.kinds_from
+            )
+        overrides = {**settings.overrides, "steps": settings.warm_start_steps, "learning_rate": None}
+        warm_config = recipe.warm_start.train_config(len(clips), **overrides)
+        fit(warm, warm_config, settings.run_dir / "warm_start", on_log=settings.on_log)
+    task = CavpTask(
+        video_encoder,
+        audio_encoder,
+        rows,
+        windows=recipe.windows,
+        window_frames=recipe.window_frames,
+        gap_frames=recipe.gap_frames,
+        pooling=recipe.pooling,
+        temporal_weight=recipe.temporal_weight,
+        heads=warm.heads if warm is not None and recipe.keeps_targets else None,
+    )
+    _fit(task, config, settings, folder)
+    parts = (
+        folder.write_part("video_encoder", video_encoder.save_pretrained),
+        folder.write_part("audio_encoder", audio_encoder.save_pretrained),
+    )
+    return _finish(parts, config, clips, settings, folder)
+
+
+def _wants_warm_start(clips: ClipColumns, settings: StageSettings) -> bool:
+    """Whether the recipe has one, and the clips tell what it teaches: events, and the stage's kinds."""
+    if settings.preset.cavp.warm_start is None or settings.warm_start_steps == 0:
+        return False
+    if bool(clips.has_events.all()) and tuple(clips.label_names) == KIND_NAMES:
+        return True
+    if settings.on_note is not None:
+        settings.on_note(
+            "no warm start: it needs the known events of the Foley stage; a small model finds little "
+            "synchrony by contrast alone"
+        )
+    return False
 
 
 def _train_autoencoder(source: ClipSource, settings: StageSettings, folder: RunFolder) -> StageResult:
@@ -123,12 +201,8 @@ def _train_autoencoder(source: ClipSource, settings: StageSettings, folder: RunF
 
 def _train_ldm(source: ClipSource, settings: StageSettings, folder: RunFolder) -> StageResult:
     model, recipe = settings.preset.model, settings.preset.ldm
-    starting = StartingParts(settings.models, model.foley)
-    encoder = starting.load("video_encoder", VideoEncoder)
-    autoencoder = starting.load("vae", AutoencoderKL)
-    _check_widths(encoder, autoencoder, settings.preset)
+    encoder, autoencoder, parts = _load_starting_parts(settings)
     clips = _prepare(source, model.foley, settings, folder)
-    parts = {"video_encoder": network_digest(encoder), "vae": network_digest(autoencoder)}
     folder.begin("ldm", settings.preset.name, source.name, clips, parts)
     windows = clips.windows(model.foley, _windows_per_clip(clips, model.foley, recipe.windows_per_clip))
     features = prepare_features(windows, encoder.to(settings.device), settings.cache_dir)
@@ -163,9 +237,50 @@ def _train_ldm(source: ClipSource, settings: StageSettings, folder: RunFolder) -
     return _finish(written, config, clips, settings, folder)
 
 
+def _train_classifier(
+    source: ClipSource, settings: StageSettings, folder: RunFolder, *, is_for_guidance: bool
+) -> StageResult:
+    model, recipe = settings.preset.model, settings.preset.alignment
+    encoder, autoencoder, parts = _load_starting_parts(settings)
+    clips = _prepare(source, model.foley, settings, folder)
+    stage, name = ("guidance", "guidance_classifier") if is_for_guidance else ("alignment", "alignment")
+    folder.begin(stage, settings.preset.name, source.name, clips, parts)
+    config = _config(recipe.schedule, clips, settings)
+    pairs = prepare_pairs(
+        clips,
+        model.foley,
+        encoder.to(settings.device),
+        autoencoder.to(settings.device),
+        settings.cache_dir,
+        seed=config.seed,
+    )
+    with _seeded(config.seed):
+        classifier = AlignmentClassifier(
+            latent_channels=model.autoencoder.latent_channels,
+            block_out_channels=recipe.block_out_channels,
+            feature_dim=model.video_encoder.feature_dim,
+            max_frames=model.max_frames,
+            num_heads=recipe.num_heads,
+            norm_num_groups=recipe.norm_num_groups,
+            adds_frames=recipe.adds_frames,
+        ).to(memory_format=torch.channels_last)
+    task = AlignmentTask(
+        classifier,
+        pairs,
+        scheduler=build_scheduler(model.denoiser) if is_for_guidance else None,
+        feature_noise=recipe.feature_noise,
+    )
+    _fit(task, config, settings, folder)
+    written = (folder.write_part(name, classifier.save_pretrained),)
+    return _finish(written, config, clips, settings, folder)
+
+
 STAGES: Mapping[Stage, Callable[[ClipSource, StageSettings, RunFolder], StageResult]] = {
+    "cavp": _train_cavp,
     "autoencoder": _train_autoencoder,
     "ldm": _train_ldm,
+    "alignment": partial(_train_classifier, is_for_guidance=False),
+    "guidance": partial(_train_classifier, is_for_guidance=True),
 }
 """The stages by name."""
 
@@ -230,7 +345,12 @@ def _unit_scale(autoencoder: AutoencoderKL, windows: ClipWindows) -> float:
     return float(max(variance, 1e-12) ** -0.5)
 
 
-def _check_widths(encoder: VideoEncoder, autoencoder: AutoencoderKL, preset: TrainingPreset) -> None:
+def _load_starting_parts(settings: StageSettings) -> tuple[VideoEncoder, AutoencoderKL, dict[str, str]]:
+    """The parts that a generator's stages start from, and their digests."""
+    preset = settings.preset
+    starting = StartingParts(settings.models, preset.model.foley)
+    encoder = starting.load("video_encoder", VideoEncoder)
+    autoencoder = starting.load("vae", AutoencoderKL)
     wanted = preset.model.video_encoder.feature_dim, preset.model.autoencoder.latent_channels
     found = encoder.config.feature_dim, autoencoder.config.latent_channels
     if found != wanted:
@@ -238,6 +358,8 @@ def _check_widths(encoder: VideoEncoder, autoencoder: AutoencoderKL, preset: Tra
             f"The parts to start from have features of {found[0]} numbers and {found[1]} latent channels, "
             f"the preset {preset.name} has {wanted[0]} and {wanted[1]}. Choose another --preset or --model."
         )
+    digests = {"video_encoder": network_digest(encoder), "vae": network_digest(autoencoder)}
+    return encoder, autoencoder, digests
 
 
 def _finish(
