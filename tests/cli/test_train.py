@@ -33,9 +33,7 @@ def train_tiny(
 STAGE = ("--data", "stage", "--clips", 3)
 
 
-def test_every_stage_is_one_command_from_the_stage_to_a_generator(
-    train_tiny: RunCli, tmp_path: Path
-) -> None:
+def test_every_stage_is_one_command_from_the_stage_to_a_generator(train_tiny: RunCli, tmp_path: Path) -> None:
     cavp = train_tiny("cavp", *STAGE, "--run-dir", tmp_path / "cavp")
     assert (cavp.code, cavp.out.split()) == (
         0,
@@ -82,9 +80,7 @@ def test_an_exported_stage_is_trained_on_by_its_own_list(
     assert "note:" not in result.err
 
 
-def test_a_folder_with_a_list_names_what_is_left_out(
-    train_tiny: RunCli, films: Path, tmp_path: Path
-) -> None:
+def test_a_folder_with_a_list_names_what_is_left_out(train_tiny: RunCli, films: Path, tmp_path: Path) -> None:
     listed = tmp_path / "list.csv"
     listed.write_text("valid-000000,0,a,train\ngone,0,b,train\ntrain-000000,0,a,test\n")
     result = train_tiny(
@@ -96,9 +92,7 @@ def test_a_folder_with_a_list_names_what_is_left_out(
     assert (entry["id"], entry["reason"]) == ("gone", "missing")
 
 
-def test_a_list_that_is_not_used_is_pointed_out(
-    train_tiny: RunCli, films: Path, tmp_path: Path
-) -> None:
+def test_a_list_that_is_not_used_is_pointed_out(train_tiny: RunCli, films: Path, tmp_path: Path) -> None:
     folder = tmp_path / "films"
     folder.mkdir()
     (folder / "a.mp4").write_bytes((films / "train-000000.mp4").read_bytes())
@@ -110,7 +104,11 @@ def test_a_list_that_is_not_used_is_pointed_out(
 @pytest.mark.parametrize(
     ("text", "labels", "message"),
     [
-        ("id,colour\na,red\n", None, "list.csv, line 1: unknown column 'colour'. A header may name id, start"),
+        (
+            "id,colour\na,red\n",
+            None,
+            "list.csv, line 1: unknown column 'colour'. A header may name id, start",
+        ),
         ("a,0,rain,train\nb,0,rian,train\n", "rain\n", "list.csv, line 2: unknown label 'rian'"),
         ("a,0,rain,test\n", None, "no row names a clip of the split 'train' (found test)"),
     ],
@@ -180,9 +178,7 @@ def test_an_interrupted_run_says_how_to_go_on(
     assert "Run the same command again" in result.err
 
 
-def test_other_ranks_are_silent(
-    train_tiny: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_ranks_are_silent(train_tiny: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "1")
     result = train_tiny("autoencoder", *STAGE, "--run-dir", tmp_path, "--json")
     assert (result.code, result.out, result.err) == (0, "", "")

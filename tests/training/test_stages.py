@@ -25,7 +25,8 @@ from cinefoley.errors import (
 )
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.classifier import AlignmentClassifier
-from cinefoley.models.folder import load_part
+from cinefoley.models.conditioner import Conditioner
+from cinefoley.models.folder import load_part, load_scheduler
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.training.run_folder import claimed_run
@@ -103,8 +104,8 @@ def test_a_generator_is_trained_from_both_and_makes_a_model_that_generates(
         video_encoder=load_part(trained.models[0] / "video_encoder", VideoEncoder),
         vae=load_part(trained.models[1] / "vae", AutoencoderKL),
         unet=load_part(tmp_path / "ldm" / "unet", UNet2DConditionModel),
-        conditioner=FoleyPipeline_part(tmp_path / "ldm" / "conditioner"),
-        scheduler=FoleyPipeline_scheduler(tmp_path / "ldm" / "scheduler"),
+        conditioner=load_part(tmp_path / "ldm" / "conditioner", Conditioner),
+        scheduler=load_scheduler(tmp_path / "ldm" / "scheduler"),
         foley_config=tiny_training.model.foley,
     )
     features = pipeline.encode_video(torch.rand(1, 16, 3, 32, 32))
@@ -114,18 +115,6 @@ def test_a_generator_is_trained_from_both_and_makes_a_model_that_generates(
     assert f"{COUNT} clips of stage:train; none left out" in card
     assert "video_encoder `" in card
     assert "2 steps of 2 clips" in card
-
-
-def FoleyPipeline_part(folder: Path) -> Any:  # noqa: N802
-    from cinefoley.models.conditioner import Conditioner
-
-    return load_part(folder, Conditioner)
-
-
-def FoleyPipeline_scheduler(folder: Path) -> Any:  # noqa: N802
-    from cinefoley.models.folder import load_scheduler
-
-    return load_scheduler(folder)
 
 
 @pytest.mark.parametrize(("stage", "part"), [("alignment", "alignment"), ("guidance", "guidance_classifier")])

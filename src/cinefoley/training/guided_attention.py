@@ -81,7 +81,7 @@ def _off_time(probabilities: Tensor, *, heads: int) -> Tensor:
 
 
 def _belongs(columns: int, frames: int) -> Tensor:
-    """Which frames share time with a column, ``(columns, frames)``; one at least, also where frames are few."""
+    """Which frames share time with each column, ``(columns, frames)``; one, where there are few frames."""
     column, frame = torch.arange(columns), torch.arange(frames)
     in_column = column[:, None] == frame[None] * columns // frames
     return in_column | (column[:, None] * frames // columns == frame[None])
