@@ -8,11 +8,15 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 setup: .venv/dev.stamp  ## everything developers and checks use
 
-# two steps, so that the demo does not wait for what only developers need
+# in steps, so that the demo does not wait for what only training or developers need
 .venv/core.stamp: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cinefoley needs Python 3.11 or newer, found " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/train.stamp: .venv/core.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
 	touch $@
 
 .venv/dev.stamp: .venv/core.stamp
@@ -47,7 +51,7 @@ fmt: .venv/dev.stamp  ## format and fix what can be fixed
 bench: .venv/dev.stamp  ## every benchmark, one after the other
 	for file in benchmarks/*/*.py; do $(BIN)/python $$file || exit 1; done
 
-lite: .venv/core.stamp  ## train the default model from nothing, resuming whatever is unfinished
+lite: .venv/train.stamp  ## train the default model from nothing, resuming whatever is unfinished
 	$(BIN)/python recipes/lite.py
 
 clean:

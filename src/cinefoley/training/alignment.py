@@ -2,16 +2,17 @@
 
 import torch
 from diffusers import DPMSolverMultistepScheduler
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.training.pairs import Pairs
+from cinefoley.training.task import Batch, Task
 
 __all__ = ["AlignmentTask"]
 
 
-class AlignmentTask:
+class AlignmentTask(Task):
     """Aligned, shifted and foreign pairs, told apart.
 
     Source: Diff-Foley (Luo et al., NeurIPS 2023): aligned pairs, the same clip shifted, another clip's sound.
@@ -28,6 +29,8 @@ class AlignmentTask:
         feature_noise: Standard deviation of the noise on the features, in units of their mean magnitude.
     """
 
+    name = "alignment"
+
     def __init__(
         self,
         classifier: AlignmentClassifier,
@@ -36,33 +39,60 @@ class AlignmentTask:
         scheduler: DPMSolverMultistepScheduler | None = None,
         feature_noise: float = 0.1,
     ) -> None:
-        self.module: nn.Module = classifier
-        self.classifier, self.pairs = classifier, pairs
+        self.module = self.classifier = classifier
+        self.pairs = pairs
         self.scheduler = scheduler
         self.feature_noise = feature_noise
 
-    def loss(self, step: int, generator: torch.Generator, batch_size: int) -> dict[str, Tensor]:
-        """Binary cross-entropy, and the share of pairs that are told right."""
-        pairs = self.pairs
-        film = torch.randint(len(pairs), (batch_size,), generator=generator)
+    @property
+    def settings(self) -> dict[str, object]:
+        """Whom the classifier serves, and the noise on the features."""
+        return {"judges_noisy_latents": self.scheduler is not None, "feature_noise": self.feature_noise}
+
+    def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
+        """Choose films, a sound for each, and all noise."""
+        film = torch.randint(len(self.pairs), (batch_size,), generator=generator)
         sound, which, label = self._draw(film, generator)
-        means, stds = pairs.means[sound, which].float(), pairs.stds[sound, which].float()
-        latents = means + stds * torch.randn(means.shape, generator=generator)
-        steps = torch.zeros(batch_size, dtype=torch.long)
+        size = (batch_size, *self.pairs.means.shape[2:])
+        drawn = {"index": film, "sound": sound, "which": which, "label": label}
+        drawn["posterior_noise"] = torch.randn(size, generator=generator)
         if self.scheduler is not None:
-            steps = torch.randint(
+            drawn["timesteps"] = torch.randint(
                 self.scheduler.config.num_train_timesteps, (batch_size,), generator=generator
             )
-            level = self.scheduler.alphas_cumprod[steps].view(-1, 1, 1, 1)
-            latents = level.sqrt() * latents + (1 - level).sqrt() * torch.randn(
-                means.shape, generator=generator
-            )
-        features = pairs.video_features[film].float()
-        noise = torch.randn(features.shape, generator=generator) * features.shape[-1] ** -0.5
-        features = F.normalize(features + self.feature_noise * noise, dim=-1)
-        logits = self.classifier(latents, steps, features, as_logits=True).float()
+            drawn["noise"] = torch.randn(size, generator=generator)
+        size = (batch_size, *self.pairs.video_features.shape[1:])
+        return drawn | {"feature_noise": torch.randn(size, generator=generator) * size[-1] ** -0.5}
+
+    def load(self, rows: Batch) -> Batch:
+        """Read features and latents, and add the noise."""
+        film, sound, which = rows["index"], rows["sound"], rows["which"]
+        means, stds = self.pairs.means[sound, which].float(), self.pairs.stds[sound, which].float()
+        latents = means + stds * rows["posterior_noise"]
+        timesteps = torch.zeros(len(film), dtype=torch.long)
+        if self.scheduler is not None:
+            timesteps = rows["timesteps"]
+            level = self.scheduler.alphas_cumprod[timesteps].view(-1, 1, 1, 1)
+            latents = level.sqrt() * latents + (1 - level).sqrt() * rows["noise"]
+        features = self.pairs.video_features[film].float() + self.feature_noise * rows["feature_noise"]
+        return {
+            "latents": latents,
+            "timesteps": timesteps,
+            "video_features": F.normalize(features, dim=-1),
+            "label": rows["label"],
+        }
+
+    def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
+        """Binary cross-entropy, and the share of pairs that are told right."""
+        inputs = batch["latents"], batch["timesteps"], batch["video_features"]
+        logits, label = self.classifier(*inputs, as_logits=True).float(), batch["label"]
         loss = F.binary_cross_entropy_with_logits(logits, label)
         return {"loss": loss, "accuracy": ((logits > 0) == (label > 0.5)).float().mean()}
+
+    def clip_names(self, rows: Batch) -> list[str]:
+        """The film, and the clip whose sound is beside it."""
+        pairs = zip(rows["index"].tolist(), rows["sound"].tolist(), strict=True)
+        return [f"clip {film}" if film == sound else f"clip {film} + {sound}" for film, sound in pairs]
 
     def _draw(self, film: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Which clip's sound, which of its shifts, and whether that belongs to the film."""

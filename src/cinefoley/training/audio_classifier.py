@@ -1,16 +1,18 @@
 """The small audio classifier behind the ``lite`` backbone."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cinefoley.metrics.backbones.lite import LiteNet
+from cinefoley.training.ranks import gather_rows
+from cinefoley.training.task import Batch, Task
 
 __all__ = ["AudioClassifierTask"]
 
 _SHORTEST, _LONGEST = 96, 800  # frames of 10 ms: the 0.96 s of a FAD segment, and a whole clip
 
 
-class AudioClassifierTask:
+class AudioClassifierTask(Task):
     """What sounds, told from stretches of any length.
 
     Args:
@@ -20,39 +22,54 @@ class AudioClassifierTask:
         is_heard: ``(N,)`` bool; clips in which nothing sounds are left out.
     """
 
+    name = "audio_classifier"
+
     def __init__(self, network: LiteNet, log_mels: Tensor, kinds: Tensor, is_heard: Tensor) -> None:
-        self.module: nn.Module = network
-        self.network = network
+        self.module = self.network = network
         self.log_mels, self.kinds = log_mels, kinds
         self._heard = is_heard.nonzero()[:, 0]
 
-    def loss(self, step: int, generator: torch.Generator, batch_size: int) -> dict[str, Tensor]:
-        """Cross-entropy; a stretch in which nothing is heard counts for nothing."""
-        index = self._heard[torch.randint(len(self._heard), (batch_size,), generator=generator)]
+    def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
+        """Choose clips, one length for all, where each begins, and a seed for how it is augmented."""
+        chosen = torch.randint(len(self._heard), (batch_size,), generator=generator)
         length = int(torch.randint(_SHORTEST, _LONGEST // 2, (1,), generator=generator))
         room = self.log_mels.shape[1] - length
-        starts = torch.randint(room + 1, (batch_size,), generator=generator).tolist()
-        rows = [self.log_mels[i, s : s + length] for i, s in zip(index.tolist(), starts, strict=True)]
-        mel = torch.stack(rows).float()
-        peak = mel.amax(dim=(1, 2))
-        counts = (peak > self.log_mels[index].float().amax(dim=(1, 2)) - 30).float()
-        mel = self._augment(mel, generator)
-        kinds = self.kinds[index]
-        logits = self.network(mel)[1].float()
+        return {
+            "index": self._heard[chosen],
+            "length": torch.full((batch_size,), length),
+            "start": torch.randint(room + 1, (batch_size,), generator=generator),
+            "seed": torch.randint(2**62, (batch_size,), generator=generator),
+        }
+
+    def load(self, rows: Batch) -> Batch:
+        """Cut the stretches out, see whether anything is heard in them, and augment them."""
+        index, length = rows["index"], int(rows["length"][0])
+        places = zip(index.tolist(), rows["start"].tolist(), strict=True)
+        mel = torch.stack([self.log_mels[clip, start : start + length].float() for clip, start in places])
+        is_heard = mel.amax(dim=(1, 2)) > self.log_mels[index].float().amax(dim=(1, 2)) - 30
+        augmented = [_augment(one, seed) for one, seed in zip(mel, rows["seed"].tolist(), strict=True)]
+        return {"log_mel": torch.stack(augmented), "counts": is_heard.float(), "kinds": self.kinds[index]}
+
+    def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
+        """Cross-entropy; a stretch in which nothing is heard counts for nothing."""
+        counts, kinds = batch["counts"], batch["kinds"]
+        logits = self.network(batch["log_mel"])[1].float()
         picked = logits.log_softmax(dim=-1).gather(1, kinds).mean(dim=1)
         hit = (logits.argmax(1, keepdim=True) == kinds).any(1).float()
-        total = counts.sum().clamp(min=1)
+        # this rank's share of all that count, so that the mean over ranks is the mean over what counts
+        total = (gather_rows(counts).mean() * len(counts)).clamp(min=1e-6)
         return {"loss": -(picked * counts).sum() / total, "accuracy": (hit * counts).sum() / total}
 
-    @staticmethod
-    def _augment(mel: Tensor, generator: torch.Generator) -> Tensor:
-        """Another level, a bed of noise between -90 and -45 dB, and a masked band."""
-        count, _, bands = mel.shape
-        mel = mel + 12 * (torch.rand(count, 1, 1, generator=generator) - 0.5)
-        bed = -90 + 45 * torch.rand(count, 1, 1, generator=generator)
-        mel = torch.maximum(mel, bed + 4 * torch.randn(mel.shape, generator=generator))
-        first = torch.randint(bands, (count, 1), generator=generator)
-        width = torch.randint(9, (count, 1), generator=generator)
-        band = torch.arange(bands)
-        masked = (band >= first) & (band < first + width)
-        return torch.where(masked[:, None], mel.amin(dim=(1, 2), keepdim=True), mel)
+
+def _augment(log_mel: Tensor, seed: int) -> Tensor:
+    """Another level, a bed of noise between -90 and -45 dB, and a masked band; of one stretch."""
+    generator = torch.Generator().manual_seed(seed)
+    bands = log_mel.shape[1]
+    level, bed = torch.rand(2, generator=generator).tolist()
+    noise = torch.randn(log_mel.shape, generator=generator)
+    mel = torch.maximum(log_mel + 12 * (level - 0.5), -90 + 45 * bed + 4 * noise)
+    first = int(torch.randint(bands, (1,), generator=generator))
+    width = int(torch.randint(9, (1,), generator=generator))
+    quietest = mel.min()
+    mel[:, first : first + width] = quietest
+    return mel

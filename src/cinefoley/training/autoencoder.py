@@ -2,13 +2,15 @@
 
 import torch
 from diffusers import AutoencoderKL
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
+
+from cinefoley.training.task import Batch, Task
 
 __all__ = ["AutoencoderTask"]
 
 
-class AutoencoderTask:
+class AutoencoderTask(Task):
     """Reconstruction of random stretches of mel, latents pulled a little towards a normal distribution.
 
     Args:
@@ -18,30 +20,45 @@ class AutoencoderTask:
         kl_weight: Weight of the divergence per latent element.
     """
 
+    name = "autoencoder"
+
     def __init__(
         self, autoencoder: AutoencoderKL, mels: Tensor, *, crop_frames: int = 128, kl_weight: float = 2e-4
     ) -> None:
-        self.module: nn.Module = autoencoder
-        self.autoencoder = autoencoder
+        self.module = self.autoencoder = autoencoder
         self.mels = mels
         self.crop_frames = crop_frames
         self.kl_weight = kl_weight
 
-    def loss(self, step: int, generator: torch.Generator, batch_size: int) -> dict[str, Tensor]:
+    @property
+    def settings(self) -> dict[str, object]:
+        """Length of the stretches and weight of the divergence."""
+        return {"crop_frames": self.crop_frames, "kl_weight": self.kl_weight}
+
+    def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
+        """Choose mels, stretches, and the noise of the latents."""
+        config = self.autoencoder.config
+        factor = 2 ** (len(config.block_out_channels) - 1)
+        size = (config.latent_channels, self.mels.shape[1] // factor, self.crop_frames // factor)
+        last = self.mels.shape[-1] - self.crop_frames
+        return {
+            "index": torch.randint(len(self.mels), (batch_size,), generator=generator),
+            "start": torch.randint(last + 1, (batch_size,), generator=generator),
+            "noise": torch.randn((batch_size, *size), generator=generator),
+        }
+
+    def load(self, rows: Batch) -> Batch:
+        """Cut the stretches out, ``(B, 1, n_mels, crop_frames)``."""
+        chosen = zip(rows["index"].tolist(), rows["start"].tolist(), strict=True)
+        crops = [self.mels[row, :, start : start + self.crop_frames].float() for row, start in chosen]
+        return {"crops": torch.stack(crops)[:, None], "noise": rows["noise"]}
+
+    def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
         """Mean absolute error, and the Kullback-Leibler divergence of the posterior."""
-        crops = self._crops(generator, batch_size)
-        pictures = crops.expand(-1, self.autoencoder.config.in_channels, -1, -1)
+        pictures = batch["crops"].expand(-1, self.autoencoder.config.in_channels, -1, -1)
         posterior = self.autoencoder.encode(pictures).latent_dist
         mean, logvar = posterior.mean.float(), posterior.logvar.float()
-        latents = mean + (0.5 * logvar).exp() * torch.randn(mean.shape, generator=generator)
-        rebuilt = self.autoencoder.decode(latents).sample.float()
+        rebuilt = self.autoencoder.decode(mean + (0.5 * logvar).exp() * batch["noise"]).sample.float()
         error = F.l1_loss(rebuilt, pictures)
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
         return {"loss": error + self.kl_weight * kl, "l1": error, "kl": kl}
-
-    def _crops(self, generator: torch.Generator, batch_size: int) -> Tensor:
-        index = torch.randint(len(self.mels), (batch_size,), generator=generator)
-        starts = torch.randint(self.mels.shape[-1] - self.crop_frames + 1, (batch_size,), generator=generator)
-        chosen = zip(index.tolist(), starts.tolist(), strict=True)
-        rows = [self.mels[row, :, start : start + self.crop_frames].float() for row, start in chosen]
-        return torch.stack(rows)[:, None]

@@ -12,6 +12,8 @@ from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.clip_pooling import pool_clip
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.hearing import HearingHeads
+from cinefoley.training.ranks import gather_rows
+from cinefoley.training.task import Batch, Task
 from cinefoley.training.video_encoder import augment, sharp_events
 
 __all__ = ["CavpTask", "Pooling", "contrastive_losses", "draw_starts", "embed_clips"]
@@ -23,11 +25,11 @@ every frame's, so that a similarity is the mean over frames of the features' cos
 _MAX_LOGIT_SCALE = math.log(100)
 
 
-class CavpTask:
+class CavpTask(Task):
     """Semantic and temporal contrast over windows of clips, each encoded on its own.
 
     Source: Diff-Foley (Luo et al., NeurIPS 2023), first stage: symmetric InfoNCE over all windows of the
-    batch, plus the same inside each clip's block of windows, with one learned scale.
+    batch, gathered from all ranks, plus the same inside each clip's block of windows, with one learned scale.
     Reading: a small model trained from nothing keeps the per-frame targets of its warm start beside the
     contrast, and compares clips frame by frame; a maximum over time forgets when.
 
@@ -42,6 +44,9 @@ class CavpTask:
         temporal_weight: Weight of the contrast inside a clip.
         heads: Per-frame targets beside the contrast, or None for contrast alone.
     """
+
+    name = "cavp"
+    compares_rows = True
 
     def __init__(
         self,
@@ -62,50 +67,65 @@ class CavpTask:
         self.pooling: Pooling = pooling
         self.temporal_weight = temporal_weight
         parts: dict[str, nn.Module] = {"video_encoder": video_encoder, "audio_encoder": audio_encoder}
-        self.module: nn.Module = nn.ModuleDict(parts if heads is None else parts | {"heads": heads})
+        self.module = nn.ModuleDict(parts if heads is None else parts | {"heads": heads})
         self._reduction = audio_encoder.time_reduction
 
-    def loss(self, step: int, generator: torch.Generator, batch_size: int) -> dict[str, Tensor]:
-        """Both contrasts, and the per-frame targets where there are heads."""
-        index = torch.randint(len(self.clips), (batch_size,), generator=generator)
-        starts = draw_starts(
-            generator,
-            batch_size,
-            frames=self.clips.frames.shape[1],
-            windows=self.windows,
-            window_frames=self.window_frames,
-            gap_frames=self.gap_frames,
-        )
+    @property
+    def settings(self) -> dict[str, object]:
+        """How windows are taken and compared."""
+        return {
+            "windows": self.windows,
+            "window_frames": self.window_frames,
+            "gap_frames": self.gap_frames,
+            "pooling": self.pooling,
+            "temporal_weight": self.temporal_weight,
+        }
+
+    def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
+        """Choose clips, where their windows start, and a seed for how each clip is augmented."""
+        return {
+            "index": torch.randint(len(self.clips), (batch_size,), generator=generator),
+            "starts": draw_starts(
+                generator,
+                batch_size,
+                frames=self.clips.frames.shape[1],
+                windows=self.windows,
+                window_frames=self.window_frames,
+                gap_frames=self.gap_frames,
+            ),
+            "seed": torch.randint(2**62, (batch_size,), generator=generator),
+        }
+
+    def load(self, rows: Batch) -> Batch:
+        """Cut the windows out of pictures, mels and events, ``(B, windows, ...)``."""
+        index, starts = rows["index"], rows["starts"]
+        clip = torch.arange(len(index))[:, None, None]
         grid = starts[:, :, None] + torch.arange(self.window_frames)
-        whole = augment(self.clips.frames[index], generator)
-        video = whole[torch.arange(batch_size)[:, None, None], grid].flatten(0, 1)
+        whole = augment(self.clips.frames[index], rows["seed"])
         steps = (starts * self._reduction)[:, :, None] + torch.arange(self.window_frames * self._reduction)
-        mels = self.clips.mels[index].float()
-        mels = mels[torch.arange(batch_size)[:, None, None], :, steps].flatten(0, 1).transpose(1, 2)
-        seen = self.video_encoder(video, normalize=False).float()
-        heard = self.audio_encoder(mels, normalize=False).float()
+        return {
+            "video": whole[clip, grid],
+            "mels": self.clips.mels[index].float()[clip, :, steps].transpose(2, 3),
+            "events_s": sharp_events(self.clips, index)[:, None] - starts[..., None] / 4.0,
+            "kinds": self.clips.kinds[index, None].expand(-1, self.windows, -1),
+        }
+
+    def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
+        """Both contrasts, and the per-frame targets where there are heads."""
+        flat = {name: rows.flatten(0, 1) for name, rows in batch.items()}
+        seen = self.video_encoder(flat.pop("video"), normalize=False).float()
+        heard = self.audio_encoder(flat["mels"], normalize=False).float()
         losses = contrastive_losses(
-            embed_clips(seen, pooling=self.pooling),
-            embed_clips(heard, pooling=self.pooling),
+            gather_rows(embed_clips(seen, pooling=self.pooling)),
+            gather_rows(embed_clips(heard, pooling=self.pooling)),
             self.audio_encoder.logit_scale,
             windows=self.windows,
         )
         total = losses["semantic"] + self.temporal_weight * losses["temporal"]
         if self.heads is not None:
-            events = sharp_events(self.clips, index)[:, None] - starts[..., None] / 4.0
-            kinds = self.clips.kinds[index].repeat_interleave(self.windows, dim=0)
             for features in (seen, heard):
-                total = (
-                    total
-                    + 0.5
-                    * self.heads(
-                        F.normalize(features, dim=-1),
-                        mels=mels,
-                        events_s=events.flatten(0, 1),
-                        kinds=kinds,
-                        fps=4.0,
-                    )["targets"]
-                )
+                read = self.heads(F.normalize(features, dim=-1), **flat, fps=4.0)
+                total = total + 0.5 * read["targets"]
         return {"loss": total} | losses
 
 

@@ -1,46 +1,42 @@
-"""One training loop for every stage: steps, checkpoints, logs, exact resume."""
+"""One training loop for every stage: steps, checkpoints, logs, exact resume; on one process or many."""
 
 import contextlib
-import fcntl
 import json
 import logging
 import math
 import signal
 import time
+import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 import torch
-from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
 
 from cinefoley.config.training import TrainConfig
 from cinefoley.errors import CinefoleyError, RunInterrupted
+from cinefoley.training.checkpoints import (
+    describe_run,
+    load_checkpoint,
+    only_run_in,
+    save_checkpoint,
+    written_in_run,
+)
+from cinefoley.training.optimisation import averaged_weights, learning_rate, optimizer_of, set_mode
+from cinefoley.training.progress import training_progress
+from cinefoley.training.ranks import Ranks
+from cinefoley.training.run_log import Interval, RunLog
+from cinefoley.training.sample_files import write_samples
+from cinefoley.training.task import Batch, Task, step_generator
 
 __all__ = ["Task", "fit", "step_generator"]
 
 _log = logging.getLogger(__name__)
-
-
-class Task(Protocol):
-    """What is trained: a module and the loss of one step."""
-
-    module: nn.Module
-    """Everything with parameters to learn, under one root."""
-
-    def loss(self, step: int, generator: torch.Generator, batch_size: int) -> dict[str, Tensor]:
-        """Losses of one step by name; ``"loss"`` is the one that is minimised.
-
-        It draws its batch and every other random number from ``generator``, and nothing from elsewhere.
-        """
-        ...
-
-
-def step_generator(seed: int, step: int) -> torch.Generator:
-    """The source of all randomness in step ``step`` of a run with ``seed``."""
-    mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xD1B54A32D192ED03 + 0x632BE59BD9B4E019) % 2**63
-    return torch.Generator().manual_seed(mixed)
+_NAMED = 16  # clips that a message names at most
+_T = TypeVar("_T")
 
 
 def fit(
@@ -49,156 +45,243 @@ def fit(
     run_dir: Path,
     *,
     on_log: Callable[[dict[str, float]], None] | None = None,
+    show_progress: bool = False,
 ) -> nn.Module:
     """Train ``task.module`` to the end, from where the last run in ``run_dir`` stopped.
 
+    Alone, or with all the processes that torchrun started; they share every batch (``docs/training.md``).
+
     Args:
-        task: What is trained.
+        task: What is trained. Its module is moved to this process's device.
         config: How it is trained.
-        run_dir: Receives ``checkpoint.pt`` and ``log.jsonl``; one run at a time.
-        on_log: Called with every line of the log, for a progress display.
+        run_dir: Receives ``checkpoint.pt``, ``log.jsonl``, ``tensorboard/`` and ``samples/``; one run at a
+            time. Only rank 0 reads and writes it.
+        on_log: Called on rank 0 with every line of the log.
+        show_progress: Draw a bar with the time left on stderr, on rank 0 and a terminal only.
 
     Returns:
-        ``task.module``, trained, with averaged weights if the configuration asks for them.
+        ``task.module``, trained, with averaged weights if the configuration asks for them; on every rank.
 
     Raises:
-        RunInterrupted: On SIGTERM or SIGINT, after the state of the last finished step was saved.
-        CinefoleyError: If another run holds ``run_dir``, or the loss is not finite.
+        RunInterrupted: On SIGTERM or SIGINT to any rank, after the state of the last finished step was saved.
+        CheckpointMismatchError: If ``run_dir`` holds a run of another stage, preset or configuration.
+        OutputError: If the disk is full; the last checkpoint is untouched.
+        CinefoleyError: If another run holds ``run_dir``, the loss or its gradient is not finite, or the
+            `train` extra is not installed.
+        ValueError: If the batch does not divide by the ranks.
     """
-    run_dir.mkdir(parents=True, exist_ok=True)
-    with _only_run_in(run_dir), _stop_flag() as stop:
-        return _Run(task, config, run_dir).loop(stop, on_log)
+    ranks = Ranks()
+    with contextlib.ExitStack() as stack:
+        # dropout draws from the global generators, which are the caller's again afterwards
+        stack.enter_context(torch.random.fork_rng([ranks.device] if ranks.device.type == "cuda" else []))
+        ranks.on_main(lambda: stack.enter_context(only_run_in(run_dir)))
+        stop = stack.enter_context(_stop_flag())
+        run = _Run(task, config, run_dir, ranks)
+        stack.callback(run.close)
+        is_wanted = show_progress and ranks.is_main
+        on_step = stack.enter_context(training_progress(task.name, config.steps, is_wanted=is_wanted))
+        return run.loop(stop, on_step, on_log or (lambda line: None))
+
+
+class _Losses(nn.Module):
+    """The task's losses as a module's forward, which is what gradients are exchanged around."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.module = task.module
+        self._task = task
+
+    def forward(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        return self._task.losses(batch, step=step)
 
 
 class _Run:
-    def __init__(self, task: Task, config: TrainConfig, run_dir: Path) -> None:
-        self.task, self.config, self.run_dir = task, config, run_dir
+    def __init__(self, task: Task, config: TrainConfig, run_dir: Path, ranks: Ranks) -> None:
+        self.task, self.config, self.run_dir, self.ranks = task, config, run_dir, ranks
         self.module = task.module
-        decayed = [p for p in self.module.parameters() if p.ndim > 1]
-        plain = [p for p in self.module.parameters() if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": config.weight_decay},
-                {"params": plain, "weight_decay": 0.0},
-            ],
-            lr=config.learning_rate,
-            betas=config.betas,
-            fused=True,
-        )
-        self.ema = None
-        if config.ema_decay is not None:
-            self.ema = EMAModel(
-                self.module.parameters(), decay=config.ema_decay, use_ema_warmup=True, power=0.75
-            )
-        self.step = 0
-        self.elapsed_s = 0.0
+        self.description = describe_run(task, config)
+        _check_division(task, config, ranks)
+        self._check_agreement()
+        self.losses = ranks.share(_Losses(task))
+        self.optimizer = optimizer_of(self.module, config)
+        self.ema = averaged_weights(self.module, config)
+        self.is_bf16 = ranks.computes_in_bf16(config.precision)
+        self.step, self.interval = 0, Interval()
+        self.elapsed_s = 0.0  # before this start
         self._load()
+        self.log: RunLog | None = None
+        ranks.on_main(self._open_log)
 
-    def loop(self, stop: list[int], on_log: Callable[[dict[str, float]], None] | None) -> nn.Module:
-        self.module.train()
-        sums: dict[str, float] = {}
-        since, began = 0, time.monotonic()
+    def loop(
+        self, stop: list[int], on_step: Callable[[int], None], on_log: Callable[[dict[str, float]], None]
+    ) -> nn.Module:
+        self.began = time.monotonic() - self.elapsed_s  # as if the run had never been interrupted
+        set_mode(self.module, self.config.batch_norm)
         while self.step < self.config.steps:
-            if stop:
-                self._save()
+            began = time.monotonic()
+            values, signum = self._one_step(stop)
+            self.interval.add(values, time.monotonic() - began)
+            on_step(self.step)
+            if self._is_due(self.config.log_every):
+                self.ranks.on_main(lambda: self._tell(on_log))
+                self.interval = Interval()
+            if self._is_due(self.config.sample_every):
+                self.ranks.on_main(self._write_samples)
+            if self._is_due(self.config.checkpoint_every) or signum:
+                self.ranks.on_main(self._save)
+            if signum and self.step < self.config.steps:
                 raise RunInterrupted(
-                    f"Stopped by {signal.Signals(stop[0]).name} at step {self.step} of {self.config.steps}; "
+                    f"Stopped by {signal.Signals(signum).name} at step {self.step} of {self.config.steps}; "
                     f"the state is saved in {self.run_dir}. Run the same command again to continue."
                 )
-            for name, value in self._one_step().items():
-                sums[name] = sums.get(name, 0.0) + value
-            since += 1
-            if self.step % self.config.log_every == 0 or self.step == self.config.steps:
-                now = time.monotonic()
-                self.elapsed_s += now - began
-                line = {"step": self.step, "elapsed_s": round(self.elapsed_s, 1), "lr": self._learning_rate()}
-                line |= {name: round(value / since, 6) for name, value in sums.items()}
-                self._write_log(line)
-                if on_log is not None:
-                    on_log(line)
-                sums, since, began = {}, 0, now
-            if self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps:
-                self._save()
         if self.ema is not None:
             self.ema.copy_to(self.module.parameters())
         return self.module.eval()
 
-    def _one_step(self) -> dict[str, float]:
-        generator = step_generator(self.config.seed, self.step)
+    def close(self) -> None:
+        if self.log is not None:
+            self.log.close()
+
+    def _one_step(self, stop: list[int]) -> tuple[dict[str, float], int]:
+        """Train one step; its values, averaged over ranks and parts, and a signal that any rank received."""
+        config, ranks = self.config, self.ranks
+        generator = step_generator(config.seed, self.step)
+        drawn = self.task.draw(self.step, generator, config.batch_size)
+        torch.manual_seed(generator.initial_seed() + 1 + ranks.index)  # dropout's
+        parts = [self._one_part(drawn, part) for part in range(config.gradient_accumulation)]
+        own = torch.tensor([list(values.values()) for values in parts], dtype=torch.float64)
+        signum = torch.tensor(float(stop[-1] if stop else 0), dtype=torch.float64)
+        told = ranks.gather(torch.cat([signum[None], own.flatten()]))
+        values = told[:, 1:].unflatten(1, own.shape)  # ranks, parts, names
+        self._check_finite(values[..., list(parts[0]).index("loss")], drawn)
         for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
-        with _autocast(self.config.precision):
-            losses = self.task.loss(self.step, generator, self.config.batch_size)
-        values = {name: float(value.detach()) for name, value in losses.items()}
-        if not math.isfinite(values["loss"]):
-            raise CinefoleyError(
-                f"The loss of step {self.step} is {values['loss']}; the last checkpoint is untouched."
-            )
-        losses["loss"].backward()
-        nn.utils.clip_grad_norm_(self.module.parameters(), self.config.max_grad_norm)
+            group["lr"] = learning_rate(config, self.step)
+        norm = float(clip_grad_norm_(self.module.parameters(), config.max_grad_norm or math.inf))
+        if not math.isfinite(norm):
+            raise self._failure("gradient", norm, self.task.clip_names(drawn))
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.ema is not None:
             self.ema.step(self.module.parameters())
         self.step += 1
-        return values
+        means = dict(zip(parts[0], values.mean(dim=(0, 1)).tolist(), strict=True))
+        return means | {"grad_norm": norm}, int(told[:, 0].max())
 
-    def _learning_rate(self) -> float:
-        config, done = self.config, self.step + 1
-        if done <= config.warmup_steps:
-            return config.learning_rate * done / config.warmup_steps
-        if config.schedule == "constant":
-            return config.learning_rate
-        if config.schedule == "trapezoid":
-            return config.learning_rate * min(1.0, (config.steps - done + 1) / (0.2 * config.steps))
-        progress = (done - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    def _one_part(self, drawn: Batch, part: int) -> dict[str, float]:
+        """Add the gradients of this rank's rows in one part of the batch; their losses."""
+        config, ranks = self.config, self.ranks
+        own = ranks.rows(config.batch_size, part=part, parts=config.gradient_accumulation)
+        batch = ranks.moved(self.task.load({name: rows[own] for name, rows in drawn.items()}))
+        is_last = part + 1 == config.gradient_accumulation
+        with contextlib.nullcontext() if is_last else ranks.alone(self.losses):
+            with torch.autocast(ranks.device.type, torch.bfloat16, enabled=self.is_bf16):
+                losses: dict[str, Tensor] = self.losses(batch, self.step)
+            (losses["loss"] / config.gradient_accumulation).backward()
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _check_finite(self, losses: Tensor, drawn: Batch) -> None:
+        """``losses``: of every rank and part."""
+        for index, part in (~losses.isfinite()).nonzero().tolist():
+            rows = self.ranks.rows(self.config.batch_size, part=part, parts=losses.shape[1], index=index)
+            names = self.task.clip_names({name: values[rows] for name, values in drawn.items()})
+            raise self._failure("loss", float(losses[index, part]), names)
+
+    def _failure(self, what: str, value: float, names: list[str]) -> CinefoleyError:
+        clips = ", ".join(names[:_NAMED]) + (
+            f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        )
+        return CinefoleyError(
+            f"The {what} of step {self.step} is {value}, with {clips or 'clips without a name'}; the last "
+            "checkpoint is untouched. Look for damage in these clips, or begin anew in another folder with a "
+            "smaller learning_rate."
+        )
+
+    def _is_due(self, every: int | None) -> bool:
+        return self.step == self.config.steps or (every is not None and self.step % every == 0)
+
+    def _tell(self, on_log: Callable[[dict[str, float]], None]) -> None:
+        config = self.config
+        line = {"step": self.step, "elapsed_s": round(time.monotonic() - self.began, 1)}
+        line |= {"lr": learning_rate(config, self.step)} | self.interval.means()
+        line |= self.interval.speed(config.batch_size, steps_left=config.steps - self.step)
+        if self._is_due(config.validate_every):
+            line |= {f"valid_{name}": value for name, value in self._watch(self.task.validate).items()}
+        if self.log is not None:
+            self.log.write(line)
+        on_log(line)
+
+    def _write_samples(self) -> None:
+        folder = self.run_dir / "samples"
+        with written_in_run(folder):
+            write_samples(folder, self.step, self._watch(self.task.samples))
+
+    def _watch(self, look: Callable[[], _T]) -> _T:
+        """Have a look at the module as it would be if training ended now."""
+        if self.ema is not None:
+            self.ema.store(self.module.parameters())
+            self.ema.copy_to(self.module.parameters())
+        self.module.eval()
+        with torch.no_grad(), torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=self.is_bf16):
+            seen = look()
+        set_mode(self.module, self.config.batch_norm)
+        if self.ema is not None:
+            self.ema.restore(self.module.parameters())
+        return seen
 
     def _save(self) -> None:
         state: dict[str, Any] = {
+            "run": self.description,
             "step": self.step,
-            "elapsed_s": self.elapsed_s,
+            "elapsed_s": time.monotonic() - self.began,
+            "interval": asdict(self.interval),
             "module": self.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "ema": None if self.ema is None else self.ema.state_dict(),
         }
-        aside = self.run_dir / "checkpoint.pt.part"
-        torch.save(state, aside)
-        aside.replace(self.run_dir / "checkpoint.pt")  # a killed run never leaves half a checkpoint
+        save_checkpoint(self.run_dir, state)
 
     def _load(self) -> None:
-        path = self.run_dir / "checkpoint.pt"
-        if not path.exists():
+        state = self.ranks.on_main(lambda: load_checkpoint(self.run_dir, self.description))
+        if state is None:
             return
-        state = torch.load(path, weights_only=True, map_location="cpu")
         self.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if self.ema is not None and state["ema"] is not None:
+        if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
-        self.step, self.elapsed_s = state["step"], state["elapsed_s"]
-        _log.info("resuming %s at step %d", self.run_dir, self.step)
+            self.ema.to(self.ranks.device)
+        self.step, self.interval = state["step"], Interval(**state["interval"])
+        self.elapsed_s = state["elapsed_s"]
+        if self.ranks.is_main:
+            _log.info("resuming %s at step %d", self.run_dir, self.step)
 
-    def _write_log(self, line: dict[str, float]) -> None:
-        with (self.run_dir / "log.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
+    def _open_log(self) -> None:
+        self.log = RunLog(self.run_dir, self.step)
 
-
-def _autocast(precision: str) -> contextlib.AbstractContextManager[Any]:
-    if precision == "fp32" or (precision == "auto" and not torch.cpu._is_avx512_bf16_supported()):
-        return contextlib.nullcontext()
-    return torch.autocast("cpu", torch.bfloat16)
-
-
-@contextlib.contextmanager
-def _only_run_in(run_dir: Path) -> Iterator[None]:
-    with (run_dir / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
+    def _check_agreement(self) -> None:
+        """Ranks that train different things would wait for one another for ever, or worse."""
+        said = zlib.crc32(json.dumps([self.description, asdict(self.config)], default=str).encode())
+        if len(self.ranks.gather(torch.tensor(said)).unique()) > 1:
             raise CinefoleyError(
-                f"{run_dir} is in use by another run; stop that one or name another folder."
-            ) from exc
-        yield
+                "The ranks were started with different settings. Give every machine the same command and the "
+                "same version of cinefoley."
+            )
+
+
+def _check_division(task: Task, config: TrainConfig, ranks: Ranks) -> None:
+    parts = config.gradient_accumulation
+    if config.batch_size % (ranks.count * parts):
+        raise ValueError(
+            f"batch_size must divide by the number of ranks times gradient_accumulation, got "
+            f"{config.batch_size} clips for {ranks.count} ranks and {parts} parts"
+        )
+    if task.compares_rows and parts > 1 and ranks.is_main:
+        _log.warning(
+            "the loss of %r compares the clips of a batch; in %d parts it compares %d at a time, not %d",
+            task.name,
+            parts,
+            config.batch_size // parts,
+            config.batch_size,
+        )
 
 
 @contextlib.contextmanager

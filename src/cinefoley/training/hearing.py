@@ -53,12 +53,13 @@ class HearingHeads(nn.Module):
             slots = event_slots(events_s, frames=frames, fps=fps)
             kind_logits = self.kind(scaled).log_softmax(dim=-1)
             picked = kind_logits.gather(2, kinds[:, None].expand(-1, frames, -1))
+            weight = torch.tensor(4.0, device=logits.device)
             losses = {
                 "mel": F.mse_loss(self.mel(scaled), coarse_mel(mels.float(), frames=frames)),
-                "events": F.binary_cross_entropy_with_logits(logits, slots, pos_weight=torch.tensor(4.0)),
+                "events": F.binary_cross_entropy_with_logits(logits, slots, pos_weight=weight),
                 "kind": -picked.mean(),
             }
-            total = sum((_WEIGHTS[name] * value for name, value in losses.items()), torch.zeros(()))
+            total = sum((_WEIGHTS[name] * value for name, value in losses.items()), torch.zeros_like(weight))
         return {"targets": total} | losses
 
 
@@ -72,7 +73,7 @@ def coarse_mel(mels: Tensor, *, frames: int = 32) -> Tensor:
 def event_slots(events_s: Tensor, *, frames: int, fps: float) -> Tensor:
     """1 in the slot of each event and 0.4 beside it, ``(B, T, 8)``."""
     slot = (events_s * fps * _SLOTS).floor()
-    grid = torch.arange(frames * _SLOTS)
+    grid = torch.arange(frames * _SLOTS, device=slot.device)
     distance = (grid[None, None] - slot[..., None]).abs().nan_to_num(1e6)
     nearness = torch.where(distance == 0, 1.0, torch.where(distance == 1, 0.4, 0.0))
     return nearness.amax(dim=1).unflatten(1, (frames, _SLOTS))

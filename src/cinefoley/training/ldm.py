@@ -7,16 +7,16 @@ from torch import Tensor, nn
 from cinefoley.config.foley import NullCondition
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.training.guided_attention import GuidedAttention
+from cinefoley.training.task import Batch, Task
 
 __all__ = ["LatentDiffusionTask"]
 
 
-class LatentDiffusionTask:
+class LatentDiffusionTask(Task):
     """Noise-prediction loss on latents (paper, Eq. 3), with temporal concatenation and condition dropout.
 
     Source: Diff-Foley, second stage: half of the samples are two clips joined in time, each at least 2 s
-        long; the
-    condition is dropped in a fifth of them.
+    long; the condition is dropped in a fifth of them.
 
     Args:
         denoiser: Predicts noise, or velocity where the schedule says so.
@@ -31,6 +31,8 @@ class LatentDiffusionTask:
         guidance_weight: Weight of guided attention beside the noise-prediction loss; 0 leaves it out.
         guidance_start: Step from which it counts.
     """
+
+    name = "ldm"
 
     def __init__(
         self,
@@ -47,7 +49,7 @@ class LatentDiffusionTask:
         guidance_weight: float = 0.0,
         guidance_start: int = 0,
     ) -> None:
-        self.module: nn.Module = nn.ModuleDict({"denoiser": denoiser, "conditioner": conditioner})
+        self.module = nn.ModuleDict({"denoiser": denoiser, "conditioner": conditioner})
         self.denoiser, self.conditioner, self.scheduler = denoiser, conditioner, scheduler
         self.means, self.stds, self.video_features = means, stds, video_features
         self.null_condition = null_condition
@@ -55,40 +57,73 @@ class LatentDiffusionTask:
         self.guidance_weight, self.guidance_start = guidance_weight, guidance_start
         self.guided_attention = GuidedAttention(denoiser)
 
-    def loss(self, step: int, generator: torch.Generator, batch_size: int) -> dict[str, Tensor]:
+    @property
+    def settings(self) -> dict[str, object]:
+        """What the loss depends on beside the networks."""
+        return {
+            "prediction_type": self.scheduler.config.prediction_type,
+            "null_condition": self.null_condition,
+            "dropout": self.dropout,
+            "concatenation": self.concatenation,
+            "guidance_weight": self.guidance_weight,
+            "guidance_start": self.guidance_start,
+        }
+
+    def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
+        """Choose pairs of clips, where the second takes over, noise levels, and all noise."""
+        frames, size = self.video_features.shape[1], (batch_size, *self.means.shape[1:])
+        first = torch.randint(len(self.means), (batch_size,), generator=generator)
+        second = torch.randint(len(self.means), (batch_size,), generator=generator)
+        # at least 2 s of each at 4 fps
+        cut = torch.randint(8, frames - 7, (batch_size,), generator=generator)
+        joined = torch.rand(batch_size, generator=generator) < self.concatenation
+        return {
+            "index": torch.stack([first, second], dim=1),
+            "cut": torch.where(joined, cut, frames),
+            "posterior_noise": torch.randn(size, generator=generator),
+            "noise": torch.randn(size, generator=generator),
+            "timesteps": torch.randint(
+                self.scheduler.config.num_train_timesteps, (batch_size,), generator=generator
+            ),
+            "dropped": torch.rand(batch_size, generator=generator) < self.dropout,
+        }
+
+    def load(self, rows: Batch) -> Batch:
+        """Join latents and features of each pair."""
+        frames = self.video_features.shape[1]
+        columns = self.means.shape[-1] // frames
+        first, second = rows["index"].unbind(dim=1)
+        in_first = torch.arange(frames)[None] < rows["cut"][:, None]
+        features = torch.where(in_first[..., None], self.video_features[first], self.video_features[second])
+        wide = in_first.repeat_interleave(columns, dim=1)[:, None, None]
+        means = torch.where(wide, self.means[first], self.means[second])
+        stds = torch.where(wide, self.stds[first], self.stds[second])
+        latents = means + stds * rows["posterior_noise"]
+        kept = {name: rows[name] for name in ("noise", "timesteps", "dropped")}
+        return {"latents": latents, "video_features": features} | kept
+
+    def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
         """Squared error of the prediction, also over the noisier half of the steps, and guided attention."""
-        latents, features = self._batch(generator, batch_size)
-        noise = torch.randn(latents.shape, generator=generator)
-        steps = torch.randint(self.scheduler.config.num_train_timesteps, (batch_size,), generator=generator)
-        noisy, target = self._diffuse(latents, noise, steps)
-        context = self._context(features, torch.rand(batch_size, generator=generator) < self.dropout)
-        prediction = self.denoiser(noisy.contiguous(memory_format=torch.channels_last), steps, context).sample
+        timesteps = batch["timesteps"]
+        noisy, target = self._diffuse(batch["latents"], batch["noise"], timesteps)
+        context = self._context(batch["video_features"], batch["dropped"])
+        noisy = noisy.contiguous(memory_format=torch.channels_last)
+        prediction = self.denoiser(noisy, timesteps, context).sample
         error = (prediction.float() - target).square().mean(dim=(1, 2, 3))
-        late = error[steps >= 500]
+        late = error[timesteps >= 500]
         losses = {"noise": error.mean(), "noisy_half": late.mean() if len(late) else error.mean()}
         losses["off_time"] = self.guided_attention.loss()
         weight = self.guidance_weight if step >= self.guidance_start else 0.0
         return {"loss": losses["noise"] + weight * losses["off_time"]} | losses
 
-    def _batch(self, generator: torch.Generator, batch_size: int) -> tuple[Tensor, Tensor]:
+    def clip_names(self, rows: Batch) -> list[str]:
+        """Both clips of a pair, where they are joined."""
         frames = self.video_features.shape[1]
-        columns = self.means.shape[-1] // frames
-        first = torch.randint(len(self.means), (batch_size,), generator=generator)
-        second = torch.randint(len(self.means), (batch_size,), generator=generator)
-        cut = torch.randint(
-            8, frames - 7, (batch_size,), generator=generator
-        )  # at least 2 s of each at 4 fps
-        joined = torch.rand(batch_size, generator=generator) < self.concatenation
-        cut = torch.where(joined, cut, frames)
-        in_first = torch.arange(frames)[None] < cut[:, None]
-        features = torch.where(in_first[..., None], self.video_features[first], self.video_features[second])
-        wide = in_first.repeat_interleave(columns, dim=1)[:, None, None]
-        means = torch.where(wide, self.means[first], self.means[second])
-        stds = torch.where(wide, self.stds[first], self.stds[second])
-        return means + stds * torch.randn(means.shape, generator=generator), features
+        pairs = zip(rows["index"].tolist(), rows["cut"].tolist(), strict=True)
+        return [f"clip {a}" if cut == frames else f"clip {a} + {b}" for (a, b), cut in pairs]
 
     def _diffuse(self, latents: Tensor, noise: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
-        level = self.scheduler.alphas_cumprod[steps].view(-1, 1, 1, 1)
+        level = self.scheduler.alphas_cumprod.to(steps.device)[steps].view(-1, 1, 1, 1)
         signal, sigma = level.sqrt(), (1 - level).sqrt()
         noisy = signal * latents + sigma * noise
         is_velocity = self.scheduler.config.prediction_type == "v_prediction"
@@ -99,5 +134,5 @@ class LatentDiffusionTask:
             features = torch.where(dropped[:, None, None], 0.0, features)
         context = self.conditioner(features)
         if self.null_condition == "zero_context":
-            context = torch.where(dropped[:, None, None], torch.zeros((), dtype=context.dtype), context)
+            context = torch.where(dropped[:, None, None], torch.zeros_like(context), context)
         return context

@@ -12,6 +12,7 @@ from cinefoley.data.stage_clips import KIND_NAMES, StageClips
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.hearing import HearingHeads
+from cinefoley.training.task import Batch, Task
 
 __all__ = ["VideoEncoderTask", "augment", "sharp_events"]
 
@@ -19,7 +20,7 @@ _FPS = 4.0
 _LATER_KIND_WEIGHT = 0.8  # beside the 0.2 of the heads
 
 
-class VideoEncoderTask:
+class VideoEncoderTask(Task):
     """Per-frame targets from the sound of the same clip, for the video tower and, beside it, the audio tower.
 
     Args:
@@ -29,6 +30,8 @@ class VideoEncoderTask:
         kinds_from: Step from which the video tower's kind weighs five times as much. First when, then what:
             the time of an event is the harder thing to find.
     """
+
+    name = "video_encoder"
 
     def __init__(
         self,
@@ -43,26 +46,41 @@ class VideoEncoderTask:
         self.encoder, self.audio_encoder = encoder, audio_encoder
         self.heads = HearingHeads(encoder.config.feature_dim, len(KIND_NAMES))
         parts: dict[str, nn.Module] = {"video_encoder": encoder, "heads": self.heads}
-        self.module: nn.Module = nn.ModuleDict(
+        self.module = nn.ModuleDict(
             parts if audio_encoder is None else parts | {"audio_encoder": audio_encoder}
         )
 
-    def loss(self, step: int, generator: torch.Generator, batch_size: int) -> dict[str, Tensor]:
-        """Sum of both towers' targets; the parts are the video tower's."""
-        index = torch.randint(len(self.clips), (batch_size,), generator=generator)
-        mels = self.clips.mels[index].float()
-        targets = {
-            "mels": mels,
+    @property
+    def settings(self) -> dict[str, object]:
+        """When the kind begins to weigh more."""
+        return {"kinds_from": self.kinds_from}
+
+    def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
+        """Choose clips, and a seed for how each is augmented."""
+        return {
+            "index": torch.randint(len(self.clips), (batch_size,), generator=generator),
+            "seed": torch.randint(2**62, (batch_size,), generator=generator),
+        }
+
+    def load(self, rows: Batch) -> Batch:
+        """Augment the clips and read their targets."""
+        index = rows["index"]
+        return {
+            "video": augment(self.clips.frames[index], rows["seed"]),
+            "mels": self.clips.mels[index].float(),
             "kinds": self.clips.kinds[index],
             "events_s": sharp_events(self.clips, index),
         }
-        video = self.encoder(augment(self.clips.frames[index], generator))
-        losses = self.heads(video, **targets, fps=_FPS)
+
+    def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
+        """Sum of both towers' targets; the parts are the video tower's."""
+        targets = {name: batch[name] for name in ("mels", "kinds", "events_s")}
+        losses = self.heads(self.encoder(batch["video"]), **targets, fps=_FPS)
         total = losses.pop("targets")
         if step >= self.kinds_from:
             total = total + _LATER_KIND_WEIGHT * losses["kind"]
         if self.audio_encoder is not None:
-            audio = self.audio_encoder(mels, normalize=True)
+            audio = self.audio_encoder(batch["mels"], normalize=True)
             heard = self.heads(audio, **targets, fps=_FPS)["targets"]
             losses["audio"] = heard
             total = total + heard
@@ -74,17 +92,21 @@ def sharp_events(clips: StageClips, index: Tensor) -> Tensor:
     return torch.where(clips.is_onset_like[index], clips.events_s[index], torch.nan)
 
 
-def augment(frames: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror half the clips, vary contrast, brightness and colour per clip, add grain: uint8 to [0, 1]."""
-    batch = len(frames)
-    video = frames.float() / 255
-    mirrored = torch.rand(batch, generator=generator) < 0.5
-    video[mirrored] = video[mirrored].flip(-1)
-    gain = 1 + 0.25 * (torch.rand(batch, 1, 3, 1, 1, generator=generator) - 0.5)
-    offset = 0.15 * (torch.rand(batch, 1, 1, 1, 1, generator=generator) - 0.5)
-    grain = (
-        0.02
-        * torch.rand(batch, 1, 1, 1, 1, generator=generator)
-        * torch.randn(video.shape, generator=generator)
-    )
-    return (video * gain + offset + grain).clamp(0, 1)
+def augment(frames: Tensor, seeds: Tensor) -> Tensor:
+    """Mirror half the clips, vary contrast, brightness and colour per clip, add grain: uint8 to [0, 1].
+
+    Args:
+        frames: ``(B, T, 3, H, W)`` uint8.
+        seeds: ``(B,)``; a clip's look depends on its own seed alone.
+    """
+    clips = [_augment_clip(clip, seed) for clip, seed in zip(frames, seeds.tolist(), strict=True)]
+    return torch.stack(clips)
+
+
+def _augment_clip(clip: Tensor, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    mirrored, offset, grain = torch.rand(3, generator=generator).tolist()
+    gain = 1 + 0.25 * (torch.rand(3, 1, 1, generator=generator) - 0.5)
+    video = (clip.flip(-1) if mirrored < 0.5 else clip).float() / 255
+    noise = torch.randn(video.shape, generator=generator)
+    return (video * gain + 0.15 * (offset - 0.5) + 0.02 * grain * noise).clamp(0, 1)

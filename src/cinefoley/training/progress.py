@@ -1,0 +1,32 @@
+"""A bar with the time left, for those who wait at a terminal."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["training_progress"]
+
+
+@contextmanager
+def training_progress(name: str, steps: int, *, is_wanted: bool) -> Iterator[Callable[[int], None]]:
+    """Draw a bar on stderr while the block runs, if stderr is a terminal.
+
+    Args:
+        name: Of the stage.
+        steps: Of the whole run.
+        is_wanted: Whether to draw at all.
+
+    Yields:
+        To be called with the number of finished steps.
+    """
+    if not is_wanted or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # stdout stays what it is: the log's lines may be piped from there while the bar is on the terminal
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as progress:
+        bar = progress.add_task(name, total=steps)
+        yield lambda done: progress.update(bar, completed=done)

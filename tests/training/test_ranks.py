@@ -1,0 +1,134 @@
+"""Several processes train as one does: on this machine, and on two that network namespaces stand in for."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.training.small_tasks import Contrast, run_job
+
+SCRIPT = Path(__file__).with_name("small_tasks.py")
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
+CONFIG: dict[str, Any] = {
+    "steps": 12,
+    "batch_size": 8,
+    "learning_rate": 0.02,
+    "warmup_steps": 3,
+    "checkpoint_every": 4,
+    "log_every": 3,
+    "precision": "fp32",
+    "batch_norm": "frozen",
+}
+REGRESSION: dict[str, Any] = {"task": "regression", "config": CONFIG | {"ema_decay": 0.9}}
+# every job is done by one process and by two; all in one start of torchrun, which takes seconds
+JOBS: dict[str, dict[str, Any]] = {
+    "plain": REGRESSION,
+    "in parts": {"task": "regression", "config": CONFIG | {"gradient_accumulation": 2}},
+    "contrast": {"task": "contrast", "config": CONFIG},
+    "contrast in parts": {"task": "contrast", "config": CONFIG | {"gradient_accumulation": 2}},
+}
+# these are done by two only, in this order
+FAILURES: dict[str, dict[str, Any]] = {
+    "no number": {**REGRESSION, "options": {"nan_at": 6}},
+    "stopped": {**REGRESSION, "options": {"stop_at": 6}},
+    "continued": {**REGRESSION, "run": "stopped"},
+    "held": REGRESSION,
+    "odd": {"task": "regression", "config": CONFIG | {"gradient_accumulation": 8}},
+}
+
+
+def numbered(jobs: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"run": name.replace(" ", "-")} | job for name, job in jobs.items()]
+
+
+def torchrun(folder: Path, *options: str) -> list[str]:
+    return [*TORCHRUN, *options, str(SCRIPT), str(folder)]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def outcomes(folder: Path, number: int, ranks: int = 2) -> list[dict[str, Any]]:
+    return [json.loads((folder / f"{number}.{rank}.json").read_text()) for rank in range(ranks)]
+
+
+def losses(run_dir: Path) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (run_dir / "log.jsonl").read_text().splitlines()]
+    names = ("step", "loss", "l1", "grad_norm")
+    return [{name: line[name] for name in names if name in line} for line in lines]
+
+
+def check_same(alone: Path, together: Path) -> None:
+    """Same losses and gradients, to 1e-5."""
+    first, second = losses(alone), losses(together)
+    assert [line["step"] for line in first] == [3, 6, 9, 12]
+    for a, b in zip(first, second, strict=True):
+        assert a == pytest.approx(b, rel=1e-5)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alone")
+    for job in numbered(JOBS):
+        assert "weights" in run_job(folder, job)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("together")
+    (folder / "jobs.json").write_text(json.dumps(numbered(JOBS | FAILURES)))
+    (folder / "held").mkdir()
+    with (folder / "held" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command = torchrun(folder, "--standalone", "--nproc-per-node=2")
+        run = subprocess.run(command, check=False, capture_output=True, text=True, env=environment())
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_two_ranks_train_as_one_does(alone: Path, together: Path, name: str) -> None:
+    run = name.replace(" ", "-")
+    check_same(alone / run, together / run)
+    ends = outcomes(together, list(JOBS).index(name))
+    assert ends[0] == ends[1], "the ranks have grown apart"
+
+
+def test_parts_give_contrast_fewer_clips_to_compare(alone: Path) -> None:
+    whole, parts = (losses(alone / run)[0]["loss"] for run in ("contrast", "contrast-in-parts"))
+    assert parts < 0.8 * whole  # about the logarithm of 4, not of 8
+    assert Contrast.compares_rows
+
+
+def failure(together: Path, name: str) -> list[dict[str, Any]]:
+    return outcomes(together, len(JOBS) + list(FAILURES).index(name))
+
+
+def test_clips_are_named_by_every_rank_wherever_they_were_computed(together: Path) -> None:
+    first, second = failure(together, "no number")
+    assert first == second
+    assert "loss of step 6 is nan, with clip 604, clip 605, clip 606, clip 607; the last" in first["error"]
+    assert torch.load(together / "no-number" / "checkpoint.pt", weights_only=True)["step"] == 4
+
+
+def test_a_signal_to_one_rank_stops_all_and_the_run_continues(together: Path) -> None:
+    first, second = failure(together, "stopped")
+    assert first == second
+    assert "RunInterrupted: Stopped by SIGTERM at step 7 of 12" in first["error"]
+    assert failure(together, "continued")[1] == outcomes(together, list(JOBS).index("plain"))[0]
+    assert losses(together / "stopped") == losses(together / "plain")
+
+
+def test_all_ranks_refuse_a_folder_in_use(together: Path) -> None:
+    assert all("in use by another run" in end["error"] for end in failure(together, "held"))
+
+
+def test_a_batch_that_does_not_divide_is_refused(together: Path) -> None:
+    assert all("got 8 clips for 2 ranks and 8 parts" in end["error"] for end in failure(together, "odd"))
