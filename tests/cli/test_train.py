@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,14 +54,15 @@ def test_every_stage_is_one_command_from_the_stage_to_a_generator(train_tiny: Ru
 
 
 def test_the_options_reach_the_run(train_tiny: RunCli, tmp_path: Path) -> None:
-    options = ("--steps", 3, "--batch-size", 1, "--learning-rate", 0.01, "--seed", 5, "--precision", "fp32")
+    options = ("--steps", 3, "--batch-size", 2, "--learning-rate", 0.01, "--seed", 5, "--precision", "fp32")
+    options += ("--accumulate", 2)
     result = train_tiny("autoencoder", *STAGE, "--run-dir", tmp_path, *options)
     assert result.code == 0
     assert "autoencoder step 3" in result.err
     assert "3 of 3 clips used\n" in result.err
     recorded = json.loads((tmp_path / "run.json").read_text())["train"]
-    given = ("steps", "batch_size", "learning_rate", "seed", "precision")
-    assert [recorded[name] for name in given] == [3, 1, 0.01, 5, "fp32"]
+    given = ("steps", "batch_size", "learning_rate", "seed", "precision", "gradient_accumulation")
+    assert [recorded[name] for name in given] == [3, 2, 0.01, 5, "fp32", 2]
 
 
 @pytest.fixture(scope="module")
@@ -193,4 +196,18 @@ def test_lite_itself_is_trained(run_cli: RunCli, tmp_path: Path) -> None:
     options = ("--clips", 2, "--steps", 1, "--batch-size", 1, "--cache", tmp_path / "cache", "--workers", 1)
     result = run_cli("train", "autoencoder", *options, "--run-dir", tmp_path / "run", "--device", "cpu")
     assert result.code == 0
+    assert (tmp_path / "run" / "vae" / "config.json").exists()
+
+
+@pytest.mark.slow  # two processes load torch, on one core
+def test_two_ranks_prepare_once_and_leave_one_part(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "cinefoley.cli.main", "train", "autoencoder", "--clips", "4", "--duration", "8"]
+    command += ["--steps", "2", "--batch-size", "2", "--workers", "1", "--device", "cpu", "--json"]
+    command += ["--cache", str(tmp_path / "cache"), "--run-dir", str(tmp_path / "run")]
+    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["last"]["step"] == 2
+    assert run.stderr.count("4 of 4 clips used") == 1
+    assert len(list((tmp_path / "cache").rglob("*.safetensors"))) == 1
     assert (tmp_path / "run" / "vae" / "config.json").exists()

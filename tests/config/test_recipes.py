@@ -30,7 +30,7 @@ def test_the_denoisers_numbers_are_the_published_ones() -> None:
     assert config.steps == 250 * 10
     assert config.batch_size == 1760
     assert (config.learning_rate, config.warmup_steps, config.schedule) == (1e-4, 1000, "constant")
-    assert (config.betas, config.ema_decay) == ((0.9, 0.999), None)
+    assert (config.betas, config.max_grad_norm, config.ema_decay) == ((0.9, 0.999), None, None)
     assert (ldm.dropout, ldm.concatenation, ldm.guidance_weight) == (0.2, 0.5, 0.0)
 
 

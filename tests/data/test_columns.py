@@ -1,6 +1,10 @@
+from pathlib import Path
+
+import psutil
 import pytest
 import torch
 
+from cinefoley.data.chunk_files import read_chunk, write_chunk
 from cinefoley.data.columns import Column, WindowedRows
 
 WHOLE = torch.arange(7 * 3 * 10).reshape(7, 3, 10)
@@ -60,6 +64,21 @@ def test_rows_can_be_read_in_the_middle_of_a_step() -> None:
     stretches = WindowedRows(halves, torch.tensor([0, 1]), torch.tensor([1, 2]), length=2, dim=1)
     with torch.autocast("cpu", torch.bfloat16):
         assert halves[torch.tensor([0, 2])].dtype == stretches[torch.tensor([1])].dtype == torch.float16
+
+
+def test_reading_a_few_rows_takes_no_more_memory_than_they_need(tmp_path: Path) -> None:
+    def own_memory() -> int:
+        return int(psutil.Process().memory_full_info().uss)
+
+    size, files = 2**24, 6
+    for number in range(files):
+        write_chunk(tmp_path / str(number), {"rows": torch.zeros(64, size // 64, dtype=torch.uint8)}, {})
+    chunks = [chunk for number in range(files) if (chunk := read_chunk(tmp_path / str(number)))]
+    before = own_memory()
+    column = Column([tensors["rows"] for tensors, _ in chunks])
+    picked = column[torch.arange(0, len(column), 60)]
+    assert len(column) == 64 * files
+    assert own_memory() - before < 2 * picked.numel() + 2**23 < size * files / 4
 
 
 def test_chunks_must_be_of_one_kind() -> None:

@@ -215,6 +215,39 @@ def test_a_warm_start_can_be_left_out(trained: Trained, tmp_path: Path) -> None:
     assert not (tmp_path / "warm_start").exists()
 
 
+def test_first_weights_can_be_those_of_another_run(trained: Trained, tmp_path: Path) -> None:
+    """With a learning rate that moves nothing, they are also the last ones."""
+    frozen = {"learning_rate": 1e-12, "steps": 1}
+    there = trained.folder / "autoencoder"
+    trained.run("autoencoder", tmp_path / "run", init=(there,), overrides=frozen)
+    before, after = (
+        load_part(folder / "vae", AutoencoderKL).state_dict() for folder in (there, tmp_path / "run")
+    )
+    assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+    assert f"first weights: {there}" in (tmp_path / "run" / "README.md").read_text()
+    wide = replace(trained.preset, model=replace(trained.preset.model, autoencoder=replace(
+        trained.preset.model.autoencoder, block_out_channels=(4, 8, 8))))  # fmt: skip
+    with pytest.raises(CheckpointMismatchError, match="vae: the weights to begin with are of another shape"):
+        trained.run("autoencoder", tmp_path / "wide", init=(there,), preset=wide)
+
+
+def test_what_is_made_ready_is_counted(trained: Trained, tmp_path: Path) -> None:
+    told: dict[str, list[tuple[int, int]]] = {}
+    trained.run(
+        "ldm",
+        tmp_path / "run",
+        source(3),
+        models=trained.models,
+        cache_dir=tmp_path / "cache",
+        on_prepared=lambda what, done, total: told.setdefault(what, []).append((done, total)),
+    )
+    assert {what: counts[-1] for what, counts in told.items()} == {
+        "clips": (3, 3),
+        "features": (6, 6),
+        "latents": (6, 6),
+    }
+
+
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -5,8 +5,9 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import typer
 
@@ -71,6 +72,20 @@ _BatchSize = Annotated[
 _LearningRate = Annotated[
     float | None, typer.Option(help="Peak learning rate. Default: the recipe's.", show_default=False)
 ]
+_Accumulate = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Compute a step's clips in N parts, to need less memory.", show_default=False
+    ),
+]
+_Init = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME|DIR",
+        help="First weights of the trained parts, where it has them. Default: random.",
+        show_default=False,
+    ),
+]
 _Seed = Annotated[
     int | None,
     typer.Option(min=0, help="Of weights and draws. Default: the recipe's.", show_default=False),
@@ -116,6 +131,7 @@ def cavp(
     clips: _Clips = None,
     duration: _Duration = 10.0,
     preset: _Preset = "lite",
+    init: _Init = None,
     steps: _Steps = None,
     warm_start_steps: Annotated[
         int | None,
@@ -124,6 +140,7 @@ def cavp(
         ),
     ] = None,
     batch_size: _BatchSize = None,
+    accumulate: _Accumulate = None,
     learning_rate: _LearningRate = None,
     seed: _Seed = None,
     precision: _Precision = None,
@@ -151,8 +168,10 @@ def autoencoder(
     clips: _Clips = None,
     duration: _Duration = 10.0,
     preset: _Preset = "lite",
+    init: _Init = None,
     steps: _Steps = None,
     batch_size: _BatchSize = None,
+    accumulate: _Accumulate = None,
     learning_rate: _LearningRate = None,
     seed: _Seed = None,
     precision: _Precision = None,
@@ -180,8 +199,10 @@ def ldm(
     clips: _Clips = None,
     duration: _Duration = 10.0,
     preset: _Preset = "lite",
+    init: _Init = None,
     steps: _Steps = None,
     batch_size: _BatchSize = None,
+    accumulate: _Accumulate = None,
     learning_rate: _LearningRate = None,
     seed: _Seed = None,
     precision: _Precision = None,
@@ -212,8 +233,10 @@ def alignment(
         bool, typer.Option("--for-guidance", help="Train the guidance classifier instead.")
     ] = False,
     preset: _Preset = "lite",
+    init: _Init = None,
     steps: _Steps = None,
     batch_size: _BatchSize = None,
+    accumulate: _Accumulate = None,
     learning_rate: _LearningRate = None,
     seed: _Seed = None,
     precision: _Precision = None,
@@ -255,21 +278,23 @@ def _train(stage: "Stage", options: dict[str, Any]) -> None:
     if is_told:
         _note_unused_list(options)
     names = ("steps", "batch_size", "learning_rate", "seed", "precision")
-    with progress_bar(1, is_wanted=is_told) as bar:
-        step = bar.film(0, f"{len(source)} clips")
+    with _Preparation(is_wanted=is_told) as preparation:
         settings = StageSettings(
             preset=preset,
             run_dir=options["run_dir"],
             cache_dir=options["cache"] or cache_home() / "training",
             models=options.get("model") or (),
+            init=options["init"] or (),
             clip_s=clip_s,
             workers=workers or 1,
             device=choose_device(options["device"]),
-            overrides={name: options[name] for name in names},
+            overrides={name: options[name] for name in names}
+            | {"gradient_accumulation": options["accumulate"]},
             warm_start_steps=options.get("warm_start_steps"),
             on_note=_note if is_told else None,
-            on_clip=step,
+            on_prepared=preparation.tell,
             on_log=_log_line(stage) if is_told else None,
+            shows_progress=is_told,
         )
         try:
             result = train_stage(stage, source, settings)
@@ -280,6 +305,31 @@ def _train(stage: "Stage", options: dict[str, Any]) -> None:
             raise
     if _is_main_rank():
         _tell(stage, source, options["run_dir"], result, as_json=options["as_json"], is_told=is_told)
+
+
+class _Preparation:
+    """One bar after the other, gone before the engine draws its own."""
+
+    def __init__(self, *, is_wanted: bool) -> None:
+        self._is_wanted = is_wanted
+        self._drawn = ExitStack()
+        self._what = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._drawn.close()
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        """Show how many are ready."""
+        if what != self._what:
+            self._drawn.close()
+            self._what = what
+            self._step = self._drawn.enter_context(progress_bar(1, is_wanted=self._is_wanted)).film(0, what)
+        self._step(done, total)
+        if done == total:
+            self._drawn.close()
 
 
 def _preset(name: str) -> "TrainingPreset":
@@ -309,7 +359,7 @@ def _note(text: str) -> None:
 
 
 def _log_line(stage: str) -> Callable[[dict[str, float]], None]:
-    """A line on stderr for each line of the log: every one where nobody draws a bar."""
+    """A line on stderr for each line of the log."""
 
     def tell(line: dict[str, float]) -> None:
         figures = "  ".join(f"{name} {value:g}" for name, value in line.items() if name != "step")

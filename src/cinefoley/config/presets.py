@@ -134,8 +134,9 @@ def diff_foley_training() -> TrainingPreset:
     66's), both towers from pretrained ones; the denoiser on 8 GPUs with 220 clips each, AdamW at 1e-4, 1000
     warm-up steps, then constant, 250 epochs (released: 240), no averaged weights, both it and its autoencoder
     from Stable Diffusion v1.4; classifiers with AdamW at 5e-5.
-    Reading: nothing is published of the denoiser's decay (PyTorch's 0.01 is taken), of the clipping of
-    gradients, or of the classifiers' batch and length; and no autoencoder was trained: its recipe is ours.
+    Reading: nothing is published of clipped gradients, so none are; nor of the denoiser's and classifiers'
+    decay (PyTorch's 0.01 is taken), or of the classifiers' batch and length; and no autoencoder was trained:
+    its recipe is ours.
     """
     return TrainingPreset(
         name="diff_foley",
@@ -150,6 +151,7 @@ def diff_foley_training() -> TrainingPreset:
                 schedule="cosine",
                 betas=(0.9, 0.999),
                 weight_decay=0.2,
+                max_grad_norm=None,
                 ema_decay=None,
             ),
             warm_start=None,
@@ -176,6 +178,7 @@ def diff_foley_training() -> TrainingPreset:
                 schedule="constant",
                 betas=(0.9, 0.999),
                 weight_decay=0.01,
+                max_grad_norm=None,
                 ema_decay=None,
             ),
             dropout=0.2,
@@ -184,7 +187,9 @@ def diff_foley_training() -> TrainingPreset:
             conditioner_std=None,
         ),
         alignment=AlignmentRecipe(
-            schedule=ScheduleRecipe(epochs=30, batch_size=64, learning_rate=5e-5, schedule="constant"),
+            schedule=ScheduleRecipe(
+                epochs=30, batch_size=64, learning_rate=5e-5, schedule="constant", max_grad_norm=None
+            ),
             block_out_channels=(128, 256, 256),
             num_heads=8,
             norm_num_groups=32,

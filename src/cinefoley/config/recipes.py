@@ -40,8 +40,8 @@ class ScheduleRecipe:
     """AdamW's running averages."""
     weight_decay: float = 0.01
     """AdamW's decoupled decay."""
-    max_grad_norm: float = 1.0
-    """Gradients with a larger norm are scaled down to it."""
+    max_grad_norm: float | None = 1.0
+    """Gradients with a larger norm are scaled down to it; None leaves them as they are."""
     ema_decay: float | None = None
     """Decay of averaged weights, or None."""
     seed: int = 0
@@ -58,7 +58,8 @@ class ScheduleRecipe:
 
         Args:
             num_clips: Clips that there are, at least 1.
-            overrides: Settings of :class:`TrainConfig`, ``steps`` among them; None leaves the recipe's.
+            overrides: Settings of :class:`TrainConfig`, ``steps`` among them; one that is None leaves what
+                the recipe says.
 
         Raises:
             ValueError: If a setting is out of range.

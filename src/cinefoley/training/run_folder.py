@@ -4,7 +4,7 @@ import fcntl
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +32,7 @@ Trained by `cinefoley train {stage}` (cinefoley {version}, torch {torch}), prese
 - **Data**: {clips} clips of {source}; {left_out}. Digest of the data: `{digest}`.
 - **Recipe**: {steps} steps of {batch} clips, AdamW at {rate:g} ({schedule}, {warmup} warm-up steps),
   seed {seed}.
-- **Started from**: {parts}.
+- **Started from**: {parts}; first weights: {init}.
 - **Last line of the log**: `{last}`
 
 Use it as a part of a model folder: {use}
@@ -84,7 +84,14 @@ class RunFolder:
         self._record: Record = {}
 
     def begin(
-        self, stage: str, preset: str, source: str, clips: ClipColumns, parts: Mapping[str, str]
+        self,
+        stage: str,
+        preset: str,
+        source: str,
+        clips: ClipColumns,
+        parts: Mapping[str, str],
+        *,
+        init: Sequence[str] = (),
     ) -> None:
         """Say what this run is, or see that it is what began here.
 
@@ -94,6 +101,7 @@ class RunFolder:
             source: The clips', for people.
             clips: What is trained on.
             parts: Digest of every part that it starts from.
+            init: Where its first weights are from, for people.
 
         Raises:
             CheckpointMismatchError: If the folder holds another run.
@@ -125,6 +133,7 @@ class RunFolder:
                 )
         self._record |= {
             "source": source,
+            "init": list(init),
             "num_clips": len(clips),
             "left_out": dict(Counter(entry["reason"] for entry in clips.ledger)),
             "versions": {"cinefoley": __version__, "torch": torch.__version__},
@@ -196,6 +205,7 @@ class RunFolder:
             seed=train["seed"],
             parts=", ".join(f"{name} `{digest[:16]}`" for name, digest in record["parts"].items())
             or "nothing",
+            init=", ".join(record["init"]) or "random",
             last=json.dumps(self.last_line()),
             use=use,
         )

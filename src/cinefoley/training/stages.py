@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from diffusers import AutoencoderKL
@@ -46,6 +46,8 @@ __all__ = ["STAGES", "Stage", "StageResult", "StageSettings", "train_stage"]
 
 Stage = Literal["cavp", "autoencoder", "ldm", "alignment", "guidance"]
 
+PartT = TypeVar("PartT", bound=nn.Module)
+
 _SCALE_WINDOWS = 1024  # enough for three digits of the latents' scale
 
 
@@ -73,10 +75,18 @@ class StageSettings:
     """Steps of CAVP's warm start in place of the recipe's; 0 leaves it out."""
     on_note: Callable[[str], None] | None = None
     """Called with what a user should know."""
-    on_clip: Callable[[int, int], None] | None = None
-    """Called with clips that are ready, and all."""
+    init: Sequence[str | Path] = ()
+    """Where the first weights of the trained parts are taken from; what is in none begins at random."""
+    on_prepared: Callable[[str, int, int], None] | None = None
+    """Called while clips, features and latents are made ready: with which, how many, and of how many."""
+    shows_progress: bool = False
+    """Whether the engine draws a bar with the time left, on a terminal."""
     on_log: Callable[[dict[str, float]], None] | None = None
     """Called with every line of the log."""
+
+    def counter(self, what: str) -> Callable[[int, int], None] | None:
+        """:attr:`on_prepared` for one kind of thing."""
+        return None if self.on_prepared is None else partial(self.on_prepared, what)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +141,11 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
     rate = recipe.mel.sample_rate / recipe.mel.hop_length / model.foley.video_fps
     heard = replace(model.foley, mel=recipe.mel, video_frames=span, mel_frames=round(span * rate))
     clips = _prepare(source, heard, settings, folder)
-    folder.begin("cavp", settings.preset.name, source.name, clips, {})
+    _begin(folder, "cavp", settings, source, clips, {})
     config = _config(recipe.schedule, clips, settings)
     with _seeded(config.seed):
-        video_encoder = build_video_encoder(model.video_encoder)
-        audio_encoder = build_audio_encoder(audio_config)
+        video_encoder = _initial(settings, "video_encoder", build_video_encoder(model.video_encoder))
+        audio_encoder = _initial(settings, "audio_encoder", build_audio_encoder(audio_config))
     # both tasks read rows and shapes, which is all of these clips that they need
     rows = cast(StageClips, clips)
     warm = None
@@ -147,7 +157,13 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
             )
         overrides = {**settings.overrides, "steps": settings.warm_start_steps, "learning_rate": None}
         warm_config = recipe.warm_start.train_config(len(clips), **overrides)
-        fit(warm, warm_config, settings.run_dir / "warm_start", on_log=settings.on_log)
+        fit(
+            warm,
+            warm_config,
+            settings.run_dir / "warm_start",
+            on_log=settings.on_log,
+            show_progress=settings.shows_progress,
+        )
     task = CavpTask(
         video_encoder,
         audio_encoder,
@@ -184,11 +200,12 @@ def _wants_warm_start(clips: ClipColumns, settings: StageSettings) -> bool:
 def _train_autoencoder(source: ClipSource, settings: StageSettings, folder: RunFolder) -> StageResult:
     model, recipe = settings.preset.model, settings.preset.autoencoder
     clips = _prepare(source, model.foley, settings, folder)
-    folder.begin("autoencoder", settings.preset.name, source.name, clips, {})
+    _begin(folder, "autoencoder", settings, source, clips, {})
     windows = clips.windows(model.foley, _windows_per_clip(clips, model.foley, 4))
     config = _config(recipe.schedule, clips, settings)
     with _seeded(config.seed):
-        autoencoder = build_autoencoder(model.autoencoder).to(memory_format=torch.channels_last)
+        autoencoder = _initial(settings, "vae", build_autoencoder(model.autoencoder))
+    autoencoder = autoencoder.to(memory_format=torch.channels_last)
     # the task reads rows and shapes, which is all of a tensor that it needs
     mels = cast(Tensor, windows.mels)
     task = AutoencoderTask(autoencoder, mels, crop_frames=recipe.crop_frames, kl_weight=recipe.kl_weight)
@@ -203,18 +220,24 @@ def _train_ldm(source: ClipSource, settings: StageSettings, folder: RunFolder) -
     model, recipe = settings.preset.model, settings.preset.ldm
     encoder, autoencoder, parts = _load_starting_parts(settings)
     clips = _prepare(source, model.foley, settings, folder)
-    folder.begin("ldm", settings.preset.name, source.name, clips, parts)
+    _begin(folder, "ldm", settings, source, clips, parts)
     windows = clips.windows(model.foley, _windows_per_clip(clips, model.foley, recipe.windows_per_clip))
-    features = prepare_features(windows, encoder.to(settings.device), settings.cache_dir)
-    latents = prepare_latents(windows, autoencoder.to(settings.device), settings.cache_dir)
+    features = prepare_features(
+        windows, encoder.to(settings.device), settings.cache_dir, on_row=settings.counter("features")
+    )
+    latents = prepare_latents(
+        windows, autoencoder.to(settings.device), settings.cache_dir, on_row=settings.counter("latents")
+    )
     scaled = latents.scaled(autoencoder.config.scaling_factor)
     config = _config(recipe.schedule, clips, settings)
     scheduler = build_scheduler(model.denoiser)
     with _seeded(config.seed):
-        denoiser = build_denoiser(model.denoiser).to(memory_format=torch.channels_last)
+        denoiser = _initial(settings, "unet", build_denoiser(model.denoiser))
         conditioner = build_conditioner(model)
         if recipe.conditioner_std is not None:
             nn.init.normal_(conditioner.projection.weight, std=recipe.conditioner_std)
+        conditioner = _initial(settings, "conditioner", conditioner)
+    denoiser = denoiser.to(memory_format=torch.channels_last)
     task = LatentDiffusionTask(
         denoiser,
         conditioner,
@@ -244,7 +267,7 @@ def _train_classifier(
     encoder, autoencoder, parts = _load_starting_parts(settings)
     clips = _prepare(source, model.foley, settings, folder)
     stage, name = ("guidance", "guidance_classifier") if is_for_guidance else ("alignment", "alignment")
-    folder.begin(stage, settings.preset.name, source.name, clips, parts)
+    _begin(folder, stage, settings, source, clips, parts)
     config = _config(recipe.schedule, clips, settings)
     pairs = prepare_pairs(
         clips,
@@ -253,6 +276,7 @@ def _train_classifier(
         autoencoder.to(settings.device),
         settings.cache_dir,
         seed=config.seed,
+        on_row=settings.counter("pairs"),
     )
     with _seeded(config.seed):
         classifier = AlignmentClassifier(
@@ -263,9 +287,10 @@ def _train_classifier(
             num_heads=recipe.num_heads,
             norm_num_groups=recipe.norm_num_groups,
             adds_frames=recipe.adds_frames,
-        ).to(memory_format=torch.channels_last)
+        )
+        classifier = _initial(settings, name, classifier)
     task = AlignmentTask(
-        classifier,
+        classifier.to(memory_format=torch.channels_last),
         pairs,
         scheduler=build_scheduler(model.denoiser) if is_for_guidance else None,
         feature_noise=recipe.feature_noise,
@@ -294,7 +319,7 @@ def _prepare(
         settings.cache_dir,
         duration_s=max(settings.clip_s, foley.window_s),
         workers=settings.workers,
-        on_clip=settings.on_clip,
+        on_clip=settings.counter("clips"),
     )
     folder.write_ledger(clips)
     if not len(clips):
@@ -304,6 +329,18 @@ def _prepare(
             f"why of each ({first['id']}: {first['reason']})."
         )
     return clips
+
+
+def _begin(
+    folder: RunFolder,
+    stage: str,
+    settings: StageSettings,
+    source: ClipSource,
+    clips: ClipColumns,
+    parts: Mapping[str, str],
+) -> None:
+    init = [str(name) for name in settings.init]
+    folder.begin(stage, settings.preset.name, source.name, clips, parts, init=init)
 
 
 def _windows_per_clip(clips: ClipColumns, foley: FoleyConfig, wanted: int) -> int:
@@ -326,7 +363,7 @@ def _seeded(seed: int) -> Iterator[None]:
 
 def _fit(task: Task, config: TrainConfig, settings: StageSettings, folder: RunFolder) -> None:
     folder.note_config(config)
-    fit(task, config, settings.run_dir, on_log=settings.on_log)
+    fit(task, config, settings.run_dir, on_log=settings.on_log, show_progress=settings.shows_progress)
 
 
 @torch.no_grad()
@@ -343,6 +380,23 @@ def _unit_scale(autoencoder: AutoencoderKL, windows: ClipWindows) -> float:
         squares += float(means.double().square().sum())
     variance = squares / count - (total / count) ** 2
     return float(max(variance, 1e-12) ** -0.5)
+
+
+def _initial(settings: StageSettings, name: str, module: PartT) -> PartT:
+    """A part with random weights, or with those that the user names for it."""
+    starting = StartingParts(settings.init, settings.preset.model.foley)
+    if not starting.has(name):
+        return module
+    there = starting.load(name, type(module))
+    try:
+        module.load_state_dict(there.state_dict())
+    except RuntimeError as exc:
+        raise CheckpointMismatchError(
+            f"{name}: the weights to begin with are of another shape than the preset "
+            f"{settings.preset.name}'s ({str(exc).splitlines()[-1].strip()}). Choose another --preset "
+            "or --init."
+        ) from exc
+    return module
 
 
 def _load_starting_parts(settings: StageSettings) -> tuple[VideoEncoder, AutoencoderKL, dict[str, str]]:

@@ -33,6 +33,10 @@ class StartingParts:
         self._folders = [resolve_model(model) for model in models]
         self._foley = foley
 
+    def has(self, name: str) -> bool:
+        """Whether any folder has a part."""
+        return any((folder / name).is_dir() for folder in self._folders)
+
     def load(self, name: str, part_class: type[PartT]) -> PartT:
         """Load one part.
 
