@@ -54,7 +54,18 @@ def test_every_stage_is_one_command_from_the_stage_to_a_generator(train_tiny: Ru
 
 
 def test_the_options_reach_the_run(train_tiny: RunCli, tmp_path: Path) -> None:
-    options = ("--steps", 3, "--batch-size", 2, "--learning-rate", 0.01, "--seed", 5, "--precision", "fp32")
+    options: tuple[object, ...] = (
+        "--steps",
+        3,
+        "--batch-size",
+        2,
+        "--learning-rate",
+        0.01,
+        "--seed",
+        5,
+        "--precision",
+        "fp32",
+    )
     options += ("--accumulate", 2)
     result = train_tiny("autoencoder", *STAGE, "--run-dir", tmp_path, *options)
     assert result.code == 0

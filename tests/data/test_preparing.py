@@ -14,7 +14,7 @@ import torch
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.mel import MelConfig
-from cinefoley.data import preparing
+from cinefoley.data import preparing, stage_clips
 from cinefoley.data.chunk_files import claimed_cache, read_chunk
 from cinefoley.data.folder_source import FolderSource
 from cinefoley.data.prepared import ClipColumns
@@ -66,6 +66,22 @@ def test_columns_hold_what_the_clips_show_and_sound_like(prepared: ClipColumns) 
     assert prepared.has_events.all()
     assert prepared.lengths_s.tolist() == [DURATION_S] * 5
     assert prepared.ledger == ()
+
+
+def test_clips_of_one_window_are_those_that_lite_is_trained_on(tmp_path: Path) -> None:
+    """So that the stage's own cache can go one day."""
+    config = FoleyConfig(mel=MelConfig(hop_length=250), mel_frames=512, video_frames=32, frame_size=(64, 64))
+    source = StageSource("train", 2, duration_s=config.window_s)
+    clips = prepare_clips(source, config, tmp_path, duration_s=config.window_s)
+    for seed in range(2):
+        row = stage_clips._render(seed, "train", config)
+        assert torch.equal(clips.frames[seed], torch.from_numpy(row["frames"]))
+        assert torch.equal(clips.mels[seed], torch.from_numpy(row["mels"]))
+        assert clips.kinds[seed].tolist() == row["kinds"].tolist()
+        width = clips.events_s.shape[1]
+        expected = torch.from_numpy(row["events_s"][:width])
+        assert torch.allclose(clips.events_s[seed], expected, equal_nan=True)
+        assert clips.is_onset_like[seed].tolist() == row["is_onset_like"][:width].tolist()
 
 
 def test_processes_make_the_same_as_one(prepared: ClipColumns, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ __all__ = ["Chunk", "claimed_cache", "read_chunk", "write_chunk"]
 
 Chunk = tuple[dict[str, Tensor], dict[str, Any]]
 """Tensors by name, and what is known about their rows."""
+
+_log = logging.getLogger(__name__)
 
 _NOTES = "cinefoley"
 
@@ -68,7 +71,11 @@ def claimed_cache(folder: Path) -> Iterator[None]:
             f"{folder}: the cache cannot be written ({exc.strerror}). Choose another folder with --cache."
         ) from exc
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _log.info("waiting for another process that prepares %s", folder)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         for left_behind in folder.glob(".cinefoley-*.part"):
             left_behind.unlink(missing_ok=True)
         yield
