@@ -92,6 +92,9 @@ def test_an_exported_stage_is_trained_on_by_its_own_list(
     result = train_tiny("autoencoder", "--data", films, "--run-dir", tmp_path, "--json")
     assert result.json["num_clips"] == 2
     assert "note:" not in result.err
+    towers = train_tiny("cavp", "--data", films, "--run-dir", tmp_path / "cavp")
+    assert towers.code == 0
+    assert (tmp_path / "cavp" / "warm_start").is_dir(), "its events are known"
 
 
 def test_a_folder_with_a_list_names_what_is_left_out(train_tiny: RunCli, films: Path, tmp_path: Path) -> None:

@@ -170,6 +170,7 @@ def test_an_exported_stage_keeps_its_events_and_both_sources(export: Path) -> No
         assert clip.events is not None
         assert [event.time_s for event in clip.events] == [event["time_s"] for event in line["events"]]
         assert [event.is_onset_like for event in clip.events] == [e["is_onset_like"] for e in line["events"]]
+    assert source.label_names == StageSource("train", 1).label_names
     assert list(open_source(str(export)).ids) == ["train-000000", "train-000001"]
     assert len(open_source(str(export), count=1)) == 1
 

@@ -8,6 +8,7 @@ from cinefoley.data.clips import ClipSource
 from cinefoley.data.folder_source import FolderSource, find_export, read_events
 from cinefoley.data.stage_source import StageSource
 from cinefoley.errors import DataError
+from cinefoley.stage.kinds import KINDS
 from cinefoley.stage.take import Split
 
 __all__ = ["open_source", "read_labels"]
@@ -53,6 +54,9 @@ def open_source(
         source = FolderSource(
             folder, csv=rows, split=chosen, label_names=label_names, events=read_events(events)
         )
+        kinds = tuple(actor.kind for actor in KINDS)
+        if label_names is None and set(source.label_names) <= set(kinds):
+            source.label_names = kinds  # a few films do not show every kind, but are numbered like all others
     elif csv is None:
         if split is not None:
             raise DataError(
