@@ -19,7 +19,7 @@ from cinefoley.data.chunk_files import claimed_cache, read_chunk
 from cinefoley.data.folder_source import FolderSource
 from cinefoley.data.prepared import ClipColumns
 from cinefoley.data.preparing import prepare_clips
-from cinefoley.data.reading_clips import ClipReading
+from cinefoley.data.reading_clips import ClipReading, read_clip
 from cinefoley.data.stage_source import StageSource
 from cinefoley.errors import OutputError
 from cinefoley.media.save import save_video
@@ -256,6 +256,41 @@ def test_every_bad_clip_is_named_with_its_reason_and_skipped(faulty: Path, tmp_p
     assert messages["short"] == "short: lasts 1.00 s, a window needs 1.38 s"
     again = prepare_clips(source, CONFIG, tmp_path, duration_s=DURATION_S)
     assert again.ledger == clips.ledger
+
+
+@pytest.mark.parametrize("error", [ValueError("strange"), RuntimeError("strange"), OSError(5, "strange")])
+def test_a_clip_that_trips_a_library_is_one_clip_less(error: Exception, tmp_path: Path) -> None:
+    class Tripping(StageSource):
+        def __getitem__(self, index: int) -> Any:
+            clip = super().__getitem__(index)
+            return clip if index else _Tripping(clip, error)
+
+    source = Tripping("train", 3, duration_s=DURATION_S)
+    clips = prepare_clips(source, CONFIG, tmp_path, duration_s=DURATION_S)
+    assert clips.ids == ("train-000001", "train-000002")
+    (entry,) = clips.ledger
+    assert (entry["id"], entry["reason"]) == ("train-000000", "unreadable")
+    assert "strange" in entry["message"]
+
+
+def test_what_is_wrong_with_the_machine_is_no_clips_fault(tmp_path: Path) -> None:
+    clip = StageSource("train", 1, duration_s=DURATION_S)[0]
+    reading = ClipReading.of(CONFIG, DURATION_S)
+    with pytest.raises(OSError, match="Too many"):
+        read_clip(_Tripping(clip, OSError(24, "Too many open files")), reading)
+
+
+class _Tripping:
+    """A clip whose pictures cannot be had."""
+
+    def __init__(self, clip: Any, error: Exception) -> None:
+        self._clip, self._error = clip, error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._clip, name)
+
+    def video(self, **_: Any) -> Any:
+        raise self._error
 
 
 def test_a_clip_shorter_than_what_is_kept_repeats_its_last_frame(faulty: Path, tmp_path: Path) -> None:

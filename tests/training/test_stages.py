@@ -190,6 +190,20 @@ def test_clips_that_are_all_bad_end_the_run_with_their_reasons(trained: Trained,
     assert (entry["id"], entry["reason"]) == ("text", "unreadable")
 
 
+def test_a_judge_needs_two_clips(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="two are the least"):
+        trained.run("alignment", tmp_path, source(1), models=trained.models)
+
+
+def test_what_is_not_installed_is_told_before_anything_is_decoded(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(CinefoleyError, match=r"pip install 'cinefoley\[train\]'"):
+        trained.run("autoencoder", tmp_path)
+    assert not files(tmp_path)
+
+
 def test_films_whose_events_are_unknown_are_contrasted_without_a_warm_start(
     trained: Trained, tmp_path: Path, render_film: Callable[..., Path]
 ) -> None:

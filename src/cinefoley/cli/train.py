@@ -287,7 +287,7 @@ def _train(stage: "Stage", options: dict[str, Any]) -> None:
             init=options["init"] or (),
             clip_s=clip_s,
             workers=workers or 1,
-            device=choose_device(options["device"]),
+            device=choose_device(_own_device(options["device"])),
             overrides={name: options[name] for name in names}
             | {"gradient_accumulation": options["accumulate"]},
             warm_start_steps=options.get("warm_start_steps"),
@@ -341,6 +341,16 @@ def _preset(name: str) -> "TrainingPreset":
 def _is_main_rank() -> bool:
     """Under torchrun one process talks."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def _own_device(name: str) -> str:
+    """Under torchrun, every process's own GPU."""
+    rank = os.environ.get("LOCAL_RANK")
+    if name != "auto" or rank is None:
+        return name
+    from cinefoley.pipelines.devices import visible_devices
+
+    return f"cuda:{rank}" if f"cuda:{rank}" in visible_devices() else name
 
 
 def _note_unused_list(options: dict[str, Any]) -> None:

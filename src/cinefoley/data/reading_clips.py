@@ -1,5 +1,6 @@
 """One clip as a model sees it, or the reason why it is of no use."""
 
+import errno
 import warnings
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from cinefoley.spectral.mel import mel_spectrogram
 __all__ = ["ClipReading", "ClipRow", "read_clip"]
 
 _FORMAT = 1  # raise when the same settings would give other numbers
+_OF_THIS_MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC}  # and not of the clip
 _STILL_LEVEL = 12  # of 255: what encoding alone changes in a pixel stays below
 _STILL_SHARE = 0.001
 
@@ -113,6 +115,12 @@ def read_clip(clip: Clip, reading: ClipReading) -> ClipRow | ClipFault:
             return ClipFault(reason="no sound", message=str(exc))
         except MediaError as exc:
             return ClipFault(reason="unreadable", message=str(exc))
+        except (OSError, ValueError, RuntimeError, ArithmeticError) as exc:
+            # of 200,000 clips one trips a library where nobody has thought of it; the others shall not wait
+            if isinstance(exc, OSError) and exc.errno in _OF_THIS_MACHINE:
+                raise
+            message = f"{clip.id}: cannot be read ({type(exc).__name__}: {exc})"
+            return ClipFault(reason="unreadable", message=message)
 
 
 def _judge(clip: Clip, reading: ClipReading) -> ClipRow | ClipFault:

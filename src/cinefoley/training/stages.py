@@ -1,5 +1,6 @@
 """Every stage of a model's training, from clips to a part that a model folder takes."""
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from cinefoley.data.prepared import ClipColumns, ClipWindows
 from cinefoley.data.preparing import prepare_clips
 from cinefoley.data.records import Record
 from cinefoley.data.stage_clips import KIND_NAMES, StageClips
-from cinefoley.errors import CheckpointMismatchError, DataError
+from cinefoley.errors import CheckpointMismatchError, CinefoleyError, DataError
 from cinefoley.models.build import (
     build_audio_encoder,
     build_autoencoder,
@@ -127,10 +128,19 @@ def train_stage(stage: Stage, source: ClipSource, settings: StageSettings) -> St
         OutputError: If something cannot be written; what is finished is kept.
         CinefoleyError: If another run holds the folder.
     """
+    _check_extra()  # now rather than after hours of decoding
     is_main = int(os.environ.get("RANK", "0")) == 0  # torchrun's; alone, everyone is
     with claimed_run(settings.run_dir, is_main=is_main):
         folder = RunFolder(settings.run_dir, is_main=is_main)
         return STAGES[stage](source, settings, folder)
+
+
+def _check_extra() -> None:
+    if importlib.util.find_spec("accelerate") is None:
+        raise CinefoleyError(
+            "Training needs accelerate, which is not installed. Install it with "
+            "`pip install 'cinefoley[train]'`."
+        )
 
 
 def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) -> StageResult:
@@ -266,6 +276,8 @@ def _train_classifier(
     model, recipe = settings.preset.model, settings.preset.alignment
     encoder, autoencoder, parts = _load_starting_parts(settings)
     clips = _prepare(source, model.foley, settings, folder)
+    if len(clips) < 2:
+        raise DataError(f"{source.name}: one clip has no other clip's sound beside it; two are the least.")
     stage, name = ("guidance", "guidance_classifier") if is_for_guidance else ("alignment", "alignment")
     _begin(folder, stage, settings, source, clips, parts)
     config = _config(recipe.schedule, clips, settings)
