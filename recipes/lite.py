@@ -11,6 +11,7 @@ state under
 import argparse
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import asdict
@@ -40,6 +41,7 @@ from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
+from cinefoley.stage import stage_digest
 from cinefoley.training.alignment import AlignmentTask
 from cinefoley.training.audio_classifier import AudioClassifierTask
 from cinefoley.training.autoencoder import AutoencoderTask
@@ -62,24 +64,30 @@ The default model of cinefoley: the parts of Diff-Foley, small, trained from not
 knows the stage, not the world: use it to try the software, to test, and to study; for real films import
 Diff-Foley's weights.
 
-Data: {clips} clips of the stage's `train` split (seeds 0 to {clips} - 1), rendered by this repository at
-commit {commit}. Recipe: `make lite` (`recipes/lite.py`), every seed fixed. One CPU with two cores, bfloat16
-arithmetic.
+Data: {clips} clips of the stage's `train` split (seeds 0 to {clips} - 1; stage digest `{stage}`), rendered by
+this repository at commit {commit}; {pairs} longer ones for the alignment classifier. Recipe: `make lite`
+(`recipes/lite.py`), every seed fixed. One CPU with two cores, bfloat16 arithmetic, {hours:.1f} hours.
 
 | stage | steps | batch | peak learning rate | seed | last loss | hours |
 | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 
-The video encoder learned per-frame targets from the sound (coarse mel, events, kind); it has not been trained
-contrastively. The denoiser predicts velocity; its cross-attention was guided to its own moment from step
-2000 on (`docs/log.md`). The autoencoder and the denoiser saw mels of hop 250, so a window lasts 8.000 s.
+Both towers of CAVP (`video_encoder/`, `audio_encoder/`) first learned per-frame targets from the sound
+(coarse mel, events, kind), then contrast between clips and between three windows of a clip, compared frame by
+frame.
+The denoiser predicts velocity; half of its heads were guided to their own moment from the first step
+(`docs/log.md`). Autoencoder and denoiser saw mels of hop 250, so a window lasts 8.000 s. The alignment
+classifier (`alignment/`) learned from pairs: 50 % aligned, 25 % shifted by 0.5 s or more, 25 % another
+clip's; it adds each frame's feature to its own columns of the latents, which Diff-Foley's does not.
+
+{curves}
 
 <!-- figures -->
 """
 
 TRAIN_CLIPS = 6144
 ENCODER = TrainConfig(
-    steps=2000,
+    steps=3000,
     batch_size=16,
     learning_rate=1e-3,
     schedule="trapezoid",
@@ -108,7 +116,7 @@ AUTOENCODER = TrainConfig(
     seed=12,
 )
 LDM = TrainConfig(
-    steps=3000,
+    steps=2700,
     batch_size=16,
     learning_rate=8e-4,
     schedule="trapezoid",
@@ -118,9 +126,9 @@ LDM = TrainConfig(
     seed=13,
     checkpoint_every=200,
 )
-PAIR_CLIPS = 3072
+PAIR_CLIPS = 2048
 ALIGNMENT = TrainConfig(
-    steps=1500,
+    steps=1200,
     batch_size=32,
     learning_rate=1e-3,
     warmup_steps=100,
@@ -128,13 +136,22 @@ ALIGNMENT = TrainConfig(
     checkpoint_every=200,
 )
 AUDIO_CLASSIFIER = TrainConfig(
-    steps=800,
+    steps=600,
     batch_size=32,
     learning_rate=2e-3,
     warmup_steps=50,
     seed=16,
     checkpoint_every=200,
 )
+TRAINED = {
+    "encoder": ENCODER,
+    "cavp": CAVP,
+    "autoencoder": AUTOENCODER,
+    "audio_classifier": AUDIO_CLASSIFIER,
+    "alignment": ALIGNMENT,
+    "ldm": LDM,
+}
+"""The rows of the card."""
 AUDIO_CHANNELS = (24, 48, 96, 160, 256)
 STAGES = (
     "clips",
@@ -318,28 +335,56 @@ def _assemble(model: ModelConfig, runs: Path, out: Path) -> None:
     scale = float(torch.load(runs / "latents.pt", weights_only=True)["scale"])
     autoencoder.register_to_config(scaling_factor=round(scale, 5))
     pipeline = FoleyPipeline(
-        video_encoder=load_part(runs / "encoder" / "final", VideoEncoder, dtype=half),
+        video_encoder=load_part(runs / "cavp" / "final", VideoEncoder, dtype=half),
         conditioner=load_part(runs / "ldm" / "conditioner", Conditioner, dtype=half),
         unet=load_part(runs / "ldm" / "unet", UNet2DConditionModel, dtype=half),
         vae=autoencoder,
         scheduler=build_scheduler(model.denoiser),
         foley_config=model.foley,
     )
+    shutil.rmtree(out, ignore_errors=True)
     pipeline.save_pretrained(out)
+    load_part(runs / "cavp" / "audio", AudioEncoder, dtype=half).save_pretrained(out / "audio_encoder")
+    judge = load_part(runs / "alignment" / "final", AlignmentClassifier, dtype=half)
+    judge.save_pretrained(out / "alignment")
     (out / "README.md").write_text(_card(runs))
-    for part in sorted(out.rglob("*.safetensors")):
-        print(f"{part.relative_to(out)}: {part.stat().st_size / 2**20:.2f} MiB")
+    _save_audio_classifier(runs, out.parent / "lite_backbone")
+    for part in [*sorted(out.rglob("*.safetensors")), out.parent / "lite_backbone" / "model.safetensors"]:
+        print(f"{part.relative_to(out.parent)}: {part.stat().st_size / 2**20:.2f} MiB")
+
+
+def _save_audio_classifier(runs: Path, folder: Path) -> None:
+    """Write the weights of the ``lite`` backbone: its classes, its channels and half precision numbers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {"classes": KIND_NAMES, "channels": AUDIO_CHANNELS}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    tensors = load_file(runs / "audio_classifier" / "model.safetensors")
+    halved = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    save_file(halved, folder / "model.safetensors")
 
 
 def _card(runs: Path) -> str:
-    rows = []
-    for name, config in (("encoder", ENCODER), ("autoencoder", AUTOENCODER), ("ldm", LDM)):
-        last = json.loads((runs / name / "log.jsonl").read_text().splitlines()[-1])
+    rows, seconds = [], 0.0
+    curves = ["| loss at | 10 % | 25 % | 50 % | 75 % | 100 % |", "| --- | --- | --- | --- | --- | --- |"]
+    for name, config in TRAINED.items():
+        log = [json.loads(line) for line in (runs / name / "log.jsonl").read_text().splitlines()]
+        last = log[-1]
+        seconds += last["elapsed_s"]
+        points = [log[max(0, round(share * len(log)) - 1)]["loss"] for share in (0.1, 0.25, 0.5, 0.75, 1)]
+        curves.append(f"| {name} | " + " | ".join(f"{loss:.4f}" for loss in points) + " |")
         rows.append(
             f"| {name} | {last['step']} | {config.batch_size} | {config.learning_rate:g} | {config.seed} "
             f"| {last['loss']:.4f} | {last['elapsed_s'] / 3600:.2f} |"
         )
-    return CARD.format(clips=TRAIN_CLIPS, rows="\n".join(rows), commit=_commit())
+    return CARD.format(
+        clips=TRAIN_CLIPS,
+        pairs=PAIR_CLIPS,
+        stage=stage_digest()[:12],
+        commit=_commit(),
+        rows="\n".join(rows),
+        hours=seconds / 3600,
+        curves="\n".join(curves),
+    )
 
 
 def _commit() -> str:

@@ -1,16 +1,23 @@
 """The model that ships: its size, its card, and that it does what the README says."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from cinefoley.config.presets import lite
-from cinefoley.evaluation.synchrony import measure_synchrony
+from cinefoley.data.stage_clips import KIND_NAMES
+from cinefoley.evaluation.stage_figures import measure_takes, summarise_takes
+from cinefoley.metrics.alignment import AlignmentJudge
+from cinefoley.metrics.backbones.lite import LITE_FOLDER, LiteBackbone
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.loading import resolve_model
+from cinefoley.stage import draw_take, stage_digest
 
-PART_LIMIT, WHOLE_LIMIT = 16 * 2**20, 40 * 2**20
+PART_LIMIT, WHOLE_LIMIT, JUDGE_LIMIT = 16 * 2**20, 40 * 2**20, 8 * 2**20
+JUDGES = ("alignment", "lite_backbone")
 
 
 @pytest.fixture(scope="module")
@@ -19,13 +26,12 @@ def pipeline() -> FoleyPipeline:
 
 
 def test_every_part_fits_its_limit_and_is_half_precision() -> None:
-    from safetensors.torch import load_file
-
-    parts = sorted(resolve_model("lite").rglob("*.safetensors"))
-    assert [part.parent.name for part in parts] == ["conditioner", "unet", "vae", "video_encoder"]
-    sizes = [part.stat().st_size for part in parts]
-    assert max(sizes) <= PART_LIMIT
-    assert sum(sizes) <= WHOLE_LIMIT
+    parts = [*sorted(resolve_model("lite").rglob("*.safetensors")), LITE_FOLDER / "model.safetensors"]
+    sizes = {part.parent.name: part.stat().st_size for part in parts}
+    assert set(sizes) == {"audio_encoder", "conditioner", "unet", "vae", "video_encoder", *JUDGES}
+    assert max(sizes.values()) <= PART_LIMIT
+    assert all(sizes[name] <= JUDGE_LIMIT for name in JUDGES)
+    assert sum(size for name, size in sizes.items() if name not in JUDGES) <= WHOLE_LIMIT
     for part in parts:
         kinds = {value.dtype for value in load_file(part).values() if value.is_floating_point()}
         assert kinds == {torch.float16}, part.parent.name
@@ -39,15 +45,35 @@ def test_it_is_what_its_preset_says(pipeline: FoleyPipeline) -> None:
     assert pipeline.latent_shape == (4, 16, 64)
 
 
-def test_its_sounds_start_when_the_events_happen(pipeline: FoleyPipeline) -> None:
+def test_its_sounds_fit_the_films(pipeline: FoleyPipeline) -> None:
     """A short form of recipes/lite_figures.py, on clips of the valid split and with fewer steps."""
-    report = measure_synchrony(pipeline, range(10), split="valid", num_inference_steps=8)
-    assert report.true.f1 >= 0.4
-    assert report.true.f1 >= report.deranged.f1 + 0.15
+    judge = AlignmentJudge.from_model(resolve_model("lite")).eval()
+    takes = measure_takes(
+        pipeline, judge, LiteBackbone(), range(16), split="valid", num_inference_steps=8, batch_size=8
+    )
+    report = summarise_takes(takes)
+    assert report["onset F1"].value >= 0.4
+    assert report["onset F1"].value >= report["onset F1, other clip"].value + 0.1
+    assert report["alignment accuracy"].value >= 0.5
+    assert report["kind heard"].value >= 0.4
+
+
+def test_the_audio_classifier_knows_the_stages_kinds() -> None:
+    backbone = LiteBackbone()
+    assert tuple(backbone.classes) == KIND_NAMES
+    right = 0
+    takes = [draw_take(100 + n, split="valid", kind=kind) for n, kind in enumerate(KIND_NAMES)]
+    heard = [take for take in takes if take.waveform(16000).any()]
+    for take in heard:
+        logits = backbone.embed(torch.from_numpy(take.waveform(16000)), 16000).logits
+        assert logits is not None
+        right += backbone.classes[int(logits.argmax())] == take.actor.kind
+    assert right >= 0.85 * len(heard)
 
 
 def test_the_card_carries_its_figures_and_their_protocol() -> None:
     card = Path(resolve_model("lite") / "README.md").read_text()
     assert "It knows the stage, not the world" in " ".join(card.split())
-    assert "generated, own events" in card
-    assert "Protocol: stage, split test, clips 0 to 199" in card
+    assert "| alignment accuracy |" in card
+    assert f"Protocol: stage {stage_digest()[:12]}, split test, clips 0 to 499, 4 takes" in card
+    assert json.loads((LITE_FOLDER / "config.json").read_text())["classes"] == list(KIND_NAMES)

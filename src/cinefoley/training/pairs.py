@@ -16,7 +16,7 @@ __all__ = ["Pairs", "is_same_rhythm", "longer_window", "make_pairs"]
 
 _SAME_RHYTHM = 0.6
 _SILENT_RANGE = 0.05  # of a mel in [0, 1]: less movement than this is no rhythm
-_SHIFTS = 4
+_SHIFTS = 3
 _LEAST_SHIFT_S = 0.5
 
 
@@ -55,7 +55,7 @@ def make_pairs(
     seed: int,
     scale: float | None = None,
 ) -> Pairs:
-    """Take a window of every clip, with its own sound and four that are half a second off or more.
+    """Take a window of every clip, with its own sound and three that are half a second off or more.
 
     Args:
         clips: Longer than the window (:func:`longer_window`).
