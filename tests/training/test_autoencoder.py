@@ -2,6 +2,7 @@ from pathlib import Path
 
 import torch
 
+from cinefoley.config.mel import MelConfig
 from cinefoley.config.model import AutoencoderConfig
 from cinefoley.config.training import TrainConfig
 from cinefoley.models.build import build_autoencoder
@@ -35,3 +36,16 @@ def test_reconstruction_is_learned(tmp_path: Path) -> None:
     fit(trained, TrainConfig(steps=40, batch_size=8, learning_rate=5e-3, warmup_steps=5), tmp_path)
     after = trained.loss(0, step_generator(1, 0), 8)["l1"].detach()
     assert after < 0.5 * before
+
+
+def test_samples_are_mels_as_they_are_and_rebuilt() -> None:
+    trained = task()
+    assert not trained.samples(), "without a front-end nothing can be heard"
+    trained.mel_config = MelConfig(n_mels=16)
+    trained.held_out = trained.on(torch.full((1, 16, 64), 0.5))
+    with torch.no_grad():
+        original, rebuilt = trained.samples()
+    assert (original.name, rebuilt.name) == ("0-original", "0-rebuilt")
+    assert bool((original.mel == 0.5).all())
+    assert rebuilt.mel.shape == (16, 64)
+    assert not torch.equal(rebuilt.mel, original.mel)

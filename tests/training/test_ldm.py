@@ -1,10 +1,12 @@
 import pytest
 import torch
 
+from cinefoley.config.mel import MelConfig
 from cinefoley.config.model import DenoiserConfig
 from cinefoley.models.build import build_denoiser, build_scheduler
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.training.ldm import LatentDiffusionTask
+from cinefoley.training.task import Sample
 
 CLIPS, FRAMES, WIDTH = 6, 32, 64
 
@@ -102,3 +104,17 @@ def test_joined_clips_are_both_named() -> None:
     trained = task()
     rows = {"index": torch.tensor([[4, 2], [1, 5]]), "cut": torch.tensor([FRAMES, 9])}
     assert trained.clip_names(rows) == ["clip 4", "clip 1 + 5"]
+
+
+def test_without_gradients_attention_is_not_looked_at() -> None:
+    trained = task(guidance_weight=0.5)
+    with torch.no_grad():
+        losses = trained.loss(0, torch.Generator().manual_seed(3), 4)
+    assert losses.keys() == {"loss", "noise", "noisy_half"}
+    assert torch.equal(losses["loss"], losses["noise"])
+
+
+def test_samples_are_what_the_preview_makes() -> None:
+    sample = Sample(name="rain", mel=torch.zeros(128, 8), config=MelConfig())
+    assert task(preview=lambda: [sample]).samples() == [sample]
+    assert not task().samples()

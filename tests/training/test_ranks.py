@@ -3,6 +3,8 @@
 import fcntl
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -132,3 +134,64 @@ def test_all_ranks_refuse_a_folder_in_use(together: Path) -> None:
 
 def test_a_batch_that_does_not_divide_is_refused(together: Path) -> None:
     assert all("got 8 clips for 2 ranks and 8 parts" in end["error"] for end in failure(together, "odd"))
+
+
+def test_a_signal_to_torchrun_saves_and_stops(tmp_path: Path) -> None:
+    """What a scheduler does to a node: SIGTERM to the launcher, which hands it to every rank."""
+    config = CONFIG | {"steps": 10**6, "checkpoint_every": 10**6}
+    job = {"task": "regression", "config": config, "run": "run"}
+    (tmp_path / "jobs.json").write_text(json.dumps([job]))
+    command = torchrun(tmp_path, "--standalone", "--nproc-per-node=2")
+    run = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment()
+    )
+    assert run.stdout is not None
+    with run, run.stdout:
+        assert json.loads(next(run.stdout))["step"] == 3
+        run.send_signal(signal.SIGTERM)
+        run.stdout.read()
+    first, second = outcomes(tmp_path, 0)
+    assert first == second
+    assert "RunInterrupted: Stopped by SIGTERM at step" in first["error"]
+    step = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"]
+    assert f"at step {step} of 1000000" in first["error"]
+
+
+def unshare() -> list[str]:
+    """How a process gets a network of its own here: as root, or as a user who is root in a namespace."""
+    for options in (["--net"], ["--user", "--map-root-user", "--net"]):
+        command = ["unshare", *options]
+        if (
+            shutil.which("unshare")
+            and not subprocess.run(
+                [*command, "ip", "link", "set", "lo", "up"], check=False, capture_output=True
+            ).returncode
+        ):
+            return command
+    reason = "network namespaces cannot be made here (needs unshare, ip, and root or user namespaces)"
+    if os.environ.get("CI"):
+        pytest.fail(reason)  # where changes are judged, the network is always tried
+    pytest.skip(reason)
+
+
+def test_two_machines_train_as_one_process_does(alone: Path, tmp_path: Path) -> None:
+    """Two network namespaces with a cable between them, one rank in each."""
+    (tmp_path / "jobs.json").write_text(json.dumps(numbered(JOBS)))
+    script = SCRIPT.with_name("two_machines.sh")
+    launch = [*TORCHRUN, "--nnodes=2", "--nproc-per-node=1", "--master-addr=10.77.0.1", "--master-port=29500"]
+    command = [*unshare(), "sh", str(script), str(tmp_path), *launch]
+    run = subprocess.run(
+        [*command, "--node-rank=NODE", str(SCRIPT), str(tmp_path)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment() | {"GLOO_SOCKET_IFNAME": "cable"},
+        timeout=600,
+    )
+    assert run.returncode == 0, run.stderr
+    networks = {(tmp_path / f"network.{node}").read_text() for node in range(2)}
+    assert len(networks | {str(Path("/proc/self/ns/net").readlink()) + "\n"}) == 3
+    for number, name in enumerate(JOBS):
+        check_same(alone / name.replace(" ", "-"), tmp_path / name.replace(" ", "-"))
+        first, second = outcomes(tmp_path, number)
+        assert first == second

@@ -1,5 +1,8 @@
 """The classifiers that judge, and guide, whether a sound belongs to its film."""
 
+import copy
+from typing import Self
+
 import torch
 from diffusers import DPMSolverMultistepScheduler
 from torch import Tensor
@@ -48,6 +51,12 @@ class AlignmentTask(Task):
     def settings(self) -> dict[str, object]:
         """Whom the classifier serves, and the noise on the features."""
         return {"judges_noisy_latents": self.scheduler is not None, "feature_noise": self.feature_noise}
+
+    def on(self, pairs: Pairs) -> Self:
+        """The same on other clips."""
+        other = copy.copy(self)
+        other.pairs = pairs
+        return other
 
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
         """Choose films, a sound for each, and all noise."""

@@ -1,5 +1,8 @@
 """The small audio classifier behind the ``lite`` backbone."""
 
+import copy
+from typing import Self
+
 import torch
 from torch import Tensor
 
@@ -28,6 +31,13 @@ class AudioClassifierTask(Task):
         self.module = self.network = network
         self.log_mels, self.kinds = log_mels, kinds
         self._heard = is_heard.nonzero()[:, 0]
+
+    def on(self, log_mels: Tensor, kinds: Tensor, is_heard: Tensor) -> Self:
+        """The same on other clips."""
+        other = copy.copy(self)
+        other.log_mels, other.kinds = log_mels, kinds
+        other._heard = is_heard.nonzero()[:, 0]
+        return other
 
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
         """Choose clips, one length for all, where each begins, and a seed for how it is augmented."""

@@ -1,7 +1,8 @@
 """CAVP: contrast of films and sounds, between clips and inside a clip."""
 
+import copy
 import math
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -80,6 +81,12 @@ class CavpTask(Task):
             "pooling": self.pooling,
             "temporal_weight": self.temporal_weight,
         }
+
+    def on(self, clips: StageClips) -> Self:
+        """The same on other clips."""
+        other = copy.copy(self)
+        other.clips = clips
+        return other
 
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
         """Choose clips, where their windows start, and a seed for how each clip is augmented."""

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ from cinefoley.training.checkpoints import (
 )
 from cinefoley.training.optimisation import averaged_weights, learning_rate, optimizer_of, set_mode
 from cinefoley.training.progress import training_progress
-from cinefoley.training.ranks import Ranks
+from cinefoley.training.ranks import Ranks, working_alone
 from cinefoley.training.run_log import Interval, RunLog
 from cinefoley.training.sample_files import write_samples
 from cinefoley.training.task import Batch, Task, step_generator
@@ -36,7 +36,6 @@ __all__ = ["Task", "fit", "step_generator"]
 
 _log = logging.getLogger(__name__)
 _NAMED = 16  # clips that a message names at most
-_T = TypeVar("_T")
 
 
 def fit(
@@ -174,7 +173,7 @@ class _Run:
         batch = ranks.moved(self.task.load({name: rows[own] for name, rows in drawn.items()}))
         is_last = part + 1 == config.gradient_accumulation
         with contextlib.nullcontext() if is_last else ranks.alone(self.losses):
-            with torch.autocast(ranks.device.type, torch.bfloat16, enabled=self.is_bf16):
+            with self._autocast():
                 losses: dict[str, Tensor] = self.losses(batch, self.step)
             (losses["loss"] / config.gradient_accumulation).backward()
         return {name: float(value.detach()) for name, value in losses.items()}
@@ -196,6 +195,9 @@ class _Run:
             "smaller learning_rate."
         )
 
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=self.is_bf16)
+
     def _is_due(self, every: int | None) -> bool:
         return self.step == self.config.steps or (every is not None and self.step % every == 0)
 
@@ -205,28 +207,29 @@ class _Run:
         line |= {"lr": learning_rate(config, self.step)} | self.interval.means()
         line |= self.interval.speed(config.batch_size, steps_left=config.steps - self.step)
         if self._is_due(config.validate_every):
-            line |= {f"valid_{name}": value for name, value in self._watch(self.task.validate).items()}
+            with self._as_if_finished(), self._autocast():
+                line |= {f"valid_{name}": value for name, value in self.task.validate().items()}
         if self.log is not None:
             self.log.write(line)
         on_log(line)
 
     def _write_samples(self) -> None:
         folder = self.run_dir / "samples"
-        with written_in_run(folder):
-            write_samples(folder, self.step, self._watch(self.task.samples))
+        with self._as_if_finished(), written_in_run(folder):
+            write_samples(folder, self.step, self.task.samples())
 
-    def _watch(self, look: Callable[[], _T]) -> _T:
-        """Have a look at the module as it would be if training ended now."""
+    @contextlib.contextmanager
+    def _as_if_finished(self) -> Iterator[None]:
+        """The module as it would be if training ended now, on this rank alone."""
         if self.ema is not None:
             self.ema.store(self.module.parameters())
             self.ema.copy_to(self.module.parameters())
         self.module.eval()
-        with torch.no_grad(), torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=self.is_bf16):
-            seen = look()
+        with torch.no_grad(), working_alone():
+            yield
         set_mode(self.module, self.config.batch_norm)
         if self.ema is not None:
             self.ema.restore(self.module.parameters())
-        return seen
 
     def _save(self) -> None:
         state: dict[str, Any] = {

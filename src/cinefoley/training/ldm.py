@@ -1,5 +1,9 @@
 """The latent diffusion model: denoiser and conditioner."""
 
+import copy
+from collections.abc import Callable, Sequence
+from typing import Self
+
 import torch
 from diffusers import DPMSolverMultistepScheduler, UNet2DConditionModel
 from torch import Tensor, nn
@@ -7,7 +11,7 @@ from torch import Tensor, nn
 from cinefoley.config.foley import NullCondition
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.training.guided_attention import GuidedAttention
-from cinefoley.training.task import Batch, Task
+from cinefoley.training.task import Batch, Sample, Task
 
 __all__ = ["LatentDiffusionTask"]
 
@@ -30,6 +34,7 @@ class LatentDiffusionTask(Task):
         concatenation: Share of samples that are two clips joined.
         guidance_weight: Weight of guided attention beside the noise-prediction loss; 0 leaves it out.
         guidance_start: Step from which it counts.
+        preview: Makes samples to hear, such as :func:`~cinefoley.training.previews.preview_takes` does.
     """
 
     name = "ldm"
@@ -48,6 +53,7 @@ class LatentDiffusionTask(Task):
         concatenation: float = 0.5,
         guidance_weight: float = 0.0,
         guidance_start: int = 0,
+        preview: Callable[[], Sequence[Sample]] | None = None,
     ) -> None:
         self.module = nn.ModuleDict({"denoiser": denoiser, "conditioner": conditioner})
         self.denoiser, self.conditioner, self.scheduler = denoiser, conditioner, scheduler
@@ -56,6 +62,7 @@ class LatentDiffusionTask(Task):
         self.dropout, self.concatenation = dropout, concatenation
         self.guidance_weight, self.guidance_start = guidance_weight, guidance_start
         self.guided_attention = GuidedAttention(denoiser)
+        self.preview = preview
 
     @property
     def settings(self) -> dict[str, object]:
@@ -68,6 +75,12 @@ class LatentDiffusionTask(Task):
             "guidance_weight": self.guidance_weight,
             "guidance_start": self.guidance_start,
         }
+
+    def on(self, *, means: Tensor, stds: Tensor, video_features: Tensor) -> Self:
+        """The same on other clips."""
+        other = copy.copy(self)
+        other.means, other.stds, other.video_features = means, stds, video_features
+        return other
 
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
         """Choose pairs of clips, where the second takes over, noise levels, and all noise."""
@@ -112,6 +125,8 @@ class LatentDiffusionTask(Task):
         error = (prediction.float() - target).square().mean(dim=(1, 2, 3))
         late = error[timesteps >= 500]
         losses = {"noise": error.mean(), "noisy_half": late.mean() if len(late) else error.mean()}
+        if not torch.is_grad_enabled():  # attention is then not looked at
+            return {"loss": losses["noise"]} | losses
         losses["off_time"] = self.guided_attention.loss()
         weight = self.guidance_weight if step >= self.guidance_start else 0.0
         return {"loss": losses["noise"] + weight * losses["off_time"]} | losses
@@ -121,6 +136,10 @@ class LatentDiffusionTask(Task):
         frames = self.video_features.shape[1]
         pairs = zip(rows["index"].tolist(), rows["cut"].tolist(), strict=True)
         return [f"clip {a}" if cut == frames else f"clip {a} + {b}" for (a, b), cut in pairs]
+
+    def samples(self) -> Sequence[Sample]:
+        """What ``preview`` makes."""
+        return () if self.preview is None else self.preview()
 
     def _diffuse(self, latents: Tensor, noise: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
         level = self.scheduler.alphas_cumprod.to(steps.device)[steps].view(-1, 1, 1, 1)

@@ -1,7 +1,8 @@
 """The processes that train together: how many, which one this is, and what they tell one another."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -12,9 +13,10 @@ from cinefoley.errors import CinefoleyError
 from cinefoley.pipelines.devices import choose_device, has_native_bf16
 from cinefoley.training.task import Batch
 
-__all__ = ["Ranks", "gather_rows"]
+__all__ = ["Ranks", "gather_rows", "working_alone"]
 
 _T = TypeVar("_T")
+_IS_ALONE = ContextVar("is_alone", default=False)
 _PATIENCE = timedelta(hours=2)  # how long the others wait for rank 0 to validate or to save
 
 
@@ -104,6 +106,16 @@ class Ranks:
         return bool(self.gather(torch.tensor(float(can))).min())
 
 
+@contextmanager
+def working_alone() -> Iterator[None]:
+    """Have :func:`gather_rows` gather nothing while the block runs: the other ranks wait."""
+    token = _IS_ALONE.set(True)
+    try:
+        yield
+    finally:
+        _IS_ALONE.reset(token)
+
+
 def gather_rows(rows: Tensor) -> Tensor:
     """The rows of all ranks, in the order of the batch; those of one process are all there are.
 
@@ -118,7 +130,7 @@ def gather_rows(rows: Tensor) -> Tensor:
     Returns:
         ``(ranks * B, ...)``. With accumulated gradients these are the rows of one part of the batch only.
     """
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if _IS_ALONE.get() or not (distributed.is_available() and distributed.is_initialized()):
         return rows
     if not rows.requires_grad:
         heard = [torch.empty_like(rows) for _ in range(distributed.get_world_size())]

@@ -5,6 +5,9 @@ alone then finds what sounds but not when. So both towers first learn to give fe
 share of the sound can be read: its coarse mel, the events in it, and the kind of action.
 """
 
+import copy
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
@@ -55,6 +58,12 @@ class VideoEncoderTask(Task):
         """When the kind begins to weigh more."""
         return {"kinds_from": self.kinds_from}
 
+    def on(self, clips: StageClips) -> Self:
+        """The same on other clips."""
+        other = copy.copy(self)
+        other.clips = clips
+        return other
+
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
         """Choose clips, and a seed for how each is augmented."""
         return {
@@ -83,7 +92,8 @@ class VideoEncoderTask(Task):
             audio = self.audio_encoder(batch["mels"], normalize=True)
             heard = self.heads(audio, **targets, fps=_FPS)["targets"]
             losses["audio"] = heard
-            total = total + heard
+            # the scale waits for contrast, but ranks wait for a gradient of every parameter
+            total = total + heard + 0 * self.audio_encoder.logit_scale
         return {"loss": total} | losses
 
 
