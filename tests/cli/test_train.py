@@ -28,7 +28,7 @@ def train_tiny(
 ) -> RunCli:
     """``train_tiny("autoencoder", ...)`` on three clips of the stage, with networks of no size."""
     monkeypatch.setattr(train, "_preset", lambda name: tiny_training)
-    common = ("--cache", cache, "--duration", 5, "--workers", 1, "--device", "cpu")
+    common = ("--cache", cache, "--duration", 5, "--workers", 1, "--device", "cpu", "--valid", "none")
     return lambda stage, *arguments: run_cli("train", stage, *common, *arguments)
 
 
@@ -74,6 +74,13 @@ def test_the_options_reach_the_run(train_tiny: RunCli, tmp_path: Path) -> None:
     recorded = json.loads((tmp_path / "run.json").read_text())["train"]
     given = ("steps", "batch_size", "learning_rate", "seed", "precision", "gradient_accumulation")
     assert [recorded[name] for name in given] == [3, 2, 0.01, 5, "fp32", 2]
+
+
+def test_another_split_is_validated_on_and_heard(train_tiny: RunCli, tmp_path: Path) -> None:
+    held_out = ("--valid", "valid", "--valid-clips", 2)
+    result = train_tiny("autoencoder", *STAGE, *held_out, "--run-dir", tmp_path, "--json")
+    assert result.json["last"]["valid_loss"] > 0
+    assert list((tmp_path / "samples").rglob("*.wav"))
 
 
 @pytest.fixture(scope="module")
@@ -207,8 +214,9 @@ def test_presets_are_known_by_name() -> None:
 
 
 def test_lite_itself_is_trained(run_cli: RunCli, tmp_path: Path) -> None:
-    options = ("--clips", 2, "--steps", 1, "--batch-size", 1, "--cache", tmp_path / "cache", "--workers", 1)
-    result = run_cli("train", "autoencoder", *options, "--run-dir", tmp_path / "run", "--device", "cpu")
+    options = ("--clips", 2, "--steps", 1, "--batch-size", 1, "--valid", "none")
+    cache = ("--cache", tmp_path / "cache", "--workers", 1, "--device", "cpu")
+    result = run_cli("train", "autoencoder", *options, *cache, "--run-dir", tmp_path / "run")
     assert result.code == 0
     assert (tmp_path / "run" / "vae" / "config.json").exists()
 
@@ -218,6 +226,7 @@ def test_two_ranks_prepare_once_and_leave_one_part(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["-m", "cinefoley.cli.main", "train", "autoencoder", "--clips", "4", "--duration", "8"]
     command += ["--steps", "2", "--batch-size", "2", "--workers", "1", "--device", "cpu", "--json"]
+    command += ["--valid", "none"]
     command += ["--cache", str(tmp_path / "cache"), "--run-dir", str(tmp_path / "run")]
     run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr

@@ -13,17 +13,17 @@ from cinefoley.training.pair_windows import draw_pair_starts, prepare_pairs
 
 def test_sounds_that_do_not_belong_are_half_a_second_off_or_more() -> None:
     starts = draw_pair_starts(torch.tensor([8] * 50), 4.0, seed=0)
-    assert starts.shape == (50, 5)
+    assert starts.shape == (50, 4)
     assert ((starts[:, 1:] - starts[:, :1]).abs() >= 2).all()
     assert int(starts.min()) >= 0
     assert int(starts.max()) <= 8
     assert len(starts[:, 0].unique()) > 4
-    assert all(len(set(row)) == 5 for row in starts.tolist())
+    assert all(len(set(row)) == 4 for row in starts.tolist())
 
 
 def test_where_there_is_no_room_the_films_own_sound_stands_in() -> None:
     starts = draw_pair_starts(torch.tensor([0, 1, 3]), 4.0, seed=0)
-    assert starts[0].tolist() == [0] * 5
+    assert starts[0].tolist() == [0] * 4
     assert len(set(starts[1].tolist())) == 1
     assert len(set(starts[2].tolist())) <= 3
 
@@ -54,7 +54,7 @@ def test_pairs_are_encoded_window_by_window(
     pairs = prepare_pairs(clips, model.foley, encoder, autoencoder, tmp_path, seed=3)
     starts = draw_pair_starts(torch.tensor([8] * 4), 4.0, seed=3)
     assert len(pairs) == 4
-    assert pairs.means.shape == pairs.stds.shape == (4, 5, 4, 16, 64)
+    assert pairs.means.shape == pairs.stds.shape == (4, 4, 4, 16, 64)
     with torch.no_grad():
         film = clips.frames[2, int(starts[2, 0]) :][:16].float()[None] / 255
         assert torch.allclose(pairs.video_features[2], encoder(film)[0], atol=1e-5)

@@ -117,6 +117,19 @@ def test_a_generator_is_trained_from_both_and_makes_a_model_that_generates(
     assert "2 steps of 2 clips" in card
 
 
+@pytest.mark.parametrize("stage", ["cavp", "ldm", "alignment"])
+def test_held_out_clips_are_validated_on(trained: Trained, tmp_path: Path, stage: Stage) -> None:
+    held_out = StageSource("valid", 2, duration_s=CLIP_S)
+    overrides = {"steps": 1}
+    result = trained.run(
+        stage, tmp_path, models=trained.models, held_out=held_out, warm_start_steps=0, overrides=overrides
+    )
+    assert result.last["valid_loss"] > 0
+    if stage == "ldm":
+        heard = {path.stem for path in tmp_path.rglob("*.wav")}
+        assert heard == {f"step-000001.{name}" for name in held_out.ids}
+
+
 @pytest.mark.parametrize(("stage", "part"), [("alignment", "alignment"), ("guidance", "guidance_classifier")])
 def test_a_classifier_is_trained_to_judge_or_to_guide(
     trained: Trained, tmp_path: Path, stage: Stage, part: str

@@ -48,6 +48,24 @@ _Split = Annotated[
         metavar="NAME", help="Rows or stage clips of this split. Default: train.", show_default=False
     ),
 ]
+_Valid = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|none",
+        help="The split to validate on and make samples of. Default: valid of the stage.",
+        show_default=False,
+    ),
+]
+_ValidClips = Annotated[int, typer.Option(min=1, metavar="N", help="Its first N clips.")]
+_ValidateEvery = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="STEPS",
+        help="Validate and make samples so often. Default: at the end.",
+        show_default=False,
+    ),
+]
 _Labels = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Labels that the list may have, one a line.", show_default=False),
@@ -127,6 +145,9 @@ def cavp(
     data: _Data = "stage",
     csv: _Csv = None,
     split: _Split = None,
+    valid: _Valid = None,
+    valid_clips: _ValidClips = 64,
+    validate_every: _ValidateEvery = None,
     labels: _Labels = None,
     clips: _Clips = None,
     duration: _Duration = 10.0,
@@ -164,6 +185,9 @@ def autoencoder(
     data: _Data = "stage",
     csv: _Csv = None,
     split: _Split = None,
+    valid: _Valid = None,
+    valid_clips: _ValidClips = 64,
+    validate_every: _ValidateEvery = None,
     labels: _Labels = None,
     clips: _Clips = None,
     duration: _Duration = 10.0,
@@ -195,6 +219,9 @@ def ldm(
     data: _Data = "stage",
     csv: _Csv = None,
     split: _Split = None,
+    valid: _Valid = None,
+    valid_clips: _ValidClips = 64,
+    validate_every: _ValidateEvery = None,
     labels: _Labels = None,
     clips: _Clips = None,
     duration: _Duration = 10.0,
@@ -226,6 +253,9 @@ def alignment(
     data: _Data = "stage",
     csv: _Csv = None,
     split: _Split = None,
+    valid: _Valid = None,
+    valid_clips: _ValidClips = 64,
+    validate_every: _ValidateEvery = None,
     labels: _Labels = None,
     clips: _Clips = None,
     duration: _Duration = 10.0,
@@ -283,13 +313,18 @@ def _train(stage: "Stage", options: dict[str, Any]) -> None:
             preset=preset,
             run_dir=options["run_dir"],
             cache_dir=options["cache"] or cache_home() / "training",
+            held_out=_held_out(options, clip_s),
             models=options.get("model") or (),
             init=options["init"] or (),
             clip_s=clip_s,
             workers=workers or 1,
             device=choose_device(_own_device(options["device"])),
             overrides={name: options[name] for name in names}
-            | {"gradient_accumulation": options["accumulate"]},
+            | {
+                "gradient_accumulation": options["accumulate"],
+                "validate_every": options["validate_every"],
+                "sample_every": options["validate_every"],
+            },
             warm_start_steps=options.get("warm_start_steps"),
             on_note=_note if is_told else None,
             on_prepared=preparation.tell,
@@ -305,6 +340,27 @@ def _train(stage: "Stage", options: dict[str, Any]) -> None:
             raise
     if _is_main_rank():
         _tell(stage, source, options["run_dir"], result, as_json=options["as_json"], is_told=is_told)
+
+
+def _held_out(options: dict[str, Any], clip_s: float) -> "ClipSource | None":
+    """Clips of another split of the same data."""
+    from cinefoley.data.folder_source import find_export
+    from cinefoley.data.opening import open_source
+
+    data, csv, split = options["data"], options["csv"], options["valid"]
+    name = data.partition(":")[0]
+    if split is None:
+        is_there = name == "stage" or (csv is None and find_export(Path(data).expanduser(), "valid"))
+        split = "valid" if is_there else None
+    if split in (None, "none"):
+        return None
+    return open_source(
+        "stage" if name == "stage" else data,
+        csv=csv,
+        split=split,
+        count=options["valid_clips"],
+        duration_s=clip_s,
+    )
 
 
 class _Preparation:

@@ -205,7 +205,7 @@ def lite_training() -> TrainingPreset:
         model=lite(),
         cavp=CavpRecipe(
             warm_start=ScheduleRecipe(
-                steps=2000,
+                steps=3000,
                 batch_size=16,
                 learning_rate=1e-3,
                 schedule="trapezoid",
@@ -242,7 +242,7 @@ def lite_training() -> TrainingPreset:
         ),
         ldm=LatentDiffusionRecipe(
             schedule=ScheduleRecipe(
-                steps=3000,
+                steps=2700,
                 batch_size=16,
                 learning_rate=8e-4,
                 schedule="trapezoid",
@@ -255,7 +255,7 @@ def lite_training() -> TrainingPreset:
             conditioner_std=1.0,
         ),
         alignment=AlignmentRecipe(
-            schedule=ScheduleRecipe(steps=1500, batch_size=32, learning_rate=1e-3, warmup_steps=100, seed=15),
+            schedule=ScheduleRecipe(steps=1200, batch_size=32, learning_rate=1e-3, warmup_steps=100, seed=15),
             block_out_channels=(64, 128, 128),
             num_heads=4,
             norm_num_groups=16,

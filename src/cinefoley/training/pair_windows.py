@@ -18,7 +18,7 @@ from cinefoley.training.pairs import Pairs, is_same_rhythm
 
 __all__ = ["draw_pair_starts", "prepare_pairs"]
 
-_SHIFTS = 4
+_SHIFTS = 3
 _LEAST_SHIFT_S = 0.5
 _SILENT_RANGE = 0.05  # of a mel in [0, 1], as for the rhythm
 
@@ -33,7 +33,7 @@ def prepare_pairs(
     seed: int,
     on_row: Callable[[int, int], None] | None = None,
 ) -> Pairs:
-    """Take a window of every clip, with its own sound and four that are half a second off or more.
+    """Take a window of every clip, with its own sound and three that are half a second off or more.
 
     What :func:`cinefoley.training.pairs.make_pairs` computes for clips in memory, for any number of clips
     that are mapped from files, each as long as it is; windows and their mels are placed in seconds.
@@ -76,7 +76,7 @@ def draw_pair_starts(last: Tensor, fps: float, *, seed: int) -> Tensor:
         seed: Source of the places; those of a clip depend on its number and on nothing else.
 
     Returns:
-        ``(N, 5)`` frame numbers: the film's, and four that are half a second off or more. Where a clip has
+        ``(N, 4)`` frame numbers: the film's, and three that are half a second off or more. Where a clip has
         fewer such places, the film's own stands in.
     """
     least = max(1, round(_LEAST_SHIFT_S * fps))

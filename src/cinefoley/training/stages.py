@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -33,14 +34,17 @@ from cinefoley.models.build import (
 )
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.training.alignment import AlignmentTask
 from cinefoley.training.autoencoder import AutoencoderTask
 from cinefoley.training.cavp import CavpTask
 from cinefoley.training.engine import Task, fit
 from cinefoley.training.ldm import LatentDiffusionTask
 from cinefoley.training.pair_windows import prepare_pairs
+from cinefoley.training.previews import preview_takes
 from cinefoley.training.run_folder import RunFolder, claimed_run
 from cinefoley.training.starting_parts import StartingParts
+from cinefoley.training.task import Sample
 from cinefoley.training.video_encoder import VideoEncoderTask
 
 __all__ = ["STAGES", "Stage", "StageResult", "StageSettings", "train_stage"]
@@ -49,6 +53,7 @@ Stage = Literal["cavp", "autoencoder", "ldm", "alignment", "guidance"]
 
 PartT = TypeVar("PartT", bound=nn.Module)
 
+_PREVIEWS = 2
 _SCALE_WINDOWS = 1024  # enough for three digits of the latents' scale
 
 
@@ -62,6 +67,8 @@ class StageSettings:
     """The run's folder: checkpoint, log, ledger, parts."""
     cache_dir: Path
     """Where clips, features and latents are kept."""
+    held_out: ClipSource | None = None
+    """Clips to validate on, and to make samples of; None validates on none."""
     models: Sequence[str | Path] = ()
     """Where the parts are that the stage starts from."""
     clip_s: float = 10.0
@@ -185,6 +192,9 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
         temporal_weight=recipe.temporal_weight,
         heads=warm.heads if warm is not None and recipe.keeps_targets else None,
     )
+    held_out = _prepare_held_out(heard, settings)
+    if held_out is not None and (task.heads is None or held_out.label_names == clips.label_names):
+        task.held_out = task.on(cast(StageClips, held_out))
     _fit(task, config, settings, folder)
     parts = (
         folder.write_part("video_encoder", video_encoder.save_pretrained),
@@ -218,7 +228,16 @@ def _train_autoencoder(source: ClipSource, settings: StageSettings, folder: RunF
     autoencoder = autoencoder.to(memory_format=torch.channels_last)
     # the task reads rows and shapes, which is all of a tensor that it needs
     mels = cast(Tensor, windows.mels)
-    task = AutoencoderTask(autoencoder, mels, crop_frames=recipe.crop_frames, kl_weight=recipe.kl_weight)
+    task = AutoencoderTask(
+        autoencoder,
+        mels,
+        crop_frames=recipe.crop_frames,
+        kl_weight=recipe.kl_weight,
+        mel_config=model.foley.mel,
+    )
+    held_out = _prepare_held_out(model.foley, settings)
+    if held_out is not None:
+        task.held_out = task.on(cast(Tensor, held_out.windows(model.foley).mels))
     _fit(task, config, settings, folder)
     if recipe.has_unit_variance:
         autoencoder.register_to_config(scaling_factor=round(_unit_scale(autoencoder, windows), 5))
@@ -231,14 +250,9 @@ def _train_ldm(source: ClipSource, settings: StageSettings, folder: RunFolder) -
     encoder, autoencoder, parts = _load_starting_parts(settings)
     clips = _prepare(source, model.foley, settings, folder)
     _begin(folder, "ldm", settings, source, clips, parts)
+    watching = encoder.to(settings.device), autoencoder.to(settings.device)
     windows = clips.windows(model.foley, _windows_per_clip(clips, model.foley, recipe.windows_per_clip))
-    features = prepare_features(
-        windows, encoder.to(settings.device), settings.cache_dir, on_row=settings.counter("features")
-    )
-    latents = prepare_latents(
-        windows, autoencoder.to(settings.device), settings.cache_dir, on_row=settings.counter("latents")
-    )
-    scaled = latents.scaled(autoencoder.config.scaling_factor)
+    encoded = _encode(windows, *watching, settings)
     config = _config(recipe.schedule, clips, settings)
     scheduler = build_scheduler(model.denoiser)
     with _seeded(config.seed):
@@ -252,15 +266,28 @@ def _train_ldm(source: ClipSource, settings: StageSettings, folder: RunFolder) -
         denoiser,
         conditioner,
         scheduler,
-        means=cast(Tensor, scaled.means),
-        stds=cast(Tensor, scaled.stds),
-        video_features=cast(Tensor, features),
+        means=encoded["means"],
+        stds=encoded["stds"],
+        video_features=encoded["video_features"],
         null_condition=model.foley.null_condition,
         dropout=recipe.dropout,
         concatenation=recipe.concatenation,
         guidance_weight=recipe.guidance_weight,
         guidance_start=recipe.guidance_start,
     )
+    held_out = _prepare_held_out(model.foley, settings)
+    if held_out is not None:
+        shown = held_out.windows(model.foley)
+        task.held_out = task.on(**_encode(shown, *watching, settings))
+        pipeline = FoleyPipeline(
+            video_encoder=encoder,
+            conditioner=conditioner,
+            unet=denoiser,
+            vae=autoencoder,
+            scheduler=scheduler,
+            foley_config=model.foley,
+        )
+        task.preview = _preview(pipeline, shown, task.held_out.video_features)
     _fit(task, config, settings, folder)
     written = (
         folder.write_part("unet", denoiser.save_pretrained),
@@ -281,14 +308,13 @@ def _train_classifier(
     stage, name = ("guidance", "guidance_classifier") if is_for_guidance else ("alignment", "alignment")
     _begin(folder, stage, settings, source, clips, parts)
     config = _config(recipe.schedule, clips, settings)
-    pairs = prepare_pairs(
-        clips,
-        model.foley,
-        encoder.to(settings.device),
-        autoencoder.to(settings.device),
-        settings.cache_dir,
+    pairs = partial(
+        prepare_pairs,
+        config=model.foley,
+        video_encoder=encoder.to(settings.device),
+        autoencoder=autoencoder.to(settings.device),
+        cache_dir=settings.cache_dir,
         seed=config.seed,
-        on_row=settings.counter("pairs"),
     )
     with _seeded(config.seed):
         classifier = AlignmentClassifier(
@@ -303,10 +329,13 @@ def _train_classifier(
         classifier = _initial(settings, name, classifier)
     task = AlignmentTask(
         classifier.to(memory_format=torch.channels_last),
-        pairs,
+        pairs(clips, on_row=settings.counter("pairs")),
         scheduler=build_scheduler(model.denoiser) if is_for_guidance else None,
         feature_noise=recipe.feature_noise,
     )
+    held_out = _prepare_held_out(model.foley, settings)
+    if held_out is not None and len(held_out) > 1:
+        task.held_out = task.on(pairs(held_out))
     _fit(task, config, settings, folder)
     written = (folder.write_part(name, classifier.save_pretrained),)
     return _finish(written, config, clips, settings, folder)
@@ -341,6 +370,48 @@ def _prepare(
             f"why of each ({first['id']}: {first['reason']})."
         )
     return clips
+
+
+def _prepare_held_out(foley: FoleyConfig, settings: StageSettings) -> ClipColumns | None:
+    """Clips to validate on; None where there are none, or none can be used."""
+    if settings.held_out is None:
+        return None
+    clips = prepare_clips(
+        settings.held_out,
+        foley,
+        settings.cache_dir,
+        duration_s=max(settings.clip_s, foley.window_s),
+        workers=settings.workers,
+        on_clip=settings.counter("clips to validate on"),
+    )
+    return clips if len(clips) else None
+
+
+def _encode(
+    windows: ClipWindows, encoder: VideoEncoder, autoencoder: AutoencoderKL, settings: StageSettings
+) -> dict[str, Tensor]:
+    """Features and scaled latents of windows, as the denoiser's task takes them."""
+    features = prepare_features(windows, encoder, settings.cache_dir, on_row=settings.counter("features"))
+    latents = prepare_latents(
+        windows, autoencoder, settings.cache_dir, on_row=settings.counter("latents")
+    ).scaled(autoencoder.config.scaling_factor)
+    # the task reads rows and shapes, which is all of a tensor that it needs
+    rows = {"means": latents.means, "stds": latents.stds, "video_features": features}
+    return {name: cast(Tensor, column) for name, column in rows.items()}
+
+
+def _preview(
+    pipeline: FoleyPipeline, windows: ClipWindows, features: Tensor
+) -> Callable[[], Sequence[Sample]]:
+    """Takes of the first held-out clips, their events marked where they are known."""
+    shown = range(min(_PREVIEWS, len(windows)))
+    return partial(
+        preview_takes,
+        pipeline,
+        features[: len(shown)],
+        names=[re.sub(r"[^A-Za-z0-9._-]", "_", windows.clips.ids[row]) for row in shown],
+        events_s=[windows.events_s[row][~windows.events_s[row].isnan()].tolist() for row in shown],
+    )
 
 
 def _begin(
