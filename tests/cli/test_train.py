@@ -180,6 +180,7 @@ def test_a_missing_part_is_asked_for(train_tiny: RunCli, tmp_path: Path) -> None
         (("--clips", 0), "--clips"),
         (("--data", "nowhere"), "neither the stage"),
         (("--data", "stage:dev"), "no split 'dev'"),
+        (("--data", "stage:test"), "test split is there to measure with"),
     ],
 )
 def test_wrong_arguments_are_told(

@@ -304,6 +304,8 @@ def _train(stage: "Stage", options: dict[str, Any]) -> None:
         count=options["clips"],
         duration_s=clip_s,
     )
+    if source.name == "stage:test":
+        raise typer.BadParameter("the stage's test split is there to measure with; train on stage:train.")
     is_told = not options["quiet"] and _is_main_rank()
     if is_told:
         _note_unused_list(options)
@@ -351,7 +353,8 @@ def _held_out(options: dict[str, Any], clip_s: float) -> "ClipSource | None":
     name = data.partition(":")[0]
     if split is None:
         is_there = name == "stage" or (csv is None and find_export(Path(data).expanduser(), "valid"))
-        split = "valid" if is_there else None
+        is_trained_on = "valid" in (options["split"], data.partition(":")[2])
+        split = "valid" if is_there and not is_trained_on else None
     if split in (None, "none"):
         return None
     return open_source(
