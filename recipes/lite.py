@@ -128,7 +128,7 @@ LDM = TrainConfig(
 )
 PAIR_CLIPS = 2048
 ALIGNMENT = TrainConfig(
-    steps=1200,
+    steps=500,
     batch_size=32,
     learning_rate=1e-3,
     warmup_steps=100,
