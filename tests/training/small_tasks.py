@@ -4,6 +4,7 @@
 after the other, and writes what became of job ``n`` on rank ``r`` to ``RUNS/n.r.json``.
 """
 
+import copy
 import json
 import os
 import signal
@@ -69,12 +70,13 @@ class Contrast(Task):
     name = "contrast"
     compares_rows = True
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_validated: bool = False) -> None:
         torch.manual_seed(0)
         self.pictures, self.sounds = nn.Linear(6, 4), nn.Linear(5, 4)
         scale = nn.ParameterDict({"logit_scale": nn.Parameter(torch.tensor(1.0))})
         self.module = nn.ModuleDict({"pictures": self.pictures, "sounds": self.sounds, "scale": scale})
         self.scale = scale
+        self.held_out = copy.copy(self) if is_validated else None
 
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
         inputs = torch.randn(batch_size, 6, generator=generator)

@@ -31,7 +31,8 @@ REGRESSION: dict[str, Any] = {"task": "regression", "config": CONFIG | {"ema_dec
 JOBS: dict[str, dict[str, Any]] = {
     "plain": REGRESSION,
     "in parts": {"task": "regression", "config": CONFIG | {"gradient_accumulation": 2}},
-    "contrast": {"task": "contrast", "config": CONFIG},
+    # validated on rank 0 alone, which must not wait for the others' rows
+    "contrast": {"task": "contrast", "options": {"is_validated": True}, "config": CONFIG},
     "contrast in parts": {"task": "contrast", "config": CONFIG | {"gradient_accumulation": 2}},
 }
 # these are done by two only, in this order
@@ -39,6 +40,7 @@ FAILURES: dict[str, dict[str, Any]] = {
     "no number": {**REGRESSION, "options": {"nan_at": 6}},
     "stopped": {**REGRESSION, "options": {"stop_at": 6}},
     "continued": {**REGRESSION, "run": "stopped"},
+    "begun": {**REGRESSION, "options": {"stop_at": 6}},
     "held": REGRESSION,
     "odd": {"task": "regression", "config": CONFIG | {"gradient_accumulation": 8}},
 }
@@ -62,7 +64,7 @@ def outcomes(folder: Path, number: int, ranks: int = 2) -> list[dict[str, Any]]:
 
 def losses(run_dir: Path) -> list[dict[str, float]]:
     lines = [json.loads(line) for line in (run_dir / "log.jsonl").read_text().splitlines()]
-    names = ("step", "loss", "l1", "grad_norm")
+    names = ("step", "loss", "l1", "grad_norm", "valid_loss")
     return [{name: line[name] for name in names if name in line} for line in lines]
 
 
@@ -97,6 +99,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", JOBS)
 def test_two_ranks_train_as_one_does(alone: Path, together: Path, name: str) -> None:
+    assert ("valid_loss" in losses(alone / name.replace(" ", "-"))[-1]) == (name == "contrast")
     run = name.replace(" ", "-")
     check_same(alone / run, together / run)
     ends = outcomes(together, list(JOBS).index(name))
@@ -128,6 +131,12 @@ def test_a_signal_to_one_rank_stops_all_and_the_run_continues(together: Path) ->
     assert losses(together / "stopped") == losses(together / "plain")
 
 
+def test_a_run_continues_on_another_number_of_ranks(alone: Path, together: Path) -> None:
+    assert "at step 7 of 12" in failure(together, "begun")[0]["error"]
+    assert "weights" in run_job(together, {**REGRESSION, "run": "begun"})
+    check_same(alone / "plain", together / "begun")
+
+
 def test_all_ranks_refuse_a_folder_in_use(together: Path) -> None:
     assert all("in use by another run" in end["error"] for end in failure(together, "held"))
 
@@ -155,6 +164,18 @@ def test_a_signal_to_torchrun_saves_and_stops(tmp_path: Path) -> None:
     assert "RunInterrupted: Stopped by SIGTERM at step" in first["error"]
     step = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"]
     assert f"at step {step} of 1000000" in first["error"]
+
+
+def test_a_rank_that_dies_stops_the_others_and_the_checkpoint_stands(tmp_path: Path) -> None:
+    job = {**REGRESSION, "options": {"stop_at": 6, "signum": signal.SIGKILL}, "run": "run"}
+    (tmp_path / "jobs.json").write_text(json.dumps([job]))
+    command = torchrun(tmp_path, "--standalone", "--nproc-per-node=2")
+    run = subprocess.run(command, check=False, capture_output=True, text=True, env=environment())
+    assert run.returncode != 0
+    survivor = json.loads((tmp_path / "0.0.json").read_text())
+    assert "Rank 0 has lost the other ranks" in survivor["error"]
+    assert "run the same command again" in survivor["error"]
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 4
 
 
 def unshare() -> list[str]:

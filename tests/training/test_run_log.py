@@ -3,6 +3,8 @@
 import io
 import json
 import resource
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -179,6 +181,32 @@ def test_where_nothing_more_can_be_written_a_run_stops_and_continues_later(
     assert (run_dir / "checkpoint.pt").read_bytes() == checkpoint
     check_same(whole, fit(Regression(), CONFIG, run_dir))
     assert steps(run_dir) == steps(tmp_path / "whole") == [3, 6, 9, 12]
+
+
+def test_a_disk_that_fills_up_leaves_the_last_checkpoint(tmp_path: Path) -> None:
+    """A real one: a file system of 60 KiB, in a mount namespace that ends with the run."""
+    config = {"steps": 4000, "batch_size": 8, "learning_rate": 0.02, "checkpoint_every": 10, "log_every": 1}
+    (tmp_path / "disk").mkdir()
+    job = {"task": "regression", "config": config, "run": "disk/run"}
+    (tmp_path / "jobs.json").write_text(json.dumps([job]))
+    script = Path(__file__).with_name("small_tasks.py")
+    inside = (
+        f'mount -t tmpfs -o size=60k none "{tmp_path}/disk" && "{sys.executable}" "{script}" "{tmp_path}" '
+        f'&& cp -r "{tmp_path}/disk/run" "{tmp_path}/kept"'
+    )
+    for options in (["--mount"], ["--user", "--map-root-user", "--mount"]):
+        command = ["unshare", *options, "sh", "-c"]
+        if shutil.which("unshare") and not subprocess.run([*command, "true"], check=False).returncode:
+            break
+    else:
+        pytest.skip("file systems cannot be mounted here")
+    subprocess.run([*command, inside], check=True, stdout=subprocess.DEVNULL)
+    error = json.loads((tmp_path / "0.0.json").read_text())["error"]
+    assert "cannot be written (No space left on device); the last checkpoint is untouched" in error
+    step = torch.load(tmp_path / "kept" / "checkpoint.pt", weights_only=True)["step"]
+    assert step >= 10
+    with pytest.raises(RunInterrupted, match=f"at step {step + 3} of 4000"):
+        fit(Regression(stop_at=step + 2), TrainConfig(**config), tmp_path / "kept")  # type: ignore[arg-type]
 
 
 def check_same(first: nn.Module, second: nn.Module) -> None:

@@ -79,6 +79,7 @@ def fit(
         stack.callback(run.close)
         is_wanted = show_progress and ranks.is_main
         on_step = stack.enter_context(training_progress(task.name, config.steps, is_wanted=is_wanted))
+        stack.enter_context(ranks.missing_others())
         return run.loop(stop, on_step, on_log or (lambda line: None))
 
 
@@ -124,10 +125,10 @@ class _Run:
             if self._is_due(self.config.log_every):
                 self.ranks.on_main(lambda: self._tell(on_log))
                 self.interval = Interval()
-            if self._is_due(self.config.sample_every):
-                self.ranks.on_main(self._write_samples)
             if self._is_due(self.config.checkpoint_every) or signum:
                 self.ranks.on_main(self._save)
+            if self._is_due(self.config.sample_every):
+                self.ranks.on_main(self._write_samples)
             if signum and self.step < self.config.steps:
                 raise RunInterrupted(
                     f"Stopped by {signal.Signals(signum).name} at step {self.step} of {self.config.steps}; "

@@ -26,7 +26,9 @@ def training_progress(name: str, steps: int, *, is_wanted: bool) -> Iterator[Cal
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # stdout stays what it is: the log's lines may be piped from there while the bar is on the terminal
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as progress:
+    # the log's lines may be piped from stdout while the bar is on the terminal; on the same terminal they
+    # go above the bar
+    is_shared = sys.stdout.isatty()
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=is_shared) as progress:
         bar = progress.add_task(name, total=steps)
         yield lambda done: progress.update(bar, completed=done)

@@ -97,6 +97,21 @@ class Ranks:
         result: _T = outcome[0]
         return result
 
+    @contextmanager
+    def missing_others(self) -> Iterator[None]:
+        """Say in plain words that another rank has died while the block waited for it."""
+        try:
+            yield
+        except RuntimeError as exc:
+            is_network = isinstance(exc, distributed.DistError) or "gloo" in str(exc) or "peer" in str(exc)
+            if self.count == 1 or not is_network:
+                raise
+            raise CinefoleyError(
+                f"Rank {self.index} has lost the other ranks: one of them has stopped, or cannot be reached "
+                "any more; see what it said. The last checkpoint is untouched: run the same command again to "
+                "continue."
+            ) from exc
+
     def computes_in_bf16(self, precision: str) -> bool:
         """Whether a forward pass of this precision runs in bf16; ``auto`` where every rank's device can."""
         if precision != "auto":
