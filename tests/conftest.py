@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from cinefoley.config.model import ModelConfig
+    from cinefoley.config.recipes import TrainingPreset
 
 
 # shared machines are noisy: how long an example takes says nothing about the code
@@ -56,6 +57,50 @@ def make_tiny_config() -> "ModelConfig":
             norm_num_groups=4,
         ),
         max_frames=10,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_training() -> "TrainingPreset":
+    """Recipes for networks as small as they come, with windows of 4 s: a step takes no time."""
+    from dataclasses import replace
+
+    from cinefoley.config.model import AudioEncoderConfig
+    from cinefoley.config.presets import lite_training
+    from cinefoley.config.recipes import ScheduleRecipe
+
+    preset, model = lite_training(), make_tiny_config()
+    brief = ScheduleRecipe(steps=2, batch_size=2, learning_rate=1e-3, warmup_steps=1)
+    audio = AudioEncoderConfig(
+        n_mels=64,
+        channels=(4, 4, 8, 8, 8),
+        time_pools=(2, 2, 2, 2, 1),
+        band_pools=(2, 2, 2, 2, 2),
+        feature_dim=16,
+    )
+    return replace(
+        preset,
+        name="tiny",
+        model=replace(
+            model,
+            foley=replace(model.foley, mel_frames=256, video_frames=16),
+            audio_encoder=audio,
+            max_frames=16,
+        ),
+        cavp=replace(
+            preset.cavp,
+            schedule=brief,
+            warm_start=brief,
+            windows=3,
+            window_frames=4,
+            gap_frames=2,
+            mel=model.foley.mel,
+        ),
+        autoencoder=replace(preset.autoencoder, schedule=brief, crop_frames=32),
+        ldm=replace(preset.ldm, schedule=brief, windows_per_clip=2),
+        alignment=replace(
+            preset.alignment, schedule=brief, block_out_channels=(8, 16), num_heads=2, norm_num_groups=4
+        ),
     )
 
 

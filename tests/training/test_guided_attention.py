@@ -30,6 +30,14 @@ def test_looking_elsewhere_costs_most() -> None:
     assert off_time(own.roll(FRAMES // 2, dims=1)) > math.log(COLUMNS)
 
 
+def test_where_frames_are_few_every_column_has_one_of_its_own() -> None:
+    """Diff-Foley's upper levels have 64 columns for 32 frames."""
+    own = torch.eye(4).repeat_interleave(2, dim=0)
+    probabilities = own.expand(HEADS, ROWS, COLUMNS, 4).reshape(HEADS, ROWS * COLUMNS, 4)
+    assert abs(float(_off_time(probabilities, heads=HEADS))) < 1e-5
+    assert float(_off_time(probabilities.roll(1, dims=-1), heads=HEADS)) > 1
+
+
 def test_only_half_of_the_heads_are_guided() -> None:
     own = torch.eye(COLUMNS).repeat_interleave(FRAMES // COLUMNS, dim=1) / (FRAMES // COLUMNS)
     probabilities = own.repeat(ROWS, 1).expand(HEADS, ROWS * COLUMNS, FRAMES).clone()

@@ -9,9 +9,25 @@ from cinefoley.config.model import (
     ModelConfig,
     VideoEncoderConfig,
 )
+from cinefoley.config.recipes import (
+    AlignmentRecipe,
+    AutoencoderRecipe,
+    CavpRecipe,
+    LatentDiffusionRecipe,
+    ScheduleRecipe,
+    TrainingPreset,
+)
 from cinefoley.config.variations import VariationConfig
 
-__all__ = ["diff_foley", "lite", "paper_camera_movement", "paper_close_up", "paper_mixed"]
+__all__ = [
+    "diff_foley",
+    "diff_foley_training",
+    "lite",
+    "lite_training",
+    "paper_camera_movement",
+    "paper_close_up",
+    "paper_mixed",
+]
 
 
 def diff_foley() -> ModelConfig:
@@ -107,6 +123,144 @@ def lite() -> ModelConfig:
             prediction_type="v_prediction",
         ),
         max_frames=40,
+    )
+
+
+def diff_foley_training() -> TrainingPreset:
+    """How Diff-Foley was trained, from its paper and its public code.
+
+    Published: CAVP on 8 GPUs with 30 videos each, three windows of 4 s, mel hop 250, AdamW at 8e-4, decay
+    0.2, 200 warm-up steps, cosine over 300 epochs of at most 567,980 clips (the released weights are epoch
+    66's), both towers from pretrained ones; the denoiser on 8 GPUs with 220 clips each, AdamW at 1e-4, 1000
+    warm-up steps, then constant, 250 epochs (released: 240), no averaged weights, both it and its autoencoder
+    from Stable Diffusion v1.4; classifiers with AdamW at 5e-5.
+    Reading: nothing is published of clipped gradients, so none are; nor of the denoiser's and classifiers'
+    decay (PyTorch's 0.01 is taken), or of the classifiers' batch and length; and no autoencoder was trained:
+    its recipe is ours.
+    """
+    return TrainingPreset(
+        name="diff_foley",
+        model=diff_foley(),
+        cavp=CavpRecipe(
+            schedule=ScheduleRecipe(
+                epochs=300,
+                most_clips_per_epoch=567_980,
+                batch_size=8 * 30,
+                learning_rate=8e-4,
+                warmup_steps=200,
+                schedule="cosine",
+                betas=(0.9, 0.999),
+                weight_decay=0.2,
+                max_grad_norm=None,
+                ema_decay=None,
+            ),
+            warm_start=None,
+            keeps_targets=False,
+            pooling="max",
+            windows=3,
+            window_frames=16,
+            gap_frames=8,
+            temporal_weight=1.0,
+            mel=MelConfig(hop_length=250),
+        ),
+        autoencoder=AutoencoderRecipe(
+            schedule=ScheduleRecipe(
+                epochs=10, batch_size=64, learning_rate=1e-4, warmup_steps=1000, schedule="constant"
+            ),
+            has_unit_variance=False,
+        ),
+        ldm=LatentDiffusionRecipe(
+            schedule=ScheduleRecipe(
+                epochs=250,
+                batch_size=8 * 220,
+                learning_rate=1e-4,
+                warmup_steps=1000,
+                schedule="constant",
+                betas=(0.9, 0.999),
+                weight_decay=0.01,
+                max_grad_norm=None,
+                ema_decay=None,
+            ),
+            dropout=0.2,
+            concatenation=0.5,
+            guidance_weight=0.0,
+            conditioner_std=None,
+        ),
+        alignment=AlignmentRecipe(
+            schedule=ScheduleRecipe(
+                epochs=30, batch_size=64, learning_rate=5e-5, schedule="constant", max_grad_norm=None
+            ),
+            block_out_channels=(128, 256, 256),
+            num_heads=8,
+            norm_num_groups=32,
+            adds_frames=False,
+        ),
+    )
+
+
+def lite_training() -> TrainingPreset:
+    """How a model of lite's size is trained from nothing: sized for two cores and one night."""
+    return TrainingPreset(
+        name="lite",
+        model=lite(),
+        cavp=CavpRecipe(
+            warm_start=ScheduleRecipe(
+                steps=3000,
+                batch_size=16,
+                learning_rate=1e-3,
+                schedule="trapezoid",
+                warmup_steps=50,
+                weight_decay=0.02,
+                seed=11,
+                checkpoint_every=100,
+            ),
+            kinds_from=500,
+            schedule=ScheduleRecipe(
+                steps=300,
+                batch_size=16,
+                learning_rate=2e-4,
+                warmup_steps=30,
+                weight_decay=0.02,
+                seed=14,
+                checkpoint_every=100,
+            ),
+            keeps_targets=True,
+            pooling="frames",
+            mel=lite().foley.mel,
+        ),
+        autoencoder=AutoencoderRecipe(
+            schedule=ScheduleRecipe(
+                steps=520,
+                batch_size=16,
+                learning_rate=2e-3,
+                warmup_steps=40,
+                weight_decay=0.0,
+                betas=(0.9, 0.99),
+                seed=12,
+            ),
+            has_unit_variance=True,
+        ),
+        ldm=LatentDiffusionRecipe(
+            schedule=ScheduleRecipe(
+                steps=2700,
+                batch_size=16,
+                learning_rate=8e-4,
+                schedule="trapezoid",
+                warmup_steps=100,
+                betas=(0.9, 0.99),
+                ema_decay=0.999,
+                seed=13,
+            ),
+            guidance_weight=0.2,
+            conditioner_std=1.0,
+        ),
+        alignment=AlignmentRecipe(
+            schedule=ScheduleRecipe(steps=1200, batch_size=32, learning_rate=1e-3, warmup_steps=100, seed=15),
+            block_out_channels=(64, 128, 128),
+            num_heads=4,
+            norm_num_groups=16,
+            adds_frames=True,
+        ),
     )
 
 

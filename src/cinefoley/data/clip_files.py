@@ -10,6 +10,7 @@ from cinefoley.errors import DataError
 __all__ = ["ClipFolder", "candidate_stems"]
 
 _SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi")
+_FILM_SUFFIXES = {*_SUFFIXES, ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".ogv", ".3gp"}
 _CLIP_MS = 10_000  # what VGGSound cuts out of a video
 
 
@@ -32,6 +33,24 @@ class ClipFolder:
             raise DataError(
                 f"{self.path}: the clips' folder cannot be read ({exc.strerror}). Name another with --clips."
             ) from exc
+
+    def films(self) -> list[Path]:
+        """Every film, sorted by name; hidden files and other kinds of files are none.
+
+        Raises:
+            DataError: If there is none, or two differ in their suffix alone.
+        """
+        names = sorted(name for name in self._names if not name.startswith("."))
+        films = [self.path / name for name in names if Path(name).suffix.lower() in _FILM_SUFFIXES]
+        if not films:
+            raise DataError(
+                f"{self.path}: holds no film ({', '.join(sorted(_FILM_SUFFIXES))}). Name a folder that does."
+            )
+        owners: dict[str, Path] = {}
+        for film in films:
+            if owners.setdefault(film.stem, film) != film:
+                raise DataError(f"{film} and {owners[film.stem].name} have one name. Rename one.")
+        return films
 
     def find(self, row: SplitRow) -> Path | None:
         """The file of a clip: the first name of :func:`candidate_stems` that is there; None without one."""

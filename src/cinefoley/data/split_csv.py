@@ -1,9 +1,10 @@
 """Lists of clips as CSV: VGGSound's four columns, or any with a header."""
 
 import csv
+import difflib
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,20 +36,23 @@ class SplitRow:
     """The part of the data set, such as ``test``."""
 
 
-def read_split(path: str | os.PathLike[str], *, split: str | None = None) -> list[SplitRow]:
+def read_split(
+    path: str | os.PathLike[str], *, split: str | None = None, label_names: Collection[str] | None = None
+) -> list[SplitRow]:
     """Read a list of clips.
 
     Args:
         path: A CSV. Without a header it has VGGSound's columns: id, start in seconds, label, split. A header
             may name any of them, in any order; ``id`` must be there.
         split: Keep only rows of this split; None keeps all.
+        label_names: The labels that rows may have; None allows any.
 
     Returns:
         The rows in the file's order; each id once.
 
     Raises:
-        DataError: If the file cannot be read, a column is unknown, a row has other columns or an id that is
-            no file name, an id is there twice, or nothing is left.
+        DataError: If the file cannot be read, a column or label is unknown, a row has other columns or an id
+            that is no file name, an id is there twice, or nothing is left.
 
     Example:
         >>> read_split("vggsound.csv", split="test")[0].id  # doctest: +SKIP
@@ -58,9 +62,10 @@ def read_split(path: str | os.PathLike[str], *, split: str | None = None) -> lis
     lines = _read_lines(Path(path))
     if not lines:
         raise DataError(f"{name}: is empty; expected one clip a line: id,start,label,split.")
-    columns = _columns_of(lines[0][1], name)
+    columns = _columns_of(lines[0][1], f"{name}, line {lines[0][0]}")
     rows = list(_parse(lines[1:] if columns else lines, columns or _COLUMNS, name))
     _check_ids(rows, name)
+    _check_labels(rows, name, label_names)
     kept = [row for _, row in rows if split is None or row.split == split]
     if not kept:
         found = ", ".join(sorted({row.split or "(none)" for _, row in rows})) or "no row at all"
@@ -84,7 +89,7 @@ def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
         ) from exc
 
 
-def _columns_of(cells: Sequence[str], name: str) -> tuple[str, ...] | None:
+def _columns_of(cells: Sequence[str], where: str) -> tuple[str, ...] | None:
     """Our names of a header's columns; None where the first row is no header."""
     known = {alias: column for column, aliases in _NAMES.items() for alias in aliases}
     titles = [cell.strip().lower().lstrip("# ") for cell in cells]
@@ -94,11 +99,11 @@ def _columns_of(cells: Sequence[str], name: str) -> tuple[str, ...] | None:
     columns = tuple(known.get(title, "") for title in titles)
     if unknown:
         raise DataError(
-            f"{name}: unknown column{'s' if len(unknown) > 1 else ''} {', '.join(map(repr, unknown))}. "
+            f"{where}: unknown column{'s' if len(unknown) > 1 else ''} {', '.join(map(repr, unknown))}. "
             f"A header may name {', '.join(_COLUMNS)}; take the others out."
         )
     if "id" not in columns or len(set(columns)) < len(columns):
-        raise DataError(f"{name}: its header must name id, and each column once; found {', '.join(titles)}.")
+        raise DataError(f"{where}: its header must name id, and each column once; found {', '.join(titles)}.")
     return columns
 
 
@@ -149,3 +154,19 @@ def _check_ids(rows: Sequence[tuple[int, SplitRow]], name: str) -> None:
                 "What is drawn for a clip depends on its id alone, so each must be there once."
             )
         seen[row.id] = number
+
+
+def _check_labels(
+    rows: Sequence[tuple[int, SplitRow]], name: str, label_names: Collection[str] | None
+) -> None:
+    if label_names is None:
+        return
+    known = set(label_names)
+    for number, row in rows:
+        if row.label and row.label not in known:
+            near = difflib.get_close_matches(row.label, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            raise DataError(
+                f"{name}, line {number}: unknown label {row.label!r}. Expected one of the {len(known)} "
+                f"labels that were given, such as {min(known, default='')!r}{hint}"
+            )

@@ -76,6 +76,12 @@ def _off_time(probabilities: Tensor, *, heads: int) -> Tensor:
     frames = probabilities.shape[-1]
     columns = round((4 * probabilities.shape[1]) ** 0.5)
     guided = probabilities.float().unflatten(0, (-1, heads))[:, : max(1, heads // 2)]
-    by_column = guided.unflatten(2, (-1, columns)).unflatten(-1, (columns, frames // columns)).sum(dim=-1)
-    own = torch.diagonal(by_column, dim1=-2, dim2=-1)
+    own = (guided.unflatten(2, (-1, columns)) * _belongs(columns, frames).to(guided.device)).sum(dim=-1)
     return -own.clamp(min=1e-6).log().mean()
+
+
+def _belongs(columns: int, frames: int) -> Tensor:
+    """Which frames share time with each column, ``(columns, frames)``; one, where there are few frames."""
+    column, frame = torch.arange(columns), torch.arange(frames)
+    in_column = column[:, None] == frame[None] * columns // frames
+    return in_column | (column[:, None] * frames // columns == frame[None])

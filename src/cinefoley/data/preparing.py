@@ -1,0 +1,248 @@
+"""Decoding every clip of a source once, in parallel, into files that later runs map."""
+
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cinefoley.config.foley import FoleyConfig
+from cinefoley.data.chunk_files import Chunk, claimed_cache, read_chunk, write_chunk
+from cinefoley.data.clips import Clip, ClipFault, ClipSource
+from cinefoley.data.columns import Column
+from cinefoley.data.file_digests import FileDigests
+from cinefoley.data.prepared import ClipColumns
+from cinefoley.data.reading_clips import ClipReading, ClipRow, read_clip
+from cinefoley.data.records import Record
+from cinefoley.errors import DataError, OutputError
+
+__all__ = ["prepare_clips"]
+
+_log = logging.getLogger(__name__)
+
+_MOST_BYTES = 2**26  # of a file: every process at work holds one in memory
+
+
+def prepare_clips(
+    source: ClipSource,
+    config: FoleyConfig,
+    cache_dir: Path,
+    *,
+    duration_s: float = 10.0,
+    workers: int = 1,
+    clips_per_file: int = 32,
+    on_clip: Callable[[int, int], None] | None = None,
+) -> ClipColumns:
+    """Decode the clips of a source, or map what an earlier run has decoded.
+
+    Clips lie in files of up to 32, named by a hash of their contents, of what is known about them and of how
+    they are read: a film that is replaced, a label that is changed or another mel never meet stale numbers,
+    and a list that grows keeps what it had. A run that was killed goes on at the first file that is not
+    there; a file that was cut off is made again. Of several processes that ask for the same clips, one makes
+    them and the others wait.
+
+    Args:
+        source: The clips.
+        config: The model's mel, rate, frame size and window: a clip must hold one window.
+        cache_dir: Where the files go, under ``clips-*``; made if it is missing.
+        duration_s: Seconds that are kept of a clip, from its start.
+        workers: Processes at work; -1 for every core.
+        clips_per_file: At most; fewer where they are large. It is what a kill loses, and what processes take
+            turns at.
+        on_clip: Called with finished clips and all clips, after each file.
+
+    Returns:
+        All clips that can be used, in the source's order, and the ledger of the others.
+
+    Raises:
+        DataError: If a process at work has died.
+        OutputError: If the cache cannot be written. What is finished is kept.
+        ValueError: If a window is longer than ``duration_s``, or ``workers`` is 0.
+
+    Example:
+        >>> clips = prepare_clips(FolderSource("clips"), lite().foley, Path("cache"))  # doctest: +SKIP
+        >>> clips.frames[0].shape  # doctest: +SKIP
+        torch.Size([40, 3, 64, 64])
+    """
+    if workers == 0:
+        raise ValueError("workers must not be 0; -1 takes every core")
+    reading = ClipReading.of(config, duration_s)
+    folder = cache_dir / f"clips-{_digest(reading.describe())[:12]}"
+    with claimed_cache(cache_dir), FileDigests(cache_dir / "digests.jsonl") as digests:
+        prints = source.fingerprints(digests.sha256)
+    plans = _plan(source, prints, reading, folder, clips_per_file)
+    with claimed_cache(folder):
+        made = _make_missing(plans, workers=workers, total=len(source), on_clip=on_clip)
+        if made:
+            _log.info("%d of %d files of clips made in %s", made, len(plans), folder)
+    chunks = [_read(plan) for plan in plans]
+    return _join(source, reading, plans, chunks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """One file: which clips, and where."""
+
+    path: Path
+    clips: tuple[Clip, ...]
+    reading: ClipReading
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _plan(
+    source: ClipSource, prints: Sequence[str], reading: ClipReading, folder: Path, most_clips: int
+) -> list[_Plan]:
+    per_file = max(1, min(most_clips, _MOST_BYTES // reading.row_bytes))
+    ids, settings = source.ids, reading.describe()
+    plans = []
+    for start in range(0, len(source), per_file):
+        rows = range(start, min(start + per_file, len(source)))
+        name = _digest([settings, *([ids[row], prints[row]] for row in rows)])[:32]
+        clips = tuple(source[row] for row in rows)
+        plans.append(_Plan(path=folder / f"{name}.safetensors", clips=clips, reading=reading))
+    return plans
+
+
+def _make_missing(
+    plans: Sequence[_Plan], *, workers: int, total: int, on_clip: Callable[[int, int], None] | None
+) -> int:
+    missing = [plan for plan in plans if read_chunk(plan.path) is None]
+    done = total - sum(len(plan.clips) for plan in missing)
+    try:
+        with closing(_run(missing, workers)) as finished:
+            for count in finished:
+                done += count
+                if on_clip is not None:
+                    on_clip(done, total)
+    except OutputError as exc:
+        raise OutputError(
+            f"{exc} {done} of {total} clips are prepared and kept in {plans[0].path.parent}; the same "
+            "command goes on there once there is space, or name another folder with --cache."
+        ) from exc
+    return len(missing)
+
+
+def _run(plans: Sequence[_Plan], workers: int) -> Generator[int, None, None]:
+    if workers == 1 or len(plans) < 2:
+        yield from map(_make, plans)
+        return
+    import joblib
+
+    jobs = (joblib.delayed(_make_alone)(plan) for plan in plans)
+    results = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(jobs)
+    try:
+        for result in results:  # noqa: UP028  # `yield from` would close it before `finally` does
+            yield result
+    except BrokenExecutor as exc:
+        raise DataError(
+            "A process at work has died, for want of memory or over a broken clip; finished clips are kept. "
+            "Run the same command again, with fewer --workers; with one, the clips after those shown hold it."
+        ) from exc
+    finally:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "[0-9]+ tasks ", UserWarning)  # were cancelled, as is meant
+            results.close()
+
+
+def _make_alone(plan: _Plan) -> int:
+    torch.set_num_threads(1)  # of this process, one of several
+    return _make(plan)
+
+
+def _make(plan: _Plan) -> int:
+    """Decode the clips of one file and write it. Returns how many clips were looked at."""
+    rows: list[tuple[Clip, ClipRow]] = []
+    faults: list[Record] = []
+    for clip in plan.clips:
+        read = read_clip(clip, plan.reading)
+        if isinstance(read, ClipFault):
+            faults.append({"id": clip.id, "reason": read.reason, "message": read.message})
+        else:
+            rows.append((clip, read))
+    notes = {
+        "clips": [_note(clip) for clip, _ in rows],
+        "ledger": faults,
+    }
+    write_chunk(plan.path, _stack([row for _, row in rows], plan.reading), notes)
+    return len(plan.clips)
+
+
+def _note(clip: Clip) -> Record:
+    events = clip.events
+    known = None if events is None else [[event.time_s, event.is_onset_like] for event in events]
+    return {"id": clip.id, "labels": list(clip.labels), "events": known}
+
+
+def _stack(rows: Sequence[ClipRow], reading: ClipReading) -> dict[str, Tensor]:
+    height, width = reading.frame_size
+    if not rows:
+        return {
+            "frames": torch.empty((0, reading.num_frames, 3, height, width), dtype=torch.uint8),
+            "mels": torch.empty((0, reading.mel.n_mels, reading.num_mel_frames), dtype=torch.float16),
+            "lengths_s": torch.empty(0),
+        }
+    return {
+        "frames": torch.stack([row.frames for row in rows]),
+        "mels": torch.stack([row.mel for row in rows]),
+        "lengths_s": torch.tensor([row.length_s for row in rows]),
+    }
+
+
+def _read(plan: _Plan) -> Chunk:
+    chunk = read_chunk(plan.path)
+    if chunk is None:
+        raise DataError(
+            f"{plan.path}: was there a moment ago and cannot be read. Was the cache cleared? Run again."
+        )
+    return chunk
+
+
+def _join(
+    source: ClipSource, reading: ClipReading, plans: Sequence[_Plan], chunks: Sequence[Chunk]
+) -> ClipColumns:
+    notes = [note for _, known in chunks for note in known["clips"]]
+    events_s, is_onset_like = _events([note["events"] or [] for note in notes])
+    return ClipColumns(
+        ids=tuple(note["id"] for note in notes),
+        frames=Column([tensors["frames"] for tensors, _ in chunks]),
+        mels=Column([tensors["mels"] for tensors, _ in chunks]),
+        kinds=_kinds([note["labels"] for note in notes], source.label_names),
+        events_s=events_s,
+        is_onset_like=is_onset_like,
+        has_events=torch.tensor([note["events"] is not None for note in notes], dtype=torch.bool),
+        lengths_s=torch.cat([tensors["lengths_s"] for tensors, _ in chunks]),
+        label_names=source.label_names,
+        ledger=tuple(record for _, known in chunks for record in known["ledger"]),
+        reading=reading,
+        chunks=tuple(
+            (plan.path.stem, len(known["clips"])) for plan, (_, known) in zip(plans, chunks, strict=True)
+        ),
+    )
+
+
+def _kinds(labels: Iterable[Sequence[str]], names: Sequence[str]) -> Tensor:
+    number = {name: index for index, name in enumerate(names)}
+    pairs = [[number.get(kinds[0], -1), number.get(kinds[-1], -1)] if kinds else [-1, -1] for kinds in labels]
+    return torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2)
+
+
+def _events(known: Sequence[Sequence[Sequence[Any]]]) -> tuple[Tensor, Tensor]:
+    width = max([1, *map(len, known)])
+    times = torch.full((len(known), width), torch.nan)
+    sharp = torch.zeros((len(known), width), dtype=torch.bool)
+    for row, events in enumerate(known):
+        if events:
+            times[row, : len(events)] = torch.tensor([time for time, _ in events])
+            sharp[row, : len(events)] = torch.tensor([bool(onset) for _, onset in events])
+    return times, sharp

@@ -1,0 +1,233 @@
+"""The folder of a stage's run: who holds it, what it trains, and what it leaves."""
+
+import fcntl
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cinefoley import __version__
+from cinefoley.config.training import TrainConfig
+from cinefoley.data.prepared import ClipColumns
+from cinefoley.data.records import Record, write_json, write_records
+from cinefoley.errors import CheckpointMismatchError, CinefoleyError, OutputError
+from cinefoley.media.writing import written_aside
+
+__all__ = ["RunFolder", "claimed_run"]
+
+_CARD = """---
+library_name: cinefoley
+tags: [video-to-audio, foley]
+---
+# {stage}
+
+Trained by `cinefoley train {stage}` (cinefoley {version}, torch {torch}), preset `{preset}`.
+
+- **Data**: {clips} clips of {source}; {left_out}. Digest of the data: `{digest}`.
+- **Recipe**: {steps} steps of {batch} clips, AdamW at {rate:g} ({schedule}, {warmup} warm-up steps),
+  seed {seed}.
+- **Started from**: {parts}; first weights: {init}.
+- **Last line of the log**: `{last}`
+
+Use it as a part of a model folder: {use}
+"""
+
+
+@contextmanager
+def claimed_run(run_dir: Path, *, is_main: bool = True) -> Iterator[None]:
+    """Hold a run's folder from the first clip to the last part; a second run is refused at once.
+
+    Args:
+        run_dir: Made if it is missing.
+        is_main: Whether this is the rank that writes; the others hold nothing.
+
+    Raises:
+        CinefoleyError: If another run holds it.
+        OutputError: If it cannot be made.
+    """
+    if not is_main:
+        yield
+        return
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        lock = (run_dir / "run.lock").open("a")
+    except OSError as exc:
+        raise OutputError(f"{run_dir}: cannot be a run's folder ({exc.strerror}). Name another.") from exc
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise CinefoleyError(
+                f"{run_dir} is in use by another run; stop that one or name another folder with --run-dir."
+            ) from exc
+        yield
+
+
+class RunFolder:
+    """What a run writes beside its checkpoint: ``run.json``, ``ledger.jsonl``, parts and a card.
+
+    Args:
+        path: The folder.
+        is_main: Whether this is the rank that writes.
+    """
+
+    def __init__(self, path: Path, *, is_main: bool = True) -> None:
+        self.path = path
+        self.is_main = is_main
+        """Whether this rank writes."""
+        self._record: Record = {}
+
+    def begin(
+        self,
+        stage: str,
+        preset: str,
+        source: str,
+        clips: ClipColumns,
+        parts: Mapping[str, str],
+        *,
+        init: Sequence[str] = (),
+    ) -> None:
+        """Say what this run is, or see that it is what began here.
+
+        Args:
+            stage: Such as ``"ldm"``.
+            preset: The recipe's name.
+            source: The clips', for people.
+            clips: What is trained on.
+            parts: Digest of every part that it starts from.
+            init: Where its first weights are from, for people.
+
+        Raises:
+            CheckpointMismatchError: If the folder holds another run.
+            OutputError: If it cannot be written.
+        """
+        self._record = {
+            "stage": stage,
+            "preset": preset,
+            "data_digest": clips.digest,
+            "parts": dict(parts),
+        }
+        path = self.path / "run.json"
+        if path.exists():
+            try:
+                found = json.loads(path.read_bytes())
+                changes = [
+                    f"{name} {_short(found[name])} there, {_short(value)} here"
+                    for name, value in self._record.items()
+                    if found[name] != value
+                ]
+            except (ValueError, KeyError, TypeError) as exc:
+                raise CheckpointMismatchError(
+                    f"{path}: is damaged ({type(exc).__name__}). Name another folder with --run-dir."
+                ) from exc
+            if changes:
+                raise CheckpointMismatchError(
+                    f"{self.path}: holds another run ({'; '.join(changes)}). Repeat its settings to go on, "
+                    "or name another folder with --run-dir."
+                )
+        self._record |= {
+            "source": source,
+            "init": list(init),
+            "num_clips": len(clips),
+            "left_out": dict(Counter(entry["reason"] for entry in clips.ledger)),
+            "versions": {"cinefoley": __version__, "torch": torch.__version__},
+        }
+        self._write_record()
+
+    def write_ledger(self, clips: ClipColumns) -> None:
+        """Name every clip that is left out, in ``ledger.jsonl``.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        if self.is_main:
+            write_records(self.path / "ledger.jsonl", clips.ledger)
+
+    def note_config(self, config: TrainConfig) -> None:
+        """Add the engine's settings to ``run.json``."""
+        self._record["train"] = asdict(config)
+        self._write_record()
+
+    def write_part(self, name: str, save: Callable[[Path], None]) -> Path:
+        """Have a part's folder written aside, and put it in place of an earlier one.
+
+        Raises:
+            OutputError: If there is no space.
+        """
+        target, aside = self.path / name, self.path / f".{name}.part"
+        if not self.is_main:
+            return target
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            save(aside)
+            shutil.rmtree(target, ignore_errors=True)
+            aside.replace(target)
+        except Exception as exc:
+            shutil.rmtree(aside, ignore_errors=True)
+            if isinstance(exc, OSError) or "No space left" in str(exc) or "File too large" in str(exc):
+                raise OutputError(
+                    f"{target}: cannot be written ({exc}). The checkpoint is kept: free some space and run "
+                    "the same command again."
+                ) from exc
+            raise
+        return target
+
+    def write_card(self, use: str) -> None:
+        """Write ``README.md``: data, recipe, origin and the last figures.
+
+        Raises:
+            OutputError: If there is no space.
+        """
+        if not self.is_main:
+            return
+        record, train = self._record, self._record["train"]
+        left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(record["left_out"].items()))
+        text = _CARD.format(
+            stage=record["stage"],
+            version=__version__,
+            torch=torch.__version__,
+            preset=record["preset"],
+            clips=record["num_clips"],
+            source=record["source"],
+            left_out=f"left out: {left_out} (`ledger.jsonl`)" if left_out else "none left out",
+            digest=record["data_digest"][:16],
+            steps=train["steps"],
+            batch=train["batch_size"],
+            rate=train["learning_rate"],
+            schedule=train["schedule"],
+            warmup=train["warmup_steps"],
+            seed=train["seed"],
+            parts=", ".join(f"{name} `{digest[:16]}`" for name, digest in record["parts"].items())
+            or "nothing",
+            init=", ".join(record["init"]) or "random",
+            last=json.dumps(self.last_line()),
+            use=use,
+        )
+        with written_aside(self.path / "README.md") as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    def last_line(self) -> dict[str, Any]:
+        """The last line of ``log.jsonl``; empty without one."""
+        try:
+            lines = (self.path / "log.jsonl").read_text().splitlines()
+        except OSError:
+            return {}
+        return dict(json.loads(lines[-1])) if lines else {}
+
+    def _write_record(self) -> None:
+        if self.is_main:
+            write_json(self.path / "run.json", self._record)
+
+
+def _short(value: object) -> str:
+    """Digests are known by their first digits."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_short(entry)}" for key, entry in value.items()) or "none"
+    text = str(value)
+    return text[:12] if len(text) == 64 else text
