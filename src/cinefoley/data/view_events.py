@@ -28,8 +28,8 @@ def view_events(events_path: Path, clips: Iterable[Record]) -> Iterator[Record]:
     """Say of every event whether the clip's window shows it, and when the window shows no target.
 
     Args:
-        events_path: A line for each clip: ``id``, ``fps``, ``size``, ``events``, ``sources`` with the boxes of
-            every frame, as ``cinefoley stage export`` writes them. Lines of other clips are passed over.
+        events_path: A line for each clip: ``id``, ``fps``, ``size``, ``events``, ``sources`` with the boxes
+            of every frame, as ``cinefoley stage export`` writes them. Lines of other clips are passed over.
         clips: Lines of the set's manifest: ``id``, ``source``, ``window``.
 
     Yields:
