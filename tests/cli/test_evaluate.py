@@ -211,23 +211,3 @@ def test_alignment_is_judged_by_a_model_that_has_a_judge(
     )
     assert other.json["scores"] == result.json["scores"]
     assert "features of the encoder video_encoder" in other.json["protocol"]["alignment_judge"]
-
-
-@pytest.fixture
-def tiny_judge(tiny_model: Path, tmp_path: Path) -> Path:
-    """The tiny model with an alignment classifier of random weights."""
-    import shutil
-
-    import torch
-
-    from cinefoley.models.classifier import AlignmentClassifier
-
-    folder = tmp_path / "judge"
-    shutil.copytree(tiny_model, folder)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        classifier = AlignmentClassifier(
-            block_out_channels=(8, 16, 16), feature_dim=16, max_frames=10, num_heads=2, norm_num_groups=4
-        )
-    classifier.save_pretrained(folder / "alignment")
-    return folder

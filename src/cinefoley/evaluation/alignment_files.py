@@ -115,9 +115,7 @@ class FileJudge:
             return known.features
         features, mel = self._features(film), self._mel(sample.path)
         generator = torch.Generator().manual_seed(_noise_seed(self._seed, sample))
-        mean = self._judge.probability(mel, features, posterior="mean")
-        draw = self._judge.probability(mel, features, generator=generator)
-        found = torch.cat([mean, draw]).cpu()
+        found = torch.cat(self._judge.probabilities(mel, features, generator=generator)).cpu()
         self._cache.put(sound, judge, reading, Embedding(found, None))
         return found
 
