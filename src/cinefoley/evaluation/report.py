@@ -15,7 +15,8 @@ Format = Literal["text", "markdown", "latex"]
 def protocol_line(evaluation: Evaluation) -> str:
     """One line that says how the numbers were made."""
     return "protocol: " + "; ".join(
-        f"{name.replace('_', ' ')} {_plain(value)}" for name, value in evaluation.protocol.items()
+        f"{name.removesuffix('_s').replace('_', ' ')} {_plain(value)}{' s' if name.endswith('_s') else ''}"
+        for name, value in evaluation.protocol.items()
     )
 
 
