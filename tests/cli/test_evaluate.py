@@ -142,6 +142,8 @@ def test_stage_clips_are_exported_varied_and_judged(
         assert scores["onset F1 ±100 ms"]["low"] <= scores["onset F1 ±100 ms"]["value"]
         assert scores["visible onset F1 ±100 ms"]["value"] > 0.95
         assert "12 of 12 samples" in result.json["protocol"]["events_judged"]
+        kinds = {line.split(",")[2] for line in (clips / "test.csv").read_text().splitlines()}
+        assert set(result.json["categories"]) == kinds
     assert scores["off-screen energy"]["value"] < 0.01
 
 

@@ -328,6 +328,13 @@ def test_judges_need_pairs(folders: Folders, spectrum: Any) -> None:
         run(*folders(3), spectrum, is_paired=False, judges=[ParityJudge()])
 
 
+def test_vggsounds_list_is_a_table_of_labels(tmp_path: Path) -> None:
+    (tmp_path / "vggsound.csv").write_text('--0PQM4-hqg,30,"waterfall, burbling",train\nabc,1,dog,test\n')
+    labels = read_labels(tmp_path / "vggsound.csv")
+    assert labels["--0PQM4-hqg_000030"] == "waterfall, burbling"
+    assert labels["abc"] == labels["abc_000001"] == "dog"
+
+
 def test_labels_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("clip,label\nonly one column\n")
     with pytest.raises(CinefoleyError, match="line 2: expected a clip and its category"):

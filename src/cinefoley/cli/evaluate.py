@@ -68,7 +68,9 @@ def evaluate(
     labels: Annotated[
         Path | None,
         typer.Option(
-            metavar="CSV", help="Clip and category: also print a table by category.", show_default=False
+            metavar="CSV",
+            help="Clip and category, or VGGSound's list: also print a table by category.",
+            show_default=False,
         ),
     ] = None,
     protocol: Annotated[
