@@ -167,7 +167,7 @@ def time_judging(folder: Path, device: torch.device, runs: int) -> dict[str, flo
     parts: dict[str, Callable[[int], object]] = {
         "PANNs (FD, KID, KL, IS)": lambda number: embed(number, panns),
         "VGGish (FAD)": lambda number: embed(number, vggish),
-        "onsets": listen,
+        "onset detection, without reading": listen,
         "alignment: mel and classifier": lambda _: judge.probabilities(mel, features),
         "alignment: features, once a film": lambda _: encode(frames),
     }
