@@ -65,6 +65,7 @@ from cinefoley.stage.render import render_clip
 CLIPS, SAMPLES, SETS = 15_000, 10, 3
 SOUNDS = CLIPS * SAMPLES * SETS
 STEPS = 25
+PARTS = ("generation", "judging", "metrics")
 ASSUMED_TFLOPS = (25, 50, 100, 200)
 
 
@@ -72,7 +73,8 @@ def main() -> None:
     """Measure, part by part, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--takes", type=int, nargs="+", default=[1, 10])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--takes", type=int, nargs="*", default=[1, 10], help="none skips lite")
     parser.add_argument(
         "--full-takes", type=int, nargs="*", default=None, help="none skips Diff-Foley's size"
     )
@@ -89,10 +91,14 @@ def main() -> None:
     if full_takes is None:
         full_takes = [1] if device.type == "cpu" else [1, 10]
     keep_freed_memory()
+    speeds, judged = {}, {}
     with tempfile.TemporaryDirectory() as folder:
-        speeds = time_generation(Path(folder), device, args.takes, full_takes, args.clips)
-        judged = time_judging(Path(folder), device, args.clips)
-    time_metrics(args.rows)
+        if "generation" in args.parts:
+            speeds = time_generation(Path(folder), device, args.takes, full_takes, args.clips)
+        if "judging" in args.parts:
+            judged = time_judging(Path(folder), device, args.clips)
+    if "metrics" in args.parts:
+        time_metrics(args.rows)
     estimate(speeds, judged, count_operations())
 
 
@@ -240,13 +246,13 @@ def estimate(speeds: dict[str, float], judged: dict[str, float], operations: dic
     """The hours of 15,000 clips x 10 samples x 3 sets."""
     print(f"\n{CLIPS:,} clips x {SAMPLES} samples x {SETS} sets = {SOUNDS:,} sounds; hours of this device:\n")
     print("| | seconds a sound | 1 device | 8 devices |\n" + rule(4))
-    listening = copy.copy(judged)
-    film = listening.pop("alignment: features, once a film") / SAMPLES
-    each = sum(listening.values()) * (1 + 1 / (SETS * SAMPLES)) + film  # the real sounds are judged once
-    for name, seconds in (
-        *((f"generate, {name}", seconds) for name, seconds in speeds.items()),
-        ("judge: all of the above", each),
-    ):
+    rows = {f"generate, {name}": seconds for name, seconds in speeds.items()}
+    if judged:
+        listening = copy.copy(judged)
+        film = listening.pop("alignment: features, once a film") / SAMPLES
+        each = sum(listening.values()) * (1 + 1 / (SETS * SAMPLES)) + film  # real sounds are judged once
+        rows["judge: all of the above"] = each
+    for name, seconds in rows.items():
         hours = SOUNDS * seconds / 3600
         print(f"| {name} | {seconds:.3f} | {hours:,.1f} | {hours / 8:,.1f} |")
     total = operations["features, once a film"] / SAMPLES

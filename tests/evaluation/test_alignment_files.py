@@ -1,12 +1,13 @@
 """Files beside their films, judged one by one."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cinefoley.errors import MediaError, MissingWeightsError
+from cinefoley.errors import MissingWeightsError
 from cinefoley.evaluation.alignment_files import FileJudge
 from cinefoley.evaluation.cache import FeatureCache
 from cinefoley.evaluation.pairing import Sample
@@ -92,7 +93,7 @@ def test_the_generated_mel_is_taken_where_it_was_saved(
         (np.full((1, 64, 160), np.nan, dtype=np.float32), "not a mel of this model"),
     ],
 )
-def test_a_saved_mel_that_is_none_is_refused(
+def test_a_saved_mel_that_is_none_is_a_problem(
     tiny_judge: Path,
     films: dict[str, Path],
     samples: list[Sample],
@@ -104,8 +105,21 @@ def test_a_saved_mel_that_is_none_is_refused(
         saved.write_bytes(content)
     else:
         np.save(saved, content)
-    with pytest.raises(MediaError, match=message):
-        FileJudge(tiny_judge, films).judge(samples)
+    judgement = FileJudge(tiny_judge, films).judge(samples)
+    assert list(judgement.problems) == samples[:1]
+    assert re.search(message, judgement.problems[samples[0]])
+    assert list(judgement.ratios["Align Acc"].parts) == samples[1:4]
+    assert judgement.protocol["alignment_mels"] == "0 generated, 3 taken of the sound"
+
+
+def test_a_film_that_is_none_is_a_problem_of_its_samples(
+    tiny_judge: Path, films: dict[str, Path], samples: list[Sample]
+) -> None:
+    films["a"].write_text("no film")
+    judgement = FileJudge(tiny_judge, films).judge(samples)
+    assert list(judgement.problems) == samples[:3]
+    assert "a.mp4: is not a media file" in judgement.problems[samples[0]]
+    assert list(judgement.ratios["Align Acc"].parts) == samples[3:4]
 
 
 def test_whose_features_judge_is_a_choice(

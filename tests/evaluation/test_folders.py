@@ -285,7 +285,11 @@ class ParityJudge:
     def judge(self, samples: Sequence[Sample]) -> Judgement:
         parts = {sample: (float(int(sample.clip[-2:]) % 2 == 0), 1.0) for sample in samples}
         folder = samples[0].path.parent.name
-        return Judgement(ratios={"evenness": Ratio(parts=parts)}, protocol={"eye": "good", "heard": folder})
+        return Judgement(
+            ratios={"evenness": Ratio(parts=parts)},
+            protocol={"eye": "good", "heard": folder},
+            problems={samples[0]: "no film"},
+        )
 
 
 def test_judges_hear_silence_too_and_have_intervals(folders: Folders, spectrum: Any) -> None:
@@ -301,6 +305,7 @@ def test_judges_hear_silence_too_and_have_intervals(folders: Folders, spectrum: 
     assert 0 <= score.low < score.value < score.high <= 1
     assert "; eye good; heard generated" in protocol_line(evaluation)
     assert evaluation.protocol["samples"] == 26
+    assert evaluation.left_out[-1].reason == "not judged: no film"
 
 
 def test_judged_methods_are_compared_on_the_same_drawn_clips(

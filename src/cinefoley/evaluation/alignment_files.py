@@ -78,16 +78,19 @@ class FileJudge:
 
         The generated mel is used where ``NAME.mel.npy`` lies beside the sound, as the paper has it (write it
         with `cinefoley generate --save-mel`), and the mel of the sound elsewhere; the protocol line counts.
-
-        Raises:
-            MediaError: If a film or a saved mel cannot be read.
+        A film or a saved mel that cannot be read is named among the problems.
         """
         means, draws, analysed = {}, {}, 0
+        problems: dict[Sample, str] = {}
         for sample in samples:
             if sample.clip not in self._films:
                 continue
+            try:
+                mean, draw = self._probabilities(sample)
+            except MediaError as exc:
+                problems[sample] = str(exc)
+                continue
             analysed += not _saved_mel(sample.path).is_file()
-            mean, draw = self._probabilities(sample)
             means[sample] = (float(alignment_accuracy(mean[None])), 1.0)
             draws[sample] = (float(alignment_accuracy(draw[None])), 1.0)
         why = "no sample has a film of its clip's name"
@@ -102,6 +105,7 @@ class FileJudge:
                 "Align Acc, posterior mean": Ratio(parts=means, if_unjudged=why),
             },
             protocol=protocol,
+            problems=problems,
         )
 
     def _probabilities(self, sample: Sample) -> Tensor:

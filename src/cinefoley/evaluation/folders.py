@@ -136,7 +136,9 @@ def evaluate_folders(
     return Evaluation(
         scores=scores["generated"],
         protocol=_protocol_fields(settings, backbones, first, features) | judged.protocol(),
-        left_out=[entry for name, job in jobs.items() for entry in job.left_out(name)],
+        left_out=[
+            entry for name, job in jobs.items() for entry in (*job.left_out(name), *judged.left_out(name))
+        ],
         against=scores.get("against", {}),
         differences=_differences(scores["generated"], scores.get("against", {})),
         categories=_by_category(first, judged, labels or {}),
@@ -280,6 +282,14 @@ class _Judged:
         for judgement in self._judgements[name]:
             found |= ratio_scores(judgement.ratios, chosen, replicas=replicas, seed=self._settings.seed)
         return found
+
+    def left_out(self, name: str) -> list[LeftOut]:
+        """Sounds of one method that are in the other numbers and could not be judged."""
+        return [
+            LeftOut(path=sample.path, side=name, reason=f"not judged: {problem}")
+            for judgement in self._judgements[name]
+            for sample, problem in judgement.problems.items()
+        ]
 
     def protocol(self) -> dict[str, object]:
         """What the judges' numbers depend on; of the other method, what is not the same."""

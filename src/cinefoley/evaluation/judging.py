@@ -33,6 +33,8 @@ class Judgement:
     """By metric."""
     protocol: Mapping[str, object] = field(default_factory=dict)
     """What the numbers depend on, for the protocol line."""
+    problems: Mapping[Sample, str] = field(default_factory=dict)
+    """Samples that could not be judged though they should be, and why."""
 
 
 class SampleJudge(Protocol):
