@@ -48,6 +48,7 @@ from cinefoley.metrics.backbones.panns import Cnn14
 from cinefoley.metrics.backbones.protocol import Backbone
 from cinefoley.metrics.backbones.reading import AUDIOLDM_EVAL
 from cinefoley.metrics.backbones.vggish import VggishNet
+from cinefoley.metrics.functional.kernel import weighted_kernel_distance
 from cinefoley.metrics.onsets import detect_onsets
 from cinefoley.models.build import (
     build_autoencoder,
@@ -65,6 +66,7 @@ from cinefoley.stage.render import render_clip
 CLIPS, SAMPLES, SETS = 15_000, 10, 3
 SOUNDS = CLIPS * SAMPLES * SETS
 STEPS = 25
+REPLICAS = 100
 PARTS = ("generation", "judging", "metrics")
 ASSUMED_TFLOPS = (25, 50, 100, 200)
 
@@ -196,8 +198,11 @@ def build_judge(device: torch.device) -> tuple[AlignmentJudge, nn.Module]:
 
 
 def time_metrics(rows: int) -> None:
-    """Each metric once, on features of the widths that the backbones give; always on the CPU."""
-    print(f"\n| metric, {rows:,} sounds on either side | seconds |\n" + rule(2))
+    """Each metric once, on features of the widths that the backbones give; always on the CPU.
+
+    An interval resamples: KID's weightings are computed together, the others one after the other.
+    """
+    print(f"\n| metric, {rows:,} sounds on either side | seconds | {REPLICAS} resamplings |\n" + rule(3))
     generator = torch.Generator().manual_seed(0)
 
     def draw(count: int, width: int) -> torch.Tensor:
@@ -207,19 +212,27 @@ def time_metrics(rows: int) -> None:
         [draw(count, width) for _ in range(2)]
         for count, width in ((8 * rows, 128), (rows, 2048), (rows, 527))
     )
-    metrics: dict[str, Callable[[], object]] = {
-        "FAD (8 segments a sound)": lambda: frechet_distance(*segments),
-        "FD": lambda: frechet_distance(*features),
-        "KID": lambda: kernel_inception_distance(*features),
-        "KL": lambda: kl_divergence(*logits),
-        "IS": lambda: inception_score(logits[1]),
+    weights = torch.randint(0, 3, (rows, REPLICAS), generator=generator).double()
+    metrics: dict[str, tuple[Callable[[], object], Callable[[], object] | None]] = {
+        "FAD (8 segments a sound)": (lambda: frechet_distance(*segments), None),
+        "FD": (lambda: frechet_distance(*features), None),
+        "KID": (
+            lambda: kernel_inception_distance(*features),
+            lambda: weighted_kernel_distance(*features, weights, weights),
+        ),
+        "KL": (lambda: kl_divergence(*logits), None),
+        "IS": (lambda: inception_score(logits[1]), None),
     }
-    for name, compute in metrics.items():
-        seconds = timed(lambda _, compute=compute: compute(), 1, torch.device("cpu"))  # type: ignore[misc]
-        print(f"| {name} | {seconds[0]:.2f} |", flush=True)
-    print(
-        "An interval (100 resamplings) costs FAD and FD 100 times this, KID some 3 times, KL and IS nothing."
-    )
+    for name, (compute, resample) in metrics.items():
+        seconds = time_once(compute)
+        resampled = REPLICAS * seconds if resample is None else time_once(resample)
+        told = "computed" if resample is None else "measured"
+        print(f"| {name} | {seconds:.2f} | {resampled:.1f} ({told}) |", flush=True)
+
+
+def time_once(compute: Callable[[], object]) -> float:
+    """Processor time of one call."""
+    return timed(lambda _: compute(), 1, torch.device("cpu"))[0]
 
 
 def count_operations() -> dict[str, float]:
@@ -244,14 +257,16 @@ def count_operations() -> dict[str, float]:
 
 def estimate(speeds: dict[str, float], judged: dict[str, float], operations: dict[str, float]) -> None:
     """The hours of 15,000 clips x 10 samples x 3 sets."""
-    print(f"\n{CLIPS:,} clips x {SAMPLES} samples x {SETS} sets = {SOUNDS:,} sounds; hours of this device:\n")
-    print("| | seconds a sound | 1 device | 8 devices |\n" + rule(4))
     rows = {f"generate, {name}": seconds for name, seconds in speeds.items()}
     if judged:
         listening = copy.copy(judged)
         film = listening.pop("alignment: features, once a film") / SAMPLES
         each = sum(listening.values()) * (1 + 1 / (SETS * SAMPLES)) + film  # real sounds are judged once
         rows["judge: all of the above"] = each
+    if rows:
+        product = f"{CLIPS:,} clips x {SAMPLES} samples x {SETS} sets"
+        print(f"\n{product} = {SOUNDS:,} sounds; hours of this device:\n")
+        print("| | seconds a sound | 1 device | 8 devices |\n" + rule(4))
     for name, seconds in rows.items():
         hours = SOUNDS * seconds / 3600
         print(f"| {name} | {seconds:.3f} | {hours:,.1f} | {hours / 8:,.1f} |")
