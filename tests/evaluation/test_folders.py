@@ -274,6 +274,9 @@ def test_categories_are_counted_and_scored(folders: Folders, spectrum: Any, tmp_
         "dog": 8,
     }
     assert evaluation.categories["dog"]["KL-spectrum"].value is not None
+    head = next(line for line in render(evaluation).splitlines() if line.startswith("category"))
+    assert head.split("  ")[1].strip() == "clips"
+    assert head.index("FD-spectrum") < head.index("KID-spectrum") < head.index("IS-spectrum")
     assert "cat, meow" in render(evaluation)
 
 
