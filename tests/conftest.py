@@ -147,6 +147,24 @@ def guided_tiny_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
+def tiny_judge(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with an alignment classifier of random weights. Not to be written to."""
+    import torch
+
+    from cinefoley.models.classifier import AlignmentClassifier
+
+    folder = tmp_path_factory.mktemp("models") / "judge"
+    shutil.copytree(tiny_model, folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        classifier = AlignmentClassifier(
+            block_out_channels=(8, 16, 16), feature_dim=16, max_frames=10, num_heads=2, norm_num_groups=4
+        )
+    classifier.save_pretrained(folder / "alignment")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def render_film() -> Callable[..., Path]:
     """``render_film(path, seed=0, duration_s=2.0, fps=12, size=(48, 64))`` writes a silent stage clip."""
 

@@ -104,8 +104,47 @@ def test_events_add_onset_figures(evaluate: RunCli, tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
     events.write_text("".join(json.dumps({"clip": f"clip{n:02d}", "events": []}) + "\n" for n in range(11)))
     scores = evaluate("--events", events, "--json").json["scores"]
-    assert scores["onset F1 ±100 ms"] == {"value": 1.0}
+    assert scores["onset F1 ±100 ms"] == {"value": 1.0, "low": 1.0, "high": 1.0}
     assert "skipped" in scores["off-screen energy"]
+
+
+def test_stage_clips_are_exported_varied_and_judged(
+    run_cli: RunCli, lite_weights: Path, tmp_path: Path
+) -> None:
+    """The way through: real sounds in the place of generated ones, so all that can be judged is right."""
+    clips, varied = tmp_path / "clips", tmp_path / "cm"
+    export = ("stage", "export", clips, "--split", "test", "--count", 12, "--duration", 3, "--side", 32)
+    assert run_cli(*export, "--fps", 8, "--sample-rate", 16000).code == 0
+    result = run_cli(
+        *("vary", clips / "test.csv", "--camera-movement", "--scale-range", 0.2, 0.3, "--jobs", 1),
+        *("-o", varied, "--json"),
+    )
+    assert result.json["events"] == str(varied / "events.jsonl")
+    options = ("--backbone", "lite", "--lite", lite_weights, "--device", "cpu", "--bootstrap", 20)
+    for films, events in ((clips, clips / "test.events.jsonl"), (varied / "clips", varied / "events.jsonl")):
+        result = run_cli(
+            "evaluate",
+            films,
+            "--reference",
+            clips,
+            "--events",
+            events,
+            *options,
+            "--protocol",
+            "audioldm_eval",
+            "--labels",
+            clips / "test.csv",
+            "--json",
+        )
+        assert result.code == 0, result.err
+        scores = result.json["scores"]
+        assert scores["onset F1 ±100 ms"]["value"] > 0.95
+        assert scores["onset F1 ±100 ms"]["low"] <= scores["onset F1 ±100 ms"]["value"]
+        assert scores["visible onset F1 ±100 ms"]["value"] > 0.95
+        assert "12 of 12 samples" in result.json["protocol"]["events_judged"]
+        kinds = {line.split(",")[2] for line in (clips / "test.csv").read_text().splitlines()}
+        assert set(result.json["categories"]) == kinds
+    assert scores["off-screen energy"]["value"] < 0.01
 
 
 def test_wrong_usage_is_told(evaluate: RunCli, tmp_path: Path) -> None:
@@ -115,10 +154,22 @@ def test_wrong_usage_is_told(evaluate: RunCli, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_ranks_print_what_one_prints(
-    evaluate: RunCli, sounds: tuple[Path, Path], lite_weights: Path
+    evaluate: RunCli,
+    sounds: tuple[Path, Path],
+    lite_weights: Path,
+    tiny_judge: Path,
+    render_film: Callable[..., Path],
 ) -> None:
-    alone = evaluate("--json", "--cache", sounds[0].parent / "one").out
-    arguments = ["evaluate", str(sounds[0]), "--reference", str(sounds[1]), "--backbone", "lite"]
+    films, events = sounds[0].parent / "films", sounds[0].parent / "events.jsonl"
+    films.mkdir()
+    for clip in range(3):
+        render_film(films / f"clip{clip:02d}.mp4", seed=clip)
+    events.write_text("".join(json.dumps({"clip": f"clip{n:02d}", "events": []}) + "\n" for n in range(11)))
+    (sounds[0] / "clip02.wav").write_text("no sound\n" * 100)
+    judged = ["--video", str(films), "--model", str(tiny_judge), "--events", str(events)]
+    alone = evaluate("--json", "--cache", sounds[0].parent / "one", *judged).out
+    assert "Align Acc" in alone
+    arguments = ["evaluate", str(sounds[0]), "--reference", str(sounds[1]), "--backbone", "lite", *judged]
     arguments += ["--lite", str(lite_weights), "--device", "cpu", "--bootstrap", "5", "--json"]
     command = [
         sys.executable,
@@ -149,27 +200,16 @@ def test_alignment_is_judged_by_a_model_that_has_a_judge(
         render_film(films / f"clip{clip:02d}.mp4", seed=clip)
     result = evaluate("--video", films, "--model", tiny_judge, "--json")
     assert result.code == 0
-    name = "Align Acc (3 of 3 from sound, not mel)"
-    assert set(result.json["scores"]) > {name, f"{name}, posterior mean"}
-    assert 0 <= result.json["scores"][name]["value"] <= 1
-    assert "teacher" in result.json["protocol"]["alignment_judge"]
-
-
-@pytest.fixture
-def tiny_judge(tiny_model: Path, tmp_path: Path) -> Path:
-    """The tiny model with an alignment classifier of random weights."""
-    import shutil
-
-    import torch
-
-    from cinefoley.models.classifier import AlignmentClassifier
-
-    folder = tmp_path / "judge"
-    shutil.copytree(tiny_model, folder)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        classifier = AlignmentClassifier(
-            block_out_channels=(8, 16, 16), feature_dim=16, max_frames=10, num_heads=2, norm_num_groups=4
-        )
-    classifier.save_pretrained(folder / "alignment")
-    return folder
+    for name in ("Align Acc", "Align Acc, posterior mean"):
+        assert 0 <= result.json["scores"][name]["value"] <= 1
+    protocol = result.json["protocol"]
+    assert protocol["alignment_judge"].startswith("features of the teacher (sha256:")
+    assert protocol["alignment_mels"] == "0 generated, 3 taken of the sound"
+    student = evaluate("--video", films, "--model", tiny_judge, "--video-encoder", "student")
+    assert student.code == 1
+    assert "has no student whose features could judge" in student.err
+    other = evaluate(
+        "--video", films, "--model", tiny_judge, "--video-encoder", tiny_judge / "video_encoder", "--json"
+    )
+    assert other.json["scores"] == result.json["scores"]
+    assert "features of the encoder video_encoder" in other.json["protocol"]["alignment_judge"]

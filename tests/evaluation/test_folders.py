@@ -1,7 +1,7 @@
 """Folders in, numbers out; and every bad input an error or a stated skip."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ import soundfile
 from cinefoley.errors import CinefoleyError
 from cinefoley.evaluation.cache import FeatureCache
 from cinefoley.evaluation.folders import Evaluation, EvaluationSettings, evaluate_folders
+from cinefoley.evaluation.judging import Judgement, Ratio
 from cinefoley.evaluation.labels import read_labels
+from cinefoley.evaluation.pairing import Sample
 from cinefoley.evaluation.protocols import PROTOCOLS
 from cinefoley.evaluation.report import as_json, protocol_line, render
 from cinefoley.evaluation.scores import interval
@@ -136,6 +138,8 @@ def spoil(path: Path, how: str) -> None:
         case "too short":
             sound = sound[:200]
     soundfile.write(path, sound, 16000, subtype="FLOAT" if how == "NaN" else "PCM_16")
+    if how == "cut off":
+        path.write_bytes(path.read_bytes()[:40000])
 
 
 @pytest.mark.parametrize(
@@ -145,6 +149,7 @@ def spoil(path: Path, how: str) -> None:
         ("clipped", "clipped"),
         ("NaN", r"NaN or infinite samples \(1 of 40000\)"),
         ("unreadable", r"unreadable \(.*clip04.wav"),
+        ("cut off", "damaged"),
     ],
 )
 @pytest.mark.parametrize("side", ["generated", "real"])
@@ -170,6 +175,14 @@ def test_the_tools_keep_silent_and_clipped_clips(folders: Folders, spectrum: Any
     evaluation = run(generated, real, spectrum, protocol="audioldm_eval")
     assert evaluation.left_out == []
     assert evaluation.protocol["odd_clips"] == "kept"
+
+
+def test_a_wav_that_was_written_to_a_pipe_is_not_cut_off(folders: Folders, spectrum: Any) -> None:
+    generated, real = folders(12)
+    content = bytearray((generated / "clip04.wav").read_bytes())
+    content[4:8] = content[40:44] = b"\xff\xff\xff\xff"
+    (generated / "clip04.wav").write_bytes(content)
+    assert run(generated, real, spectrum).left_out == []
 
 
 def test_what_is_too_short_for_a_backbone_is_left_out(folders: Folders, spectrum: Any) -> None:
@@ -261,7 +274,73 @@ def test_categories_are_counted_and_scored(folders: Folders, spectrum: Any, tmp_
         "dog": 8,
     }
     assert evaluation.categories["dog"]["KL-spectrum"].value is not None
+    head = next(line for line in render(evaluation).splitlines() if line.startswith("category"))
+    assert head.split("  ")[1].strip() == "clips"
+    assert head.index("FD-spectrum") < head.index("KID-spectrum") < head.index("IS-spectrum")
     assert "cat, meow" in render(evaluation)
+
+
+class ParityJudge:
+    """Says that a sound is right if its name's number is even, wherever it can be read."""
+
+    keeps_results = False
+
+    def judge(self, samples: Sequence[Sample]) -> Judgement:
+        parts = {sample: (float(int(sample.clip[-2:]) % 2 == 0), 1.0) for sample in samples}
+        folder = samples[0].path.parent.name
+        return Judgement(
+            ratios={"evenness": Ratio(parts=parts)},
+            protocol={"eye": "good", "heard": folder},
+            problems={samples[0]: "no film"},
+        )
+
+
+def test_judges_hear_silence_too_and_have_intervals(folders: Folders, spectrum: Any) -> None:
+    generated, real = folders(14, samples=2)
+    spoil(generated / "clip04.take1.wav", "silent")
+    spoil(generated / "clip05.take1.wav", "unreadable")
+    evaluation = run(generated, real, spectrum, replicas=50, judges=[ParityJudge()])
+    score = evaluation.scores["evenness"]
+    assert score.value is not None
+    assert score.value == pytest.approx(14 / 27)
+    assert score.low is not None
+    assert score.high is not None
+    assert 0 <= score.low < score.value < score.high <= 1
+    assert "; eye good; heard generated" in protocol_line(evaluation)
+    assert evaluation.protocol["samples"] == 26
+    assert evaluation.left_out[-1].reason == "not judged: no film"
+
+
+def test_judged_methods_are_compared_on_the_same_drawn_clips(
+    folders: Folders, spectrum: Any, write_sound: Callable[..., Path], tmp_path: Path
+) -> None:
+    generated, real = folders(14)
+    other = tmp_path / "other"
+    for clip in range(14):
+        write_sound(other / f"clip{clip:02d}.wav", 2000 + clip)
+    spoil(other / "clip03.wav", "unreadable")
+    labels = {f"clip{n:02d}": "dog" if n < 7 else "cat" for n in range(14)}
+    evaluation = run(
+        generated, real, spectrum, replicas=20, against=other, judges=[ParityJudge()], labels=labels
+    )
+    assert evaluation.scores["evenness"] == evaluation.against["evenness"]
+    assert evaluation.scores["evenness"].value == pytest.approx(7 / 13)
+    difference = evaluation.differences["evenness"]
+    assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+    assert evaluation.categories["dog"]["evenness"].value == pytest.approx(4 / 6)
+    assert (evaluation.protocol["heard"], evaluation.protocol["heard_against"]) == ("generated", "other")
+
+
+def test_judges_need_pairs(folders: Folders, spectrum: Any) -> None:
+    with pytest.raises(ValueError, match="judges need clips that are paired"):
+        run(*folders(3), spectrum, is_paired=False, judges=[ParityJudge()])
+
+
+def test_vggsounds_list_is_a_table_of_labels(tmp_path: Path) -> None:
+    (tmp_path / "vggsound.csv").write_text('--0PQM4-hqg,30,"waterfall, burbling",train\nabc,1,dog,test\n')
+    labels = read_labels(tmp_path / "vggsound.csv")
+    assert labels["--0PQM4-hqg_000030"] == "waterfall, burbling"
+    assert labels["abc"] == labels["abc_000001"] == "dog"
 
 
 def test_labels_that_are_none_are_refused(tmp_path: Path) -> None:
@@ -283,7 +362,7 @@ def test_every_form_of_the_report_carries_the_protocol_line(folders: Folders, sp
         "version",
     ):
         assert part in line
-    for part in ("reference length s 2.5", "resampler windowed sinc", "seed 0"):
+    for part in ("reference length 2.5 s", "resampler windowed sinc", "seed 0"):
         assert part in line
     for form in ("text", "markdown", "latex"):
         assert line in render(evaluation, form)

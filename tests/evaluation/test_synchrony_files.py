@@ -8,10 +8,16 @@ import pytest
 import soundfile
 
 from cinefoley.errors import CinefoleyError
+from cinefoley.evaluation.judging import ratio_scores
 from cinefoley.evaluation.pairing import Sample
-from cinefoley.evaluation.synchrony_files import read_events, score_events
+from cinefoley.evaluation.scores import Score
+from cinefoley.evaluation.synchrony_files import EventJudge, read_events
 
 RATE = 16000
+
+
+def score(samples: list[Sample], path: Path) -> dict[str, Score]:
+    return ratio_scores(EventJudge(path).judge(samples).ratios, {sample.clip for sample in samples})
 
 
 @pytest.fixture
@@ -46,14 +52,13 @@ def test_right_times_score_one_and_others_less(
 ) -> None:
     events = [{"time_s": 2.5, "is_visible": False}, {"time_s": 1.0}]
     path = write_events({"clip": "right", "events": events}, {"film": "wrong.mp4", "events": events})
-    known = read_events(path)
-    right = score_events([clicks("right", [1.0, 2.5])], known)
-    assert {score.value for name, score in right.items() if "F1" in name} == {1.0}
+    right = score([clicks("right", [1.0, 2.5])], path)
+    assert {found.value for name, found in right.items() if "F1" in name} == {1.0}
     assert set(right) == {
         *(f"{kind}onset F1 ±{ms} ms" for kind in ("", "visible ") for ms in (50, 100, 250)),
         "off-screen energy",
     }
-    wrong = score_events([clicks("wrong", [1.2, 3.5])], known)
+    wrong = score([clicks("wrong", [1.2, 3.5])], path)
     assert wrong["onset F1 ±100 ms"].value == 0
     assert wrong["onset F1 ±250 ms"].value == pytest.approx(0.5)
     assert wrong["visible onset F1 ±250 ms"].value == pytest.approx(2 / 3)
@@ -62,18 +67,18 @@ def test_right_times_score_one_and_others_less(
 def test_a_clip_without_events_asks_for_silence(
     clicks: Callable[..., Sample], write_events: Callable[..., Path]
 ) -> None:
-    known = read_events(write_events({"clip": "quiet", "events": []}))
-    assert score_events([clicks("quiet", [])], known)["onset F1 ±100 ms"].value == 1
-    assert score_events([clicks("quiet", [1.0])], known)["onset F1 ±100 ms"].value == 0
+    path = write_events({"clip": "quiet", "events": []})
+    assert score([clicks("quiet", [])], path)["onset F1 ±100 ms"].value == 1
+    assert score([clicks("quiet", [1.0])], path)["onset F1 ±100 ms"].value == 0
 
 
 def test_energy_out_of_the_frame_is_measured_where_that_is_known(
     clicks: Callable[..., Sample], write_events: Callable[..., Path]
 ) -> None:
     entry = {"clip": "a", "events": [{"time_s": 1.0, "end_s": 1.5}], "off_screen": [[0.0, 4.0]]}
-    known = read_events(write_events(entry))
-    right = score_events([clicks("a", [1.0])], known)["off-screen energy"].value
-    wrong = score_events([clicks("a", [3.0])], known)["off-screen energy"].value
+    path = write_events(entry)
+    right = score([clicks("a", [1.0])], path)["off-screen energy"].value
+    wrong = score([clicks("a", [3.0])], path)["off-screen energy"].value
     assert right == pytest.approx(0, abs=1e-4)
     assert wrong == pytest.approx(1, abs=1e-4)
 
@@ -81,12 +86,62 @@ def test_energy_out_of_the_frame_is_measured_where_that_is_known(
 def test_kinds_without_sharp_onsets_and_unknown_clips_are_not_judged(
     clicks: Callable[..., Sample], write_events: Callable[..., Path]
 ) -> None:
-    known = read_events(write_events({"clip": "a", "events": [{"time_s": 1.0, "is_onset_like": False}]}))
-    scores = score_events([clicks("a", [1.0]), clicks("b", [1.0])], known)
-    assert all(score.value is None and score.skipped for score in scores.values())
+    path = write_events({"clip": "a", "events": [{"time_s": 1.0, "is_onset_like": False}]})
+    scores = score([clicks("a", [1.0]), clicks("b", [1.0])], path)
+    assert all(found.value is None and found.skipped for found in scores.values())
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"clip": "a"}', '{"clip": "a", "events": [{"time_s": null}]}'])
+def test_a_target_that_never_leaves_the_frame_leaves_nothing_to_judge(
+    clicks: Callable[..., Sample], write_events: Callable[..., Path]
+) -> None:
+    path = write_events({"id": "a", "events": [{"time_s": 1.0, "end_s": 1.2}], "off_screen": []})
+    assert score([clicks("a", [1.0])], path)["off-screen energy"].skipped is not None
+
+
+def test_a_sound_of_a_blink_is_judged_as_silence(tmp_path: Path, write_events: Callable[..., Path]) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(160), RATE)
+    scores = score([Sample("a", 0, tmp_path / "a.wav")], write_events({"clip": "a", "events": []}))
+    assert scores["onset F1 ±50 ms"].value == 1
+
+
+def test_what_was_judged_is_told(clicks: Callable[..., Sample], write_events: Callable[..., Path]) -> None:
+    path = write_events({"clip": "a", "events": []}, {"clip": "b", "events": [], "off_screen": [[0, 1]]})
+    judgement = EventJudge(path).judge([clicks(name, []) for name in "abc"])
+    assert judgement.protocol["events_judged"] == (
+        "2 of 3 samples, of these 2 by onsets, 1 by off-screen energy"
+    )
+    assert str(judgement.protocol["events"]).startswith("events.jsonl (sha256:")
+
+
+def test_the_stage_writes_what_is_read(tmp_path: Path) -> None:
+    from cinefoley.stage.render import render_clip
+
+    clip = render_clip(4, size=(36, 64), fps=4, kind="drum", duration_s=3.0)
+    description = clip.describe(has_boxes=True)
+    (tmp_path / "drum.json").write_text(json.dumps(description | {"film": "drum.mp4"}, indent=2) + "\n")
+    (tmp_path / "lines.jsonl").write_text(json.dumps(description | {"id": "drum"}) + "\n")
+    for name in ("drum.json", "lines.jsonl"):
+        (known,) = read_events(tmp_path / name).values()
+        assert known.times == pytest.approx([event.time_s for event in clip.events], abs=1e-5)
+        assert (known.sounding[:, 1] > known.times).all()
+        assert known.off_screen is not None
+    soundfile.write(tmp_path / "drum.wav", clip.waveform, clip.sample_rate)
+    found = score([Sample("drum", 0, tmp_path / "drum.wav")], tmp_path / "drum.json")
+    assert found["onset F1 ±100 ms"].value == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        '{"clip": "a"}',
+        '{"clip": "a", "events": [{"time_s": null}]}',
+        '{"clip": "a", "events": [{"time_s": 1, "end_s": 0.5}]}',
+        '{"clip": "a", "events": [], "off_screen": [[2, 1]]}',
+        '{"clip": "a", "events": [{"time_s": NaN}]}',
+    ],
+)
 def test_a_line_that_is_none_is_named(line: str, tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text('{"clip": "a", "events": []}\n' + line + "\n")

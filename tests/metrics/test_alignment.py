@@ -114,6 +114,19 @@ def test_a_seeded_sample_can_be_made_again(
     assert torch.equal(judge.probability(mel, video_features), sample(0))
 
 
+def test_both_posteriors_at_once_are_each_by_itself(
+    judge: AlignmentJudge, mel: torch.Tensor, video_features: torch.Tensor
+) -> None:
+    generator = torch.Generator().manual_seed(7)
+    mean, sample = judge.probabilities(mel, video_features, generator=generator)
+    assert torch.equal(mean, judge.probability(mel, video_features, posterior="mean"))
+    assert torch.equal(
+        sample, judge.probability(mel, video_features, generator=torch.Generator().manual_seed(7))
+    )
+    with pytest.raises(ValueError, match="mel must be"):
+        judge.probabilities(mel[:, :3], video_features)
+
+
 def test_judging_leaves_the_global_generator_alone(
     judge: AlignmentJudge, mel: torch.Tensor, video_features: torch.Tensor
 ) -> None:

@@ -12,8 +12,11 @@ import typer
 from cinefoley.errors import OutputError
 
 if TYPE_CHECKING:
+    import torch
+
     from cinefoley.evaluation.cache import FeatureCache
     from cinefoley.evaluation.folders import Evaluation, EvaluationSettings
+    from cinefoley.evaluation.judging import SampleJudge
     from cinefoley.metrics.backbones.protocol import Backbone
 
 __all__ = ["evaluate"]
@@ -49,6 +52,13 @@ def evaluate(
             metavar="NAME|FOLDER", help="The model whose alignment classifier judges.", show_default=False
         ),
     ] = None,
+    video_encoder: Annotated[
+        str,
+        typer.Option(
+            metavar="teacher|student|FOLDER",
+            help="Whose features of the films judge alignment, with --video.",
+        ),
+    ] = "teacher",
     events: Annotated[
         Path | None,
         typer.Option(
@@ -58,7 +68,9 @@ def evaluate(
     labels: Annotated[
         Path | None,
         typer.Option(
-            metavar="CSV", help="Clip and category: also print a table by category.", show_default=False
+            metavar="CSV",
+            help="Clip and category, or VGGSound's list: also print a table by category.",
+            show_default=False,
         ),
     ] = None,
     protocol: Annotated[
@@ -124,11 +136,13 @@ def evaluate(
         raise typer.BadParameter("--against, --video and --events need clips that are paired by name.")
     settings = _settings(protocol, is_paired=not unpaired, replicas=bootstrap, seed=seed)
     given = {"panns": panns, "vggish": vggish, "lite": lite}
-    backbones = _load_backbones(("lite",) if backbone == "lite" else ("panns", "vggish"), given, device)
-    evaluation = _run(generated, reference, against, labels, backbones, settings, _open_cache(cache))
+    place = _choose_device(device)
+    backbones = _load_backbones(("lite",) if backbone == "lite" else ("panns", "vggish"), given, place)
+    kept = _open_cache(cache)
+    judges = _load_judges(video, model, video_encoder, events, seed=seed, cache=kept, device=place)
+    evaluation = _run(generated, reference, against, labels, backbones, judges, settings, kept)
     if evaluation is None:  # another rank prints
         return
-    evaluation = _with_synchrony(evaluation, video=video, model=model, events=events, seed=seed)
     _name_left_out(evaluation)
     if out is not None:
         _write_all(evaluation, out)
@@ -150,15 +164,50 @@ def _settings(
     return EvaluationSettings(protocol=PROTOCOLS[protocol], is_paired=is_paired, replicas=replicas, seed=seed)
 
 
-def _load_backbones(names: tuple[Any, ...], weights: dict[str, Path | None], device: str) -> "list[Backbone]":
+def _choose_device(device: str) -> "torch.device":
     from cinefoley.evaluation.ranks import local_rank, world_size
-    from cinefoley.metrics.backbones.loading import load_backbone
     from cinefoley.pipelines.devices import choose_device
 
     place = choose_device(device)
     if world_size() > 1 and place.type == "cuda" and device in ("auto", "cuda"):
-        place = choose_device(f"cuda:{local_rank()}")
-    return [load_backbone(name, weights[name], device=place) for name in names]
+        return choose_device(f"cuda:{local_rank()}")
+    return place
+
+
+def _load_backbones(
+    names: tuple[Any, ...], weights: dict[str, Path | None], device: "torch.device"
+) -> "list[Backbone]":
+    from cinefoley.metrics.backbones.loading import load_backbone
+
+    return [load_backbone(name, weights[name], device=device) for name in names]
+
+
+def _load_judges(
+    video: Path | None,
+    model: str | None,
+    video_encoder: str,
+    events: Path | None,
+    *,
+    seed: int,
+    cache: "FeatureCache",
+    device: "torch.device",
+) -> "list[SampleJudge]":
+    judges: list[SampleJudge] = []
+    if video is not None and model is not None:
+        from cinefoley.evaluation.alignment_files import FileJudge
+        from cinefoley.evaluation.pairing import find_sounds
+        from cinefoley.pipelines.loading import resolve_model
+
+        folder = resolve_model(model, local_files_only=True)
+        films = find_sounds(video, prefers_films=True)
+        judges.append(
+            FileJudge(folder, films, video_encoder=video_encoder, seed=seed, cache=cache, device=device)
+        )
+    if events is not None:
+        from cinefoley.evaluation.synchrony_files import EventJudge
+
+        judges.append(EventJudge(events))
+    return judges
 
 
 def _open_cache(folder: Path | None) -> "FeatureCache":
@@ -174,6 +223,7 @@ def _run(
     against: Path | None,
     labels: Path | None,
     backbones: "list[Backbone]",
+    judges: "list[SampleJudge]",
     settings: "EvaluationSettings",
     cache: "FeatureCache",
 ) -> "Evaluation | None":
@@ -186,10 +236,12 @@ def _run(
         if world_size() > 1:
             folders = [generated, *([] if against is None else [against])]
             pairs = [pair_folders(folder, reference, settings) for folder in folders]
-            files = {sample.path for found in pairs for sample in found.samples}
-            files |= {path for found in pairs for path in found.real.values()}
+            samples = [sample for found in pairs for sample in found.samples]
+            files = {path for found in pairs for path in found.real.values()}
             reading = settings.protocol.reading
-            if not embed_in_ranks(sorted(files), backbones, reading=reading, cache=cache, on_file=on_file):
+            if not embed_in_ranks(
+                sorted(files), samples, backbones, judges, reading=reading, cache=cache, on_file=on_file
+            ):
                 return None
         return evaluate_folders(
             generated,
@@ -199,30 +251,9 @@ def _run(
             cache=cache,
             against=against,
             labels=categories,
+            judges=judges,
             on_file=on_file,
         )
-
-
-def _with_synchrony(
-    evaluation: "Evaluation", *, video: Path | None, model: str | None, events: Path | None, seed: int
-) -> "Evaluation":
-    from dataclasses import replace
-
-    scores, protocol = dict(evaluation.scores), dict(evaluation.protocol)
-    if video is not None and model is not None:
-        from cinefoley.evaluation.alignment_files import FileJudge
-        from cinefoley.evaluation.pairing import find_sounds
-        from cinefoley.pipelines.loading import resolve_model
-
-        judge = FileJudge(resolve_model(model, local_files_only=True), seed=seed)
-        scores |= judge.score(evaluation.samples, find_sounds(video, prefers_films=True))
-        protocol["alignment_judge"] = judge.describe
-    if events is not None:
-        from cinefoley.evaluation.synchrony_files import read_events, score_events
-
-        scores |= score_events(evaluation.samples, read_events(events))
-        protocol["events"] = events.name
-    return replace(evaluation, scores=scores, protocol=protocol)
 
 
 def _name_left_out(evaluation: "Evaluation") -> None:

@@ -71,8 +71,9 @@ def vary(
 
     For rain.mp4 this writes rain.close-up.mp4 (a window of the picture, the sound copied untouched) and
     rain.close-up.json (the window). For a list of clips, such as VGGSound's vggsound.csv, it builds a whole
-    test set: films in clips/, manifest.jsonl, and ledger.jsonl with what was missing or unreadable. A run
-    that was stopped goes on where it was.
+    test set: films in clips/, manifest.jsonl, and ledger.jsonl with what was missing or unreadable; for clips
+    of the stage also events.jsonl, which says what the windows show of every event. A run that was stopped
+    goes on where it was.
     """
     if close_up == camera_movement:
         raise typer.BadParameter("pass one of --close-up and --camera-movement.")
@@ -185,7 +186,13 @@ def _build_set(
         raise
     reasons = Counter(entry["reason"] for entry in built.ledger)
     if as_json:
-        report = {"folder": str(out), "num_clips": len(built.clips), "left_out": dict(reasons)}
+        events = None if built.events_path is None else str(built.events_path)
+        report = {
+            "folder": str(out),
+            "num_clips": len(built.clips),
+            "left_out": dict(reasons),
+            "events": events,
+        }
         typer.echo(json.dumps(report | {"settings": built.settings, "ledger": list(built.ledger)}, indent=2))
     else:
         typer.echo(out)
@@ -193,5 +200,7 @@ def _build_set(
         told = "".join(f", {number} {reason}" for reason, number in sorted(reasons.items()))
         where = f" (see {out / 'ledger.jsonl'})" if reasons else ""
         typer.echo(f"{len(built.clips)} clips{told}{where}", err=True)
+        if built.events_path is not None:
+            typer.echo(f"what the windows show of their events: {built.events_path}", err=True)
     if not built.clips:
         raise CinefoleyError(f"{out}: not one clip could be used; see {out / 'ledger.jsonl'}.")

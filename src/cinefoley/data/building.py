@@ -19,6 +19,7 @@ from cinefoley.data.records import Journal, Record, file_sha256, write_json, wri
 from cinefoley.data.split_csv import SplitRow, read_split
 from cinefoley.data.test_sets import SetLayout, VariedSet, read_test_set
 from cinefoley.data.varied_films import describe_variation
+from cinefoley.data.view_events import events_beside, view_events
 from cinefoley.errors import DataError, MediaError, MediaWarning, OutputError
 from cinefoley.media.cropping import cropped_film_suffix
 from cinefoley.media.versions import ffmpeg_versions
@@ -51,6 +52,9 @@ def build_test_set(
     other clips; manifest and films are the same bytes for any number of jobs. A run that was stopped goes on
     where it was: what a record says is done, and whose digests still hold, is not done again. Clips that are
     missing or cannot be read are named in the ledger, and looked for again by the next run.
+
+    Where the list has its events beside it (``test.events.jsonl`` beside ``test.csv``, as ``cinefoley stage
+    export`` leaves them), the set gets ``events.jsonl``: what each window shows of them.
 
     Args:
         split_csv: VGGSound's list, or another that :func:`read_split` reads.
@@ -112,7 +116,7 @@ def build_test_set(
                 journal.append(record)
             if on_clip is not None:
                 on_clip(done, len(tasks), record["id"])
-    _finish(layout, [records[row.id] for row in rows])
+    _finish(layout, [records[row.id] for row in rows], events_beside(Path(split_csv)))
     return read_test_set(out, clips=source)
 
 
@@ -269,9 +273,13 @@ def _fault(task: _Task, reason: str, message: str) -> Record:
     return {"id": task.row.id, "reason": reason, "message": message}
 
 
-def _finish(layout: SetLayout, records: list[Record]) -> None:
+def _finish(layout: SetLayout, records: list[Record], events_path: Path | None) -> None:
     """Write manifest and ledger; what the films' folder holds beyond them was made for other rows."""
     clips = [record for record in records if "reason" not in record]
+    if events_path is None:
+        layout.events.unlink(missing_ok=True)
+    else:
+        write_records(layout.events, view_events(events_path, clips))
     write_records(layout.ledger, (record for record in records if "reason" in record))
     write_records(layout.manifest, clips)
     layout.progress.unlink(missing_ok=True)

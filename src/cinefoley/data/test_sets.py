@@ -42,6 +42,11 @@ class SetLayout:
         return self.folder / "ledger.jsonl"
 
     @property
+    def events(self) -> Path:
+        """A line for each clip whose events are known: what the window shows of them."""
+        return self.folder / "events.jsonl"
+
+    @property
     def progress(self) -> Path:
         """The lines so far, while the set is being built."""
         return self.folder / "progress.jsonl"
@@ -132,6 +137,12 @@ class VariedSet:
     """In order of their ids."""
     ledger: tuple[Record, ...]
     """Clips of the list that are not in the set: ``id``, ``reason`` (missing or unreadable), ``message``."""
+
+    @property
+    def events_path(self) -> Path | None:
+        """What is known about the clips' events, for ``cinefoley evaluate --events``; None if nothing is."""
+        path = SetLayout(self.folder).events
+        return path if path.is_file() else None
 
     @property
     def is_view(self) -> bool:

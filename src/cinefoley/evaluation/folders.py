@@ -9,6 +9,7 @@ from cinefoley import __version__
 from cinefoley.errors import CinefoleyError
 from cinefoley.evaluation.cache import FeatureCache
 from cinefoley.evaluation.features import FileFeatures, embed_files
+from cinefoley.evaluation.judging import Judgement, SampleJudge, ratio_scores
 from cinefoley.evaluation.pairing import Pairs, Sample, find_sounds, pair_by_name
 from cinefoley.evaluation.protocols import PROTOCOLS, Protocol
 from cinefoley.evaluation.scores import Draws, Score, Side, bootstrap_draws, interval, score_sides
@@ -63,8 +64,6 @@ class Evaluation:
     """This method's less the other's, with intervals over the same resampled clips."""
     categories: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
     """Numbers by category, without intervals; ``clips`` counts."""
-    samples: Sequence[Sample] = ()
-    """The generated sounds that are in the numbers."""
 
 
 def pair_folders(generated: Path, real: Path, settings: EvaluationSettings) -> Pairs:
@@ -90,6 +89,7 @@ def evaluate_folders(
     cache: FeatureCache,
     against: Path | None = None,
     labels: Mapping[str, str] | None = None,
+    judges: Sequence[SampleJudge] = (),
     on_file: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Judge a folder of generated sounds by a folder of real ones.
@@ -103,12 +103,17 @@ def evaluate_folders(
         cache: Features that are there already.
         against: Another method's sounds, for the same clips.
         labels: Category of each clip, for a table by category.
+        judges: What judges sounds one by one. They hear every sound that can be read, silent ones too, since
+            silence may be right; with ``against``, of the clips that both methods have.
         on_file: Called with finished and all files.
 
     Raises:
         MediaError: If a folder holds no sound.
         CinefoleyError: If names do not match, or fewer than 2 usable clips are left on a side.
+        ValueError: If clips are to be judged that are not paired by name.
     """
+    if judges and not settings.is_paired:
+        raise ValueError("judges need clips that are paired by name")
     folders = {"generated": generated} | ({} if against is None else {"against": against})
     pairs = {name: pair_folders(folder, real, settings) for name, folder in folders.items()}
     files = {
@@ -125,16 +130,18 @@ def evaluate_folders(
         jobs = {name: job.restricted(usable) for name, job in jobs.items()}
     for name, job in jobs.items():
         job.check_enough(folders[name], real)
-    scores = {name: job.scores(with_intervals=True) for name, job in jobs.items()}
+    judged = _Judged(judges, pairs, features, settings)
+    scores = {name: job.scores(with_intervals=True) | judged.scores(name) for name, job in jobs.items()}
     first = jobs["generated"]
     return Evaluation(
         scores=scores["generated"],
-        protocol=_protocol_fields(settings, backbones, first, features),
-        left_out=[entry for name, job in jobs.items() for entry in job.left_out(name)],
+        protocol=_protocol_fields(settings, backbones, first, features) | judged.protocol(),
+        left_out=[
+            entry for name, job in jobs.items() for entry in (*job.left_out(name), *judged.left_out(name))
+        ],
         against=scores.get("against", {}),
         differences=_differences(scores["generated"], scores.get("against", {})),
-        categories=_by_category(first, labels or {}),
-        samples=first.samples,
+        categories=_by_category(first, judged, labels or {}),
     )
 
 
@@ -246,6 +253,56 @@ class _Comparison:
         return f"{len(left)} files were left out, first {left[0].path.name}: {left[0].reason}."
 
 
+class _Judged:
+    """What judges say about the sounds of one or two methods, on the clips that all methods have."""
+
+    def __init__(
+        self,
+        judges: Sequence[SampleJudge],
+        pairs: Mapping[str, Pairs],
+        features: Mapping[Path, FileFeatures],
+        settings: EvaluationSettings,
+    ) -> None:
+        self._settings = settings
+        heard = {
+            name: [sample for sample in found.samples if features[sample.path].problem is None]
+            for name, found in pairs.items()
+        }
+        self.clips = set.intersection(*({sample.clip for sample in samples} for samples in heard.values()))
+        self._judgements: dict[str, list[Judgement]] = {
+            name: [judge.judge([s for s in samples if s.clip in self.clips]) for judge in judges]
+            for name, samples in heard.items()
+        }
+
+    def scores(self, name: str, clips: set[str] | None = None) -> dict[str, Score]:
+        """Of one method; of some clips, then without intervals."""
+        replicas = self._settings.replicas if clips is None else 0
+        chosen = self.clips if clips is None else self.clips & clips
+        found: dict[str, Score] = {}
+        for judgement in self._judgements[name]:
+            found |= ratio_scores(judgement.ratios, chosen, replicas=replicas, seed=self._settings.seed)
+        return found
+
+    def left_out(self, name: str) -> list[LeftOut]:
+        """Sounds of one method that are in the other numbers and could not be judged."""
+        return [
+            LeftOut(path=sample.path, side=name, reason=f"not judged: {problem}")
+            for judgement in self._judgements[name]
+            for sample, problem in judgement.problems.items()
+        ]
+
+    def protocol(self) -> dict[str, object]:
+        """What the judges' numbers depend on; of the other method, what is not the same."""
+        fields: dict[str, object] = {}
+        for name, judgements in self._judgements.items():
+            for field_name, value in (item for j in judgements for item in j.protocol.items()):
+                if fields.get(field_name, value) == value:
+                    fields[field_name] = value
+                else:
+                    fields[f"{field_name}_{name}"] = value
+        return fields
+
+
 def _protocol_fields(
     settings: EvaluationSettings,
     backbones: Sequence[Backbone],
@@ -278,7 +335,7 @@ def _protocol_fields(
 def _differences(scores: Mapping[str, Score], others: Mapping[str, Score]) -> dict[str, Score]:
     differences = {}
     for metric, other in others.items():
-        score = scores[metric]
+        score = scores.get(metric, Score(skipped="not measured"))
         if score.value is None or other.value is None:
             differences[metric] = Score(skipped=score.skipped or other.skipped)
             continue
@@ -292,15 +349,15 @@ def _differences(scores: Mapping[str, Score], others: Mapping[str, Score]) -> di
     return differences
 
 
-def _by_category(job: _Comparison, labels: Mapping[str, str]) -> dict[str, dict[str, Score]]:
-    clips = sorted({sample.clip for sample in job.samples})
+def _by_category(job: _Comparison, judged: _Judged, labels: Mapping[str, str]) -> dict[str, dict[str, Score]]:
     categories: dict[str, set[str]] = {}
-    for clip in clips:
+    for clip in sorted({sample.clip for sample in job.samples} | judged.clips):
         if clip in labels:
             categories.setdefault(labels[clip], set()).add(clip)
     table = {}
     for name in sorted(categories):
         part = job.restricted(categories[name])
         scores = part.scores(with_intervals=False) if part.num_clips >= _FEWEST else {}
-        table[name] = {"clips": Score(value=float(part.num_clips))} | scores
+        count = Score(value=float(part.num_clips))
+        table[name] = {"clips": count} | scores | judged.scores("generated", categories[name])
     return table

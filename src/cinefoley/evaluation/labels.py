@@ -3,6 +3,8 @@
 import csv
 from pathlib import Path
 
+from cinefoley.data.clip_files import candidate_stems
+from cinefoley.data.split_csv import read_split
 from cinefoley.errors import CinefoleyError
 
 __all__ = ["read_labels"]
@@ -13,7 +15,9 @@ _HEADS = {"clip", "name", "file", "id", "video"}
 def read_labels(path: Path) -> dict[str, str]:
     """Read a CSV whose first column names a clip, or its file, and whose second is its category.
 
-    A first line that begins with ``clip``, ``name``, ``file``, ``id`` or ``video`` is a head.
+    A first line that begins with ``clip``, ``name``, ``file``, ``id`` or ``video`` is a head. A file of four
+    columns is a list of clips in VGGSound's form (id, start, label, split), as ``cinefoley stage export``
+    writes it, and files are known by any name that its clips may have.
 
     Returns:
         Category by clip.
@@ -24,6 +28,9 @@ def read_labels(path: Path) -> dict[str, str]:
     labels: dict[str, str] = {}
     try:
         with path.open(newline="") as file:
+            if len(next(csv.reader(file), ())) == 4:
+                return {stem: row.label for row in read_split(path) for stem in candidate_stems(row)}
+            file.seek(0)
             for number, row in enumerate(csv.reader(file), start=1):
                 if not row or (number == 1 and row[0].strip().lower() in _HEADS):
                     continue

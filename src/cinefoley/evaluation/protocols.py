@@ -26,7 +26,7 @@ class Protocol:
     least_share: float
     """How many clips must have a partner; those that have none are then left out."""
     skips_odd: bool
-    """Whether silent and clipped clips are left out; unreadable ones always are."""
+    """Whether silent, clipped and damaged clips are left out; unreadable ones always are."""
     has_kid: bool
     """Whether the tool reports KID."""
 

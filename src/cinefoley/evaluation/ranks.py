@@ -2,13 +2,17 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 from torch import distributed
 
+from cinefoley.errors import MediaError
 from cinefoley.evaluation.cache import FeatureCache
 from cinefoley.evaluation.features import embed_files
+from cinefoley.evaluation.judging import SampleJudge
+from cinefoley.evaluation.pairing import Sample
 from cinefoley.metrics.backbones.protocol import Backbone
 from cinefoley.metrics.backbones.reading import Reading
 
@@ -28,21 +32,25 @@ def local_rank() -> int:
 
 
 def embed_in_ranks(
-    paths: Sequence[Path],
+    real: Sequence[Path],
+    samples: Sequence[Sample],
     backbones: Sequence[Backbone],
+    judges: Sequence[SampleJudge] = (),
     *,
     reading: Reading,
     cache: FeatureCache,
     on_file: Callable[[int, int], None] | None = None,
 ) -> bool:
-    """Embed this rank's share of the files into the cache, and wait for the others.
+    """Do this rank's share of what the cache keeps, and wait for the others.
 
-    Every file is embedded alone and rank 0 computes all numbers from the cache, in the order of names, so
-    they do not depend on the number of ranks.
+    Every file is embedded and judged alone, and rank 0 computes all numbers from the cache, in the order of
+    names, so they do not depend on the number of ranks.
 
     Args:
-        paths: All files, in the same order on every rank.
+        real: All real files, in the same order on every rank, like all that follow.
+        samples: All generated ones.
         backbones: The networks.
+        judges: Those that keep what they find in the cache are asked here, the others by rank 0 alone.
         reading: How files become waveforms.
         cache: A folder that all ranks share.
         on_file: Called with finished and all files of this rank.
@@ -53,7 +61,14 @@ def embed_in_ranks(
     distributed.init_process_group("gloo", timeout=_PATIENCE)
     try:
         rank, ranks = distributed.get_rank(), distributed.get_world_size()
-        embed_files(paths[rank::ranks], backbones, reading=reading, cache=cache, on_file=on_file)
+        paths = sorted({*real, *(sample.path for sample in samples)})[rank::ranks]
+        embed_files(paths, backbones, reading=reading, cache=cache, on_file=on_file)
+        clips = set(sorted({sample.clip for sample in samples})[rank::ranks])  # its samples share a film
+        sharing = [judge for judge in judges if judge.keeps_results]
+        for sample in (sample for sample in samples if sample.clip in clips):
+            with suppress(MediaError, ValueError):  # an unusable sound, which rank 0 tells of
+                for judge in sharing:
+                    judge.judge([sample])
         distributed.barrier()
         return rank == 0
     finally:

@@ -15,7 +15,8 @@ Format = Literal["text", "markdown", "latex"]
 def protocol_line(evaluation: Evaluation) -> str:
     """One line that says how the numbers were made."""
     return "protocol: " + "; ".join(
-        f"{name.replace('_', ' ')} {_plain(value)}" for name, value in evaluation.protocol.items()
+        f"{name.removesuffix('_s').replace('_', ' ')} {_plain(value)}{' s' if name.endswith('_s') else ''}"
+        for name, value in evaluation.protocol.items()
     )
 
 
@@ -38,7 +39,7 @@ def render(evaluation: Evaluation, format: Format = "text") -> str:
     """Tables for people, each with the protocol line below it."""
     tables = [_main_table(evaluation)]
     if evaluation.categories:
-        tables.append(_category_table(evaluation.categories))
+        tables.append(_category_table(evaluation.categories, ["clips", *evaluation.scores]))
     line = protocol_line(evaluation)
     parts = [
         _write(table, format) + ("\n" if format == "text" else "\n\n") + _note(line, format)
@@ -75,8 +76,9 @@ def _main_table(evaluation: Evaluation) -> list[list[str]]:
     return rows
 
 
-def _category_table(categories: Mapping[str, Mapping[str, Score]]) -> list[list[str]]:
-    metrics = list(dict.fromkeys(metric for scores in categories.values() for metric in scores))
+def _category_table(categories: Mapping[str, Mapping[str, Score]], order: Sequence[str]) -> list[list[str]]:
+    found = {metric for scores in categories.values() for metric in scores}
+    metrics = [metric for metric in order if metric in found]
     rows = [["category", *(_label(metric) for metric in metrics)]]
     for name, scores in categories.items():
         values = [_number(scores.get(metric, Score()).value, _scale(metric)) for metric in metrics]

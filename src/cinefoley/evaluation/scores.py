@@ -15,9 +15,10 @@ from cinefoley.metrics.functional.frechet import frechet_distance
 from cinefoley.metrics.functional.inception import inception_score
 from cinefoley.metrics.functional.kernel import kernel_inception_distance, weighted_kernel_distance
 
-__all__ = ["Score", "Side", "bootstrap_draws", "interval", "score_sides"]
+__all__ = ["FEWEST_FOR_INTERVALS", "Score", "Side", "bootstrap_draws", "interval", "score_sides"]
 
-_FEWEST = 10
+FEWEST_FOR_INTERVALS = 10
+"""Clips; resampling fewer says nothing."""
 
 Draws = NDArray[np.int64]
 """Clips of each resampling, ``(B, clips)``."""
@@ -61,7 +62,8 @@ class Score:
     skipped: str | None = None
     """Why there is no number."""
     replicas: tuple[float, ...] = ()
-    """The number on resampled clips; kept to compare two methods on the same resamplings."""
+    """The number on resampled clips, NaN where it is undefined on them; kept to compare two methods on the
+    same resamplings."""
 
 
 def score_sides(
@@ -110,7 +112,7 @@ def score_sides(
 
 def bootstrap_draws(num_clips: int, *, replicas: int, seed: int) -> Draws | None:
     """Draw clips with replacement; None for no replicas, or for too few clips (10) to say anything."""
-    if replicas == 0 or num_clips < _FEWEST:
+    if replicas == 0 or num_clips < FEWEST_FOR_INTERVALS:
         return None
     rng = np.random.Generator(np.random.PCG64(seed))
     return rng.integers(num_clips, size=(replicas, num_clips))
@@ -122,8 +124,8 @@ def interval(value: float, replicas: Sequence[float]) -> tuple[float, float]:
     Distances grow when clips are drawn twice, so raw percentiles may lie wholly above the value. What is
     taken from the replicas is how far they scatter, not where they lie.
     """
-    scatter = np.asarray(replicas) - np.mean(replicas)
-    low, high = np.quantile(scatter, [0.025, 0.975])
+    scatter = np.asarray(replicas) - np.nanmean(replicas)
+    low, high = np.nanquantile(scatter, [0.025, 0.975])
     return value + float(low), value + float(high)
 
 

@@ -1,25 +1,30 @@
 """Synchrony of generated files with events that are known."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
 
 from cinefoley.errors import CinefoleyError
+from cinefoley.evaluation.judging import Judgement, Ratio
 from cinefoley.evaluation.pairing import Sample
-from cinefoley.evaluation.scores import Score
 from cinefoley.media.audio import read_audio
+from cinefoley.metrics.backbones.weights import file_digest
 from cinefoley.metrics.events import Spans, match_visible_onsets, off_screen_energy
 from cinefoley.metrics.onsets import OnsetCounts, detect_onsets, match_onsets
 
-__all__ = ["TOLERANCES_S", "ClipEvents", "read_events", "score_events"]
+__all__ = ["TOLERANCES_S", "ClipEvents", "EventJudge", "read_events"]
 
 TOLERANCES_S = (0.05, 0.1, 0.25)
 """Largest distances of a match that are reported."""
+_EXAMPLE = '{"clip": "dog", "events": [{"time_s": 1.2, "is_onset_like": true, "is_visible": true}]}'
 _RATE = 16000
 _SOUND_S = 0.5  # how long an event sounds where the file does not say
 
@@ -41,89 +46,149 @@ class ClipEvents:
 
 
 def read_events(path: Path) -> dict[str, ClipEvents]:
-    """Read events, one JSON object per line and clip.
+    """Read events, one JSON object per line and clip; or one object in all.
 
-    ``clip`` (or ``film``, whose stem counts) names it; ``events`` is a list of objects with ``time_s`` and,
-    where known, ``end_s``, ``is_onset_like``, ``is_visible`` and ``is_context_visible``; ``off_screen`` is a
-    list of ``[begin_s, end_s]``. `cinefoley stage render` writes such objects.
+    ``clip`` (or ``film``, whose stem counts, or ``id``) names it; ``events`` is a list of objects with
+    ``time_s`` and, where known, ``end_s``, ``is_onset_like``, ``is_visible`` and ``is_context_visible``;
+    ``off_screen`` is a list of ``[begin_s, end_s]``. ``cinefoley stage render``, ``cinefoley stage export``
+    and, for what windows show of exported clips, ``cinefoley vary`` write such files.
 
     Raises:
         CinefoleyError: If the file cannot be read, or a line is not such an object; names the line.
     """
     clips: dict[str, ClipEvents] = {}
     try:
-        lines = path.read_text().splitlines()
+        with path.open(encoding="utf-8") as file:
+            for number, line in _objects(file):
+                try:
+                    entry = json.loads(line)
+                    clips[_name(entry)] = _parse(entry)
+                except (ValueError, KeyError, TypeError, AttributeError) as exc:
+                    raise CinefoleyError(
+                        f"{path}, line {number}: not the events of a clip ({type(exc).__name__}: {exc}). "
+                        f"Expected {_EXAMPLE}."
+                    ) from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise CinefoleyError(f"{path}: cannot be read ({exc}). Expected JSON lines, one per clip.") from exc
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-            name = str(entry["clip"]) if "clip" in entry else Path(entry["film"]).stem
-            clips[name] = _parse(entry)
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            raise CinefoleyError(
-                f"{path}, line {number}: not the events of a clip ({type(exc).__name__}: {exc}). Expected "
-                '{"clip": "dog", "events": [{"time_s": 1.2, "is_onset_like": true, "is_visible": true}]}.'
-            ) from exc
     return clips
 
 
-def score_events(samples: Sequence[Sample], events: Mapping[str, ClipEvents]) -> dict[str, Score]:
-    """Judge every sample of which events are known.
+class EventJudge:
+    """Judges sounds by events that are known.
 
-    Returns:
-        ``onset F1`` at each tolerance over clips of onset-like kinds, the same over visible events, and
-        ``off-screen energy``, averaged over samples where it is defined.
+    Args:
+        path: What :func:`read_events` reads.
+
+    Raises:
+        CinefoleyError: If it cannot be read.
     """
-    counts: dict[str, OnsetCounts] = {}
-    energies: list[float] = []
-    judged = 0
-    for sample in samples:
-        clip = events.get(sample.clip)
-        if clip is None:
-            continue
-        waveform = read_audio(sample.path, sample_rate=_RATE, mono=True)[0][0]
-        if clip.off_screen is not None:
-            share = off_screen_energy(
-                waveform, sample_rate=_RATE, off_screen=clip.off_screen, sounding=clip.sounding
-            )
-            energies += [] if share is None else [share]
-        if not clip.is_onset_like:
-            continue
-        judged += 1
-        onsets = detect_onsets(waveform, sample_rate=_RATE)
-        for tolerance in TOLERANCES_S:
-            at = f"±{1000 * tolerance:.0f} ms"
-            everything = match_onsets(onsets, clip.times, tolerance_s=tolerance)
-            visible = match_visible_onsets(onsets, clip.times, clip.is_visible, tolerance_s=tolerance)
-            for name, found in ((f"onset F1 {at}", everything), (f"visible onset F1 {at}", visible)):
-                counts[name] = counts.get(name, OnsetCounts()) + found
-    if not judged:
-        counts = {}
-    scores = {name: Score(value=found.f1) for name, found in sorted(counts.items())}
-    scores = scores or {"onset F1": Score(skipped="no sample's clip is in the events file and onset-like")}
-    if energies:
-        scores["off-screen energy"] = Score(value=float(np.mean(energies)))
-    else:
-        scores["off-screen energy"] = Score(skipped="no clip with a silent time out of the frame")
-    return scores
+
+    keeps_results = False  # quicker than a network is
+
+    def __init__(self, path: Path) -> None:
+        self._events = read_events(path)
+        self._describe = f"{path.name} (sha256:{file_digest(path)[:12]})"
+
+    def judge(self, samples: Sequence[Sample]) -> Judgement:
+        """Onset F1 at each tolerance over clips of onset-like kinds, its visible form, off-screen energy.
+
+        Counts are added over samples before the F1 is taken; the energy is averaged over the samples where it
+        is defined.
+        """
+        onsets: dict[str, dict[Sample, tuple[float, float]]] = {
+            f"{kind} {_label(tolerance)}": {}
+            for kind in ("onset F1", "visible onset F1")
+            for tolerance in TOLERANCES_S
+        }
+        energies: dict[Sample, tuple[float, float]] = {}
+        num_known = 0
+        for sample in samples:
+            clip = self._events.get(sample.clip)
+            if clip is None:
+                continue
+            num_known += 1
+            waveform = _heard(sample.path)
+            share = _energy(waveform, clip)
+            if share is not None:
+                energies[sample] = (share, 1.0)
+            if clip.is_onset_like:
+                for name, found in _count_onsets(waveform, clip).items():
+                    onsets[name][sample] = (2 * found.hits, 2 * found.hits + found.extra + found.missed)
+        why = "no sample's clip is in the events file and onset-like"
+        ratios = {name: Ratio(parts=parts, if_empty=1.0, if_unjudged=why) for name, parts in onsets.items()}
+        why = "no clip with a silent time out of the frame"
+        ratios["off-screen energy"] = Ratio(parts=energies, if_unjudged=why)
+        judged = len(next(iter(onsets.values())))
+        told = (
+            f"{num_known} of {len(samples)} samples, of these {judged} by onsets, "
+            f"{len(energies)} by off-screen energy"
+        )
+        return Judgement(ratios=ratios, protocol={"events": self._describe, "events_judged": told})
+
+
+def _label(tolerance_s: float) -> str:
+    return f"±{1000 * tolerance_s:.0f} ms"
+
+
+def _heard(path: Path) -> Tensor:
+    """The mean of all channels at 16 kHz; what is shorter than onsets need ends in silence."""
+    waveform = read_audio(path, sample_rate=_RATE, mono=True)[0][0]
+    return F.pad(waveform, (0, max(0, _RATE // 5 - len(waveform))))
+
+
+def _energy(waveform: Tensor, clip: ClipEvents) -> float | None:
+    if clip.off_screen is None:
+        return None
+    return off_screen_energy(waveform, sample_rate=_RATE, off_screen=clip.off_screen, sounding=clip.sounding)
+
+
+def _count_onsets(waveform: Tensor, clip: ClipEvents) -> dict[str, OnsetCounts]:
+    onsets = detect_onsets(waveform, sample_rate=_RATE)
+    counts = {}
+    for tolerance in TOLERANCES_S:
+        at = _label(tolerance)
+        counts[f"onset F1 {at}"] = match_onsets(onsets, clip.times, tolerance_s=tolerance)
+        counts[f"visible onset F1 {at}"] = match_visible_onsets(
+            onsets, clip.times, clip.is_visible, tolerance_s=tolerance
+        )
+    return counts
+
+
+def _objects(file: TextIO) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank, with their numbers; a file that is one object over many lines is one."""
+    first = file.readline()
+    if first.strip() == "{":  # as `stage render` writes it, for people to read
+        yield 1, first + file.read()
+        return
+    for number, line in enumerate(chain([first], file), start=1):
+        if line.strip():
+            yield number, line
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    if "clip" in entry:
+        return str(entry["clip"])
+    return Path(entry["film"]).stem if "film" in entry else str(entry["id"])
 
 
 def _parse(entry: Mapping[str, Any]) -> ClipEvents:
     events = sorted(entry["events"], key=lambda event: float(event["time_s"]))
     times = np.array([float(event["time_s"]) for event in events], dtype=np.float64)
     ends = [float(event.get("end_s", event["time_s"] + _SOUND_S)) for event in events]
-    if not np.isfinite(times).all():
-        raise ValueError("a time is not finite")
+    sounding = np.stack([times, np.array(ends, dtype=np.float64)], axis=1)
     flags = ("is_visible", True), ("is_context_visible", False)
     visible = [any(bool(event.get(name, default)) for name, default in flags) for event in events]
     off_screen = entry.get("off_screen")
+    hidden = None if off_screen is None else np.array(off_screen, dtype=np.float64).reshape(-1, 2)
+    for name, spans in (("a sound", sounding), ("off_screen", hidden)):
+        if spans is not None and not (spans[:, 1] >= spans[:, 0]).all():
+            raise ValueError(f"{name} ends before it begins, or a time is not finite")
+    if not np.isfinite(sounding).all():
+        raise ValueError("a time is not finite")
     return ClipEvents(
         times=times,
         is_visible=np.array(visible, dtype=bool),
         is_onset_like=all(bool(event.get("is_onset_like", True)) for event in events),
-        sounding=np.stack([times, np.array(ends, dtype=np.float64)], axis=1),
-        off_screen=None if off_screen is None else np.array(off_screen, dtype=np.float64).reshape(-1, 2),
+        sounding=sounding,
+        off_screen=hidden,
     )

@@ -121,15 +121,45 @@ class AlignmentJudge(nn.Module):
         if noise is not None and (generator is not None or posterior == "mean"):
             raise ValueError("noise serves posterior='sample' alone, and in place of a generator")
         self._check(mel, video_features)
-        weight = self.classifier.conv_in.weight
-        mean, deviation = self._encode(mel.to(weight.device, weight.dtype))
+        mean, deviation = self._encode(mel.to(self._weight))
         if posterior == "sample":
             if noise is None:
                 noise = _draw(mean.shape, generator or torch.Generator().manual_seed(0))
             elif noise.shape != mean.shape:
                 raise ValueError(f"noise must be {tuple(mean.shape)}, got {tuple(noise.shape)}")
             mean = mean + deviation * noise.to(mean)
-        latents = mean * self.autoencoder.config.scaling_factor
+        return self._classify(mean, video_features)
+
+    @torch.no_grad()
+    def probabilities(
+        self, mel: Tensor, video_features: Tensor, *, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Judge with the posterior's mean and with a sample of it, and encode the mel once for both.
+
+        Args:
+            mel: As for :meth:`probability`.
+            video_features: As there.
+            generator: Source of the sample's noise; one seeded with 0 if None.
+
+        Returns:
+            What :meth:`probability` returns for ``posterior="mean"`` and for ``"sample"``, ``(B,)`` each.
+
+        Raises:
+            ValueError: If a shape does not fit, or a number is not finite.
+        """
+        self._check(mel, video_features)
+        mean, deviation = self._encode(mel.to(self._weight))
+        noise = _draw(mean.shape, generator or torch.Generator().manual_seed(0)).to(mean)
+        return self._classify(mean, video_features), self._classify(mean + deviation * noise, video_features)
+
+    @property
+    def _weight(self) -> Tensor:
+        """Shows device and type."""
+        weight: Tensor = self.classifier.conv_in.weight
+        return weight
+
+    def _classify(self, latents: Tensor, video_features: Tensor) -> Tensor:
+        latents = latents * self.autoencoder.config.scaling_factor
         features = video_features[:, : self.config.video_frames].to(latents)
         probability: Tensor = self.classifier(latents, torch.zeros((), device=latents.device), features)
         return probability.float()

@@ -1,7 +1,8 @@
 """What the stage returns: pictures, sound, and everything that is known about both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,13 @@ __all__ = [
     "StageSource",
     "boxes_in_windows",
     "describe_clip",
+    "describe_view",
+    "off_screen_spans",
+    "sound_ends",
     "visible_share",
 ]
+
+_DIED_AWAY = 0.01  # of the largest amplitude since the event: -40 dB, one part in 10,000 of the energy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,9 @@ class StageClip:
             seed=self.seed,
             split=self.split,
             duration_s=self.duration_s,
+            fps=self.fps,
+            waveform=self.waveform,
+            sample_rate=self.sample_rate,
             has_boxes=has_boxes,
         )
 
@@ -105,9 +114,19 @@ def describe_clip(
     seed: int,
     split: str,
     duration_s: float,
+    fps: float,
+    waveform: NDArray[np.float32],
+    sample_rate: int,
     has_boxes: bool = False,
 ) -> dict[str, Any]:
-    """What is known about a clip, ready for JSON; on demand with every frame's boxes."""
+    """What is known about a clip, ready for JSON; on demand with every frame's boxes.
+
+    Beside what an event holds, each says when its sound has died away (``end_s``, :func:`sound_ends`) and
+    whether the frame shows any of what sounds, not only the contact (``is_context_visible``). ``off_screen``
+    lists when it shows none of any target (:func:`off_screen_spans`): nothing, as long as nobody crops.
+    """
+    ends = sound_ends(np.array([event.time_s for event in events]), waveform, sample_rate=sample_rate)
+    targets = [source.target_boxes for source in sources]
     description: dict[str, Any] = {
         "seed": seed,
         "split": split,
@@ -119,22 +138,105 @@ def describe_clip(
                 "time_s": round(event.time_s, 6),
                 "strength": round(event.strength, 4),
                 "duration_s": round(event.duration_s, 6),
+                "end_s": round(end, 6),
+                "is_context_visible": _is_seen_at(event.time_s, targets[event.source], fps),
             }
-            for event in events
+            for event, end in zip(events, ends.tolist(), strict=True)
         ],
+        "off_screen": off_screen_spans(targets, fps),
     }
     if has_boxes:
         description["sources"] = [
             {
                 "kind": source.kind,
                 "family": source.family,
-                "target_boxes": np.round(source.target_boxes.astype(float), 4).tolist(),
-                "contact_boxes": np.round(source.contact_boxes.astype(float), 4).tolist(),
-                "is_visible": source.is_visible.tolist(),
+                **_boxes_as_json(source.target_boxes, source.contact_boxes),
             }
             for source in sources
         ]
     return description
+
+
+def describe_view(description: Mapping[str, Any], windows: NDArray[np.float64]) -> dict[str, Any]:
+    """What a crop shows of a clip: its description, with boxes and visibility as seen through windows.
+
+    Times, kinds and strengths stay; ``is_visible``, ``is_context_visible``, ``off_screen`` and all boxes are
+    those of the window. Whether an event is seen is judged on the frame that is on screen when it sounds.
+
+    Args:
+        description: Of :func:`describe_clip` with boxes, and its ``fps``.
+        windows: ``(T, 4)`` or ``(4,)``, ``(x0, y0, x1, y1)`` as fractions of the whole frame.
+
+    Raises:
+        ValueError: If the description has no boxes or no ``fps``, or not as many boxes as there are windows.
+    """
+    try:
+        fps, sources, events = float(description["fps"]), description["sources"], description["events"]
+        boxes = [
+            tuple(
+                boxes_in_windows(np.asarray(source[name], dtype=np.float32), windows)
+                for name in ("target_boxes", "contact_boxes")
+            )
+            for source in sources
+        ]
+    except (KeyError, TypeError, IndexError) as exc:
+        raise ValueError(
+            f"no description of a clip with fps and boxes ({type(exc).__name__}: {exc})"
+        ) from exc
+    seen = [
+        {
+            **event,
+            "is_visible": _is_seen_at(event["time_s"], boxes[event["source"]][1], fps),
+            "is_context_visible": _is_seen_at(event["time_s"], boxes[event["source"]][0], fps),
+        }
+        for event in events
+    ]
+    return {
+        **description,
+        "events": seen,
+        "off_screen": off_screen_spans([target for target, _ in boxes], fps),
+        "sources": [{**source, **_boxes_as_json(*pair)} for source, pair in zip(sources, boxes, strict=True)],
+    }
+
+
+def off_screen_spans(target_boxes: Sequence[NDArray[np.float32]], fps: float) -> list[list[float]]:
+    """When the frame shows none of what sounds, whichever source it is.
+
+    Args:
+        target_boxes: ``(T, 4)`` for each source, fractions of the frame.
+        fps: Frames per second; each frame counts until the next.
+
+    Returns:
+        ``[begin, end]`` in seconds, apart and ascending.
+    """
+    is_hidden = np.all([visible_share(boxes) <= 0 for boxes in target_boxes], axis=0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_hidden.astype(int), [0]])))
+    return np.round(edges.reshape(-1, 2) / fps, 6).tolist()
+
+
+def sound_ends(
+    times_s: NDArray[np.float64], waveform: NDArray[np.float32], *, sample_rate: int
+) -> NDArray[np.float64]:
+    """When the sound of each event has died away, room included: 40 dB below its peak, for good.
+
+    What still rings when the next event begins is counted as that event's, so the spans from event to end,
+    taken together, are where the clip sounds.
+
+    Args:
+        times_s: ``(E,)``, ascending.
+        waveform: ``(N,)``, the clip's real sound, exactly 0 where nothing sounds.
+        sample_rate: Its samples per second.
+
+    Returns:
+        ``(E,)`` seconds, none before its event.
+    """
+    starts = np.minimum(np.round(times_s * sample_rate).astype(int), len(waveform))
+    ends = []
+    for start, following in pairwise([*starts.tolist(), len(waveform)]):
+        level = np.abs(waveform[start:following])
+        loud = np.flatnonzero(level > _DIED_AWAY * level.max(initial=0.0))
+        ends.append(start + (int(loud[-1]) + 1 if len(loud) else 0))
+    return np.maximum(np.asarray(ends, dtype=np.float64) / sample_rate, times_s)
 
 
 def boxes_in_windows(boxes: NDArray[np.float32], windows: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -158,3 +260,17 @@ def visible_share(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
     area = (inside[:, 2] - inside[:, 0]) * (inside[:, 3] - inside[:, 1])
     whole = (boxes[:, 2] - boxes[:, 0]).astype(float) * (boxes[:, 3] - boxes[:, 1])
     return np.asarray(area / np.maximum(whole, 1e-12))
+
+
+def _is_seen_at(time_s: float, boxes: NDArray[np.float32], fps: float) -> bool:
+    """Whether any of the box is inside the frame that is on screen at an instant."""
+    frame = min(len(boxes) - 1, int(time_s * fps + 1e-6))
+    return bool(visible_share(boxes[frame : frame + 1])[0] > 0)
+
+
+def _boxes_as_json(target: NDArray[np.float32], contact: NDArray[np.float32]) -> dict[str, Any]:
+    return {
+        "target_boxes": np.round(target.astype(float), 4).tolist(),
+        "contact_boxes": np.round(contact.astype(float), 4).tolist(),
+        "is_visible": (visible_share(contact) > 0).tolist(),
+    }

@@ -22,6 +22,8 @@ from cinefoley.stage.take import Split, StageTake
 
 __all__ = ["ExportReport", "ExportSettings", "export_clips"]
 
+_DESCRIBED_RATE = 16000  # at which it is found when a sound has died away; fast, and close enough
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSettings:
@@ -203,6 +205,9 @@ def _describe(settings: ExportSettings, seed: int) -> dict[str, Any]:
         seed=seed,
         split=settings.split,
         duration_s=settings.duration_s,
+        fps=settings.fps,
+        waveform=take.waveform(_DESCRIBED_RATE),
+        sample_rate=_DESCRIBED_RATE,
         has_boxes=True,
     )
     return {"id": _name(settings, seed), "fps": settings.fps, "size": list(size)} | description
