@@ -77,7 +77,7 @@ class Meter(AlignmentClassifier):
     def __init__(self) -> None:
         super().__init__(block_out_channels=(8, 16), feature_dim=16, num_heads=2, norm_num_groups=4)
 
-    def forward(self, latents: Tensor, *_: Tensor, **__: bool) -> Tensor:
+    def forward(self, latents: Tensor, timesteps: Tensor, video_features: Tensor, **_: bool) -> Tensor:
         return latents.mean(dim=(1, 2, 3))
 
 

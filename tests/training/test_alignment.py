@@ -36,7 +36,7 @@ class Witness(AlignmentClassifier):
         self.steps: list[torch.Tensor] = []
 
     def forward(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, *_: torch.Tensor, **__: bool
+        self, latents: torch.Tensor, timesteps: torch.Tensor, video_features: torch.Tensor, **_: bool
     ) -> torch.Tensor:
         self.latents.append(latents)
         self.steps.append(timesteps)
