@@ -30,13 +30,13 @@ def test_the_losses_are_those_written_out_by_hand() -> None:
     losses = contrastive_losses(video, audio, scale, windows=3)
     logits = math.exp(1.3) * video @ audio.T
 
-    def nce(block: torch.Tensor) -> torch.Tensor:
+    def info_nce(block: torch.Tensor) -> torch.Tensor:
         rows = -(block.diag() - block.logsumexp(1)).mean()
         columns = -(block.diag() - block.logsumexp(0)).mean()
         return (rows + columns) / 2
 
-    torch.testing.assert_close(losses["semantic"], nce(logits))
-    torch.testing.assert_close(losses["temporal"], (nce(logits[:3, :3]) + nce(logits[3:, 3:])) / 2)
+    torch.testing.assert_close(losses["semantic"], info_nce(logits))
+    torch.testing.assert_close(losses["temporal"], (info_nce(logits[:3, :3]) + info_nce(logits[3:, 3:])) / 2)
 
 
 def test_the_scale_stays_below_a_hundred() -> None:
