@@ -255,7 +255,7 @@ def lite_training() -> TrainingPreset:
             conditioner_std=1.0,
         ),
         alignment=AlignmentRecipe(
-            schedule=ScheduleRecipe(steps=1200, batch_size=32, learning_rate=1e-3, warmup_steps=100, seed=15),
+            schedule=ScheduleRecipe(steps=500, batch_size=32, learning_rate=1e-3, warmup_steps=100, seed=15),
             block_out_channels=(64, 128, 128),
             num_heads=4,
             norm_num_groups=16,
