@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cinefoley.config.model import ModelConfig
-from cinefoley.config.presets import lite
+from cinefoley.config.presets import lite_training
 from cinefoley.config.training import TrainConfig
 from cinefoley.data.stage_clips import KIND_NAMES, StageClips, prepare_stage_clips
 from cinefoley.metrics.backbones.lite import LiteNet
@@ -85,56 +85,15 @@ clip's; it adds each frame's feature to its own columns of the latents, which Di
 <!-- figures -->
 """
 
+PRESET = lite_training()
 TRAIN_CLIPS = 6144
-ENCODER = TrainConfig(
-    steps=3000,
-    batch_size=16,
-    learning_rate=1e-3,
-    schedule="trapezoid",
-    warmup_steps=50,
-    weight_decay=0.02,
-    seed=11,
-    checkpoint_every=100,
-)
-KINDS_FROM = 500
-CAVP = TrainConfig(
-    steps=300,
-    batch_size=16,
-    learning_rate=2e-4,
-    warmup_steps=30,
-    weight_decay=0.02,
-    seed=14,
-    checkpoint_every=100,
-)
-AUTOENCODER = TrainConfig(
-    steps=520,
-    batch_size=16,
-    learning_rate=2e-3,
-    warmup_steps=40,
-    weight_decay=0.0,
-    betas=(0.9, 0.99),
-    seed=12,
-)
-LDM = TrainConfig(
-    steps=3600,
-    batch_size=16,
-    learning_rate=8e-4,
-    schedule="trapezoid",
-    warmup_steps=100,
-    betas=(0.9, 0.99),
-    ema_decay=0.999,
-    seed=13,
-    checkpoint_every=200,
-)
 PAIR_CLIPS = 2048
-ALIGNMENT = TrainConfig(
-    steps=500,
-    batch_size=32,
-    learning_rate=1e-3,
-    warmup_steps=100,
-    seed=15,
-    checkpoint_every=200,
-)
+assert PRESET.cavp.warm_start is not None
+ENCODER = PRESET.cavp.warm_start.train_config(TRAIN_CLIPS)
+CAVP = PRESET.cavp.schedule.train_config(TRAIN_CLIPS)
+AUTOENCODER = PRESET.autoencoder.schedule.train_config(TRAIN_CLIPS)
+LDM = PRESET.ldm.schedule.train_config(TRAIN_CLIPS)
+ALIGNMENT = PRESET.alignment.schedule.train_config(PAIR_CLIPS)
 AUDIO_CLASSIFIER = TrainConfig(
     steps=600,
     batch_size=32,
@@ -178,7 +137,7 @@ def main() -> None:
         "--out", type=Path, default=Path("src/cinefoley/assets/lite"), help="the model folder"
     )
     args = parser.parse_args()
-    model = lite()
+    model = PRESET.model
     train: dict[str, Callable[[ModelConfig, Path], object]] = {
         "clips": _clips,
         "encoder": _warm_towers,
@@ -209,7 +168,9 @@ def _warm_towers(model: ModelConfig, runs: Path) -> None:
     encoder = build_video_encoder(model.video_encoder)
     assert model.audio_encoder is not None
     audio_encoder = build_audio_encoder(model.audio_encoder)
-    task = VideoEncoderTask(encoder, _clips(model, runs), audio_encoder=audio_encoder, kinds_from=KINDS_FROM)
+    task = VideoEncoderTask(
+        encoder, _clips(model, runs), audio_encoder=audio_encoder, kinds_from=PRESET.cavp.kinds_from
+    )
     _fit(task, ENCODER, runs / "encoder")
     encoder.save_pretrained(runs / "encoder" / "final")
     audio_encoder.save_pretrained(runs / "encoder" / "audio")
@@ -223,7 +184,7 @@ def _train_cavp(model: ModelConfig, runs: Path) -> None:
     heads.load_state_dict(load_file(runs / "encoder" / "heads.safetensors"))
     for part in (encoder, audio_encoder):
         part.requires_grad_(True)
-    task = CavpTask(encoder, audio_encoder, _clips(model, runs), pooling="frames", heads=heads)
+    task = CavpTask(encoder, audio_encoder, _clips(model, runs), pooling=PRESET.cavp.pooling, heads=heads)
     _fit(task, CAVP, runs / "cavp")
     encoder.save_pretrained(runs / "cavp" / "final")
     audio_encoder.save_pretrained(runs / "cavp" / "audio")
@@ -299,8 +260,12 @@ def _make_pairs(model: ModelConfig, runs: Path) -> None:
 def _train_alignment(model: ModelConfig, runs: Path) -> None:
     pairs = Pairs(**torch.load(runs / "pairs.pt", weights_only=True))
     torch.manual_seed(ALIGNMENT.seed)
+    recipe = PRESET.alignment
     classifier = AlignmentClassifier(
-        block_out_channels=(64, 128, 128), num_heads=4, norm_num_groups=16, adds_frames=True
+        block_out_channels=recipe.block_out_channels,
+        num_heads=recipe.num_heads,
+        norm_num_groups=recipe.norm_num_groups,
+        adds_frames=recipe.adds_frames,
     ).to(memory_format=torch.channels_last)
     _fit(AlignmentTask(classifier, pairs), ALIGNMENT, runs / "alignment")
     classifier.save_pretrained(runs / "alignment" / "final")
@@ -312,7 +277,8 @@ def _train_ldm(model: ModelConfig, runs: Path) -> None:
     denoiser = build_denoiser(model.denoiser).to(memory_format=torch.channels_last)
     conditioner = build_conditioner(model)
     # features have unit norm over 512 numbers; this brings the context to unit variance from the start
-    nn.init.normal_(conditioner.projection.weight, std=1.0)
+    assert PRESET.ldm.conditioner_std is not None
+    nn.init.normal_(conditioner.projection.weight, std=PRESET.ldm.conditioner_std)
     task = LatentDiffusionTask(
         denoiser,
         conditioner,
@@ -321,7 +287,7 @@ def _train_ldm(model: ModelConfig, runs: Path) -> None:
         stds=stored["stds"],
         video_features=stored["features"],
         null_condition=model.foley.null_condition,
-        guidance_weight=0.2,
+        guidance_weight=PRESET.ldm.guidance_weight,
     )
     _fit(task, LDM, runs / "ldm")
     denoiser.save_pretrained(runs / "ldm" / "unet")

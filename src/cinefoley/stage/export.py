@@ -1,7 +1,6 @@
 """Many clips as files: films, a list in VGGSound's form, and every event as JSON lines."""
 
 import csv
-import fcntl
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import torch
 from joblib import Parallel, delayed
 
 from cinefoley.errors import OutputError
+from cinefoley.media.claims import claimed_folder
 from cinefoley.media.save import save_video
 from cinefoley.media.writing import written_aside
 from cinefoley.stage.clip import describe_clip
@@ -107,21 +107,11 @@ def export_clips(
 @contextmanager
 def _claimed(folder: Path, settings: ExportSettings) -> Iterator[None]:
     """Hold the folder for one run, and see that what is there fits."""
-    lock_path = folder / ".export.lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = lock_path.open("a")
-    except OSError as exc:
-        raise OutputError(f"{folder}: cannot be written ({exc.strerror}). Choose another folder.") from exc
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise OutputError(
-                f"{folder}: another run is writing there. Wait for it, or choose another folder."
-            ) from exc
-        for left_behind in folder.glob(".cinefoley-*.part"):  # by a run that was killed
-            left_behind.unlink()
+    with claimed_folder(
+        folder,
+        lock_name=".export.lock",
+        refusal="is in use: another run is writing there. Wait for it, or choose another folder.",
+    ):
         _check_settings(folder / f"{settings.split}.settings.json", settings)
         yield
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -13,7 +12,8 @@ from typing import Any
 import torch
 
 from cinefoley.config.training import TrainConfig
-from cinefoley.errors import CheckpointMismatchError, CinefoleyError, OutputError
+from cinefoley.errors import CheckpointMismatchError, OutputError
+from cinefoley.media.claims import claimed_folder
 from cinefoley.media.writing import cause_of_failed_write, written_aside
 from cinefoley.training.task import Task
 
@@ -121,22 +121,12 @@ def only_run_in(run_dir: Path) -> Iterator[None]:
     """Hold the folder's lock while the block runs; what a killed run left half written is removed.
 
     Raises:
-        CinefoleyError: If another run holds it.
-        OutputError: If there can be no such folder.
+        OutputError: If another run holds it, or there can be no such folder.
     """
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        lock = (run_dir / "lock").open("w")
-    except OSError as exc:
-        raise OutputError(f"{run_dir} cannot be a run's folder ({exc.strerror}). Name another one.") from exc
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise CinefoleyError(
-                f"{run_dir} is in use by another run; stop that one or name another folder."
-            ) from exc
-        for half in (*run_dir.glob(".cinefoley-*.part"), *run_dir.glob("samples/.cinefoley-*.part")):
+    with claimed_folder(
+        run_dir, lock_name="lock", refusal="is in use by another run; stop that one or name another folder."
+    ):
+        for half in run_dir.glob("samples/.cinefoley-*.part"):
             half.unlink()
         yield
 

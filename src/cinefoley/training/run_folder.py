@@ -1,6 +1,5 @@
 """The folder of a stage's run: who holds it, what it trains, and what it leaves."""
 
-import fcntl
 import json
 import shutil
 from collections import Counter
@@ -16,7 +15,8 @@ from cinefoley import __version__
 from cinefoley.config.training import TrainConfig
 from cinefoley.data.prepared import ClipColumns
 from cinefoley.data.records import Record, write_json, write_records
-from cinefoley.errors import CheckpointMismatchError, CinefoleyError, OutputError
+from cinefoley.errors import CheckpointMismatchError, OutputError
+from cinefoley.media.claims import claimed_folder
 from cinefoley.media.writing import written_aside
 
 __all__ = ["RunFolder", "claimed_run"]
@@ -48,24 +48,16 @@ def claimed_run(run_dir: Path, *, is_main: bool = True) -> Iterator[None]:
         is_main: Whether this is the rank that writes; the others hold nothing.
 
     Raises:
-        CinefoleyError: If another run holds it.
-        OutputError: If it cannot be made.
+        OutputError: If another run holds it, or it cannot be made.
     """
     if not is_main:
         yield
         return
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        lock = (run_dir / "run.lock").open("a")
-    except OSError as exc:
-        raise OutputError(f"{run_dir}: cannot be a run's folder ({exc.strerror}). Name another.") from exc
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise CinefoleyError(
-                f"{run_dir} is in use by another run; stop that one or name another folder with --run-dir."
-            ) from exc
+    with claimed_folder(
+        run_dir,
+        lock_name="run.lock",
+        refusal="is in use by another run; stop that one or name another folder with --run-dir.",
+    ):
         yield
 
 

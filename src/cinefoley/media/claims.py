@@ -1,0 +1,39 @@
+"""One writer in a folder at a time."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cinefoley.errors import OutputError
+
+__all__ = ["claimed_folder"]
+
+
+@contextmanager
+def claimed_folder(folder: Path, *, lock_name: str, refusal: str) -> Iterator[None]:
+    """Hold a folder while the block runs; what a killed writer has left half-written there is removed.
+
+    The lock is the operating system's: it ends with the process, however that ends.
+
+    Args:
+        folder: Made if it is missing.
+        lock_name: Name of the file that is locked.
+        refusal: What is wrong, and what to do, where another process holds it; follows the folder's name.
+
+    Raises:
+        OutputError: If the folder cannot be made or written to, or another process holds it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / lock_name).open("a")
+    except OSError as exc:
+        raise OutputError(f"{folder}: cannot be written ({exc.strerror}). Choose another folder.") from exc
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise OutputError(f"{folder} {refusal}") from exc
+        for left_behind in folder.glob(".cinefoley-*.part"):
+            left_behind.unlink(missing_ok=True)
+        yield
