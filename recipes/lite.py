@@ -116,7 +116,7 @@ AUTOENCODER = TrainConfig(
     seed=12,
 )
 LDM = TrainConfig(
-    steps=2700,
+    steps=3600,
     batch_size=16,
     learning_rate=8e-4,
     schedule="trapezoid",

@@ -242,7 +242,7 @@ def lite_training() -> TrainingPreset:
         ),
         ldm=LatentDiffusionRecipe(
             schedule=ScheduleRecipe(
-                steps=2700,
+                steps=3600,
                 batch_size=16,
                 learning_rate=8e-4,
                 schedule="trapezoid",
