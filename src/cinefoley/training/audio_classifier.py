@@ -44,7 +44,6 @@ class AudioClassifierTask(Task):
         chosen = torch.randint(len(self._heard), (batch_size,), generator=generator)
         length = int(torch.randint(_SHORTEST, _LONGEST // 2, (1,), generator=generator))
         room = self.log_mels.shape[1] - length
-<<<<<<< HEAD
         return {
             "index": self._heard[chosen],
             "length": torch.full((batch_size,), length),
@@ -65,17 +64,6 @@ class AudioClassifierTask(Task):
         """Cross-entropy; a stretch in which nothing is heard counts for nothing."""
         counts, kinds = batch["counts"], batch["kinds"]
         logits = self.network(batch["log_mel"])[1].float()
-=======
-        starts = torch.randint(room + 1, (batch_size,), generator=generator).tolist()
-        chosen = zip(index.tolist(), starts, strict=True)
-        # float32 at once: autocast has no rule for stacking float16 on a CPU
-        mel = torch.stack([self.log_mels[row, start : start + length].float() for row, start in chosen])
-        peak = mel.amax(dim=(1, 2))
-        counts = (peak > self.log_mels[index].float().amax(dim=(1, 2)) - 30).float()
-        mel = self._augment(mel, generator)
-        kinds = self.kinds[index]
-        logits = self.network(mel)[1].float()
->>>>>>> lite
         picked = logits.log_softmax(dim=-1).gather(1, kinds).mean(dim=1)
         hit = (logits.argmax(1, keepdim=True) == kinds).any(1).float()
         # this rank's share of all that count, so that the mean over ranks is the mean over what counts
