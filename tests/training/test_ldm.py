@@ -118,3 +118,16 @@ def test_samples_are_what_the_preview_makes() -> None:
     sample = Sample(name="rain", mel=torch.zeros(128, 8), config=MelConfig())
     assert task(preview=lambda: [sample]).samples() == [sample]
     assert not task().samples()
+
+
+def test_attention_is_replaced_only_where_it_is_guided() -> None:
+    plain, guided = task(), task(guidance_weight=0.2)
+    kinds = [
+        {type(one).__name__ for one in trained.denoiser.attn_processors.values()}
+        for trained in (plain, guided)
+    ]
+    assert kinds[0].isdisjoint(kinds[1])
+    losses = [trained.loss(0, torch.Generator().manual_seed(1), 4) for trained in (plain, guided)]
+    assert "off_time" not in losses[0]
+    assert float(losses[1]["off_time"].detach()) > 0
+    torch.testing.assert_close(losses[0]["noise"], losses[1]["noise"])

@@ -61,7 +61,8 @@ class LatentDiffusionTask(Task):
         self.null_condition = null_condition
         self.dropout, self.concatenation = dropout, concatenation
         self.guidance_weight, self.guidance_start = guidance_weight, guidance_start
-        self.guided_attention = GuidedAttention(denoiser)
+        # plain attention that can be looked at is slower than fused attention: not where nobody looks
+        self.guided_attention = GuidedAttention(denoiser) if guidance_weight else None
         self.preview = preview
 
     @property
@@ -125,7 +126,7 @@ class LatentDiffusionTask(Task):
         error = (prediction.float() - target).square().mean(dim=(1, 2, 3))
         late = error[timesteps >= 500]
         losses = {"noise": error.mean(), "noisy_half": late.mean() if len(late) else error.mean()}
-        if not torch.is_grad_enabled():  # attention is then not looked at
+        if self.guided_attention is None or not torch.is_grad_enabled():  # attention is then not looked at
             return {"loss": losses["noise"]} | losses
         losses["off_time"] = self.guided_attention.loss()
         weight = self.guidance_weight if step >= self.guidance_start else 0.0
