@@ -233,7 +233,9 @@ def _train_audio_classifier(model: ModelConfig, runs: Path) -> None:
     network = LiteNet(len(KIND_NAMES), AUDIO_CHANNELS).to(memory_format=torch.channels_last)
     task = AudioClassifierTask(network, sounds.log_mels, sounds.kinds, sounds.is_heard)
     _fit(task, AUDIO_CLASSIFIER, runs / "audio_classifier")
-    save_file(network.state_dict(), runs / "audio_classifier" / "model.safetensors")
+    # channels last is for speed here; files hold the usual layout
+    state = {name: value.contiguous() for name, value in network.state_dict().items()}
+    save_file(state, runs / "audio_classifier" / "model.safetensors")
 
 
 def _make_pairs(model: ModelConfig, runs: Path) -> None:
