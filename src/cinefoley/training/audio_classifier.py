@@ -5,6 +5,7 @@ from typing import Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from cinefoley.metrics.backbones.lite import LiteNet
 from cinefoley.training.ranks import gather_rows
@@ -12,6 +13,7 @@ from cinefoley.training.task import Batch, Task
 
 __all__ = ["AudioClassifierTask"]
 
+_KNOTS = 6  # of a random curve over the bands
 _SHORTEST, _LONGEST = 96, 800  # frames of 10 ms: the 0.96 s of a FAD segment, and a whole clip
 
 
@@ -72,14 +74,25 @@ class AudioClassifierTask(Task):
 
 
 def _augment(log_mel: Tensor, seed: int) -> Tensor:
-    """Another level, a bed of noise between -90 and -45 dB, and a masked band; of one stretch."""
+    """One stretch as another microphone, room and codec would have it.
+
+    Another level and colour, half of the time a blur, some grain, a bed of noise between -90 and -45 dB, and
+    a masked band. Without colour, blur and grain the network went by the finest texture of a spectrum, and
+    did not know its own training sounds again once an autoencoder had smoothed them by 2 dB
+    (``docs/log.md``).
+    """
     generator = torch.Generator().manual_seed(seed)
-    bands = log_mel.shape[1]
-    level, bed = torch.rand(2, generator=generator).tolist()
-    noise = torch.randn(log_mel.shape, generator=generator)
-    mel = torch.maximum(log_mel + 12 * (level - 0.5), -90 + 45 * bed + 4 * noise)
+    frames, bands = log_mel.shape
+    level, bed, grain, is_blurred = torch.rand(4, generator=generator).tolist()
+    knots = 4 * torch.randn(1, 1, _KNOTS, generator=generator)
+    colour = F.interpolate(knots, bands, mode="linear", align_corners=True)[0, 0]
+    mel = log_mel + 12 * (level - 0.5) + colour
+    if is_blurred < 0.5:
+        time, pitch = (1 + 2 * int(torch.randint(1, most, (1,), generator=generator)) for most in (5, 3))
+        mel = F.avg_pool2d(mel[None], (time, pitch), 1, (time // 2, pitch // 2), count_include_pad=False)[0]
+    mel = mel + 3 * grain * torch.randn(frames, bands, generator=generator)
+    mel = torch.maximum(mel, -90 + 45 * bed + 4 * torch.randn(frames, bands, generator=generator))
     first = int(torch.randint(bands, (1,), generator=generator))
     width = int(torch.randint(9, (1,), generator=generator))
-    quietest = mel.min()
-    mel[:, first : first + width] = quietest
+    mel[:, first : first + width] = float(mel.min())
     return mel
