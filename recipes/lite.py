@@ -49,7 +49,6 @@ from cinefoley.training.cavp import CavpTask
 from cinefoley.training.engine import Task, fit
 from cinefoley.training.hearing import HearingHeads
 from cinefoley.training.ldm import LatentDiffusionTask
-from cinefoley.training.mel_decoder import MelDecoderTask
 from cinefoley.training.pairs import Pairs, longer_window, make_pairs
 from cinefoley.training.stage_sounds import prepare_log_mels
 from cinefoley.training.video_encoder import VideoEncoderTask
@@ -103,21 +102,10 @@ AUDIO_CLASSIFIER = TrainConfig(
     seed=16,
     checkpoint_every=200,
 )
-MEL_DECODER = TrainConfig(
-    steps=700,
-    batch_size=16,
-    learning_rate=1e-3,
-    warmup_steps=30,
-    weight_decay=0.0,
-    betas=(0.9, 0.99),
-    seed=17,
-    checkpoint_every=100,
-)
 TRAINED = {
     "encoder": ENCODER,
     "cavp": CAVP,
     "autoencoder": AUTOENCODER,
-    "mel_decoder": MEL_DECODER,
     "audio_classifier": AUDIO_CLASSIFIER,
     "alignment": ALIGNMENT,
     "ldm": LDM,
@@ -129,7 +117,6 @@ STAGES = (
     "encoder",
     "cavp",
     "autoencoder",
-    "mel_decoder",
     "audio_classifier",
     "latents",
     "pairs",
@@ -156,7 +143,6 @@ def main() -> None:
         "encoder": _warm_towers,
         "cavp": _train_cavp,
         "autoencoder": _train_autoencoder,
-        "mel_decoder": _train_mel_decoder,
         "audio_classifier": _train_audio_classifier,
         "pairs": _make_pairs,
         "alignment": _train_alignment,
@@ -207,16 +193,18 @@ def _train_cavp(model: ModelConfig, runs: Path) -> None:
 def _train_autoencoder(model: ModelConfig, runs: Path) -> None:
     torch.manual_seed(AUTOENCODER.seed)
     autoencoder = build_autoencoder(model.autoencoder).to(memory_format=torch.channels_last)
-    _fit(AutoencoderTask(autoencoder, _clips(model, runs).mels), AUTOENCODER, runs / "autoencoder")
+    recipe = PRESET.autoencoder
+    task = AutoencoderTask(
+        autoencoder,
+        _clips(model, runs).mels,
+        crop_frames=recipe.crop_frames,
+        kl_weight=recipe.kl_weight,
+        choices=recipe.choices,
+        audible_weight=recipe.audible_weight,
+        slope_weight=recipe.slope_weight,
+    )
+    _fit(task, AUTOENCODER, runs / "autoencoder")
     autoencoder.save_pretrained(runs / "autoencoder" / "final")
-
-
-def _train_mel_decoder(model: ModelConfig, runs: Path) -> None:
-    autoencoder = load_part(runs / "autoencoder" / "final", AutoencoderKL)
-    autoencoder.to(memory_format=torch.channels_last).requires_grad_(True)
-    task = MelDecoderTask(autoencoder, _clips(model, runs).mels)
-    _fit(task, MEL_DECODER, runs / "mel_decoder")
-    autoencoder.save_pretrained(runs / "mel_decoder" / "final")
 
 
 @torch.no_grad()
@@ -321,7 +309,7 @@ def _train_ldm(model: ModelConfig, runs: Path) -> None:
 def _assemble(model: ModelConfig, runs: Path, out: Path) -> None:
     """Write the model folder, half precision, and its card."""
     half = torch.float16
-    autoencoder = load_part(runs / "mel_decoder" / "final", AutoencoderKL, dtype=half)
+    autoencoder = load_part(runs / "autoencoder" / "final", AutoencoderKL, dtype=half)
     scale = float(torch.load(runs / "latents.pt", weights_only=True)["scale"])
     autoencoder.register_to_config(scaling_factor=round(scale, 5))
     pipeline = FoleyPipeline(

@@ -230,19 +230,23 @@ def lite_training() -> TrainingPreset:
         ),
         autoencoder=AutoencoderRecipe(
             schedule=ScheduleRecipe(
-                steps=520,
+                steps=1800,
                 batch_size=16,
                 learning_rate=2e-3,
+                schedule="trapezoid",
                 warmup_steps=40,
                 weight_decay=0.0,
                 betas=(0.9, 0.99),
                 seed=12,
             ),
+            choices=3,
+            audible_weight=4.0,
+            slope_weight=1.0,
             has_unit_variance=True,
         ),
         ldm=LatentDiffusionRecipe(
             schedule=ScheduleRecipe(
-                steps=3600,
+                steps=5400,
                 batch_size=16,
                 learning_rate=8e-4,
                 schedule="trapezoid",

@@ -115,6 +115,12 @@ class AutoencoderRecipe:
     """Mel frames of the stretches that are rebuilt."""
     kl_weight: float = 2e-4
     """Weight of the divergence per latent element."""
+    choices: int = 1
+    """Stretches drawn per sample, of which the loudest is rebuilt."""
+    audible_weight: float = 1.0
+    """How often an error counts where anything is audible."""
+    slope_weight: float = 0.0
+    """Weight of the error of the mel's slopes along time and pitch."""
     has_unit_variance: bool = True
     """Whether the latents' scale is set so that they have unit variance; else the configuration's is kept."""
 

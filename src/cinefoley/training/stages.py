@@ -233,6 +233,9 @@ def _train_autoencoder(source: ClipSource, settings: StageSettings, folder: RunF
         mels,
         crop_frames=recipe.crop_frames,
         kl_weight=recipe.kl_weight,
+        choices=recipe.choices,
+        audible_weight=recipe.audible_weight,
+        slope_weight=recipe.slope_weight,
         mel_config=model.foley.mel,
     )
     held_out = _prepare_held_out(model.foley, settings)
