@@ -13,11 +13,18 @@ from torch import Tensor, nn
 
 from cinefoley.data.chunk_files import claimed_cache, read_chunk, write_chunk
 from cinefoley.data.columns import Column
+from cinefoley.data.pictures import ClipPictures
 from cinefoley.data.prepared import ClipWindows
 from cinefoley.errors import DataError, OutputError
 from cinefoley.models.video_encoder import VideoEncoder
 
-__all__ = ["Latents", "network_digest", "prepare_features", "prepare_latents"]
+__all__ = [
+    "Latents",
+    "network_digest",
+    "prepare_features",
+    "prepare_latents",
+    "prepare_teacher_features",
+]
 
 _FORMAT = 1  # raise when the same network and settings would give other numbers
 _NO_MATTER = ("scaling_factor",)  # a model learns it after its autoencoder, and nothing here is scaled
@@ -86,10 +93,52 @@ def prepare_features(
         video = windows.frames[rows].to(_device(encoder)).float() / 255
         return {"features": encoder(video)}
 
-    chunks = _encode_all(
-        "features", windows, encoder, encode, cache_dir, batch_size=batch_size, on_row=on_row
-    )
+    folder = _folder("features", encoder, cache_dir)
+    plans = _plan(windows, folder)
+    chunks = _encode_all(plans, folder, encoder, encode, batch_size=batch_size, on_row=on_row)
     return Column([chunk["features"] for chunk in chunks])
+
+
+def prepare_teacher_features(
+    pictures: ClipPictures,
+    teacher: VideoEncoder,
+    cache_dir: Path,
+    *,
+    frame_size: tuple[int, int],
+    batch_size: int = 16,
+    workers: int = 1,
+    on_row: Callable[[int, int], None] | None = None,
+) -> Column:
+    """What a teacher makes of every whole, unvaried clip; computed once, since neither ever changes.
+
+    Args:
+        pictures: The clips.
+        teacher: The video encoder, on the device that computes; put into evaluation for it. Another one
+            finds nothing of this one's in the cache.
+        cache_dir: Where the files go, under ``features-*``: one for each file of pictures.
+        frame_size: Height and width that the teacher sees.
+        batch_size: Clips encoded at once; it does not change what is kept, up to rounding.
+        workers: Threads that decode.
+        on_row: Called with finished and all clips.
+
+    Returns:
+        ``(N, T, D)`` float32, raw: not divided by their norm.
+
+    Raises:
+        OutputError: If the cache cannot be written. What is finished is kept.
+    """
+
+    def encode(rows: Tensor) -> dict[str, Tensor]:
+        video = pictures.videos(rows.tolist(), size=frame_size, workers=workers)
+        return {"raw_features": teacher(video.to(_device(teacher)).float() / 255, normalize=False)}
+
+    folder = _folder("features", teacher, cache_dir)
+    plans, first = [], 0
+    for name, count in pictures.chunks:
+        plans.append((_file(folder, [name, list(frame_size)]), torch.arange(first, first + count)))
+        first += count
+    chunks = _encode_all(plans, folder, teacher, encode, batch_size=batch_size, on_row=on_row)
+    return Column([chunk["raw_features"] for chunk in chunks])
 
 
 def prepare_latents(
@@ -123,9 +172,9 @@ def prepare_latents(
         posterior = autoencoder.encode(mels.expand(-1, channels, -1, -1)).latent_dist
         return {"means": posterior.mean, "stds": posterior.std}
 
-    chunks = _encode_all(
-        "latents", windows, autoencoder, encode, cache_dir, batch_size=batch_size, on_row=on_row
-    )
+    folder = _folder("latents", autoencoder, cache_dir)
+    plans = _plan(windows, folder)
+    chunks = _encode_all(plans, folder, autoencoder, encode, batch_size=batch_size, on_row=on_row)
     return Latents(
         means=Column([chunk["means"] for chunk in chunks]), stds=Column([chunk["stds"] for chunk in chunks])
     )
@@ -137,30 +186,35 @@ def _device(network: nn.Module) -> torch.device:
 
 @torch.no_grad()
 def _encode_all(
-    what: str,
-    windows: ClipWindows,
+    plans: Sequence[tuple[Path, Tensor]],
+    folder: Path,
     network: nn.Module,
     encode: Callable[[Tensor], dict[str, Tensor]],
-    cache_dir: Path,
     *,
     batch_size: int,
     on_row: Callable[[int, int], None] | None,
 ) -> list[dict[str, Tensor]]:
     """Map the file of every file of clips, after those that are missing were made."""
     network.eval()
-    folder = cache_dir / f"{what}-{network_digest(network, ignoring=_NO_MATTER)[:16]}"
-    plans = _plan(windows, folder)
-    done = 0
+    done, total = 0, sum(len(rows) for _, rows in plans)
     with claimed_cache(folder):
         for path, rows in plans:
             if len(rows) and read_chunk(path) is None:
                 batches = [encode(batch) for batch in rows.split(batch_size)]
                 joined = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
-                _write(path, joined, kept=done, total=len(windows))
+                _write(path, joined, kept=done, total=total)
             done += len(rows)
             if on_row is not None:
-                on_row(done, len(windows))
+                on_row(done, total)
     return [_mapped(path) for path, rows in plans if len(rows)]
+
+
+def _folder(what: str, network: nn.Module, cache_dir: Path) -> Path:
+    return cache_dir / f"{what}-{network_digest(network, ignoring=_NO_MATTER)[:16]}"
+
+
+def _file(folder: Path, key: Sequence[Any]) -> Path:
+    return folder / f"{hashlib.sha256(json.dumps([_FORMAT, *key]).encode()).hexdigest()[:32]}.safetensors"
 
 
 def _plan(windows: ClipWindows, folder: Path) -> list[tuple[Path, Tensor]]:
@@ -170,9 +224,8 @@ def _plan(windows: ClipWindows, folder: Path) -> list[tuple[Path, Tensor]]:
     for name, count in windows.clips.chunks:
         starts = windows.starts[first : first + count]
         shape: Sequence[Any] = [windows.frames.shape[1], windows.mels.shape[2]]
-        key = hashlib.sha256(json.dumps([_FORMAT, name, shape, starts.tolist()]).encode()).hexdigest()
         rows = torch.arange(first * windows.per_clip, (first + count) * windows.per_clip)
-        plans.append((folder / f"{key[:32]}.safetensors", rows))
+        plans.append((_file(folder, [name, shape, starts.tolist()]), rows))
         first += count
     return plans
 

@@ -3,9 +3,7 @@
 import hashlib
 import json
 import logging
-import warnings
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import BrokenExecutor
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from cinefoley.data.chunk_files import Chunk, claimed_cache, read_chunk, write_c
 from cinefoley.data.clips import Clip, ClipFault, ClipSource
 from cinefoley.data.columns import Column
 from cinefoley.data.file_digests import FileDigests
+from cinefoley.data.parallel import run_all
 from cinefoley.data.prepared import ClipColumns
 from cinefoley.data.reading_clips import ClipReading, ClipRow, read_clip
 from cinefoley.data.records import Record
@@ -120,7 +119,7 @@ def _make_missing(
     missing = [plan for plan in plans if read_chunk(plan.path) is None]
     done = total - sum(len(plan.clips) for plan in missing)
     try:
-        with closing(_run(missing, workers)) as finished:
+        with closing(run_all(_make, missing, workers)) as finished:
             for count in finished:
                 done += count
                 if on_clip is not None:
@@ -131,33 +130,6 @@ def _make_missing(
             "command goes on there once there is space, or name another folder with --cache."
         ) from exc
     return len(missing)
-
-
-def _run(plans: Sequence[_Plan], workers: int) -> Generator[int, None, None]:
-    if workers == 1 or len(plans) < 2:
-        yield from map(_make, plans)
-        return
-    import joblib
-
-    jobs = (joblib.delayed(_make_alone)(plan) for plan in plans)
-    results = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(jobs)
-    try:
-        for result in results:  # noqa: UP028  # `yield from` would close it before `finally` does
-            yield result
-    except BrokenExecutor as exc:
-        raise DataError(
-            "A process at work has died, for want of memory or over a broken clip; finished clips are kept. "
-            "Run the same command again, with fewer --workers; with one, the clips after those shown hold it."
-        ) from exc
-    finally:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "[0-9]+ tasks ", UserWarning)  # were cancelled, as is meant
-            results.close()
-
-
-def _make_alone(plan: _Plan) -> int:
-    torch.set_num_threads(1)  # of this process, one of several
-    return _make(plan)
 
 
 def _make(plan: _Plan) -> int:

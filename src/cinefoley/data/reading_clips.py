@@ -15,7 +15,7 @@ from cinefoley.data.clips import Clip, ClipFault
 from cinefoley.errors import AudioError, MediaError, MediaWarning
 from cinefoley.spectral.mel import mel_spectrogram
 
-__all__ = ["ClipReading", "ClipRow", "read_clip"]
+__all__ = ["ClipReading", "ClipRow", "fault_from", "read_clip"]
 
 _FORMAT = 1  # raise when the same settings would give other numbers
 _OF_THIS_MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC}  # and not of the clip
@@ -111,16 +111,23 @@ def read_clip(clip: Clip, reading: ClipReading) -> ClipRow | ClipFault:
         warnings.simplefilter("ignore", MediaWarning)  # what damage costs in length is judged below
         try:
             return _judge(clip, reading)
-        except AudioError as exc:
-            return ClipFault(reason="no sound", message=str(exc))
-        except MediaError as exc:
-            return ClipFault(reason="unreadable", message=str(exc))
-        except (OSError, ValueError, RuntimeError, ArithmeticError) as exc:
-            # of 200,000 clips one trips a library where nobody has thought of it; the others shall not wait
-            if isinstance(exc, OSError) and exc.errno in _OF_THIS_MACHINE:
-                raise
-            message = f"{clip.id}: cannot be read ({type(exc).__name__}: {exc})"
-            return ClipFault(reason="unreadable", message=message)
+        except Exception as exc:
+            return fault_from(exc, clip.id)
+
+
+def fault_from(exc: Exception, clip_id: str) -> ClipFault:
+    """What an exception says about a clip; one that says more about this machine, or about us, is raised.
+
+    Of 200,000 clips one trips a library where nobody has thought of it; the others shall not wait.
+    """
+    if isinstance(exc, AudioError):
+        return ClipFault(reason="no sound", message=str(exc))
+    if isinstance(exc, MediaError):
+        return ClipFault(reason="unreadable", message=str(exc))
+    is_of_clip = isinstance(exc, (OSError, ValueError, RuntimeError, ArithmeticError))
+    if not is_of_clip or (isinstance(exc, OSError) and exc.errno in _OF_THIS_MACHINE):
+        raise exc
+    return ClipFault(reason="unreadable", message=f"{clip_id}: cannot be read ({type(exc).__name__}: {exc})")
 
 
 def _judge(clip: Clip, reading: ClipReading) -> ClipRow | ClipFault:

@@ -20,9 +20,9 @@ _AUDIBLE = 0.02
 class AutoencoderTask(Task):
     """Reconstruction of random stretches of mel, latents pulled a little towards a normal distribution.
 
-    Plain absolute error over plain stretches is mostly about silence, and a short training on it blurs what is
-    rare: decays, partials, the grain of noise. The last three options turn it to what can be heard; the
-    defaults leave it plain.
+    Plain absolute error over plain stretches is mostly about silence, and a short training on it blurs what
+    is rare: decays, partials, the grain of noise. Three options turn it to what can be heard; the defaults
+    leave it plain.
 
     Args:
         autoencoder: The network to train.
@@ -96,7 +96,7 @@ class AutoencoderTask(Task):
         return {"crops": torch.stack(crops)[:, None], "noise": rows["noise"]}
 
     def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
-        """Weighted absolute errors of mel and slopes, and the Kullback-Leibler divergence of the posterior."""
+        """Absolute errors of mel and slopes, and the Kullback-Leibler divergence of the posterior."""
         pictures = batch["crops"].expand(-1, self.autoencoder.config.in_channels, -1, -1)
         posterior = self.autoencoder.encode(pictures).latent_dist
         mean, logvar = posterior.mean.float(), posterior.logvar.float()

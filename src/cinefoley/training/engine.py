@@ -26,6 +26,7 @@ from cinefoley.training.checkpoints import (
     written_in_run,
 )
 from cinefoley.training.optimisation import averaged_weights, learning_rate, optimizer_of, set_mode
+from cinefoley.training.prefetch import Prefetch
 from cinefoley.training.progress import training_progress
 from cinefoley.training.ranks import Ranks, working_alone
 from cinefoley.training.run_log import Interval, RunLog
@@ -108,6 +109,7 @@ class _Run:
         self.is_bf16 = ranks.computes_in_bf16(config.precision)
         self.step, self.interval = 0, Interval()
         self.elapsed_s = 0.0  # before this start
+        self.ahead = Prefetch(self._load_rows) if task.prefetches else None
         self._load()
         self.log: RunLog | None = None
         ranks.on_main(self._open_log)
@@ -141,6 +143,8 @@ class _Run:
     def close(self) -> None:
         if self.log is not None:
             self.log.close()
+        if self.ahead is not None:
+            self.ahead.close()
 
     def _one_step(self, stop: list[int]) -> tuple[dict[str, float], int]:
         """Train one step; its values, averaged over ranks and parts, and a signal that any rank received."""
@@ -171,13 +175,29 @@ class _Run:
         """Add the gradients of this rank's rows in one part of the batch; their losses."""
         config, ranks = self.config, self.ranks
         own = ranks.rows(config.batch_size, part=part, parts=config.gradient_accumulation)
-        batch = ranks.moved(self.task.load({name: rows[own] for name, rows in drawn.items()}))
+        batch = ranks.moved(self._loaded(drawn, own, part))
         is_last = part + 1 == config.gradient_accumulation
         with contextlib.nullcontext() if is_last else ranks.alone(self.losses):
             with self._autocast():
                 losses: dict[str, Tensor] = self.losses(batch, self.step)
             (losses["loss"] / config.gradient_accumulation).backward()
         return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _loaded(self, drawn: Batch, own: slice, part: int) -> Batch:
+        """Rows of one part, and, where the task allows, a thread set upon those that come next."""
+        if self.ahead is None:
+            return self.task.load({name: rows[own] for name, rows in drawn.items()})
+        parts = self.config.gradient_accumulation
+        place = self.step * parts + part
+        return self.ahead.get(place, last=self.config.steps * parts - 1)
+
+    def _load_rows(self, place: int) -> Batch:
+        """What :meth:`_one_part` needs at one place of the run: nothing but the place decides it."""
+        config = self.config
+        step, part = divmod(place, config.gradient_accumulation)
+        drawn = self.task.draw(step, step_generator(config.seed, step), config.batch_size)
+        own = self.ranks.rows(config.batch_size, part=part, parts=config.gradient_accumulation)
+        return self.task.load({name: rows[own] for name, rows in drawn.items()})
 
     def _check_finite(self, losses: Tensor, drawn: Batch) -> None:
         """``losses``: of every rank and part."""

@@ -7,19 +7,35 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from cinefoley import __version__
 from cinefoley.config.training import TrainConfig
-from cinefoley.data.prepared import ClipColumns
 from cinefoley.data.records import Record, write_json, write_records
 from cinefoley.errors import CheckpointMismatchError, OutputError
 from cinefoley.media.claims import claimed_folder
 from cinefoley.media.writing import written_aside
 
-__all__ = ["RunFolder", "claimed_run"]
+__all__ = ["RunFolder", "TrainingClips", "claimed_run"]
+
+
+class TrainingClips(Protocol):
+    """What a run's record says about the clips it is trained on."""
+
+    @property
+    def digest(self) -> str:
+        """A hash of the content of all clips and how they were read."""
+        ...
+
+    @property
+    def ledger(self) -> Sequence[Record]:
+        """Clips that are left out: ``id``, ``reason``, ``message``."""
+        ...
+
+    def __len__(self) -> int: ...
+
 
 _CARD = """---
 library_name: cinefoley
@@ -27,7 +43,7 @@ tags: [video-to-audio, foley]
 ---
 # {stage}
 
-Trained by `cinefoley train {stage}` (cinefoley {version}, torch {torch}), preset `{preset}`.
+Trained by `cinefoley {command}` (cinefoley {version}, torch {torch}), preset `{preset}`.
 
 - **Data**: {clips} clips of {source}; {left_out}. Digest of the data: `{digest}`.
 - **Recipe**: {steps} steps of {batch} clips, AdamW at {rate:g} ({schedule}, {warmup} warm-up steps),
@@ -80,7 +96,7 @@ class RunFolder:
         stage: str,
         preset: str,
         source: str,
-        clips: ClipColumns,
+        clips: TrainingClips,
         parts: Mapping[str, str],
         *,
         init: Sequence[str] = (),
@@ -132,7 +148,7 @@ class RunFolder:
         }
         self._write_record()
 
-    def write_ledger(self, clips: ClipColumns) -> None:
+    def write_ledger(self, clips: TrainingClips) -> None:
         """Name every clip that is left out, in ``ledger.jsonl``.
 
         Raises:
@@ -182,6 +198,7 @@ class RunFolder:
         left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(record["left_out"].items()))
         text = _CARD.format(
             stage=record["stage"],
+            command="distill" if record["stage"] == "distillation" else f"train {record['stage']}",
             version=__version__,
             torch=torch.__version__,
             preset=record["preset"],

@@ -47,7 +47,7 @@ from cinefoley.training.starting_parts import StartingParts
 from cinefoley.training.task import Sample
 from cinefoley.training.video_encoder import VideoEncoderTask
 
-__all__ = ["STAGES", "Stage", "StageResult", "StageSettings", "train_stage"]
+__all__ = ["STAGES", "Stage", "StageResult", "StageSettings", "claimed_stage", "train_stage"]
 
 Stage = Literal["cavp", "autoencoder", "ldm", "alignment", "guidance"]
 
@@ -135,11 +135,21 @@ def train_stage(stage: Stage, source: ClipSource, settings: StageSettings) -> St
         OutputError: If something cannot be written; what is finished is kept.
         CinefoleyError: If another run holds the folder.
     """
+    with claimed_stage(settings.run_dir) as folder:
+        return STAGES[stage](source, settings, folder)
+
+
+@contextmanager
+def claimed_stage(run_dir: Path) -> Iterator[RunFolder]:
+    """Hold a run's folder from the first clip to the last part, once it is sure that training can begin.
+
+    Raises:
+        CinefoleyError: If the `train` extra is not installed, or another run holds the folder.
+    """
     _check_extra()  # now rather than after hours of decoding
     is_main = int(os.environ.get("RANK", "0")) == 0  # torchrun's; alone, everyone is
-    with claimed_run(settings.run_dir, is_main=is_main):
-        folder = RunFolder(settings.run_dir, is_main=is_main)
-        return STAGES[stage](source, settings, folder)
+    with claimed_run(run_dir, is_main=is_main):
+        yield RunFolder(run_dir, is_main=is_main)
 
 
 def _check_extra() -> None:

@@ -1,0 +1,41 @@
+"""How a student is distilled, as typed settings."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cinefoley.config.recipes import ScheduleRecipe
+from cinefoley.config.variations import VariationConfig
+
+__all__ = ["DistillationRecipe"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistillationRecipe:
+    """Training of the student video encoder (paper, Section 4)."""
+
+    name: str
+    """What ``--preset`` calls it."""
+    variation: VariationConfig
+    """What the student is shown in place of the whole picture, and how often."""
+    schedule: ScheduleRecipe
+    """How long, how fast; one epoch shows every clip once."""
+    feature_space: Literal["normalized", "raw"] = "normalized"
+    """Whether features are compared after the division by their norm or before; the paper does not say."""
+    cosine_weight: float = 1.0
+    """Weight of the cosine distance in Eq. (2)."""
+    mse_weight: float = 1.0
+    """Weight of the squared error in Eq. (2)."""
+    batch_norm: Literal["train", "frozen"] = "frozen"
+    """Whether BatchNorm takes the statistics of the varied clips, or keeps the teacher's; the paper does not
+    say."""
+
+    def __post_init__(self) -> None:
+        if self.feature_space not in ("normalized", "raw"):
+            raise ValueError(f"feature_space must be 'normalized' or 'raw', got {self.feature_space!r}")
+        if self.batch_norm not in ("train", "frozen"):
+            raise ValueError(f"batch_norm must be 'train' or 'frozen', got {self.batch_norm!r}")
+        weights = self.cosine_weight, self.mse_weight
+        if not min(weights) >= 0 or not 0 < sum(weights) < float("inf"):
+            raise ValueError(
+                f"weights of the loss must be 0 or more, and one of them positive, got {weights}"
+            )
