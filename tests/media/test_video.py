@@ -239,6 +239,11 @@ def test_pictures_that_cannot_be_decoded_are_skipped_and_counted(
         video = load_video(path, fps=25)
     shown = numbers(video.frames)
     assert shown == [*range(20), 19, 19, 19, *range(23, 50)]
+    with pytest.warns(MediaWarning, match="skipped 3 pictures"):  # also where reading ends before the film
+        load_video(path, fps=25, duration=1.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_video(path, fps=25, duration=0.5)
 
 
 def test_a_film_without_one_good_picture_is_an_error(make_film: MakeFilm) -> None:

@@ -25,8 +25,8 @@ class PictureReader:
     """Decode a film's pictures once, from the one shown at ``start`` on, each with its time.
 
     Times count from the first picture of the file, in exact seconds. Pictures that cannot be decoded are left
-    out. After the iteration has run to the end, ``end`` is where the last picture stops being shown, and a
-    warning has told what was missing.
+    out. After the iteration has run to the end, ``end`` is where the last picture stops being shown. At the end,
+    or when the reader is closed before it, a warning tells what was missing.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, start: Fraction = Fraction(0)) -> None:
@@ -57,6 +57,8 @@ class PictureReader:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._resources.close()
+        if exc is None and not self.is_finished:  # at the end of the film it was told
+            self._warn_of_damage()
 
     def __iter__(self) -> Iterator[tuple[Fraction, VideoFrame]]:
         """Yield (seconds from the first picture, frame). To be called once.
@@ -149,7 +151,7 @@ class PictureReader:
         next(frames, None)
         return frames
 
-    def _warn_of_losses(self, origin: Fraction) -> None:
+    def _warn_of_damage(self) -> None:
         if self._damaged:
             count = f"{self._damaged} picture{'s' if self._damaged > 1 else ''}"
             warnings.warn(
@@ -157,6 +159,9 @@ class PictureReader:
                 MediaWarning,
                 stacklevel=3,
             )
+
+    def _warn_of_losses(self, origin: Fraction) -> None:
+        self._warn_of_damage()
         claimed = None if self._claimed_end is None else self._claimed_end - origin
         if claimed is not None and self.end < claimed - Fraction(1, 10) - self._frame_length:
             warnings.warn(

@@ -1,7 +1,7 @@
 """The paper's training as one call: from a teacher and clips to a student."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def distill(source: ClipSource, settings: DistillSettings) -> StageResult:
         config = _config(settings, len(pictures))
         teacher = teacher.to(settings.device)
         task = _task(student, teacher, pictures, foley, config.seed, settings)
-        folder.note_config(config)
+        folder.note_config(config, recipe=asdict(settings.recipe))
         fit(
             task,
             config,

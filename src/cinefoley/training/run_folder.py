@@ -157,9 +157,9 @@ class RunFolder:
         if self.is_main:
             write_records(self.path / "ledger.jsonl", clips.ledger)
 
-    def note_config(self, config: TrainConfig) -> None:
-        """Add the engine's settings to ``run.json``."""
-        self._record["train"] = asdict(config)
+    def note_config(self, config: TrainConfig, **more: Any) -> None:
+        """Add the engine's settings, and what else there is to know, to ``run.json``."""
+        self._record |= {"train": asdict(config), **more}
         self._write_record()
 
     def write_part(self, name: str, save: Callable[[Path], None]) -> Path:
