@@ -1,0 +1,79 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RunCli = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def distil(run_cli: RunCli, cache: Path, tiny_model: Path) -> RunCli:
+    """``distil("--run-dir", ...)`` on three clips of the stage, with networks of no size."""
+    common = ("--teacher", tiny_model, "--cache", cache, "--duration", 2.5, "--workers", 1, "--device", "cpu")
+    few = ("--clips", 3, "--batch-size", 2, "--steps", 2, "--precision", "fp32", "--valid", "none")
+    return lambda *arguments: run_cli("distill", *common, *few, *arguments)
+
+
+def test_one_command_from_a_teacher_to_a_student(distil: RunCli, run_cli: RunCli, tmp_path: Path) -> None:
+    result = distil("--run-dir", tmp_path)
+    assert (result.code, result.out) == (0, f"{tmp_path / 'video_encoder'}\n")
+    assert "3 of 3 clips used" in result.err
+    again = distil("--run-dir", tmp_path, "--json", "--quiet")
+    assert again.json["parts"] == [str(tmp_path / "video_encoder")]
+    assert (again.json["data"], again.json["steps"], again.err) == ("stage:train", 2, "")
+
+
+def test_the_student_watches_where_it_is_named(
+    distil: RunCli, run_cli: RunCli, tiny_model: Path, tmp_path: Path, render_film: Callable[..., Path]
+) -> None:
+    distil("--run-dir", tmp_path / "run", "--quiet")
+    film = render_film(tmp_path / "film.mp4")
+    student = tmp_path / "run" / "video_encoder"
+    result = run_cli(
+        "generate", film, "--model", tiny_model, "--video-encoder", student, "-o", tmp_path, "--steps", 2
+    )
+    assert result.code == 0
+    assert str(student) in json.dumps(json.loads((tmp_path / "film.json").read_text()))
+
+
+def test_the_options_reach_the_run(distil: RunCli, tmp_path: Path) -> None:
+    options = ("--preset", "paper_both", "--proportion", 0.5, "--placement", "uniform", "--seed", 4)
+    loss = ("--feature-space", "raw", "--cosine-weight", 2, "--mse-weight", 0.5, "--batch-norm", "train")
+    assert distil("--run-dir", tmp_path, *options, *loss, "--schedule", "constant").code == 0
+    record = json.loads((tmp_path / "run.json").read_text())
+    variation = record["recipe"]["variation"]
+    assert (variation["variation_proportion"], variation["placement"]) == (0.5, "uniform")
+    assert variation["camera_movement_weight"] == 1.0
+    names = ("feature_space", "cosine_weight", "mse_weight", "batch_norm")
+    assert [record["recipe"][name] for name in names] == ["raw", 2.0, 0.5, "train"]
+    assert [record["train"][name] for name in ("seed", "schedule", "batch_norm")] == [4, "constant", "train"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--epochs", 2), "--epochs and --steps both say how long"),
+        (("--cosine-weight", 0, "--mse-weight", 0), "one of them positive"),
+        (("--proportion", 1.5), "less than or equal to 1"),
+        (("--data", "stage:test"), "test split is there to measure with"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(
+    distil: RunCli, tmp_path: Path, arguments: tuple[object, ...], message: str
+) -> None:
+    result = distil("--run-dir", tmp_path, *arguments)
+    assert result.code == 2
+    assert message in " ".join(result.err.split())
+
+
+def test_no_such_teacher_is_one_line(run_cli: RunCli, tmp_path: Path) -> None:
+    result = run_cli("distill", "--teacher", tmp_path / "none", "--run-dir", tmp_path / "run")
+    assert result.code == 1
+    assert result.err.startswith("error: No model")
