@@ -1,6 +1,6 @@
 """``cinefoley train``: the stages of a model, each with one command."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,7 +19,9 @@ from cinefoley.cli.training_run import (
 )
 
 if TYPE_CHECKING:
+    from cinefoley.config.presets import DistillationPreset
     from cinefoley.config.recipes import TrainingPreset
+    from cinefoley.config.variations import VariationConfig
     from cinefoley.training.stages import Stage
 
 __all__ = ["app"]
@@ -50,6 +52,16 @@ def cavp(
             min=0, help="Steps before the contrast. Default: the recipe's; 0: none.", show_default=False
         ),
     ] = None,
+    vary: Annotated[
+        Literal["paper", "paper_50", "paper_100", "paper_camera_movement", "paper_both"] | None,
+        typer.Option(
+            help="Show the video tower crops, as `distill` shows its student. Default: whole pictures.",
+            show_default=False,
+        ),
+    ] = None,
+    freeze_audio: Annotated[
+        bool, typer.Option("--freeze-audio", help="Leave the audio tower as it is (with --init).")
+    ] = False,
     batch_size: options.BatchSize = None,
     accumulate: options.Accumulate = None,
     learning_rate: options.LearningRate = None,
@@ -205,6 +217,8 @@ def _train(stage: "Stage", given: dict[str, Any]) -> None:
                 "sample_every": given["validate_every"],
             },
             warm_start_steps=given.get("warm_start_steps"),
+            variation=_variation(given.get("vary")),
+            trains_audio=not given.get("freeze_audio", False),
             on_note=note if is_told else None,
             on_prepared=preparation.tell,
             on_log=log_line(stage) if is_told else None,
@@ -214,6 +228,12 @@ def _train(stage: "Stage", given: dict[str, Any]) -> None:
             result = train_stage(stage, source, settings)
     if is_main_rank():
         tell_result(stage, source, given["run_dir"], result, as_json=given["as_json"], is_told=is_told)
+
+
+def _variation(name: "DistillationPreset | None") -> "VariationConfig | None":
+    from cinefoley.config.presets import distillation
+
+    return None if name is None else distillation(name).variation
 
 
 def _preset(name: str) -> "TrainingPreset":

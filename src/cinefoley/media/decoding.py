@@ -25,8 +25,8 @@ class PictureReader:
     """Decode a film's pictures once, from the one shown at ``start`` on, each with its time.
 
     Times count from the first picture of the file, in exact seconds. Pictures that cannot be decoded are left
-    out. After the iteration has run to the end, ``end`` is where the last picture stops being shown. At the end,
-    or when the reader is closed before it, a warning tells what was missing.
+    out. After the iteration has run to the end, ``end`` is where the last picture stops being shown. At the
+    end, or when the reader is closed before it, a warning tells what was missing.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, start: Fraction = Fraction(0)) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Callable
 from typing import Literal, Self
 
 import torch
@@ -44,6 +45,10 @@ class CavpTask(Task):
         pooling: How a window's features become one.
         temporal_weight: Weight of the contrast inside a clip.
         heads: Per-frame targets beside the contrast, or None for contrast alone.
+        look: From clips' numbers and a seed for each to what is seen of them, ``(B, T, 3, H, W)`` uint8:
+            crops, say. None shows the clips' frames, with their look varied a little.
+        trains_audio: Whether the audio tower learns too. Where a generator knows the space that both towers
+            span, it must not.
     """
 
     name = "cavp"
@@ -61,14 +66,20 @@ class CavpTask(Task):
         pooling: Pooling = "max",
         temporal_weight: float = 1.0,
         heads: HearingHeads | None = None,
+        look: Callable[[Tensor, Tensor], Tensor] | None = None,
+        trains_audio: bool = True,
     ) -> None:
         self.video_encoder, self.audio_encoder, self.heads = video_encoder, audio_encoder, heads
         self.clips = clips
         self.windows, self.window_frames, self.gap_frames = windows, window_frames, gap_frames
         self.pooling: Pooling = pooling
         self.temporal_weight = temporal_weight
-        parts: dict[str, nn.Module] = {"video_encoder": video_encoder, "audio_encoder": audio_encoder}
+        self.look, self.trains_audio = look, trains_audio
+        parts: dict[str, nn.Module] = {"video_encoder": video_encoder}
+        if trains_audio:
+            parts["audio_encoder"] = audio_encoder
         self.module = nn.ModuleDict(parts if heads is None else parts | {"heads": heads})
+        audio_encoder.requires_grad_(trains_audio)
         self._reduction = audio_encoder.time_reduction
 
     @property
@@ -80,6 +91,7 @@ class CavpTask(Task):
             "gap_frames": self.gap_frames,
             "pooling": self.pooling,
             "temporal_weight": self.temporal_weight,
+            "trains_audio": self.trains_audio,
         }
 
     def on(self, clips: StageClips) -> Self:
@@ -108,7 +120,10 @@ class CavpTask(Task):
         index, starts = rows["index"], rows["starts"]
         clip = torch.arange(len(index))[:, None, None]
         grid = starts[:, :, None] + torch.arange(self.window_frames)
-        whole = augment(self.clips.frames[index], rows["seed"])
+        if self.look is None:
+            whole = augment(self.clips.frames[index], rows["seed"])
+        else:
+            whole = self.look(index, rows["seed"]).float() / 255
         steps = (starts * self._reduction)[:, :, None] + torch.arange(self.window_frames * self._reduction)
         return {
             "video": whole[clip, grid],

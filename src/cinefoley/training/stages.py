@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.recipes import ScheduleRecipe, TrainingPreset
 from cinefoley.config.training import TrainConfig
+from cinefoley.config.variations import VariationConfig
 from cinefoley.data.clips import ClipSource
 from cinefoley.data.encoded import network_digest, prepare_features, prepare_latents
+from cinefoley.data.pictures import PictureReading, prepare_pictures
 from cinefoley.data.prepared import ClipColumns, ClipWindows
 from cinefoley.data.preparing import prepare_clips
 from cinefoley.data.records import Record
@@ -46,6 +48,7 @@ from cinefoley.training.run_folder import RunFolder, claimed_run
 from cinefoley.training.starting_parts import StartingParts
 from cinefoley.training.task import Sample
 from cinefoley.training.video_encoder import VideoEncoderTask
+from cinefoley.variations.mixture import Mixture
 
 __all__ = ["STAGES", "Stage", "StageResult", "StageSettings", "claimed_stage", "train_stage"]
 
@@ -83,6 +86,10 @@ class StageSettings:
     """Steps of CAVP's warm start in place of the recipe's; 0 leaves it out."""
     on_note: Callable[[str], None] | None = None
     """Called with what a user should know."""
+    variation: VariationConfig | None = None
+    """What CAVP's video tower is shown in place of whole pictures; None shows them whole."""
+    trains_audio: bool = True
+    """Whether CAVP's audio tower learns too; not where a generator knows the space that both span."""
     init: Sequence[str | Path] = ()
     """Where the first weights of the trained parts are taken from; what is in none begins at random."""
     on_prepared: Callable[[str, int, int], None] | None = None
@@ -201,7 +208,12 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
         pooling=recipe.pooling,
         temporal_weight=recipe.temporal_weight,
         heads=warm.heads if warm is not None and recipe.keeps_targets else None,
+        look=None
+        if settings.variation is None
+        else _varied_look(source, clips, settings.variation, settings),
+        trains_audio=settings.trains_audio,
     )
+    audio_encoder.to(settings.device)  # the engine moves what is trained
     held_out = _prepare_held_out(heard, settings)
     if held_out is not None and (task.heads is None or held_out.label_names == clips.label_names):
         task.held_out = task.on(cast(StageClips, held_out))
@@ -211,6 +223,42 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
         folder.write_part("audio_encoder", audio_encoder.save_pretrained),
     )
     return _finish(parts, config, clips, settings, folder)
+
+
+def _varied_look(
+    source: ClipSource, clips: ClipColumns, variation: VariationConfig, settings: StageSettings
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """What is seen of clips through windows; a clip whose pictures are damaged is seen whole."""
+    read = clips.reading
+    reading = PictureReading.of(
+        read.frame_size,
+        read.fps,
+        duration_s=read.duration_s,
+        least_s=read.least_s,
+        scale=variation.scale_range[0],
+    )
+    pictures = prepare_pictures(
+        source,
+        reading,
+        settings.cache_dir,
+        workers=settings.workers,
+        on_clip=settings.counter("larger pictures"),
+    )
+    rows = {name: row for row, name in enumerate(pictures.ids)}
+    mixture = Mixture.from_config(variation)
+
+    def look(index: Tensor, seeds: Tensor) -> Tensor:
+        seen = []
+        for number, seed in zip(index.tolist(), seeds.tolist(), strict=True):
+            row = rows.get(clips.ids[number])
+            if row is None:
+                seen.append(clips.frames[number])
+                continue
+            window = mixture.draw(pictures.sizes[row], generator=torch.Generator().manual_seed(seed))
+            seen.append(pictures.video(row, size=read.frame_size, window=window))
+        return torch.stack(seen)
+
+    return look
 
 
 def _wants_warm_start(clips: ClipColumns, settings: StageSettings) -> bool:
