@@ -20,7 +20,7 @@ from cinefoley.metrics.backbones.weights import file_digest
 from cinefoley.metrics.events import Spans, match_visible_onsets, off_screen_energy
 from cinefoley.metrics.onsets import OnsetCounts, detect_onsets, match_onsets
 
-__all__ = ["TOLERANCES_S", "ClipEvents", "EventJudge", "read_events"]
+__all__ = ["TOLERANCES_S", "ClipEvents", "EventJudge", "parse_events", "read_events"]
 
 TOLERANCES_S = (0.05, 0.1, 0.25)
 """Largest distances of a match that are reported."""
@@ -62,7 +62,7 @@ def read_events(path: Path) -> dict[str, ClipEvents]:
             for number, line in _objects(file):
                 try:
                     entry = json.loads(line)
-                    clips[_name(entry)] = _parse(entry)
+                    clips[_name(entry)] = parse_events(entry)
                 except (ValueError, KeyError, TypeError, AttributeError) as exc:
                     raise CinefoleyError(
                         f"{path}, line {number}: not the events of a clip ({type(exc).__name__}: {exc}). "
@@ -171,7 +171,13 @@ def _name(entry: Mapping[str, Any]) -> str:
     return Path(entry["film"]).stem if "film" in entry else str(entry["id"])
 
 
-def _parse(entry: Mapping[str, Any]) -> ClipEvents:
+def parse_events(entry: Mapping[str, Any]) -> ClipEvents:
+    """Events of one clip from an object of an events file; see :func:`read_events`.
+
+    Raises:
+        KeyError: If something is missing.
+        ValueError: If a number is not finite, or something ends before it begins.
+    """
     events = sorted(entry["events"], key=lambda event: float(event["time_s"]))
     times = np.array([float(event["time_s"]) for event in events], dtype=np.float64)
     ends = [float(event.get("end_s", event["time_s"] + _SOUND_S)) for event in events]
