@@ -112,12 +112,12 @@ def _claim_rows(table: Table) -> Iterator[str]:
     yield "| student | value | 95 % interval |"
     yield "| --- | --- | --- |"
     for name, score in claims(table).items():
-        is_share = name.startswith("recovered")
-        metric = name.removeprefix("recovered ").rpartition(",")[0]
-        label = name if is_share else f"{name}, less the teacher's"
-        scale = 100.0 if is_share else _scale(metric)
-        unit = " %" if is_share else ""
-        yield f"| {label} | {_number(score.value, scale, '+' if not is_share else '')}{unit} | {_span(score, scale)} |"
+        if name.startswith("recovered"):
+            yield f"| {name} | {_number(score.value, 100.0)} % | {_span(score, 100.0)} |"
+            continue
+        scale = _scale(name.rpartition(",")[0])
+        value = _number(score.value, scale, "+")
+        yield f"| {name}, less the teacher's | {value} | {_span(score, scale)} |"
 
 
 def _heading(name: str) -> str:

@@ -1,0 +1,256 @@
+"""``cinefoley reproduce``: the paper's tables, each with one command."""
+
+import json
+import os
+import sys
+import time
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from cinefoley.cli import training_options as options
+from cinefoley.cli.training_run import Preparation
+
+if TYPE_CHECKING:
+    from cinefoley.evaluation.experiment import Experiment
+    from cinefoley.evaluation.reproduction import Table, TableName, TablePlan, TrainingPlan
+
+__all__ = ["reproduce"]
+
+_STAGE_CLIPS = 2048
+_QUICK = "Smoke run: a few clips, a few steps. It shows that the chain works, and its numbers mean nothing."
+
+
+def reproduce(
+    table: Annotated[
+        Literal["table1", "table3", "table4", "all"], typer.Argument(help="Which of the tables.")
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="DIR", help="Tables, trained encoders, and finished work.")
+    ],
+    data: options.Data = "stage",
+    csv: options.Csv = None,
+    model: Annotated[
+        str, typer.Option(metavar="NAME|DIR|HUB-ID", help="Teacher, generator and alignment classifier.")
+    ] = "lite",
+    backbone: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="panns, vggish, lite. Default: lite on the stage, else panns and vggish.",
+            show_default=False,
+        ),
+    ] = None,
+    clips: Annotated[
+        int | None,
+        typer.Option(min=2, metavar="N", help="Test clips. Default: the table's.", show_default=False),
+    ] = None,
+    takes: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Takes of each. Default: the table's.", show_default=False),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Training seeds. Default: the table's.", show_default=False),
+    ] = None,
+    train_clips: Annotated[
+        int | None,
+        typer.Option(
+            min=2, metavar="N", help="Training clips. Default: all; 2048 of the stage.", show_default=False
+        ),
+    ] = None,
+    epochs: Annotated[
+        float | None, typer.Option(help="Passes over them. Default: 25.", show_default=False)
+    ] = None,
+    num_inference_steps: Annotated[int, typer.Option("--steps", min=1, help="Denoiser calls.")] = 25,
+    guidance_scale: Annotated[float, typer.Option(help="Strength of the film's influence.")] = 4.5,
+    replicas: Annotated[int, typer.Option(min=0, help="Resamplings for the 95 % intervals.")] = 200,
+    quick: Annotated[bool, typer.Option("--quick", help="A smoke run of some minutes.")] = False,
+    precision: Annotated[
+        Literal["auto", "bf16", "fp32"], typer.Option(help="Arithmetic of training and generation.")
+    ] = "auto",
+    workers: options.Workers = None,
+    device: options.Device = "auto",
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Run a table's whole chain: distil, cut close-ups and camera movements, generate, evaluate.
+
+    Prints our table beside the paper's, with its protocol line, and writes it to DIR. Whatever is finished is
+    kept there, so the same command goes on where it was stopped, and tables share what they have in common.
+    """
+    _reproduce(locals())
+
+
+def _reproduce(given: dict[str, Any]) -> None:
+    from cinefoley.evaluation.reproduction import TABLES, reproduce_table
+    from cinefoley.evaluation.table_report import render_table, table_as_json
+    from cinefoley.media.writing import written_aside
+
+    is_told = not given["quiet"]
+    names: list[TableName] = list(TABLES) if given["table"] == "all" else [given["table"]]
+    reports = []
+    for name in names:
+        plan = _plan(TABLES[name], given)
+        with Preparation(is_wanted=is_told) as preparation:
+            experiment, training = _experiment(plan, given), _training(given, preparation)
+            began = time.monotonic()
+            steps = _Steps(preparation, is_told=is_told)
+            table = reproduce_table(
+                name,
+                plan,
+                experiment,
+                training,
+                replicas=0 if given["quick"] else given["replicas"],
+                on_stage=steps.begin,
+                on_clip=steps.advance,
+            )
+        protocol = _protocol(table, plan, experiment, training, time.monotonic() - began, given)
+        title = f"{name.capitalize().replace('e', 'e ', 1)} on {given['data']}"
+        text = render_table(table, protocol, title=title, note=_QUICK if given["quick"] else None)
+        report = table_as_json(table, protocol)
+        for suffix, content in ((".md", text), (".json", json.dumps(report, indent=2) + "\n")):
+            with written_aside(given["out"] / f"{name}{suffix}") as temporary:
+                temporary.write_text(content, encoding="utf-8")
+        reports.append(report)
+        if not given["as_json"]:
+            typer.echo(text)
+    if given["as_json"]:
+        typer.echo(json.dumps(reports, indent=2))
+
+
+class _Steps:
+    """Says on stderr what is being done."""
+
+    def __init__(self, preparation: Preparation, *, is_told: bool) -> None:
+        self._preparation, self._is_told = preparation, is_told
+        self._what = ""
+
+    def begin(self, what: str) -> None:
+        """A training, or an encoder on a view."""
+        self._what = what
+        if self._is_told:
+            print(what, file=sys.stderr, flush=True)
+
+    def advance(self, done: int, total: int) -> None:
+        """Clips of it."""
+        self._preparation.tell(self._what, done, total)
+
+
+def _plan(plan: "TablePlan", given: dict[str, Any]) -> "TablePlan":
+    if given["quick"]:
+        plan = replace(plan, clips=8, takes=1, seeds=1)
+    chosen = {name: given[name] for name in ("clips", "takes", "seeds") if given[name] is not None}
+    return replace(plan, **chosen)
+
+
+def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
+    import torch
+
+    from cinefoley.data.opening import open_source
+    from cinefoley.evaluation.experiment import Experiment, ExperimentSettings
+    from cinefoley.evaluation.stage_events import stage_events
+    from cinefoley.metrics.alignment import AlignmentJudge
+    from cinefoley.metrics.backbones.loading import load_backbone
+    from cinefoley.metrics.backbones.segments import SegmentBackbone
+    from cinefoley.models.folder import load_foley_config
+    from cinefoley.pipelines.devices import choose_device, choose_dtype
+    from cinefoley.pipelines.loading import resolve_model
+
+    folder = resolve_model(given["model"])
+    is_stage = given["data"] == "stage"
+    source = open_source(
+        given["data"],
+        csv=given["csv"],
+        split="test" if is_stage or given["csv"] else None,
+        count=plan.clips,
+        duration_s=load_foley_config(folder).window_s,
+    )
+    names = given["backbone"] or (["lite"] if is_stage else ["panns", "vggish"])
+    backbones = [load_backbone(name) for name in names]
+    if "vggish" not in names:  # FAD is about segments
+        backbones = [SegmentBackbone(backbones[0]), *backbones]
+    device = choose_device(given["device"])
+    return Experiment(
+        source=source,
+        model=given["model"],
+        model_folder=folder,
+        judge=AlignmentJudge.from_model(folder).eval(),
+        backbones=backbones,
+        cache_dir=given["out"] / "work",
+        settings=ExperimentSettings(
+            num_inference_steps=8 if given["quick"] else given["num_inference_steps"],
+            guidance_scale=given["guidance_scale"],
+        ),
+        dtype=choose_dtype(torch.device(device), given["precision"]),
+        events=stage_events,
+    )
+
+
+def _training(given: dict[str, Any], preparation: Preparation) -> "TrainingPlan":
+    from cinefoley.data.opening import open_source
+    from cinefoley.evaluation.reproduction import TrainingPlan
+    from cinefoley.models.folder import load_foley_config
+    from cinefoley.pipelines.devices import choose_device
+    from cinefoley.pipelines.loading import resolve_model
+
+    is_stage = given["data"] == "stage"
+    window_s = load_foley_config(resolve_model(given["model"])).window_s
+    clip_s = window_s if is_stage else max(10.0, window_s)
+    count = given["train_clips"] or (_STAGE_CLIPS if is_stage else None)
+    count = 16 if given["quick"] and given["train_clips"] is None else count
+    source = open_source(
+        given["data"],
+        csv=given["csv"],
+        split="train" if is_stage or given["csv"] else None,
+        count=count,
+        duration_s=clip_s,
+    )
+    overrides: dict[str, Any] = {"precision": given["precision"]}
+    if given["quick"]:
+        overrides |= {"steps": 4, "batch_size": 8, "warmup_steps": 1}
+    elif given["epochs"] is not None:
+        overrides["steps"] = max(1, round(given["epochs"] * len(source) / 32))
+    workers = os.cpu_count() if given["workers"] is None else given["workers"]
+    return TrainingPlan(
+        source=source,
+        runs_dir=given["out"] / ("quick-runs" if given["quick"] else "runs"),
+        cache_dir=given["out"] / "work",
+        clip_s=clip_s,
+        workers=workers or 1,
+        overrides=overrides,
+        device=choose_device(given["device"]),
+        on_prepared=preparation.tell,
+        shows_progress=not given["quiet"],
+    )
+
+
+def _protocol(
+    table: "Table",
+    plan: "TablePlan",
+    experiment: "Experiment",
+    training: "TrainingPlan",
+    seconds: float,
+    given: dict[str, Any],
+) -> str:
+    from cinefoley import __version__
+    from cinefoley.stage import stage_digest
+
+    settings = experiment.settings
+    data = f"stage {stage_digest()[:12]}" if given["data"] == "stage" else str(given["data"])
+    backbones = ", ".join(f"{b.name} (sha256:{b.digest[:12]})" for b in experiment.backbones)
+    steps = training.overrides.get("steps")
+    length = f"{steps} steps" if steps else "25 epochs"
+    return (
+        f"data {data}; {len(table.real)} test clips, {plan.takes} takes, the same noise for every method; "
+        f"windows of seed {settings.window_seed}; {length} on {len(training.source)} training clips, "
+        f"{plan.seeds} training seeds, whose mean is shown (± their standard deviation); generator "
+        f"{given['model']}, {settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}, "
+        f"{experiment.dtype}; Align Acc by the model's classifier, of the generated mel, posterior mean, "
+        f"beside the teacher's features of the whole clip; onsets within ±100 ms; backbones {backbones}; "
+        f"intervals over clips, paired, {0 if given['quick'] else given['replicas']} resamplings; "
+        f"cinefoley {__version__}; {date.today()}; {seconds / 3600:.2f} hours since the last start"
+    )
