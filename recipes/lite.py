@@ -78,7 +78,8 @@ frame.
 The denoiser predicts velocity; half of its heads were guided to their own moment from the first step
 (`docs/log.md`). Autoencoder and denoiser saw mels of hop 250, so a window lasts 8.000 s. The alignment
 classifier (`alignment/`) learned from pairs: 50 % aligned, 25 % shifted by 0.5 s or more, 25 % another
-clip's; it adds each frame's feature to its own columns of the latents, which Diff-Foley's does not.
+clip's, half of these two with a stretch of the film's own sound, which makes it aligned where it is the
+longer part; it adds each frame's feature to its own columns of the latents, which Diff-Foley's does not.
 
 {curves}
 
@@ -279,7 +280,8 @@ def _train_alignment(model: ModelConfig, runs: Path) -> None:
         norm_num_groups=recipe.norm_num_groups,
         adds_frames=recipe.adds_frames,
     ).to(memory_format=torch.channels_last)
-    _fit(AlignmentTask(classifier, pairs), ALIGNMENT, runs / "alignment")
+    task = AlignmentTask(classifier, pairs, feature_noise=recipe.feature_noise, splices=recipe.splices)
+    _fit(task, ALIGNMENT, runs / "alignment")
     classifier.save_pretrained(runs / "alignment" / "final")
 
 

@@ -272,6 +272,7 @@ def lite_training() -> TrainingPreset:
             num_heads=4,
             norm_num_groups=16,
             adds_frames=True,
+            splices=0.5,
         ),
     )
 

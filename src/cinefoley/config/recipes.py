@@ -162,6 +162,8 @@ class AlignmentRecipe:
     """Whether every column of the latents is told its frame."""
     feature_noise: float = 0.1
     """Standard deviation of the noise on the features, in units of their mean magnitude."""
+    splices: float = 0.0
+    """Share of unaligned pairs in which a stretch is aligned all the same; the longer part decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

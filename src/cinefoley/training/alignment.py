@@ -21,8 +21,11 @@ class AlignmentTask(Task):
     Source: Diff-Foley (Luo et al., NeurIPS 2023): aligned pairs, the same clip shifted, another clip's sound.
     Reading: 50, 25 and 25 in a hundred; the paper and its code state no shares. A shift that lands on a
     periodic clip's own rhythm is no negative (:func:`~cinefoley.training.pairs.is_same_rhythm`), and neither
-    is another silence for a silent film. Latents are sampled from the posterior; features get noise, so that
-    a sharp ear for exact features does not take the place of a judgement.
+    is another silence for a silent film. Sounds that belong to their film for a part of the time do not occur
+    in that training, and a classifier that has never met one rejects a sound with a single flaw; ``splices``
+    shows some, and their label says whether they belong for the larger part. Latents are sampled from the
+    posterior; features get noise, so that a sharp ear for exact features does not take the place of a
+    judgement.
 
     Args:
         classifier: The network to train.
@@ -30,6 +33,7 @@ class AlignmentTask(Task):
         scheduler: For the guidance classifier, which judges noisy latents: its noise levels. None trains the
             judge, which sees clean ones at time 0.
         feature_noise: Standard deviation of the noise on the features, in units of their mean magnitude.
+        splices: Share of pairs in which a stretch of an aligned sound gives way to one that is not.
     """
 
     name = "alignment"
@@ -41,16 +45,22 @@ class AlignmentTask(Task):
         *,
         scheduler: DPMSolverMultistepScheduler | None = None,
         feature_noise: float = 0.1,
+        splices: float = 0.0,
     ) -> None:
         self.module = self.classifier = classifier
         self.pairs = pairs
         self.scheduler = scheduler
         self.feature_noise = feature_noise
+        self.splices = splices
 
     @property
     def settings(self) -> dict[str, object]:
-        """Whom the classifier serves, and the noise on the features."""
-        return {"judges_noisy_latents": self.scheduler is not None, "feature_noise": self.feature_noise}
+        """Whom the classifier serves, the noise on the features, and the share of splices."""
+        return {
+            "judges_noisy_latents": self.scheduler is not None,
+            "feature_noise": self.feature_noise,
+            "splices": self.splices,
+        }
 
     def on(self, pairs: Pairs) -> Self:
         """The same on other clips."""
@@ -62,8 +72,10 @@ class AlignmentTask(Task):
         """Choose films, a sound for each, and all noise."""
         film = torch.randint(len(self.pairs), (batch_size,), generator=generator)
         sound, which, label = self._draw(film, generator)
-        size = (batch_size, *self.pairs.means.shape[2:])
         drawn = {"index": film, "sound": sound, "which": which, "label": label}
+        if self.splices:
+            drawn |= self._draw_splices(film, label, generator)
+        size = (batch_size, *self.pairs.means.shape[2:])
         drawn["posterior_noise"] = torch.randn(size, generator=generator)
         if self.scheduler is not None:
             drawn["timesteps"] = torch.randint(
@@ -78,6 +90,13 @@ class AlignmentTask(Task):
         film, sound, which = rows["index"], rows["sound"], rows["which"]
         means, stds = self.pairs.means[sound, which].float(), self.pairs.stds[sound, which].float()
         latents = means + stds * rows["posterior_noise"]
+        if self.splices:
+            columns = torch.arange(latents.shape[-1])
+            is_own = (columns >= rows["begin"][:, None]) & (columns < rows["end"][:, None])
+            aligned = (
+                self.pairs.means[film, 0].float() + self.pairs.stds[film, 0].float() * rows["posterior_noise"]
+            )
+            latents = torch.where(is_own[:, None, None], aligned, latents)
         timesteps = torch.zeros(len(film), dtype=torch.long)
         if self.scheduler is not None:
             timesteps = rows["timesteps"]
@@ -103,14 +122,25 @@ class AlignmentTask(Task):
         pairs = zip(rows["index"].tolist(), rows["sound"].tolist(), strict=True)
         return [f"clip {film}" if film == sound else f"clip {film} + {sound}" for film, sound in pairs]
 
+    def _draw_splices(self, film: Tensor, label: Tensor, generator: torch.Generator) -> Batch:
+        """Columns of latents in which a sound that does not belong gives way to the film's own."""
+        count, columns = len(film), self.pairs.means.shape[-1]
+        length = (torch.rand(count, generator=generator) * columns).round()
+        begin = (torch.rand(count, generator=generator) * (columns - length)).round()
+        is_spliced = (torch.rand(count, generator=generator) < self.splices) & (label < 0.5)
+        length = torch.where(is_spliced, length, 0)
+        return {"begin": begin, "end": begin + length, "label": torch.where(length > columns / 2, 1.0, label)}
+
     def _draw(self, film: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Which clip's sound, which of its shifts, and whether that belongs to the film."""
         count, shifts = len(film), self.pairs.is_negative.shape[1]
         lot = torch.rand(count, generator=generator)
         chances = self.pairs.is_negative[film].float() * torch.rand(count, shifts, generator=generator)
         shift = chances.argmax(dim=1)
-        is_shifted = (lot >= 0.5) & (lot < 0.75) & (chances.amax(dim=1) > 0)
-        is_foreign = (lot >= 0.5) & ~is_shifted
+        # half of the splices belong, so fewer whole ones must, for halves in all
+        whole = (0.5 - self.splices / 2) / (1 - self.splices / 2)
+        is_shifted = (lot >= whole) & (lot < (1 + whole) / 2) & (chances.amax(dim=1) > 0)
+        is_foreign = (lot >= whole) & ~is_shifted
         other = torch.randint(len(self.pairs) - 1, (count,), generator=generator)
         other = other + (other >= film)
         sound = torch.where(is_foreign, other, film)

@@ -393,6 +393,7 @@ def _train_classifier(
         pairs(clips, on_row=settings.counter("pairs")),
         scheduler=build_scheduler(model.denoiser) if is_for_guidance else None,
         feature_noise=recipe.feature_noise,
+        splices=recipe.splices,
     )
     held_out = _prepare_held_out(model.foley, settings)
     if held_out is not None and len(held_out) > 1:
