@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -84,3 +86,41 @@ def test_folding_the_norms_changes_nothing_but_speed() -> None:
     encoder.fuse_norms()
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in encoder.modules())
     assert torch.allclose(encoder(video), before, atol=1e-5)
+
+
+def test_frozen_norms_are_folded_in_training_with_the_same_gradients() -> None:
+    """Against the norms as they are, which is what a pass without gradients uses."""
+    generator = torch.Generator().manual_seed(0)
+    encoder = VideoEncoder(
+        width=4, blocks=(1, 1, 1, 1), temporal_kernels=(1, 3, 3, 3), feature_dim=8
+    ).double()
+    for name, buffer in encoder.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.normal_(generator=generator)
+        elif name.endswith("running_var"):
+            buffer.uniform_(0.5, 2.0, generator=generator)
+    video = torch.rand(2, 3, 3, 32, 32, generator=generator, dtype=torch.float64)
+    wanted = torch.randn(2, 3, 8, generator=generator, dtype=torch.float64)
+    encoder.eval()
+    gradients = []
+    for is_folded in (True, False):
+        encoder.zero_grad()
+        if (
+            not is_folded
+        ):  # batch norm as a hook that keeps the slow path: training mode with fixed statistics
+            for module in encoder.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.training = True
+                    module.forward = partial(_normalise, module)  # type: ignore[method-assign]
+        features = encoder(video)
+        (features * wanted).sum().backward()
+        gradients.append(
+            [features.detach(), *(p.grad.clone() for p in encoder.parameters() if p.grad is not None)]
+        )
+    assert len(gradients[0]) == len(list(encoder.parameters())) + 1
+    for folded, plain in zip(*gradients, strict=True):
+        torch.testing.assert_close(folded, plain, rtol=1e-9, atol=1e-12)
+
+
+def _normalise(norm: torch.nn.BatchNorm2d, maps: torch.Tensor) -> torch.Tensor:
+    return F.batch_norm(maps, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)

@@ -123,3 +123,29 @@ def test_rhythms_that_cannot_be_told_apart_are_found() -> None:
     later[0] = mel[0].roll(64, dims=-1)  # a whole beat later
     later[1] = mel[1].roll(32, dims=-1)  # half a beat
     assert is_same_rhythm(mel, later).tolist() == [True, False, True]
+
+
+def test_the_longer_part_of_a_splice_decides() -> None:
+    """Latents of one code each: columns of the film's own sound can be counted."""
+    pairs = make_pairs()
+    task = AlignmentTask(Witness(), pairs, splices=0.5)
+    drawn = task.draw(0, torch.Generator().manual_seed(0), 4000)
+    loaded = task.load(drawn)
+    own = (drawn["index"] + 1).float()
+    share = (loaded["latents"][:, 0, 0] == own[:, None]).float().mean(dim=1)
+    silent = pairs.is_silent[drawn["index"]]
+    is_partial = (share > 0) & (share < 1) & ~silent
+    assert float(is_partial.float().mean()) > 0.2
+    for is_longer, expected in ((share > 0.5, 1.0), (share < 0.5, 0.0)):
+        labels = loaded["label"][is_longer & ~silent]
+        assert len(labels) > 500
+        assert (labels == expected).all()
+    assert abs(float(loaded["label"][~silent].mean()) - 0.5) < 0.03, "halves in all"
+
+
+def test_without_splices_every_sound_is_whole() -> None:
+    task = AlignmentTask(Witness(), make_pairs())
+    drawn = task.draw(0, torch.Generator().manual_seed(0), 500)
+    assert "begin" not in drawn
+    latents = task.load(drawn)["latents"]
+    assert torch.equal(latents, latents[..., :1].expand_as(latents))

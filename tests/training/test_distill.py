@@ -16,7 +16,13 @@ import torch
 
 from cinefoley.config.presets import distillation
 from cinefoley.data.stage_source import StageSource
-from cinefoley.errors import CheckpointMismatchError, CinefoleyError, DataError, MissingWeightsError, OutputError
+from cinefoley.errors import (
+    CheckpointMismatchError,
+    CinefoleyError,
+    DataError,
+    MissingWeightsError,
+    OutputError,
+)
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
@@ -95,7 +101,8 @@ def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_losses(
         def kill(line):
             if line["step"] == 5:
                 os.kill(os.getpid(), signal.SIGKILL)
-        t.run(Path({str(tiny_model)!r}), Path({str(cache)!r}), Path({str(tmp_path / "killed")!r}), on_log=kill)
+        model, cache, run_dir = map(Path, {[str(tiny_model), str(cache), str(tmp_path / "killed")]!r})
+        t.run(model, cache, run_dir, on_log=kill)
     """)
     killed = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -103,7 +110,8 @@ def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_losses(
     run(tiny_model, cache, tmp_path / "killed")
     assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
     weights = [
-        load_part(tmp_path / name / "video_encoder", VideoEncoder).state_dict() for name in ("killed", "whole")
+        load_part(tmp_path / name / "video_encoder", VideoEncoder).state_dict()
+        for name in ("killed", "whole")
     ]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
@@ -207,11 +215,9 @@ def file_size_limit(most: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_stops_it_and_the_next_run_goes_on(
-    tiny_model: Path, cache: Path, tmp_path: Path
-) -> None:
+def test_a_full_disk_stops_it_and_the_next_run_goes_on(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
     run(tiny_model, cache, tmp_path / "whole")
-    with file_size_limit(60_000), pytest.raises((OutputError, CinefoleyError), match="space|written"):
+    with file_size_limit(60_000), pytest.raises((OutputError, CinefoleyError), match=r"space|written"):
         run(tiny_model, cache, tmp_path / "full")
     run(tiny_model, cache, tmp_path / "full")
     assert losses(tmp_path / "full") == losses(tmp_path / "whole")

@@ -44,9 +44,7 @@ def make_task(cache: Path, pictures: ClipPictures) -> Any:
     def make(proportion: float = 0.75, **options: Any) -> DistillationTask:
         features = prepare_teacher_features(pictures, build(), cache, frame_size=SIZE)
         variation = Mixture([CloseUp()], proportion)
-        return DistillationTask(
-            build(), pictures, features, variation=variation, frame_size=SIZE, **options
-        )
+        return DistillationTask(build(), pictures, features, variation=variation, frame_size=SIZE, **options)
 
     return make
 

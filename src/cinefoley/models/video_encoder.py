@@ -139,21 +139,33 @@ class _ConvNorm(nn.Module):
 
     def forward(self, frames: Tensor, count: int) -> Tensor:
         if isinstance(self.conv, nn.Conv3d):
+            if isinstance(self.bn, nn.BatchNorm2d) and not self.bn.training and torch.is_grad_enabled():
+                return self._convolve_folded(frames, count, self.conv, self.bn)
             kernel = _flatten_kernel(self.conv.weight)
             maps = F.conv2d(frames, kernel, stride=self._stride, padding=kernel.shape[-1] // 2)
         else:
             maps = self.conv(frames)
         return self.bn(_sum_over_time(maps, count) if self._spans_time else maps)
 
+    def _convolve_folded(self, frames: Tensor, count: int, conv: nn.Conv3d, norm: nn.BatchNorm2d) -> Tensor:
+        """A norm with frozen statistics is a scale and a shift: of a few weights, not of every pixel.
+
+        Gradients reach weight, scale and shift as they would; they need no maps kept for the norm.
+        """
+        scale, bias = _scale_and_shift(norm)
+        kernel = _flatten_kernel(conv.weight * scale.view(-1, 1, 1, 1, 1))
+        padding = kernel.shape[-1] // 2
+        if not self._spans_time:
+            return F.conv2d(frames, kernel, bias, stride=self._stride, padding=padding)
+        maps = F.conv2d(frames, kernel, stride=self._stride, padding=padding)
+        return _sum_over_time(maps, count) + bias.to(maps.dtype).view(-1, 1, 1)
+
     def fuse(self) -> None:
         """Fold the norm, as it is in evaluation, into a 2-D convolution with a bias."""
         if not (isinstance(self.conv, nn.Conv3d) and isinstance(self.bn, nn.BatchNorm2d)):
             return
-        conv, norm = self.conv, self.bn
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        scale = norm.weight.double() * (norm.running_var.double() + norm.eps).rsqrt()
-        bias = norm.bias.double() - norm.running_mean.double() * scale
+        conv = self.conv
+        scale, bias = _scale_and_shift(self.bn.double())
         kernel = _flatten_kernel(conv.weight.double() * scale.view(-1, 1, 1, 1, 1))
         if self._spans_time:  # the bias comes in once, with the present frame
             bias = torch.cat([torch.zeros_like(bias), bias, torch.zeros_like(bias)])
@@ -168,6 +180,14 @@ class _ConvNorm(nn.Module):
         fused.weight.data = kernel.to(conv.weight.dtype).contiguous(memory_format=torch.channels_last)
         fused.bias = nn.Parameter(bias.to(conv.weight.dtype))
         self.conv, self.bn = fused.requires_grad_(False), nn.Identity()
+
+
+def _scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """What a batch norm does in evaluation: ``y = scale * x + shift``, ``(C,)`` each."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    return scale, norm.bias - norm.running_mean * scale
 
 
 def _flatten_kernel(weight: Tensor) -> Tensor:
