@@ -1,0 +1,52 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RunCli = Callable[..., Any]
+
+
+@pytest.fixture
+def rerun(run_cli: RunCli, tiny_judge: Path) -> RunCli:
+    """``rerun("table4", ...)`` on a few clips of the stage, with networks of no size."""
+    size = ("--model", tiny_judge, "--clips", 3, "--train-clips", 2, "--seeds", 1, "--quick")
+    common = (*size, "--workers", 1, "--device", "cpu", "--precision", "fp32")
+    return lambda table, *arguments: run_cli("reproduce", table, *common, *arguments)
+
+
+def test_a_table_is_printed_beside_the_papers_and_kept(rerun: RunCli, tmp_path: Path) -> None:
+    result = rerun("table4", "-o", tmp_path)
+    assert result.code == 0
+    assert result.out.startswith("# Table 4 on stage\n\nSmoke run")
+    assert (tmp_path / "table4.md").read_text() == result.out.removesuffix("\n")
+    for expected in ("| CU | k = 75 % |", "85.071 (", "Protocol: data stage ", "3 test clips, 1 takes"):
+        assert expected in result.out
+    report = json.loads((tmp_path / "table4.json").read_text())
+    assert len(report["scores"]) == 9
+    assert {"FAD", "FD", "KID", "KL", "Align Acc"} <= report["scores"][0].keys()
+    assert {path.name for path in (tmp_path / "quick-runs").iterdir()} == {
+        "paper_50-0",
+        "paper-0",
+        "paper_100-0",
+    }
+    again = rerun("table4", "-o", tmp_path, "--json", "--quiet")
+    assert again.json[0]["scores"] == report["scores"]
+    assert again.err == ""
+
+
+def test_a_model_without_a_judge_is_told(run_cli: RunCli, tiny_model: Path, tmp_path: Path) -> None:
+    result = run_cli("reproduce", "table1", "-o", tmp_path, "--model", tiny_model, "--quick", "--quiet")
+    assert result.code == 1
+    assert "no alignment classifier" in result.err
+
+
+def test_other_data_needs_the_published_backbones(
+    run_cli: RunCli, tiny_judge: Path, tmp_path: Path, render_film: Callable[..., Path], monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    render_film(tmp_path / "films.mp4")
+    result = run_cli("reproduce", "table1", "-o", tmp_path / "out", "--model", tiny_judge, "--data", tmp_path)
+    assert result.code == 1
+    assert "models pull panns" in result.err
