@@ -1,4 +1,5 @@
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -81,8 +82,8 @@ def test_over_a_round_every_pair_stands_at_every_place_equally_often(clips: list
 def test_over_rows_and_their_reverses_each_thing_follows_each_other_one_equally_often(size: int) -> None:
     follows: Counter[tuple[int, int]] = Counter()
     for row in (williams_row(number, size) for number in range(size)):
-        follows.update(zip(row, row[1:], strict=False))
-        follows.update(zip(row[::-1], row[::-1][1:], strict=False))
+        follows.update(pairwise(row))
+        follows.update(pairwise(reversed(row)))
 
     assert set(follows.values()) == {2}
     assert len(follows) == size * (size - 1)

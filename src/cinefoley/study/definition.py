@@ -16,7 +16,12 @@ _CONSENT = (
     "better. Your answers are stored without your name or address. You can stop at any time; what you have "
     "answered until then can be deleted on the same page."
 )
-_REASONS = ("in time with the picture", "the right kind of sound", "nothing extra, nothing missing", "sound quality")
+_REASONS = (
+    "in time with the picture",
+    "the right kind of sound",
+    "nothing extra, nothing missing",
+    "sound quality",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +154,7 @@ def _check_keys(
 def _folders(path: Path, folder: Path, methods: Mapping[str, Any]) -> dict[str, Path]:
     for name, value in methods.items():
         if not isinstance(value, str) or not name.strip():
-            raise StudyError(f"{path}: [methods] holds name = \"folder\", got {name!r} = {value!r}.")
+            raise StudyError(f'{path}: [methods] holds name = "folder", got {name!r} = {value!r}.')
     found = {name: folder / value for name, value in methods.items()}
     resolved = {name: place.resolve() for name, place in found.items()}
     if len(set(resolved.values())) < len(resolved):

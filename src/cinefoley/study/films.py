@@ -97,8 +97,8 @@ def _common_names(study: Path, folders: Mapping[str, Path]) -> list[str]:
         if lacking:
             first = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
             raise StudyError(
-                f"{study}: {folders[name]} lacks {len(lacking)} of {len(all_names)} films that the other folders "
-                f"hold ({first}). Every method needs the same file names: add these, or remove them elsewhere."
+                f"{study}: {folders[name]} lacks {len(lacking)} of {len(all_names)} films that other folders "
+                f"hold ({first}). Every folder needs the same file names: add these, or remove them elsewhere."
             )
     return sorted(all_names)
 
@@ -143,8 +143,8 @@ def _check_alike(films: Sequence[Film], *, same_picture: bool) -> None:
     for other in films[1:]:
         if abs(other.duration_s - first.duration_s) > _SAME_LENGTH_S:
             raise StudyError(
-                f"{other.path}: lasts {other.duration_s:.2f} s, but {first.path} {first.duration_s:.2f} s. Films "
-                "of one clip must be equally long."
+                f"{other.path}: lasts {other.duration_s:.2f} s, but {first.path} {first.duration_s:.2f} s. "
+                "Films of one clip must be equally long."
             )
         if same_picture and picture_hash(other.path) != picture_hash(first.path):
             raise StudyError(

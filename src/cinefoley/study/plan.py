@@ -70,7 +70,9 @@ def plan_trials(
     trials = [_pair_trial(shown[place], swaps[place] ^ bool(is_mirror)) for place in order]
     if is_mirror:
         trials.reverse()
-    return _insert_checks(trials, _draw_checks(two, checks, checks_per_participant, bool(is_mirror), draw), draw)
+    return _insert_checks(
+        trials, _draw_checks(two, checks, checks_per_participant, bool(is_mirror), draw), draw
+    )
 
 
 def williams_row(row: int, size: int) -> list[int]:

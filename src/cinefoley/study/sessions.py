@@ -10,7 +10,7 @@ from typing import Literal
 from cinefoley.errors import VoteRefusedError
 from cinefoley.study.definition import StudySettings
 from cinefoley.study.films import Film, StudyFilms
-from cinefoley.study.plan import list_pairs, plan_trials
+from cinefoley.study.plan import PlannedTrial, list_pairs, plan_trials
 from cinefoley.study.sound_check import LEAST_BEEPS, MOST_BEEPS
 from cinefoley.study.store import Choice, Participant, Trial, VoteStore
 
@@ -81,8 +81,8 @@ class Sessions:
         """Take in a participant who has agreed to the consent text.
 
         Args:
-            nonce: A random number of the page, 16 to 64 letters and digits; the same one, sent again, gives the
-                same participant.
+            nonce: A random number of the page, 16 to 64 letters and digits; the same one, sent again, gives
+                the same participant.
 
         Returns:
             The secret of their link.
@@ -195,8 +195,8 @@ class Sessions:
             Where the participant is now.
 
         Raises:
-            VoteRefusedError: If participant or trial are unknown or do not belong together, the films have not
-                been played, the trial was answered otherwise, the study is closed, or it is no answer.
+            VoteRefusedError: If participant or trial are unknown or do not belong together, the films have
+                not been played, the trial was answered otherwise, the study is closed, or it is no answer.
         """
         if choice not in ("left", "right"):
             raise VoteRefusedError("Choose A or B.", "invalid")
@@ -228,7 +228,7 @@ class Sessions:
                 self._store.withdraw(participant.id, self._clock())
             return Standing(stage="withdrawn")
 
-    def _plan(self, number: int) -> Sequence[object]:
+    def _plan(self, number: int) -> list[PlannedTrial]:
         attention = self.study.attention
         return plan_trials(
             number,

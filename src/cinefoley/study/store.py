@@ -186,8 +186,8 @@ class VoteStore:
             for key in sorted(known.keys() | identity.keys()) if known else ():
                 if known.get(key) != identity.get(key):
                     raise StudyError(
-                        f"{self.path}: holds votes of another study: {key} was {known.get(key, 'absent')!r}, now "
-                        f"{identity.get(key, 'absent')!r}. Put it back, or start anew with --votes FILE."
+                        f"{self.path}: holds votes of another study: {key} was {known.get(key, 'absent')!r}, "
+                        f"now {identity.get(key, 'absent')!r}. Put it back, or start anew with --votes FILE."
                     )
             if not known:
                 for key, value in identity.items():
@@ -225,7 +225,8 @@ class VoteStore:
             number = next((place for place, other in enumerate(used) if place != other), len(used))
             self._run("INSERT OR IGNORE INTO consents VALUES (?, ?)", consent, consent_text)
             self._run(
-                "INSERT INTO participants (number, token, nonce, consent, began_at, beeps) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO participants (number, token, nonce, consent, began_at, beeps)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
                 *(number, token, nonce, consent, now, beeps),
             )
             participant = self.find_participant(token=token)
@@ -263,7 +264,9 @@ class VoteStore:
     def set_beeps(self, participant: int, beeps: int) -> None:
         """After a wrong count: another number of beeps."""
         self._run(
-            "UPDATE participants SET beeps = ?, wrong_beeps = wrong_beeps + 1 WHERE id = ?", beeps, participant
+            "UPDATE participants SET beeps = ?, wrong_beeps = wrong_beeps + 1 WHERE id = ?",
+            beeps,
+            participant,
         )
 
     def set_heard(self, participant: int, now: float) -> None:
@@ -296,9 +299,7 @@ class VoteStore:
         """Delete a participant's trials and votes; their plan goes to the next one who comes."""
         with self.transaction():
             self._run("DELETE FROM trials WHERE participant = ?", participant)
-            self._run(
-                "UPDATE participants SET number = NULL, withdrew_at = ? WHERE id = ?", now, participant
-            )
+            self._run("UPDATE participants SET number = NULL, withdrew_at = ? WHERE id = ?", now, participant)
 
     def _all(self, statement: str, *values: object) -> list[sqlite3.Row]:
         with self._lock, self._translated():
@@ -315,7 +316,9 @@ class VoteStore:
         except sqlite3.Error as exc:
             raise StudyError(f"{self.path}: {exc}. Expected a file of votes in a folder of yours.") from exc
         except OSError as exc:
-            raise StudyError(f"{self.path}: cannot be written ({exc.strerror}). Choose another with --votes.") from exc
+            raise StudyError(
+                f"{self.path}: cannot be written ({exc.strerror}). Choose another with --votes."
+            ) from exc
 
 
 def _trial(row: sqlite3.Row) -> Trial:
