@@ -98,7 +98,7 @@ def _common_names(study: Path, folders: Mapping[str, Path]) -> list[str]:
             first = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
             raise StudyError(
                 f"{study}: {folders[name]} lacks {len(lacking)} of {len(all_names)} films that other folders "
-                f"hold ({first}). Every folder needs the same file names: add these, or remove them elsewhere."
+                f"hold ({first}). All folders need the same file names: add these, or remove them elsewhere."
             )
     return sorted(all_names)
 

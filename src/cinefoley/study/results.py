@@ -4,8 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 
-from cinefoley.study.definition import StudySettings
+from cinefoley.errors import StudyError
+from cinefoley.study.definition import StudySettings, load_study
 from cinefoley.study.statistics import (
     ParticipantSummary,
     Preference,
@@ -15,7 +17,16 @@ from cinefoley.study.statistics import (
 )
 from cinefoley.study.store import Trial, VoteStore
 
-__all__ = ["PairResult", "StudyResults", "Turnout", "Vote", "collect_results", "judge_votes"]
+__all__ = [
+    "PairResult",
+    "StudyResults",
+    "Turnout",
+    "Vote",
+    "collect_results",
+    "judge_votes",
+    "read_results",
+    "votes_path",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +105,45 @@ class StudyResults:
     """Who took part; None where only votes are known."""
     votes: Sequence[Vote]
     """Every vote that counts."""
+
+
+def votes_path(study: Path) -> Path:
+    """Where a study's votes are unless told otherwise: beside its file."""
+    return study.with_name(f"{study.stem}.votes.sqlite")
+
+
+def read_results(
+    study: Path,
+    votes: Path | None = None,
+    *,
+    keeps_inattentive: bool = False,
+    keeps_unfinished: bool = True,
+) -> StudyResults:
+    """Count the votes of a study's file; its films need not be there.
+
+    Args:
+        study: The TOML file.
+        votes: The file of votes; None for the one beside it.
+        keeps_inattentive: See :func:`collect_results`.
+        keeps_unfinished: See :func:`collect_results`.
+
+    Raises:
+        StudyError: If a file is missing or damaged, or the votes are of other methods.
+    """
+    settings = load_study(study)
+    store = VoteStore(votes or votes_path(study), creates=False)
+    try:
+        methods = store.identity().get("methods", "")
+        if methods and methods != ", ".join(settings.methods):
+            raise StudyError(
+                f"{store.path}: holds votes between {methods}, but {study} compares "
+                f"{', '.join(settings.methods)}. Name the right file with --votes."
+            )
+        return collect_results(
+            settings, store, keeps_inattentive=keeps_inattentive, keeps_unfinished=keeps_unfinished
+        )
+    finally:
+        store.close()
 
 
 def collect_results(
