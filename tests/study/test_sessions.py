@@ -127,7 +127,9 @@ def test_a_vote_before_the_sound_check_is_too_early(bench: Bench) -> None:
     assert refusal(lambda: bench.sessions.vote(token, trial, "left")) == "early"
 
 
-def test_after_the_end_no_vote_is_taken_but_a_counted_one_is_still_acknowledged(make_bench: MakeBench) -> None:
+def test_after_the_end_no_vote_is_taken_but_a_counted_one_is_still_acknowledged(
+    make_bench: MakeBench,
+) -> None:
     bench = make_bench(closes=datetime.fromtimestamp(1_000_100, UTC))
     token = bench.arrive()
     first = bench.watch(token)

@@ -145,12 +145,7 @@ class VoteStore:
             raise StudyError(f"{path}: no votes here. Start with `cinefoley study serve STUDY.toml`.")
         with self._translated():
             path.touch(mode=0o600)
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self._db.executescript(_SCHEMA)
+            self._db = _connect(path)
 
     def close(self) -> None:
         """Close the file."""
@@ -319,6 +314,21 @@ class VoteStore:
             raise StudyError(
                 f"{self.path}: cannot be written ({exc.strerror}). Choose another with --votes."
             ) from exc
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # threads share the connection under our lock; its own transactions would begin too late for BEGIN IMMEDIATE
+    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
+    try:
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        db.executescript(_SCHEMA)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
 
 
 def _trial(row: sqlite3.Row) -> Trial:
