@@ -1,14 +1,11 @@
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.study.bench import Bench, MakeBench
 
 from cinefoley.errors import StudyError
 from cinefoley.study.results import Vote, collect_results, judge_votes, read_results, votes_path
-
-Bench = Any
 
 
 def for_ours(left: str, right: str) -> bool:
@@ -95,7 +92,7 @@ def test_of_three_methods_every_two_are_judged_and_adjusted_for_it() -> None:
 
 
 def test_results_are_read_beside_the_file_without_its_films(
-    make_bench: Callable[..., Bench], study_folder: Path, tmp_path: Path
+    make_bench: MakeBench, study_folder: Path, tmp_path: Path
 ) -> None:
     bench = make_bench()
     bench.answer_all(bench.arrive(), for_ours)

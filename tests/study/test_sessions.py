@@ -1,14 +1,12 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 import pytest
+from tests.study.bench import Bench, MakeBench
 
 from cinefoley.errors import StudyError, VoteRefusedError
 from cinefoley.study.sessions import Standing
-
-Bench = Any
-MakeBench = Callable[..., Any]
 
 
 def refusal(call: Callable[[], object]) -> str:

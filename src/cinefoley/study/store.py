@@ -317,7 +317,7 @@ class VoteStore:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # threads share the connection under our lock; its own transactions would begin too late for BEGIN IMMEDIATE
+    # threads share it under our lock; transactions are ours too, as Python's own would not begin as writers
     db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
     try:
         db.row_factory = sqlite3.Row
