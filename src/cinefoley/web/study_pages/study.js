@@ -186,7 +186,7 @@ class Films {
     });
     // media keys can skip; a film counts only when it was played through
     on(video, "seeking", () => {
-      if (video.currentTime > this.furthest[side] + 0.5) video.currentTime = this.furthest[side];
+      if (video.currentTime > this.furthest[side] + 0.25) video.currentTime = this.furthest[side];
     });
     on(video, "ratechange", () => { if (video.playbackRate !== 1) video.playbackRate = 1; });
     on(video, "ended", () => this.end(side));
