@@ -8,7 +8,7 @@ from typing import Any
 from cinefoley.study.definition import StudySettings
 from cinefoley.study.films import StudyFilms
 from cinefoley.study.sessions import Sessions
-from cinefoley.study.store import Choice, VoteStore
+from cinefoley.study.store import Choice, Trial, VoteStore
 
 
 class Clock:
@@ -35,10 +35,21 @@ class Bench:
         assert self.sessions.hear(token, self.sessions.beeps(token))
         return token
 
-    def watch(self, token: str) -> str:
-        """Play both films of the current trial; its secret."""
+    def turn(self, token: str) -> str:
+        """The secret of the trial whose turn it is."""
         trial = self.sessions.standing(token).trial
         assert trial is not None
+        return trial
+
+    def stored(self, secret: str) -> Trial:
+        """A trial as the file has it."""
+        trial = self.store.find_trial(secret)
+        assert trial is not None
+        return trial
+
+    def watch(self, token: str) -> str:
+        """Play both films of the current trial; its secret."""
+        trial = self.turn(token)
         sides: tuple[Choice, Choice] = ("left", "right")
         for side in sides:
             self.clock.now += self.sessions.film(trial, side).duration_s
@@ -49,8 +60,7 @@ class Bench:
         """Vote left where ``choose(left, right)`` says so."""
         while self.sessions.standing(token).stage == "trial":
             secret = self.watch(token)
-            trial = self.store.find_trial(secret)
-            assert trial is not None
+            trial = self.stored(secret)
             self.sessions.vote(token, secret, "left" if choose(trial.left, trial.right) else "right")
 
 

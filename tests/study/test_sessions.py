@@ -7,6 +7,7 @@ from tests.study.bench import Bench, MakeBench
 
 from cinefoley.errors import StudyError, VoteRefusedError
 from cinefoley.study.sessions import Standing
+from cinefoley.study.store import Choice
 
 
 def refusal(call: Callable[[], object]) -> str:
@@ -65,7 +66,7 @@ def test_a_second_thought_does_not_replace_a_vote(bench: Bench) -> None:
     bench.sessions.vote(token, trial, "left")
 
     assert refusal(lambda: bench.sessions.vote(token, trial, "right")) == "taken"
-    assert bench.store.find_trial(trial).choice == "left"
+    assert bench.stored(trial).choice == "left"
 
 
 def test_nobody_votes_for_another_participant(bench: Bench) -> None:
@@ -89,7 +90,7 @@ def test_forged_secrets_open_nothing(bench: Bench, forged: str) -> None:
 
 def test_a_vote_before_both_films_were_played_is_too_early(bench: Bench) -> None:
     token = bench.arrive()
-    trial = bench.sessions.standing(token).trial
+    trial = bench.turn(token)
 
     assert refusal(lambda: bench.sessions.vote(token, trial, "left")) == "early"
     bench.clock.now += 0.5
@@ -100,7 +101,7 @@ def test_a_vote_before_both_films_were_played_is_too_early(bench: Bench) -> None
 
 def test_a_film_cannot_be_played_in_less_time_than_it_takes(bench: Bench) -> None:
     token = bench.arrive()
-    trial = bench.sessions.standing(token).trial
+    trial = bench.turn(token)
 
     bench.clock.now += 0.3
     assert refusal(lambda: bench.sessions.mark_played(token, trial, "left")) == "early"
@@ -174,7 +175,7 @@ def test_answers_that_were_not_offered_are_refused(bench: Bench, reasons: list[s
 
     call = lambda: bench.sessions.vote(token, trial, "left", reasons=reasons, comment=comment)  # noqa: E731
     assert refusal(call) == "invalid"
-    assert refusal(lambda: bench.sessions.vote(token, trial, "both")) == "invalid"
+    assert refusal(lambda: bench.sessions.vote(token, trial, cast("Choice", "both"))) == "invalid"
     assert bench.sessions.standing(token).answered == 0
 
 

@@ -58,7 +58,8 @@ def test_what_a_failed_transaction_wrote_is_gone(tmp_path: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert store.list_participants() == store.list_trials() == []
+    assert store.list_participants() == []
+    assert store.list_trials() == []
     store.close()
 
 
