@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from cinefoley import __version__
-from cinefoley.cli import doctor, evaluate, generate, models, stage, study, train, vary
+from cinefoley.cli import doctor, evaluate, generate, models, stage, studio, study, train, vary
 from cinefoley.errors import CinefoleyError, MediaWarning
 from cinefoley.pipelines.allocator import keep_freed_memory
 
@@ -37,6 +37,7 @@ app = typer.Typer(
 app.command("generate")(generate.generate)
 app.command("vary")(vary.vary)
 app.command("evaluate")(evaluate.evaluate)
+app.command("studio")(studio.studio)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(stage.app, name="stage")

@@ -56,7 +56,6 @@ def serve(app: ASGIApp, listening: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        lifespan="off",
         ws="none",
         timeout_graceful_shutdown=_PATIENCE_S,
     )
