@@ -14,7 +14,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from cinefoley.errors import CinefoleyError, RunInterrupted, VideoError
+from cinefoley.errors import CinefoleyError, OutputError, RunInterrupted, VideoError
 from cinefoley.media.audio import write_audio
 from cinefoley.media.mux import film_suffix, replace_audio
 from cinefoley.media.timing import picture_duration
@@ -80,6 +80,7 @@ class Desk:
         self._longest_s = longest_s
         self._stop = threading.Event()
         self._runs = 0
+        self._upload: Path | None = None
         self.film: Path | None = None
         self.duration_s = 0.0
         self.shots: list[Shot] = []
@@ -88,20 +89,27 @@ class Desk:
         self.used_at = time.monotonic()
 
     def open_film(self, upload: Path) -> None:
-        """Take a film onto the desk; what was there before is removed.
+        """Take a copy of a film onto the desk; what was there before is removed.
 
         Args:
-            upload: The file; it is moved, whether it can be used or not.
+            upload: The file; it is removed when the desk is cleared, or is given another film.
 
         Raises:
             MediaError: If it is no film that can be used.
             VideoError: If it lasts too long.
+            OutputError: If it cannot be copied.
         """
+        if self._upload == upload:  # the same film once more
+            self._upload = None
         self.clear()
         folder = self._folder / "film"
         folder.mkdir(exist_ok=True)
         film = folder / _harmless_name(upload.name)
-        shutil.move(upload, film)
+        self._upload = upload
+        try:
+            shutil.copyfile(upload, film)
+        except OSError as exc:
+            raise OutputError(f"{upload.name}: cannot be kept ({exc.strerror}). Drop it again.") from exc
         try:
             duration_s = picture_duration(film)
             if duration_s > self._longest_s:
@@ -234,6 +242,7 @@ class Desk:
     def clear(self) -> None:
         """Take everything off the desk."""
         self.stop()
+        self._remove_upload()
         for path in self._folder.iterdir():
             shutil.rmtree(path, ignore_errors=True)
         self.film, self.duration_s, self.shots, self.takes, self.accepted = None, 0.0, [], [], {}
@@ -241,7 +250,13 @@ class Desk:
     def close(self) -> None:
         """Stop, and remove the desk's files."""
         self.stop()
+        self._remove_upload()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _remove_upload(self) -> None:
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.unlink(missing_ok=True)
 
     def _need_film(self) -> Path:
         if self.film is None:

@@ -65,7 +65,7 @@ def build_studio_page(
         @gr.render(inputs=[choices])
         def show_choices(shots: list[dict[str, Any]]) -> None:
             for shot in shots:
-                radio = gr.Radio(shot["takes"], value=shot["value"], label=shot["label"])
+                radio = gr.Radio(shot["takes"], value=shot["value"], label=shot["label"], interactive=True)
                 radio.input(work.acceptance(shot["shot"]), [radio], None, queue=False)
 
         with gr.Row():
@@ -154,7 +154,8 @@ class _Work:
             return str(exc), self._cards(desk, request), _choices(desk)
         except CinefoleyError as exc:
             raise gr.Error(str(exc), print_exception=False) from exc
-        text = f"Made take {made[0].number}" + (f" to {made[-1].number}." if len(made) > 1 else ".")
+        first, last = made[0].number, made[-1].number
+        text = f"Made take {first}." if first == last else f"Made takes {first} to {last}."
         return text, self._cards(desk, request), _choices(desk)
 
     def stop(self, request: gr.Request) -> str:
@@ -210,7 +211,7 @@ class _Work:
     def _cards(self, desk: Desk, request: gr.Request) -> str:
         session = _session(request)
         entries = []
-        for take in reversed(desk.takes):
+        for take in sorted(desk.takes, key=lambda take: (-take.run, take.number)):
             picture = take.wav.with_suffix(".png")
             if not picture.exists():
                 picture.write_bytes(draw_sound(read_audio(take.wav, mono=True)[0][0]))

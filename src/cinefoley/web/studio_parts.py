@@ -59,11 +59,11 @@ def links(addresses: Sequence[tuple[str, str]]) -> str:
 
 def _card(take: DeskTake, film: str, picture: str) -> str:
     about = f"{take.model}, {take.encoder} encoder, seed {take.seed}, {time_range(take.start_s, take.end_s)}"
-    # a media fragment begins playing where the take's sound does
+    begin = f"#t={take.start_s:.3f}" if take.start_s else ""  # plays from where the take's sound begins
     return (
         f'<figure class="take" data-start="{take.start_s:.4f}" data-end="{take.end_s:.4f}">'
         f"<figcaption><strong>Take {take.number}</strong> {escape(about)}</figcaption>"
-        f'<video src="{escape(film)}#t={take.start_s:.3f}" controls playsinline preload="metadata"></video>'
+        f'<video src="{escape(film)}{begin}" controls playsinline preload="auto"></video>'
         f'<div class="sound"><img src="{escape(picture)}" '
         f'alt="Waveform and spectrogram of take {take.number}">'
         '<span class="now"></span></div></figure>'
