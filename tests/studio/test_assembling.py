@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def test_pieces_of_one_take_are_that_take(ones: Path, cuts: list[float]) -> None
         if border - spaced[-1] > 2 * CROSS_FADE_S:
             spaced.append(border)
     spaced[-1] = 10.0
-    track = assemble([piece(a, b, ones) for a, b in zip(spaced, spaced[1:], strict=False)], 10.0, RATE)
+    track = assemble([piece(a, b, ones) for a, b in pairwise(spaced)], 10.0, RATE)
 
     assert track.shape == (10_000,)
     assert torch.allclose(track, torch.full_like(track, 0.5), atol=1e-4)

@@ -216,6 +216,8 @@ class Desk:
     ) -> Delivery:
         """Write the accepted takes as one sound, beside the picture, and everything as an archive.
 
+        Where the sound would go beyond full scale, all of it is lowered to fit.
+
         Raises:
             CinefoleyError: If nothing was accepted, or a file cannot be written.
         """
@@ -226,11 +228,13 @@ class Desk:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         wav = folder / f"{film.stem}.foley.wav"
-        write_audio(wav, self._assemble(sample_rate), sample_rate, subtype=subtype)
+        track = self._assemble(sample_rate)
+        gain = 1 / max(1.0, float(track.abs().max()))  # conversion to another rate can overshoot full scale
+        write_audio(wav, gain * track, sample_rate, subtype=subtype)
         out = folder / f"{film.stem}.foley{film_suffix(film)}"
         replace_audio(film, wav, out)
         record = folder / f"{film.stem}.foley.json"
-        record.write_text(json.dumps(self._describe(subtype, sample_rate), indent=2) + "\n")
+        record.write_text(json.dumps(self._describe(subtype, sample_rate, gain), indent=2) + "\n")
         archive = folder / f"{film.stem}.foley.zip"
         with zipfile.ZipFile(archive, "w") as writer:  # films do not get smaller
             for path in (wav, out, record):
@@ -278,7 +282,7 @@ class Desk:
             )
         return assemble(pieces, self.duration_s, sample_rate)
 
-    def _describe(self, subtype: str, sample_rate: int) -> dict[str, object]:
+    def _describe(self, subtype: str, sample_rate: int, gain: float) -> dict[str, object]:
         """What was chosen; each run's own JSON holds what makes its takes again."""
         takes = {take.number: take for take in self.takes}
         return {
@@ -288,6 +292,7 @@ class Desk:
             "subtype": subtype,
             "sample_rate": sample_rate,
             "cross_fade_s": CROSS_FADE_S,
+            "gain": gain,
             "shots": [
                 asdict(shot)
                 | {
