@@ -40,7 +40,7 @@ def ignore(done: int, total: int, left_s: float | None) -> None: ...
 
 
 def make(desk: Desk, shelf: ModelShelf, on_progress: Progress = ignore, **changes: Any) -> list[DeskTake]:
-    wanted = {
+    wanted: dict[str, Any] = {
         "num_takes": 1,
         "seed": 0,
         "start_s": 0.0,

@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -34,7 +35,7 @@ def draw_sound(waveform: Tensor, *, width: int = 640) -> bytes:
     return file.getvalue()
 
 
-def _draw_wave(waveform: Tensor, width: int) -> np.ndarray:
+def _draw_wave(waveform: Tensor, width: int) -> npt.NDArray[np.uint8]:
     samples = waveform.float().numpy()
     scaled = samples / max(float(np.abs(samples).max()), 1e-9)
     edges = np.linspace(0, len(scaled), width + 1).astype(int)
@@ -48,7 +49,7 @@ def _draw_wave(waveform: Tensor, width: int) -> np.ndarray:
     return pixels
 
 
-def _draw_spectrum(waveform: Tensor, width: int) -> np.ndarray:
+def _draw_spectrum(waveform: Tensor, width: int) -> npt.NDArray[np.uint8]:
     hop = max(1, len(waveform) // width)
     magnitude = torch.stft(
         waveform.float(),
@@ -66,4 +67,5 @@ def _draw_spectrum(waveform: Tensor, width: int) -> np.ndarray:
     place = resized * (len(_COLOURS) - 1)
     below = np.minimum(place.astype(int), len(_COLOURS) - 2)
     share = (place - below)[..., None]
-    return ((1 - share) * _COLOURS[below] + share * _COLOURS[below + 1]).astype(np.uint8)
+    colours: npt.NDArray[np.float32] = (1 - share) * _COLOURS[below] + share * _COLOURS[below + 1]
+    return colours.astype(np.uint8)

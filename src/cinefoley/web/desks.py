@@ -32,9 +32,9 @@ class Desks:
             for key, desk in [*self._desks.items()]:
                 if key != session and now - desk.used_at > self._most_idle_s:
                     self._desks.pop(key).close()
-            desk = self._desks.get(session)
-            if desk is None:
-                desk = self._desks[session] = Desk(self._folder, longest_s=self._longest_s)
+            if session not in self._desks:
+                self._desks[session] = Desk(self._folder, longest_s=self._longest_s)
+            desk = self._desks[session]
             desk.used_at = now
             return desk
 

@@ -1,8 +1,9 @@
 """The studio's page: what is on it, and what its controls do. Work itself is done at desks."""
 
 from collections.abc import Callable, Sequence
+from html import escape
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, cast
 
 import gradio as gr
 
@@ -17,8 +18,6 @@ from cinefoley.web.published_files import PublishedFiles
 from cinefoley.web.studio_parts import links, shot_strip, take_cards, time_range
 
 __all__ = ["build_studio_page"]
-
-_T = TypeVar("_T")
 
 _WHOLE = "Whole film"
 _FROM_TO = "From, to"
@@ -52,7 +51,8 @@ def build_studio_page(
                 with gr.Row():
                     start = gr.Number(0, label="from, s", minimum=0, elem_id="start")
                     end = gr.Number(0, label="to, s", minimum=0, elem_id="end")
-                model = gr.Dropdown(list(shelf.names), value=shelf.names[0], label="Model")
+                names = [(Path(name).name, name) for name in shelf.names]
+                model = gr.Dropdown(names, value=shelf.names[0], label="Model")
                 encoder = gr.Radio(["default", "teacher", "student"], value="default", label="Encoder")
                 num_takes = gr.Slider(1, most_takes, value=2, step=1, label="Takes")
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
@@ -101,14 +101,16 @@ class _Work:
     def open_film(self, upload: str, request: gr.Request) -> tuple[Any, ...]:
         desk = self._desk(request)
         self._files.withdraw(_session(request))
-        _told(lambda: desk.open_film(Path(upload)))
+        try:
+            desk.open_film(Path(upload))
+        except CinefoleyError as exc:
+            return _emptied(_warning(exc))
         return self._opened(desk, request)
 
     def clear(self, request: gr.Request) -> tuple[Any, ...]:
         self._files.withdraw(_session(request))
         self._desk(request).clear()
-        region = gr.Dropdown([_WHOLE], value=_WHOLE)
-        return "", region, 0, 0, "", "", [], ""
+        return _emptied("")
 
     def choose_region(
         self, region: str, start: float, end: float, request: gr.Request
@@ -153,7 +155,7 @@ class _Work:
         except RunInterrupted as exc:
             return str(exc), self._cards(desk, request), _choices(desk)
         except CinefoleyError as exc:
-            raise gr.Error(str(exc), print_exception=False) from exc
+            return _warning(exc), self._cards(desk, request), _choices(desk)
         first, last = made[0].number, made[-1].number
         text = f"Made take {first}." if first == last else f"Made takes {first} to {last}."
         return text, self._cards(desk, request), _choices(desk)
@@ -167,19 +169,22 @@ class _Work:
 
         def accept(chosen: str, request: gr.Request) -> None:
             desk = self._desk(request)
-            number = None if chosen == _SILENCE else int(chosen.removeprefix("take "))
-            _told(lambda: desk.accept(shot, number))
+            try:
+                desk.accept(shot, None if chosen == _SILENCE else int(chosen.removeprefix("take ")))
+            except CinefoleyError as exc:
+                raise gr.Error(str(exc), print_exception=False) from exc
 
         return accept
 
     def deliver(self, subtype: str, rate: str, request: gr.Request) -> str:
         desk, session = self._desk(request), _session(request)
-        delivery = _told(
-            lambda: desk.deliver(
+        try:
+            delivery = desk.deliver(
                 subtype=cast(Literal["PCM_16", "PCM_24"], _SUBTYPES[subtype]),
                 sample_rate=cast(Literal[16000, 48000], _RATES[rate]),
             )
-        )
+        except CinefoleyError as exc:
+            return f"<p>{escape(_warning(exc))}</p>"
         paths = (delivery.wav, delivery.film, delivery.archive)
         return links(
             [(self._files.publish(session, path, download_name=path.name), path.name) for path in paths]
@@ -225,12 +230,13 @@ def _session(request: gr.Request) -> str:
     return str(request.session_hash)
 
 
-def _told(call: Callable[[], _T]) -> _T:
-    """Tell the user what went wrong, in our words."""
-    try:
-        return call()
-    except CinefoleyError as exc:
-        raise gr.Error(str(exc), print_exception=False) from exc
+def _emptied(status: str) -> tuple[Any, ...]:
+    """A page without a film: strip, region, its ends, status, takes, choices, files."""
+    return "", gr.Dropdown([_WHOLE], value=_WHOLE), 0, 0, status, "", [], ""
+
+
+def _warning(exc: CinefoleyError) -> str:
+    return f"⚠ {exc}"
 
 
 def _shot_name(desk: Desk, number: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 from cinefoley.studio.desk import DeskTake
 from cinefoley.studio.shots import Shot
@@ -58,7 +59,7 @@ def links(addresses: Sequence[tuple[str, str]]) -> str:
 
 
 def _card(take: DeskTake, film: str, picture: str) -> str:
-    about = f"{take.model}, {take.encoder} encoder, seed {take.seed}, {time_range(take.start_s, take.end_s)}"
+    about = f"{Path(take.model).name}, {take.encoder} encoder, seed {take.seed}, {time_range(take.start_s, take.end_s)}"
     begin = f"#t={take.start_s:.3f}" if take.start_s else ""  # plays from where the take's sound begins
     return (
         f'<figure class="take" data-start="{take.start_s:.4f}" data-end="{take.end_s:.4f}">'
