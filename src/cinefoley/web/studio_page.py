@@ -140,7 +140,7 @@ class _Work:
             left = "" if left_s is None else f", {left_s:.0f} s left"
             progress((done, total), desc=f"Generating{left}", unit="steps")
 
-        progress(0, desc=f"Loading {model}")
+        progress(0, desc=f"Loading {Path(model).name}")
         try:
             made = desk.make_takes(
                 self._shelf,
