@@ -1,8 +1,8 @@
 """``cinefoley studio``: generate, compare and choose in the browser."""
 
 import json
-import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -36,22 +36,17 @@ def studio(
     Prints the address for the browser, and serves until Ctrl-C. Everything works without a network; films
     and takes are removed when a page is closed, and all of them when the studio ends.
     """
-    try:
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read on import; it would look up two hosts
-        import gradio  # noqa: F401
-
-        from cinefoley.web.serving import address_of, open_socket, serve
-        from cinefoley.web.studio_app import create_studio_app
-    except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.startswith("cinefoley"):
-            raise
-        raise CinefoleyError(
-            f"The studio needs {exc.name}, which is not installed. Install it with "
-            "`pip install 'cinefoley[web]'`."
-        ) from exc
+    for package in ("gradio", "fastapi", "uvicorn", "scenedetect"):
+        if find_spec(package) is None:
+            raise CinefoleyError(
+                f"The studio needs {package}, which is not installed. Install it with "
+                "`pip install 'cinefoley[web]'`."
+            )
     from cinefoley.pipelines.devices import choose_device
     from cinefoley.pipelines.loading import resolve_model
     from cinefoley.studio.shelf import ModelShelf
+    from cinefoley.web.serving import address_of, open_socket, serve
+    from cinefoley.web.studio_app import create_studio_app
 
     names = model or ["lite"]
     choose_device(device)  # a wrong name is told before a page is shown

@@ -31,7 +31,9 @@ def create_studio_app(
     uploads, desks = folder / "uploads", folder / "desks"
     uploads.mkdir()
     desks.mkdir()
-    os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # read when a file comes in
+    # gradio reads both when it is imported: where it keeps files, and whether it looks up two hosts
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
     import gradio as gr
 
