@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -305,3 +306,25 @@ def test_a_phone_shows_everything_in_its_width(enter: Any, film: Path) -> None:
     take_screenshot(user.page, "studio-phone")
 
     assert user.page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_forged_request_opens_no_film_that_was_not_uploaded(studio: Studio, film: Path) -> None:
+    def ask(path: str, body: object = None) -> bytes:
+        request = urllib.request.Request(
+            f"{studio.address}gradio_api/{path}" if path != "config" else f"{studio.address}config",
+            None if body is None else json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return bytes(answer.read())
+
+    events = json.loads(ask("config"))["dependencies"]
+    opening = next(event["id"] for event in events if event["targets"] and event["targets"][0][1] == "upload")
+    forged = {"path": str(film), "meta": {"_type": "gradio.FileData"}}
+    ask("queue/join", {"data": [forged], "fn_index": opening, "session_hash": "forger"})
+    told = ask("queue/data?session_hash=forger").decode()
+
+    assert "process_completed" in told
+    assert "2 shots" not in told
+    assert film.exists()
+    assert studio.files() == []

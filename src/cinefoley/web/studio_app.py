@@ -40,9 +40,12 @@ def create_studio_app(
     from cinefoley.web.studio_page import build_studio_page
 
     files = PublishedFiles()
-    page = build_studio_page(shelf, Desks(desks, longest_s=longest_s), files)
+    page = build_studio_page(shelf, Desks(desks, longest_s=longest_s), files, uploads=uploads)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(files.router())
+    # gradio checks that files named in requests were uploaded, but not before its own launch(), which a
+    # mounted page never goes through: without this, a forged request opens any film on this machine
+    page.has_launched = True
     return gr.mount_gradio_app(
         app,
         page,

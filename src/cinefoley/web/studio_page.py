@@ -22,13 +22,14 @@ __all__ = ["build_studio_page"]
 _WHOLE = "Whole film"
 _FROM_TO = "From, to"
 _SILENCE = "silence"
+_PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # handlers are for this page, not for programs
 _MOST_PICTURES = 60
 _SUBTYPES = {"16 bit": "PCM_16", "24 bit": "PCM_24"}
 _RATES = {"16 kHz": 16000, "48 kHz": 48000}
 
 
 def build_studio_page(
-    shelf: ModelShelf, desks: Desks, files: PublishedFiles, *, most_takes: int = 8
+    shelf: ModelShelf, desks: Desks, files: PublishedFiles, *, uploads: Path, most_takes: int = 8
 ) -> gr.Blocks:
     """Lay out the page and connect it.
 
@@ -36,9 +37,10 @@ def build_studio_page(
         shelf: Models that can be chosen.
         desks: Where each user's film and takes are.
         files: What browsers may fetch.
+        uploads: Where uploaded films arrive; a request that names a file elsewhere is refused.
         most_takes: Largest number of takes of one run.
     """
-    work = _Work(shelf, desks, files)
+    work = _Work(shelf, desks, files, uploads)
     with gr.Blocks(title="cinefoley studio", analytics_enabled=False, delete_cache=(600, 600)) as page:
         gr.Markdown("# cinefoley studio")
         choices = gr.State([])
@@ -66,7 +68,7 @@ def build_studio_page(
         def show_choices(shots: list[dict[str, Any]]) -> None:
             for shot in shots:
                 radio = gr.Radio(shot["takes"], value=shot["value"], label=shot["label"], interactive=True)
-                radio.input(work.acceptance(shot["shot"]), [radio], None, queue=False)
+                radio.input(work.acceptance(shot["shot"]), [radio], None, queue=False, **_PRIVATE)
 
         with gr.Row():
             subtype = gr.Radio(list(_SUBTYPES), value="24 bit", label="Samples")
@@ -74,18 +76,21 @@ def build_studio_page(
             deliver = gr.Button("Take home")
         home = gr.HTML(elem_id="home")
 
-        film.upload(work.open_film, [film], [strip, region, start, end, status, takes, choices, home])
-        film.clear(work.clear, None, [strip, region, start, end, status, takes, choices, home])
-        region.input(work.choose_region, [region, start, end], [start, end], queue=False)
+        film.upload(
+            work.open_film, [film], [strip, region, start, end, status, takes, choices, home], **_PRIVATE
+        )
+        film.clear(work.clear, None, [strip, region, start, end, status, takes, choices, home], **_PRIVATE)
+        region.input(work.choose_region, [region, start, end], [start, end], queue=False, **_PRIVATE)
         run = generate.click(
             work.generate,
             [model, encoder, num_takes, seed, start, end],
             [status, takes, choices],
             concurrency_id="model",
             concurrency_limit=1,
+            **_PRIVATE,
         )
-        stop.click(work.stop, None, [status], queue=False, cancels=[run])
-        deliver.click(work.deliver, [subtype, rate], [home])
+        stop.click(work.stop, None, [status], queue=False, cancels=[run], **_PRIVATE)
+        deliver.click(work.deliver, [subtype, rate], [home], **_PRIVATE)
         page.unload(work.leave)
     return page
 
@@ -93,7 +98,8 @@ def build_studio_page(
 class _Work:
     """The page's handlers; each finds its user's desk by the session of the request."""
 
-    def __init__(self, shelf: ModelShelf, desks: Desks, files: PublishedFiles) -> None:
+    def __init__(self, shelf: ModelShelf, desks: Desks, files: PublishedFiles, uploads: Path) -> None:
+        self._uploads = uploads.resolve()
         self._shelf = shelf
         self._desks = desks
         self._files = files
@@ -102,7 +108,7 @@ class _Work:
         desk = self._desk(request)
         self._files.withdraw(_session(request))
         try:
-            desk.open_film(Path(upload))
+            desk.open_film(self._check_upload(Path(upload)))
         except CinefoleyError as exc:
             return _emptied(_warning(exc))
         return self._opened(desk, request)
@@ -195,6 +201,12 @@ class _Work:
         session = _session(request)
         self._files.withdraw(session)
         self._desks.close(session)
+
+    def _check_upload(self, upload: Path) -> Path:
+        """Forged requests name files that were never uploaded; gradio refuses most of them, we the rest."""
+        if not upload.resolve().is_relative_to(self._uploads):
+            raise CinefoleyError("This file was not uploaded here. Drop it again.")
+        return upload
 
     def _desk(self, request: gr.Request) -> Desk:
         return self._desks.of(_session(request))
