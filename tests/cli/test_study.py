@@ -35,7 +35,7 @@ def test_a_report_can_be_written_in_every_form(run_cli: RunCli, study: Path, tmp
     result = run_cli("study", "report", study, "--json", "-o", tmp_path / "out")
 
     assert result.json["pairs"][0]["second"] == "Ours"
-    names = ["clips.csv", "study.json", "study.md", "study.tex", "votes.csv"]
+    names = ["clips.csv", "preferences.csv", "study.json", "study.md", "study.tex", "votes.csv"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert json.loads((tmp_path / "out" / "study.json").read_text()) == result.json
 

@@ -3,7 +3,7 @@ import io
 import json
 from collections.abc import Sequence
 
-from cinefoley.study.report import as_json, clips_csv, render, votes_csv
+from cinefoley.study.report import as_json, clips_csv, preferences_csv, render, votes_csv
 from cinefoley.study.results import Vote, judge_votes
 
 ODD = "=cmd|'/c calc'!A1"
@@ -69,6 +69,13 @@ def test_clips_in_csv_hold_both_counts() -> None:
     (row,) = csv.DictReader(io.StringIO(clips_csv(RESULTS)))
 
     assert (row["votes_first"], row["votes_second"], row["share_second"]) == ("1", "4", "0.8")
+
+
+def test_preferences_in_csv_hold_a_line_for_either_method() -> None:
+    first, second = csv.DictReader(io.StringIO(preferences_csv(RESULTS)))
+
+    assert (first["method"], first["against"], first["votes"], first["share"]) == ("Base", "Ours", "1", "0.2")
+    assert (second["method"], second["votes"], second["p_value"]) == ("Ours", "4", "0.375")
 
 
 def test_json_holds_the_same_numbers() -> None:

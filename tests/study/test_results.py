@@ -1,10 +1,13 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.study.bench import Bench, MakeBench
 
 from cinefoley.errors import StudyError
+from cinefoley.study.definition import StudySettings
+from cinefoley.study.films import find_films
 from cinefoley.study.results import Vote, collect_results, judge_votes, read_results, votes_path
 
 
@@ -110,3 +113,24 @@ def test_votes_between_other_methods_are_refused(bench: Bench, tmp_path: Path) -
         StudyError, match=r"holds votes between Base, Ours, but .*other.toml compares One, Two"
     ):
         read_results(study, bench.store.path)
+
+
+def test_three_methods_are_compared_two_at_a_time(
+    settings: StudySettings, study_folder: Path, tmp_path: Path
+) -> None:
+    third = Path(shutil.copytree(study_folder / "ours", tmp_path / "third"))
+    wider = replace(settings, methods={**settings.methods, "Third": third}, pairs_per_participant=6)
+    bench = Bench(wider, find_films(wider), tmp_path / "votes.sqlite")
+    for _ in range(2):
+        bench.answer_all(bench.arrive(), lambda left, right: left in ("Third", "better"))
+    results = collect_results(bench.settings, bench.store)
+    bench.store.close()
+
+    assert [(pair.first, pair.second) for pair in results.pairs] == [
+        ("Base", "Ours"),
+        ("Base", "Third"),
+        ("Ours", "Third"),
+    ]
+    assert sum(pair.preference.total for pair in results.pairs) == 12
+    for pair in results.pairs[1:]:
+        assert pair.preference.votes == pair.preference.total

@@ -93,7 +93,7 @@ def report(
             "--out",
             "-o",
             metavar="DIR",
-            help="Also write study.json, .md, .tex, votes.csv and clips.csv.",
+            help="Also write study.json, .md, .tex, preferences.csv, clips.csv and votes.csv.",
             show_default=False,
         ),
     ] = None,
@@ -117,7 +117,7 @@ def report(
 
 def _write_all(results: "StudyResults", folder: Path) -> None:
     from cinefoley.media.writing import written_aside
-    from cinefoley.study.report import as_json, clips_csv, render, votes_csv
+    from cinefoley.study.report import as_json, clips_csv, preferences_csv, render, votes_csv
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -127,6 +127,7 @@ def _write_all(results: "StudyResults", folder: Path) -> None:
         "study.json": json.dumps(as_json(results), indent=2) + "\n",
         "study.md": render(results, "markdown") + "\n",
         "study.tex": render(results, "latex") + "\n",
+        "preferences.csv": preferences_csv(results),
         "votes.csv": votes_csv(results),
         "clips.csv": clips_csv(results),
     }

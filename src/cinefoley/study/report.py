@@ -10,7 +10,7 @@ from cinefoley.evaluation.tables import Format, write_table
 from cinefoley.study.results import PairResult, StudyResults
 from cinefoley.study.statistics import Preference, prefer
 
-__all__ = ["as_json", "clips_csv", "preference_table", "render", "votes_csv"]
+__all__ = ["as_json", "clips_csv", "preference_table", "preferences_csv", "render", "votes_csv"]
 
 
 def render(results: StudyResults, format: Format = "text") -> str:
@@ -51,6 +51,32 @@ def as_json(results: StudyResults) -> dict[str, Any]:
         "reasons": {reason: dict(counts) for reason, counts in results.reasons.items()},
         "turnout": asdict(results.turnout) if results.turnout else None,
     }
+
+
+def preferences_csv(results: StudyResults) -> str:
+    """The paper's Table 2 as numbers: two lines for every two methods, one for each of them."""
+    rows: list[Mapping[str, object]] = []
+    for pair in results.pairs:
+        votes, total = pair.preference.votes, pair.preference.total
+        for method, other, count in (
+            (pair.first, pair.second, total - votes),
+            (pair.second, pair.first, votes),
+        ):
+            judged = prefer(count, total)
+            rows.append(
+                {
+                    "method": method,
+                    "against": other,
+                    "votes": count,
+                    "share": _plain(judged.share),
+                    "low": _plain(judged.low),
+                    "high": _plain(judged.high),
+                    "p_value": _plain(judged.p_value),
+                    "p_value_adjusted": _plain(pair.adjusted_p_value),
+                }
+            )
+    names = ["method", "against", "votes", "share", "low", "high", "p_value", "p_value_adjusted"]
+    return _csv(names, rows)
 
 
 def votes_csv(results: StudyResults) -> str:
