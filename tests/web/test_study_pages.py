@@ -244,6 +244,7 @@ def test_skipping_through_a_film_does_not_count(visit: Any) -> None:
     result = visitor.page.evaluate(
         """async () => {
           const film = document.querySelector('[data-side=left] video');
+          while (!(film.duration > 0)) await new Promise((resolve) => setTimeout(resolve, 50));
           film.currentTime = film.duration;
           await new Promise((resolve) => film.addEventListener('seeked', resolve, { once: true }));
           await new Promise((resolve) => setTimeout(resolve, 100));
