@@ -181,3 +181,31 @@ def render_film() -> Callable[..., Path]:
         return path
 
     return render
+
+
+@pytest.fixture(scope="session")
+def study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of two methods: 4 clips, 2 attention checks, films of half a second. Not to be written to."""
+    import torch
+
+    from cinefoley.media.mux import replace_audio
+    from cinefoley.media.save import save_video
+
+    root = tmp_path_factory.mktemp("study")
+    folders = {name: root / name for name in ("base", "ours", "real", "wrong")}
+    for folder in folders.values():
+        folder.mkdir()
+    time_s = torch.arange(4000) / 8000
+    for number in range(6):
+        first, second = ("base", "ours") if number < 4 else ("wrong", "real")
+        name = f"clip{number}.mp4" if number < 4 else f"check{number - 4}.mp4"
+        frames = torch.full((6, 3, 48, 64), 20 + 30 * number, dtype=torch.uint8)
+        tone = 0.1 * torch.sin(2 * torch.pi * (300 + 50 * number) * time_s)
+        save_video(folders[first] / name, frames, 12, waveform=tone, sample_rate=8000)
+        replace_audio(folders[first] / name, tone / 2, folders[second] / name, sample_rate=8000)
+    (root / "study.toml").write_text(
+        'title = "Doors and drums"\ncontact = "study@example.org"\n'
+        '[methods]\n"Base" = "base"\n"Ours" = "ours"\n'
+        '[attention]\nbetter = "real"\nworse = "wrong"\nper_participant = 1\n'
+    )
+    return root

@@ -12,10 +12,14 @@
     │   ├── MissingWeightsError         a name, a folder or a part that is not there
     │   └── CheckpointMismatchError     keys, shapes or values that do not fit
     ├── DeviceError                     a device this process does not see
+    ├── StudyError                      a preference study's file, films or votes
+    │   └── VoteRefusedError            a vote, or another act of a participant, that breaks the rules
     └── RunInterrupted                  stopped by a signal; says how to continue
 
 Programming mistakes stay ``ValueError`` and ``TypeError``.
 """
+
+from typing import Literal
 
 __all__ = [
     "AudioError",
@@ -27,10 +31,17 @@ __all__ = [
     "MediaWarning",
     "MissingWeightsError",
     "OutputError",
+    "RefusalReason",
     "RunInterrupted",
+    "StudyError",
     "VideoError",
+    "VoteRefusedError",
     "WeightsError",
 ]
+
+
+RefusalReason = Literal["unknown", "early", "taken", "closed", "invalid"]
+"""No such participant or trial; before its turn; answered already; after the end; not an answer."""
 
 
 class CinefoleyError(Exception):
@@ -71,6 +82,19 @@ class CheckpointMismatchError(WeightsError):
 
 class DeviceError(CinefoleyError):
     """A device is not visible to this process."""
+
+
+class StudyError(CinefoleyError):
+    """A preference study's file, its films or its votes cannot be used."""
+
+
+class VoteRefusedError(StudyError):
+    """A vote, or another act of a participant, is not accepted."""
+
+    def __init__(self, message: str, reason: RefusalReason) -> None:
+        super().__init__(message)
+        self.reason: RefusalReason = reason
+        """Why, for programs."""
 
 
 class RunInterrupted(CinefoleyError):  # noqa: N818  # a stop asked for by the user, not a fault

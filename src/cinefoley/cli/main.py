@@ -15,7 +15,19 @@ from typing import Annotated
 import typer
 
 from cinefoley import __version__
-from cinefoley.cli import distill, doctor, evaluate, generate, models, reproduce, stage, train, vary
+from cinefoley.cli import (
+    distill,
+    doctor,
+    evaluate,
+    generate,
+    models,
+    reproduce,
+    stage,
+    studio,
+    study,
+    train,
+    vary,
+)
 from cinefoley.errors import CinefoleyError, MediaWarning
 from cinefoley.pipelines.allocator import keep_freed_memory
 
@@ -39,10 +51,12 @@ app.command("vary")(vary.vary)
 app.command("distill")(distill.distill)
 app.command("reproduce")(reproduce.reproduce)
 app.command("evaluate")(evaluate.evaluate)
+app.command("studio")(studio.studio)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(stage.app, name="stage")
 app.add_typer(train.app, name="train")
+app.add_typer(study.app, name="study")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

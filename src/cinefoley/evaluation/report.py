@@ -1,15 +1,13 @@
 """An evaluation as JSON, text, Markdown and LaTeX; no number without its protocol line."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cinefoley.evaluation.folders import Evaluation
 from cinefoley.evaluation.scores import Score
+from cinefoley.evaluation.tables import Format, write_table
 
 __all__ = ["Format", "as_json", "protocol_line", "render"]
-
-Format = Literal["text", "markdown", "latex"]
-"""How a table is written for people."""
 
 
 def protocol_line(evaluation: Evaluation) -> str:
@@ -42,7 +40,7 @@ def render(evaluation: Evaluation, format: Format = "text") -> str:
         tables.append(_category_table(evaluation.categories, ["clips", *evaluation.scores]))
     line = protocol_line(evaluation)
     parts = [
-        _write(table, format) + ("\n" if format == "text" else "\n\n") + _note(line, format)
+        write_table(table, format) + ("\n" if format == "text" else "\n\n") + _note(line, format)
         for table in tables
     ]
     skipped = [f"{metric}: {score.skipped}" for metric, score in evaluation.scores.items() if score.skipped]
@@ -87,36 +85,8 @@ def _category_table(categories: Mapping[str, Mapping[str, Score]], order: Sequen
     return rows
 
 
-def _write(rows: Sequence[Sequence[str]], format: Format) -> str:
-    if format == "latex":
-        return "\n".join(_latex(rows))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
-    if format == "text":
-        return "\n".join("  ".join(line).rstrip() for line in lines)
-    rule = ["-" * width for width in widths]
-    return "\n".join("| " + " | ".join(line) + " |" for line in (lines[0], rule, *lines[1:]))
-
-
-def _latex(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield r"\begin{tabular}{l" + "r" * (len(rows[0]) - 1) + "}"
-    yield r"\hline"
-    for number, row in enumerate(rows):
-        yield " & ".join(_escaped(cell) for cell in row) + r" \\"
-        if number == 0:
-            yield r"\hline"
-    yield r"\hline"
-    yield r"\end{tabular}"
-
-
 def _note(text: str, format: Format) -> str:
     return "\n".join(f"% {line}" for line in text.splitlines()) if format == "latex" else text
-
-
-def _escaped(text: str) -> str:
-    for character in "&%#_":
-        text = text.replace(character, "\\" + character)
-    return text.replace("±", r"$\pm$")
 
 
 def _scale(metric: str) -> float:

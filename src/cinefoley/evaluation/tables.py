@@ -1,0 +1,56 @@
+"""A table of texts for people: plain, Markdown or LaTeX."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+__all__ = ["Format", "write_table"]
+
+Format = Literal["text", "markdown", "latex"]
+"""How a table is written for people."""
+
+_LATEX = {character: "\\" + character for character in "&%#_$"} | {
+    "{": r"\{",
+    "}": r"\}",
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "±": r"$\pm$",
+}
+
+
+def write_table(rows: Sequence[Sequence[str]], format: Format = "text") -> str:
+    """Columns of cells.
+
+    Args:
+        rows: Equally long ones, at least one; the first holds the headings.
+        format: How it is written. Cells mean themselves: what Markdown and LaTeX would read otherwise is
+            escaped.
+
+    Example:
+        >>> print(write_table([["clip", "votes"], ["rain.mp4", "20"]]))
+        clip      votes
+        rain.mp4  20
+    """
+    if format == "latex":
+        return "\n".join(_latex(rows))
+    if format == "markdown":
+        rows = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    if format == "text":
+        return "\n".join("  ".join(line).rstrip() for line in lines)
+    rule = ["-" * width for width in widths]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (lines[0], rule, *lines[1:]))
+
+
+def _latex(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield r"\begin{tabular}{l" + "r" * (len(rows[0]) - 1) + "}"
+    yield r"\hline"
+    for number, row in enumerate(rows):
+        yield " & ".join("".join(_LATEX.get(c, c) for c in cell) for cell in row) + r" \\"
+        if number == 0:
+            yield r"\hline"
+    yield r"\hline"
+    yield r"\end{tabular}"

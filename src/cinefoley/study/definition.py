@@ -1,0 +1,186 @@
+"""What a study asks, of whom and about which folders: ``STUDY.toml``, read and checked."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from cinefoley.errors import StudyError
+
+__all__ = ["AttentionSettings", "StudySettings", "load_study"]
+
+_CONSENT = (
+    "You will watch short films twice each, with two different sounds, and say which sound fits the picture "
+    "better. Your answers are stored without your name or address. You can stop at any time; what you have "
+    "answered until then can be deleted on the same page."
+)
+_REASONS = (
+    "in time with the picture",
+    "the right kind of sound",
+    "nothing extra, nothing missing",
+    "sound quality",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionSettings:
+    """Trials whose answer is known, to find out who listens."""
+
+    better: Path
+    """Folder of films with the sound that fits, such as the real one."""
+    worse: Path
+    """Folder with the same file names and sounds that do not fit."""
+    per_participant: int = 2
+    """How many each participant meets."""
+    most_failures: int = 0
+    """The report leaves out participants who fail more than these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudySettings:
+    """A study, as its file describes it."""
+
+    path: Path
+    """The file itself."""
+    methods: Mapping[str, Path]
+    """Folder of films by name of the method; shown to nobody who votes."""
+    title: str = "Which sound fits the picture?"
+    """Heading of every page."""
+    question: str = "Which sound fits the picture better?"
+    """What is asked after both films."""
+    consent: str = _CONSENT
+    """What participants agree to; paragraphs are parted by empty lines."""
+    contact: str = ""
+    """Whom to ask, shown with the consent."""
+    reasons: tuple[str, ...] = _REASONS
+    """Offered after a vote, all of them optional."""
+    asks_for_comment: bool = True
+    """Whether a free remark can be left with a vote."""
+    pairs_per_participant: int | None = None
+    """How many pairs each participant compares; None for all."""
+    participants: int | None = None
+    """The study is full with so many; None never."""
+    closes: datetime | None = None
+    """No vote is taken from then on; a date alone ends with its day, in UTC."""
+    same_picture: bool = True
+    """Whether the methods' films must have the same picture, bit for bit."""
+    attention: AttentionSettings | None = None
+    """Trials with a known answer, or none."""
+    seed: int = 0
+    """Of order and sides."""
+
+    def __post_init__(self) -> None:
+        if len(self.methods) < 2:
+            found = ", ".join(self.methods) or "none"
+            raise StudyError(
+                f"{self.path}: a study compares at least two methods, found {len(self.methods)} ({found}). "
+                'Add another line to [methods], such as student = "films/student".'
+            )
+        for name, least in (("pairs_per_participant", 1), ("participants", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise StudyError(f"{self.path}: {name} must be at least {least}, got {value}.")
+        if self.attention is not None and self.attention.per_participant < 1:
+            raise StudyError(
+                f"{self.path}: attention.per_participant must be at least 1; leave [attention] out for none."
+            )
+
+
+def load_study(path: Path) -> StudySettings:
+    """Read a study's file. Folders in it are relative to the file.
+
+    Args:
+        path: A TOML file with the keys of :class:`StudySettings`, at least ``[methods]``.
+
+    Raises:
+        StudyError: If the file is missing, no TOML, or has a key or a value that is not understood.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise StudyError(f"{path}: cannot be read ({exc.strerror}). Expected a study's TOML file.") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise StudyError(f"{path}: is no TOML ({exc}). docs/study.md shows a whole one.") from exc
+    folder = path.parent
+    kinds = _KINDS | {"methods": dict, "attention": dict}
+    _check_keys(path, "", content, kinds)
+    settings: dict[str, Any] = {key: content[key] for key in _KINDS if key in content}
+    settings["methods"] = _folders(path, folder, content.get("methods", {}))
+    if "reasons" in settings:
+        settings["reasons"] = _texts(path, settings["reasons"])
+    if "closes" in settings:
+        settings["closes"] = _moment(settings["closes"])
+    if "attention" in content:
+        settings["attention"] = _attention(path, folder, content["attention"])
+    return StudySettings(path=path, **settings)
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "title": str,
+    "question": str,
+    "consent": str,
+    "contact": str,
+    "reasons": list,
+    "asks_for_comment": bool,
+    "pairs_per_participant": int,
+    "participants": int,
+    "closes": (datetime, date),
+    "same_picture": bool,
+    "seed": int,
+}
+_ATTENTION_KINDS: dict[str, type | tuple[type, ...]] = {
+    "better": str,
+    "worse": str,
+    "per_participant": int,
+    "most_failures": int,
+}
+
+
+def _check_keys(
+    path: Path, prefix: str, content: Mapping[str, Any], kinds: Mapping[str, type | tuple[type, ...]]
+) -> None:
+    for key, value in content.items():
+        if key not in kinds:
+            raise StudyError(f"{path}: does not understand '{prefix}{key}'; it can hold {', '.join(kinds)}.")
+        kind = kinds[key]
+        # a bool is an int to Python, not to whoever writes a study
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            wanted = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
+            raise StudyError(f"{path}: {prefix}{key} must be of type {wanted}, got {value!r}.")
+
+
+def _folders(path: Path, folder: Path, methods: Mapping[str, Any]) -> dict[str, Path]:
+    for name, value in methods.items():
+        if not isinstance(value, str) or not name.strip():
+            raise StudyError(f'{path}: [methods] holds name = "folder", got {name!r} = {value!r}.')
+    found = {name: folder / value for name, value in methods.items()}
+    resolved = {name: place.resolve() for name, place in found.items()}
+    if len(set(resolved.values())) < len(resolved):
+        raise StudyError(f"{path}: two methods have the same folder; their films could not differ.")
+    return found
+
+
+def _texts(path: Path, reasons: list[Any]) -> tuple[str, ...]:
+    if not all(isinstance(reason, str) and reason.strip() for reason in reasons):
+        raise StudyError(f"{path}: reasons must be a list of texts, got {reasons!r}.")
+    if len(set(reasons)) < len(reasons):
+        raise StudyError(f"{path}: a reason is there twice: {reasons!r}.")
+    return tuple(reasons)
+
+
+def _moment(value: date) -> datetime:
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return datetime.combine(value, time.max, tzinfo=UTC)
+
+
+def _attention(path: Path, folder: Path, content: Mapping[str, Any]) -> AttentionSettings:
+    _check_keys(path, "attention.", content, _ATTENTION_KINDS)
+    missing = [key for key in ("better", "worse") if key not in content]
+    if missing:
+        raise StudyError(f"{path}: [attention] lacks {' and '.join(missing)}, folders of films.")
+    known = {field.name for field in fields(AttentionSettings)} - {"better", "worse"}
+    rest = {key: content[key] for key in known if key in content}
+    return AttentionSettings(better=folder / content["better"], worse=folder / content["worse"], **rest)

@@ -1,0 +1,1 @@
+"""Pages: thin views over the rooms below. The only room that knows web frameworks."""

@@ -1,0 +1,35 @@
+from pathlib import Path
+
+from cinefoley.studio.desk import DeskTake
+from cinefoley.studio.shots import Shot
+from cinefoley.web.studio_parts import links, shot_strip, take_cards
+
+ODD = '"><script>alert(1)</script>'
+
+
+def test_names_are_shown_and_never_run() -> None:
+    take = DeskTake(
+        number=1,
+        run=1,
+        model=ODD,
+        encoder="default",
+        seed=3,
+        start_s=1.5,
+        end_s=3.0,
+        wav=Path("x.wav"),
+        film=Path("x.mp4"),
+    )
+    for html in (take_cards([(take, ODD, ODD)]), links([(ODD, ODD)]), shot_strip(ODD, [Shot(0, 1)], [ODD])):
+        assert "<script" not in html
+
+
+def test_a_strip_tells_how_many_shots_it_leaves_out() -> None:
+    strip = shot_strip("/film", [Shot(n, n + 1) for n in range(5)], ["/a", "/b"])
+
+    assert strip.count("<img") == 2
+    assert "Shot 2<br>1.00 to 2.00 s" in strip
+    assert "and 3 more" in strip
+
+
+def test_without_takes_there_is_no_card() -> None:
+    assert take_cards([]) == ""
