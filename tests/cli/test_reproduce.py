@@ -50,3 +50,19 @@ def test_other_data_needs_the_published_backbones(
     result = run_cli("reproduce", "table1", "-o", tmp_path / "out", "--model", tiny_judge, "--data", tmp_path)
     assert result.code == 1
     assert "models pull panns" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("table2",), "table2 needs the file of its study"),
+        (("table1", "study.toml", "-o", "out"), "no other table has one"),
+        (("table1",), "name a folder"),
+    ],
+)
+def test_what_does_not_go_together_is_a_usage_error(
+    run_cli: RunCli, arguments: tuple[str, ...], message: str
+) -> None:
+    result = run_cli("reproduce", *arguments)
+    assert result.code == 2
+    assert message in " ".join(result.err.split())

@@ -26,11 +26,25 @@ _QUICK = "Smoke run: a few clips, a few steps. It shows that the chain works, an
 
 def reproduce(
     table: Annotated[
-        Literal["table1", "table3", "table4", "all"], typer.Argument(help="Which of the tables.")
+        Literal["table1", "table2", "table3", "table4", "all"],
+        typer.Argument(help="Which of the tables; all are those of numbers, 1, 3 and 4."),
     ],
+    study: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[STUDY.toml]", help="For table2: the study whose votes stand beside the paper's."
+        ),
+    ] = None,
     out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="DIR", help="Tables, trained encoders, and finished work.")
-    ],
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="DIR",
+            help="Tables, trained encoders, and finished work; table2 needs none.",
+            show_default=False,
+        ),
+    ] = None,
     data: options.Data = "stage",
     csv: options.Csv = None,
     model: Annotated[
@@ -79,10 +93,25 @@ def reproduce(
 ) -> None:
     """Run a table's whole chain: distil, cut close-ups and camera movements, generate, evaluate.
 
-    Prints our table beside the paper's, with its protocol line, and writes it to DIR. Whatever is finished is
+    table2 counts the votes of a listening test (`cinefoley study`) instead. Prints our table beside the paper's, with its protocol line, and writes it to DIR. Whatever is finished is
     kept there, so the same command goes on where it was stopped, and tables share what they have in common.
     """
+    if (table == "table2") != (study is not None):
+        raise typer.BadParameter("table2 needs the file of its study, and no other table has one.")
+    if table == "table2":
+        assert study is not None
+        _table2(study)
+        return
+    if out is None:
+        raise typer.BadParameter("name a folder for tables and finished work with -o.")
     _reproduce(locals())
+
+
+def _table2(study: Path) -> None:
+    from cinefoley.study.results import read_results
+    from cinefoley.study.table2 import table2
+
+    typer.echo(table2(read_results(study)))
 
 
 def _reproduce(given: dict[str, Any]) -> None:
