@@ -93,8 +93,9 @@ def reproduce(
 ) -> None:
     """Run a table's whole chain: distil, cut close-ups and camera movements, generate, evaluate.
 
-    table2 counts the votes of a listening test (`cinefoley study`) instead. Prints our table beside the paper's, with its protocol line, and writes it to DIR. Whatever is finished is
-    kept there, so the same command goes on where it was stopped, and tables share what they have in common.
+    table2 counts the votes of a listening test (`cinefoley study`) instead. Prints our table beside the
+    paper's, with its protocol line, and writes it to DIR. Whatever is finished is kept there, so the same
+    command goes on where it was stopped, and tables share what they have in common.
     """
     if (table == "table2") != (study is not None):
         raise typer.BadParameter("table2 needs the file of its study, and no other table has one.")
