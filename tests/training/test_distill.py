@@ -92,22 +92,26 @@ def test_an_epoch_is_one_pass_over_the_clips(tiny_model: Path, cache: Path, tmp_
 def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_losses(
     tiny_model: Path, cache: Path, tmp_path: Path
 ) -> None:
-    run(tiny_model, cache, tmp_path / "whole")
-    script = textwrap.dedent(f"""
-        import os, signal, sys
-        sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from pathlib import Path
-        import test_distill as t
-        def kill(line):
-            if line["step"] == 5:
-                os.kill(os.getpid(), signal.SIGKILL)
-        model, cache, run_dir = map(Path, {[str(tiny_model), str(cache), str(tmp_path / "killed")]!r})
-        t.run(model, cache, run_dir, on_log=kill)
-    """)
-    killed = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    """Each in a process of its own: the same threads, whatever tests before this one have left here."""
+
+    def start(name: str, *, kill_at: int = 0) -> subprocess.CompletedProcess[str]:
+        script = textwrap.dedent(f"""
+            import os, signal, sys
+            sys.path.insert(0, {str(Path(__file__).parent)!r})
+            from pathlib import Path
+            import test_distill as t
+            def kill(line):
+                if line["step"] == {kill_at}:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            model, cache, run_dir = map(Path, {[str(tiny_model), str(cache), str(tmp_path / name)]!r})
+            t.run(model, cache, run_dir, on_log=kill)
+        """)
+        return subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
+
+    assert start("whole").returncode == 0
+    assert start("killed", kill_at=5).returncode == -signal.SIGKILL
     assert not (tmp_path / "killed" / "video_encoder").exists()
-    run(tiny_model, cache, tmp_path / "killed")
+    assert start("killed").returncode == 0
     assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
     weights = [
         load_part(tmp_path / name / "video_encoder", VideoEncoder).state_dict()
