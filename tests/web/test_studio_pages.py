@@ -318,6 +318,7 @@ def test_a_forged_request_opens_no_film_that_was_not_uploaded(studio: Studio, fi
         with urllib.request.urlopen(request, timeout=60) as answer:
             return bytes(answer.read())
 
+    before = studio.files()  # of pages that were closed a moment ago
     events = json.loads(ask("config"))["dependencies"]
     opening = next(event["id"] for event in events if event["targets"] and event["targets"][0][1] == "upload")
     forged = {"path": str(film), "meta": {"_type": "gradio.FileData"}}
@@ -327,4 +328,4 @@ def test_a_forged_request_opens_no_film_that_was_not_uploaded(studio: Studio, fi
     assert "process_completed" in told
     assert "2 shots" not in told
     assert film.exists()
-    assert studio.files() == []
+    assert set(studio.files()) <= set(before)
