@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from cinefoley import __version__
-from cinefoley.cli import doctor, evaluate, generate, models, stage, train, vary
+from cinefoley.cli import data, doctor, evaluate, generate, models, stage, train, vary
 from cinefoley.errors import CinefoleyError, MediaWarning
 from cinefoley.pipelines.allocator import keep_freed_memory
 
@@ -40,6 +40,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(stage.app, name="stage")
+app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
 
 
