@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.namespaces import unshared
 from tests.training.small_tasks import Contrast, run_job
 
 SCRIPT = Path(__file__).with_name("small_tasks.py")
@@ -178,29 +178,12 @@ def test_a_rank_that_dies_stops_the_others_and_the_checkpoint_stands(tmp_path: P
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 4
 
 
-def unshare() -> list[str]:
-    """How a process gets a network of its own here: as root, or as a user who is root in a namespace."""
-    for options in (["--net"], ["--user", "--map-root-user", "--net"]):
-        command = ["unshare", *options]
-        if (
-            shutil.which("unshare")
-            and not subprocess.run(
-                [*command, "ip", "link", "set", "lo", "up"], check=False, capture_output=True
-            ).returncode
-        ):
-            return command
-    reason = "network namespaces cannot be made here (needs unshare, ip, and root or user namespaces)"
-    if os.environ.get("CI"):
-        pytest.fail(reason)  # where changes are judged, the network is always tried
-    pytest.skip(reason)
-
-
 def test_two_machines_train_as_one_process_does(alone: Path, tmp_path: Path) -> None:
     """Two network namespaces with a cable between them, one rank in each."""
     (tmp_path / "jobs.json").write_text(json.dumps(numbered(JOBS)))
     script = SCRIPT.with_name("two_machines.sh")
     launch = [*TORCHRUN, "--nnodes=2", "--nproc-per-node=1", "--master-addr=10.77.0.1", "--master-port=29500"]
-    command = [*unshare(), "sh", str(script), str(tmp_path), *launch]
+    command = [*unshared("--net", probe="ip link set lo up"), "sh", str(script), str(tmp_path), *launch]
     run = subprocess.run(
         [*command, "--node-rank=NODE", str(SCRIPT), str(tmp_path)],
         check=False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cinefoley.cli.inputs import unshard
 from cinefoley.errors import OutputError
 
 if TYPE_CHECKING:
@@ -134,6 +135,9 @@ def evaluate(
         raise typer.BadParameter("--video needs --model, the model folder whose alignment classifier judges.")
     if unpaired and (against is not None or video is not None or events is not None):
         raise typer.BadParameter("--against, --video and --events need clips that are paired by name.")
+    generated, reference = unshard(generated, sounds_only=True), unshard(reference, sounds_only=True)
+    against = None if against is None else unshard(against, sounds_only=True)
+    video = None if video is None else unshard(video)
     settings = _settings(protocol, is_paired=not unpaired, replicas=bootstrap, seed=seed)
     given = {"panns": panns, "vggish": vggish, "lite": lite}
     place = _choose_device(device)

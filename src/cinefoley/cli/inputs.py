@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from cinefoley.cli.progress import progress_bar
 from cinefoley.errors import MediaError, OutputError
 
-__all__ = ["check_stems_differ", "find_films"]
+__all__ = ["check_stems_differ", "find_films", "unshard"]
 
 _FILM_SUFFIXES = {
     *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
@@ -20,8 +21,9 @@ _TAKE = re.compile(r"(?P<film>.+)\.take\d+")
 def find_films(arguments: Sequence[str]) -> list[Path]:
     """Turn arguments into films, in their order, each once.
 
-    A folder stands for the films in it (not in folders below), sorted by name; a pattern that the shell has
-    left alone for what it matches. Takes that cinefoley has made are no films there, unless named. A path
+    A folder stands for the films in it (not in folders below), sorted by name, one of shards for the films
+    of its clips (of the split ``test``, if it has one); a pattern that the shell has left alone for what it
+    matches. Takes that cinefoley has made are no films there, unless named. A path
     that does not exist is kept: whoever opens it says so.
 
     Args:
@@ -51,10 +53,37 @@ def check_stems_differ(films: Iterable[Path]) -> None:
             )
 
 
+def unshard(folder: Path, *, sounds_only: bool = False) -> Path:
+    """A folder of files where a folder of shards is named: its clips are unpacked into the cache once.
+
+    Args:
+        folder: Any folder; what is none of shards is given back as it is.
+        sounds_only: Whether FLAC files are enough; else films.
+
+    Raises:
+        DataError: If the shards are unfinished or damaged.
+        OutputError: If they cannot be unpacked.
+    """
+    if not (folder / "shards.json").is_file():  # before anything slow is imported
+        return folder
+    from cinefoley.data.shard_films import open_for_measuring, unpack_films, unpack_sounds
+    from cinefoley.models.importing.published import cache_home
+
+    source = open_for_measuring(folder)
+    if source is None:
+        return folder
+    with progress_bar(1, is_wanted=True) as bar:
+        step = bar.film(0, f"unpacking {folder.name}")
+        cache = cache_home() / "shards"
+        if sounds_only:
+            return unpack_sounds(source, cache, on_clip=step)
+        return unpack_films(source, cache, on_clip=step)[0]
+
+
 def _expand(argument: str) -> list[Path]:
     path = Path(argument).expanduser()
     if path.is_dir():
-        films = _films_among(path.iterdir())
+        films = _films_among(unshard(path).iterdir())
         if not films:
             raise MediaError(f"{path}: no film in this folder. Name a film, or a folder that holds some.")
         return films

@@ -16,6 +16,7 @@ import typer
 
 from cinefoley import __version__
 from cinefoley.cli import (
+    data,
     distill,
     doctor,
     evaluate,
@@ -55,6 +56,7 @@ app.command("studio")(studio.studio)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(stage.app, name="stage")
+app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
 app.add_typer(study.app, name="study")
 

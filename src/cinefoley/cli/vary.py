@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cinefoley.cli.inputs import find_films
+from cinefoley.cli.inputs import find_films, unshard
 from cinefoley.cli.progress import progress_bar
 from cinefoley.errors import CinefoleyError, MediaError, OutputError
 
@@ -24,7 +24,8 @@ def vary(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="VIDEO|SPLIT.csv", help="Films, folders of films, patterns; or one list of clips."
+            metavar="VIDEO|SPLIT.csv|SHARDS",
+            help="Films, folders of films, patterns; or one list of clips, or one folder of shards.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for what is made.")],
@@ -72,12 +73,18 @@ def vary(
     For rain.mp4 this writes rain.close-up.mp4 (a window of the picture, the sound copied untouched) and
     rain.close-up.json (the window). For a list of clips, such as VGGSound's vggsound.csv, it builds a whole
     test set: films in clips/, manifest.jsonl, and ledger.jsonl with what was missing or unreadable; for clips
-    of the stage also events.jsonl, which says what the windows show of every event. A run that was stopped
-    goes on where it was.
+    of the stage also events.jsonl, which says what the windows show of every event. So it does for a folder
+    of shards (its split test, if it has one), at the rate of their pictures. A run that was stopped goes on
+    where it was.
     """
     if close_up == camera_movement:
         raise typer.BadParameter("pass one of --close-up and --camera-movement.")
     variation = _variation(scale_range, placement, direction, is_close_up=close_up)
+    if len(inputs) == 1 and (Path(inputs[0]).expanduser() / "shards.json").is_file():
+        if clips is not None:
+            raise typer.BadParameter("--clips is for a list of clips; shards hold theirs.")
+        films = unshard(Path(inputs[0]).expanduser())
+        inputs, clips = [str(films / "list.csv")], films
     lists = [Path(text) for text in inputs if text.lower().endswith(".csv")]
     if not lists:
         if view or clips is not None or split is not None:

@@ -16,7 +16,7 @@ from cinefoley.data.clips import ClipEvent, ClipFault, FileDigest
 from cinefoley.data.split_csv import SplitRow, read_split
 from cinefoley.errors import DataError, MediaError
 from cinefoley.media.audio import read_audio
-from cinefoley.media.probe import probe
+from cinefoley.media.probe import VideoInfo, probe
 from cinefoley.media.sampling import Seconds
 from cinefoley.media.video import Video, load_video
 from cinefoley.variations.films import follow_window
@@ -42,6 +42,11 @@ class FilmClip:
 
     def find_fault(self) -> ClipFault | None:
         """Whether the film is missing, unreadable, or lacks pictures or sound."""
+        found = self.look()
+        return found if isinstance(found, ClipFault) else None
+
+    def look(self) -> VideoInfo | ClipFault:
+        """What the film's picture is, or what is wrong with the film as far as a look into it tells."""
         if self.path is None:
             return ClipFault(reason="missing", message=f"no file named {self.expected} is there")
         try:
@@ -52,7 +57,7 @@ class FilmClip:
             return ClipFault(reason="no picture", message=f"{self.path.name}: holds no moving picture")
         if info.audio is None:
             return ClipFault(reason="no sound", message=f"{self.path.name}: holds no sound")
-        return None
+        return info.video
 
     def picture_size(self) -> tuple[int, int]:
         """Height and width of the upright picture.

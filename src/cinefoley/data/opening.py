@@ -6,6 +6,8 @@ from typing import get_args
 
 from cinefoley.data.clips import ClipSource
 from cinefoley.data.folder_source import FolderSource, find_export, read_events
+from cinefoley.data.shard_settings import ShardLayout
+from cinefoley.data.shard_source import ShardSource
 from cinefoley.data.stage_source import StageSource
 from cinefoley.errors import DataError
 from cinefoley.stage.kinds import KINDS
@@ -29,8 +31,9 @@ def open_source(
 
     Args:
         data: ``"stage"`` or ``"stage:train"`` for the stage, rendered on the fly; else a folder: one that
-            ``cinefoley stage export`` has written, with its list and events, or any folder of films.
-        csv: The list of a folder's clips.
+            ``cinefoley stage export`` has written, with its list and events, one of shards that ``cinefoley
+            data prepare`` has made, or any folder of films.
+        csv: The list of a folder's clips; shards know theirs.
         split: ``"train"`` if None. A list without splits is taken whole.
         label_names: The labels that a list may have.
         count: Clips of the stage; 4096 if None. The first clips of a folder; all if None.
@@ -48,6 +51,8 @@ def open_source(
             f"{data}: is neither the stage (stage, stage:train, ...) nor a folder. Name one with --data."
         )
     chosen = split or "train"
+    if ShardLayout.find(folder) is not None:
+        return _open_shards(folder, csv, chosen, label_names, count)
     export = find_export(folder, chosen) if csv is None else None
     if export is not None:
         rows, events = export
@@ -92,6 +97,17 @@ def read_labels(path: Path) -> tuple[str, ...]:
     if twice:
         raise DataError(f"{path}: has the label {twice[0]!r} twice.")
     return tuple(labels)
+
+
+def _open_shards(
+    folder: Path, csv: Path | None, split: str, label_names: Sequence[str] | None, count: int | None
+) -> ShardSource:
+    if csv is not None:
+        raise DataError(
+            f"{folder}: shards know their list: leave --csv out, or name the folder of the films."
+        )
+    source = ShardSource(folder, split=split, label_names=label_names)
+    return source if count is None else source.first(count)
 
 
 def _open_stage(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.data.columns import Column, Rows, WindowedRows
+from cinefoley.data.columns import Rows, WindowedRows
 from cinefoley.data.reading_clips import ClipReading
 from cinefoley.data.records import Record
 
@@ -17,13 +17,13 @@ __all__ = ["ClipColumns", "ClipWindows"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClipColumns:
-    """Whole clips side by side, pictures and mels mapped from the cache."""
+    """Whole clips side by side, pictures and mels mapped from the cache, or decoded from shards."""
 
     ids: tuple[str, ...]
     """As in their source."""
-    frames: Column
+    frames: Rows
     """``(N, T, 3, H, W)`` uint8, squashed to the model's frame size."""
-    mels: Column
+    mels: Rows
     """``(N, n_mels, frames)`` float16 in [0, 1]."""
     kinds: Tensor
     """``(N, 2)`` int64, indices into :attr:`label_names`: the first source's, and the second's or again the
@@ -43,7 +43,7 @@ class ClipColumns:
     reading: ClipReading
     """How they were read."""
     chunks: tuple[tuple[str, int], ...]
-    """Name and number of clips of each file of the cache, in order."""
+    """Name and number of clips of each file of the cache, in order; of shards, of each 32 clips."""
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,13 @@ from cinefoley.data.chunk_files import Chunk, claimed_cache, read_chunk, write_c
 from cinefoley.data.clips import Clip, ClipFault, ClipSource
 from cinefoley.data.columns import Column
 from cinefoley.data.file_digests import FileDigests
+from cinefoley.data.known_events import event_rows, kind_rows
 from cinefoley.data.parallel import run_all
 from cinefoley.data.prepared import ClipColumns
 from cinefoley.data.reading_clips import ClipReading, ClipRow, read_clip
 from cinefoley.data.records import Record
+from cinefoley.data.shard_columns import are_read_directly, shard_columns
+from cinefoley.data.shard_source import ShardSource
 from cinefoley.errors import DataError, OutputError
 
 __all__ = ["prepare_clips"]
@@ -48,6 +51,9 @@ def prepare_clips(
     there; a file that was cut off is made again. Of several processes that ask for the same clips, one makes
     them and the others wait.
 
+    Shards that are smaller than what would be decoded of them are not decoded ahead: their rows are decoded
+    when they are asked for, and nothing is written.
+
     Args:
         source: The clips.
         config: The model's mel, rate, frame size and window: a clip must hold one window.
@@ -74,6 +80,8 @@ def prepare_clips(
     if workers == 0:
         raise ValueError("workers must not be 0; -1 takes every core")
     reading = ClipReading.of(config, duration_s)
+    if isinstance(source, ShardSource) and are_read_directly(source, reading):
+        return shard_columns(source, reading)
     folder = cache_dir / f"clips-{_digest(reading.describe())[:12]}"
     with claimed_cache(cache_dir), FileDigests(cache_dir / "digests.jsonl") as digests:
         prints = source.fingerprints(digests.sha256)
@@ -184,12 +192,12 @@ def _join(
     source: ClipSource, reading: ClipReading, plans: Sequence[_Plan], chunks: Sequence[Chunk]
 ) -> ClipColumns:
     notes = [note for _, known in chunks for note in known["clips"]]
-    events_s, is_onset_like = _events([note["events"] or [] for note in notes])
+    events_s, is_onset_like = event_rows([note["events"] or [] for note in notes])
     return ClipColumns(
         ids=tuple(note["id"] for note in notes),
         frames=Column([tensors["frames"] for tensors, _ in chunks]),
         mels=Column([tensors["mels"] for tensors, _ in chunks]),
-        kinds=_kinds([note["labels"] for note in notes], source.label_names),
+        kinds=kind_rows([note["labels"] for note in notes], source.label_names),
         events_s=events_s,
         is_onset_like=is_onset_like,
         has_events=torch.tensor([note["events"] is not None for note in notes], dtype=torch.bool),
@@ -201,20 +209,3 @@ def _join(
             (plan.path.stem, len(known["clips"])) for plan, (_, known) in zip(plans, chunks, strict=True)
         ),
     )
-
-
-def _kinds(labels: Iterable[Sequence[str]], names: Sequence[str]) -> Tensor:
-    number = {name: index for index, name in enumerate(names)}
-    pairs = [[number.get(kinds[0], -1), number.get(kinds[-1], -1)] if kinds else [-1, -1] for kinds in labels]
-    return torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2)
-
-
-def _events(known: Sequence[Sequence[Sequence[Any]]]) -> tuple[Tensor, Tensor]:
-    width = max([1, *map(len, known)])
-    times = torch.full((len(known), width), torch.nan)
-    sharp = torch.zeros((len(known), width), dtype=torch.bool)
-    for row, events in enumerate(known):
-        if events:
-            times[row, : len(events)] = torch.tensor([time for time, _ in events])
-            sharp[row, : len(events)] = torch.tensor([bool(onset) for _, onset in events])
-    return times, sharp

@@ -15,7 +15,16 @@ from cinefoley.data.clips import Clip, ClipFault
 from cinefoley.errors import AudioError, MediaError, MediaWarning
 from cinefoley.spectral.mel import mel_spectrogram
 
-__all__ = ["ClipReading", "ClipRow", "fault_from", "read_clip"]
+__all__ = [
+    "ClipReading",
+    "ClipRow",
+    "fault_from",
+    "find_mute",
+    "find_short",
+    "find_still",
+    "read_clip",
+]
+
 
 _FORMAT = 1  # raise when the same settings would give other numbers
 _OF_THIS_MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC}  # and not of the clip
@@ -130,23 +139,45 @@ def fault_from(exc: Exception, clip_id: str) -> ClipFault:
     return ClipFault(reason="unreadable", message=f"{clip_id}: cannot be read ({type(exc).__name__}: {exc})")
 
 
+def find_mute(clip_id: str, sound: Tensor, mute_db: float) -> ClipFault | None:
+    """Whether a clip's sound ``(N,)`` is none, or too quiet to be any."""
+    if not len(sound):
+        return ClipFault(reason="no sound", message=f"{clip_id}: its sound holds no sample")
+    peak = float(sound.abs().max())
+    if peak >= 10 ** (mute_db / 20):
+        return None
+    level = "nothing but zeros" if peak == 0 else f"a peak below {mute_db:g} dB of full scale"
+    return ClipFault(reason="mute", message=f"{clip_id}: its sound has {level}")
+
+
+def find_still(clip_id: str, frames: Tensor) -> ClipFault | None:
+    """Whether no frame ``(T, 3, H, W)`` uint8 differs from the first in a thousandth of its numbers."""
+    difference = (frames.int() - frames[:1].int()).abs() > _STILL_LEVEL
+    if float(difference.flatten(1).float().mean(dim=1).max()) > _STILL_SHARE:
+        return None
+    return ClipFault(reason="still", message=f"{clip_id}: nothing moves in its picture")
+
+
+def find_short(clip_id: str, length_s: float, least_s: float) -> ClipFault | None:
+    """Whether a clip has too little picture."""
+    if length_s >= least_s:
+        return None
+    message = f"{clip_id}: lasts {length_s:.2f} s, a window needs {least_s:.2f} s"
+    return ClipFault(reason="too short", message=message)
+
+
 def _judge(clip: Clip, reading: ClipReading) -> ClipRow | ClipFault:
     video = clip.video(fps=reading.fps, size=reading.frame_size, duration=reading.duration_s)
-    if video.duration < reading.least_s:
-        return ClipFault(
-            reason="too short",
-            message=f"{clip.id}: lasts {video.duration:.2f} s, a window needs {reading.least_s:.2f} s",
-        )
+    fault = find_short(clip.id, video.duration, reading.least_s)
+    if fault is not None:
+        return fault
     sound = clip.waveform(reading.mel.sample_rate, duration=reading.duration_s)
-    if not len(sound):
-        return ClipFault(reason="no sound", message=f"{clip.id}: its sound holds no sample")
-    if clip.events is None:
-        peak = float(sound.abs().max())
-        if peak < 10 ** (reading.mute_db / 20):
-            level = "nothing but zeros" if peak == 0 else f"a peak below {reading.mute_db:g} dB of full scale"
-            return ClipFault(reason="mute", message=f"{clip.id}: its sound has {level}")
-        if _is_still(video.frames):
-            return ClipFault(reason="still", message=f"{clip.id}: nothing moves in its picture")
+    if clip.events is None or not len(sound):
+        fault = find_mute(clip.id, sound, reading.mute_db)
+    if fault is None and clip.events is None:
+        fault = find_still(clip.id, video.frames)
+    if fault is not None:
+        return fault
     sound = F.pad(sound[: reading.num_samples], (0, max(0, reading.num_samples - len(sound))))
     mel = mel_spectrogram(sound.nan_to_num(0.0, 0.0, 0.0)[None], reading.mel)[0]
     frames = video.frames[: reading.num_frames]
@@ -155,9 +186,3 @@ def _judge(clip: Clip, reading: ClipReading) -> ClipRow | ClipFault:
         frames = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)])
     length_s = min(video.duration, reading.duration_s)
     return ClipRow(frames=frames, mel=mel.to(torch.float16), length_s=length_s)
-
-
-def _is_still(frames: Tensor) -> bool:
-    """Whether no frame differs from the first in more than a thousandth of its numbers."""
-    difference = (frames.int() - frames[:1].int()).abs() > _STILL_LEVEL
-    return float(difference.flatten(1).float().mean(dim=1).max()) <= _STILL_SHARE

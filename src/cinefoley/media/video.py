@@ -31,7 +31,14 @@ from cinefoley.media.sampling import (
     sampling_instant,
 )
 
-__all__ = ["Video", "load_video", "resample_video", "video_from_frames"]
+__all__ = [
+    "Video",
+    "load_video",
+    "resample_video",
+    "sample_pictures",
+    "sample_pixels",
+    "video_from_frames",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -109,7 +116,7 @@ def load_video(
         source: PictureSource = FilePictures(reader)
         if crop is not None:
             source = CroppedPictures(source, crop)
-        return _collect(source, as_rate(fps), size, section, Path(path), reader.count_skipped)
+        return sample_pictures(source, as_rate(fps), size, section, Path(path), reader.count_skipped)
 
 
 def video_from_frames(frames: Tensor, fps: Seconds) -> Video:
@@ -161,7 +168,9 @@ def resample_video(
         VideoError: If the clip ends before ``start``.
         ValueError: If a number is out of range.
     """
-    return _collect(memory_pictures(video), as_rate(fps), size, Section.of(start, duration), video.path)
+    return sample_pictures(
+        memory_pictures(video), as_rate(fps), size, Section.of(start, duration), video.path
+    )
 
 
 def memory_pictures(video: Video) -> MemoryPictures:
@@ -174,7 +183,7 @@ def memory_pictures(video: Video) -> MemoryPictures:
     return MemoryPictures(video.frames, times, exact, video.path.name if video.path else "the clip")
 
 
-def _collect(
+def sample_pictures(
     source: PictureSource,
     fps: Fraction,
     size: tuple[int, int] | None,
@@ -182,7 +191,42 @@ def _collect(
     path: Path | None,
     count_skipped: Callable[[], int] = lambda: 0,
 ) -> Video:
-    """Sample one section of a source from beginning to end."""
+    """Sample one section of any source of pictures from beginning to end.
+
+    Args:
+        source: The pictures; only those that are picked are turned into pixels.
+        fps: Frames per second.
+        size: Height and width to squash to; None keeps the first picture's.
+        section: Which part.
+        path: The file, where there is one.
+        count_skipped: Pictures of the film before the source's first.
+
+    Raises:
+        VideoError: If the source ends before the section begins.
+    """
+    frames, indices, duration = sample_pixels(source, fps, size, section)
+    return Video(
+        frames=stack_frames(frames),
+        times=torch.arange(len(frames)).double() / float(fps),
+        fps=fps,
+        duration=duration,
+        source_indices=torch.tensor(indices) + count_skipped(),
+        path=path,
+        start=float(section.start),
+    )
+
+
+def sample_pixels(
+    source: PictureSource, fps: Fraction, size: tuple[int, int] | None, section: Section
+) -> tuple[list[Pixels], list[int], float]:
+    """What :func:`sample_pictures` picks, picture by picture.
+
+    Returns:
+        The frames, which picture of the source each one is, and seconds of picture in the section.
+
+    Raises:
+        VideoError: If the source ends before the section begins.
+    """
     numbers = count() if section.duration is None else range(frame_count(section.duration, fps))
     frames, indices = list[Pixels](), list[int]()
     pictures = iter(source)
@@ -196,12 +240,4 @@ def _collect(
     while not source.is_finished and section.end is not None and source.end < section.end:
         next(pictures, None)  # only to learn whether the picture lasts as long as was asked for
     end = source.end if section.end is None else min(source.end, section.end)
-    return Video(
-        frames=stack_frames(frames),
-        times=torch.arange(len(frames)).double() / float(fps),
-        fps=fps,
-        duration=float(end - section.start),
-        source_indices=torch.tensor(indices) + count_skipped(),
-        path=path,
-        start=float(section.start),
-    )
+    return frames, indices, float(end - section.start)

@@ -1,0 +1,170 @@
+"""The same work on this machine's cores or on a Dask cluster, by one joblib call, past workers that die."""
+
+import logging
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+import joblib
+
+from cinefoley.errors import CinefoleyError, DataError
+
+__all__ = ["Engine", "EngineName", "run_tasks"]
+
+EngineName = Literal["processes", "dask"]
+"""``processes`` of this machine, or the workers of a ``dask`` scheduler."""
+
+TaskT = TypeVar("TaskT")
+ResultT = TypeVar("ResultT")
+
+_log = logging.getLogger(__name__)
+
+_CONNECT_S = 20
+_WORKERS_S = 60  # until the first is there: they may be started after us
+_MOST_DEATHS = 8  # of workers, one after the other, without a finished task between them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """Where work is done."""
+
+    name: EngineName = "processes"
+    """Which kind."""
+    jobs: int = 1
+    """Processes of this machine; 1 works in this one, -1 takes every core. A cluster has its own number."""
+    scheduler: str | None = None
+    """Address of the Dask scheduler, such as ``tcp://10.0.0.1:8786``."""
+
+    def __post_init__(self) -> None:
+        if self.jobs == 0:
+            raise ValueError("jobs must not be 0; -1 takes every core")
+        if (self.name == "dask") != (self.scheduler is not None):
+            raise ValueError("the engine dask needs a scheduler's address, and no other engine takes one")
+
+    @contextmanager
+    def started(self) -> Iterator[dict[str, Any]]:
+        """Make ready. Yields what ``joblib.parallel_config`` takes.
+
+        Raises:
+            CinefoleyError: If Dask is not installed.
+            DataError: If the scheduler does not answer, or has no worker.
+        """
+        if self.name == "processes":
+            yield {"backend": "sequential" if self.jobs == 1 else "loky"}
+            return
+        client = _connect(str(self.scheduler))
+        try:
+            yield {"backend": "dask", "client": client}
+        finally:
+            client.close()
+
+
+def run_tasks(
+    work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], engine: Engine
+) -> Generator[ResultT, None, None]:
+    """Do all tasks, and hand their results out as they come.
+
+    A worker that dies takes no result with it: what it was at is done again, by another. Work must therefore
+    be such that doing it twice does no harm, and must itself step over what kills it every time.
+
+    Args:
+        work: Does one task; must be importable by a worker, and return little.
+        tasks: What there is to do.
+        engine: Where.
+
+    Yields:
+        One result for each task, in no order.
+
+    Raises:
+        DataError: If workers keep dying without finishing anything, or the cluster is lost.
+        Exception: What ``work`` raises; tasks that were not begun are dropped then.
+    """
+    left = dict(enumerate(tasks))
+    deaths = 0
+    with engine.started() as settings:
+        while left:
+            try:
+                with closing(_run_once(work, left, engine, settings)) as finished:
+                    for number, result in finished:
+                        deaths = 0
+                        if left.pop(number, None) is not None:
+                            yield result
+            except _worker_deaths(engine) as exc:
+                deaths += 1
+                _log.warning("a worker has died; going on with %d tasks (%s)", len(left), exc)
+                if deaths > _MOST_DEATHS:
+                    raise DataError(
+                        f"Workers have died {deaths} times without finishing anything: is there too little "
+                        "memory? What is finished is kept. Run the same command again, with fewer --jobs."
+                    ) from exc
+
+
+class _Numbered(Generic[TaskT, ResultT]):
+    """Work that tells which task a result is of, for results come in no order."""
+
+    def __init__(self, work: Callable[[TaskT], ResultT]) -> None:
+        self._work = work
+
+    def __call__(self, number: int, task: TaskT) -> tuple[int, ResultT]:
+        return number, self._work(task)
+
+
+def _run_once(
+    work: Callable[[TaskT], ResultT], left: dict[int, TaskT], engine: Engine, settings: dict[str, Any]
+) -> Generator[tuple[int, ResultT], None, None]:
+    numbered = _Numbered(work)
+    calls = (joblib.delayed(numbered)(number, task) for number, task in list(left.items()))
+    with joblib.parallel_config(**settings):
+        parallel = joblib.Parallel(
+            n_jobs=engine.jobs,
+            # what a dead worker takes with it is one task, and every task is long enough
+            batch_size=1,
+            # workers of a cluster may join later: their work must be waiting for them
+            pre_dispatch="all" if engine.name == "dask" else "2 * n_jobs",
+            return_as="generator_unordered",
+        )
+        results = parallel(calls)
+    try:
+        for result in results:  # noqa: UP028  # `yield from` would close it before `finally` does
+            yield result
+    finally:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "[0-9]+ tasks ", UserWarning)  # were cancelled, as is meant
+            results.close()
+
+
+def _worker_deaths(engine: Engine) -> tuple[type[BaseException], ...]:
+    if engine.name == "processes":
+        return (BrokenExecutor,)
+    from distributed import KilledWorker
+
+    return (KilledWorker,)
+
+
+def _connect(address: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError as exc:
+        raise CinefoleyError(
+            "The engine dask needs Dask, which is not installed. Install it with "
+            "`pip install 'cinefoley[data]'`, on every worker too."
+        ) from exc
+    try:
+        client: Any = Client(address, timeout=_CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, TimeoutError, ValueError) as exc:
+        raise DataError(
+            f"{address}: no Dask scheduler answers there ({exc}). Start one with `dask scheduler`, and "
+            "workers with `dask worker ADDRESS --nthreads 1`; name the address with --scheduler."
+        ) from exc
+    try:
+        client.wait_for_workers(1, timeout=_WORKERS_S)
+    except TimeoutError as exc:
+        client.close()
+        raise DataError(
+            f"{address}: the Dask scheduler has no worker. Start some with `dask worker {address} "
+            "--nthreads 1`, where cinefoley is installed and the folders are seen under the same names."
+        ) from exc
+    return client

@@ -1,0 +1,152 @@
+"""Shards at the size and on the machines of a real data set: a cluster, a full disk, 10,000 rows."""
+
+import hashlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.namespaces import unshared
+
+from cinefoley.data.engines import Engine
+from cinefoley.data.records import read_records
+from cinefoley.data.shard_preparing import prepare_shards
+from cinefoley.data.shard_settings import ShardSettings
+from cinefoley.data.stand_in import StandIn, make_stand_in
+
+SCRIPT = Path(__file__).with_name("three_machines.sh")
+CLI = [sys.executable, "-m", "cinefoley.cli.main"]
+OPTIONS = ["--duration", "2", "--least", "1.5", "--clips-per-shard", "16"]
+SETTINGS = ShardSettings(duration_s=2.0, least_s=1.5, clips_per_shard=16)
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> StandIn:
+    """Three hundred rows, 12 % of them faulty. Not to be written to."""
+    folder = tmp_path_factory.mktemp("vggsound") / "made"
+    return make_stand_in(folder, 300, num_distinct=3, size=(24, 32), fps=8, duration_s=2.0)
+
+
+@pytest.fixture(scope="module")
+def expected(stand_in: StandIn, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Digests of what one process makes of it."""
+    out = tmp_path_factory.mktemp("alone")
+    prepare_shards(stand_in.clips, out, csv=stand_in.csv, settings=SETTINGS)
+    return digests(out)
+
+
+def command(stand_in: StandIn, out: Path) -> list[str]:
+    given = ["--csv", str(stand_in.csv), "--clips", str(stand_in.clips), "--out", str(out)]
+    return [*CLI, "data", "prepare", *given, *OPTIONS, "--json"]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    paths = [*folder.glob("shards/[!.]*"), folder / "index.jsonl", folder / "ledger.jsonl"]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def test_a_cluster_that_loses_a_worker_loses_nothing_and_does_nothing_twice(
+    stand_in: StandIn, expected: dict[str, str], tmp_path: Path
+) -> None:
+    """A Dask scheduler and two workers, each in a network of its own; one is killed over a clip."""
+    alone = unshared("--net", probe="ip link set lo up && ip link add switch type bridge")
+    out = tmp_path / "out"
+    dask = ["--engine", "dask", "--scheduler", "tcp://10.78.0.1:8786"]
+    script = ["sh", str(SCRIPT), str(tmp_path), sys.executable]
+    run = subprocess.Popen(
+        [*alone, *script, *command(stand_in, out), *dask],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    try:
+        victim = wait_for_a_worker_at_a_clip(out, run)
+        os.kill(victim, signal.SIGKILL)
+        assert run.poll() is None
+        stdout, stderr = run.communicate(timeout=500)
+    finally:
+        run.kill()
+    assert run.returncode == 0, stderr
+    workers = {int((tmp_path / f"worker.{node}").read_text()) for node in (2, 3)}
+    assert victim in workers
+    networks = {(tmp_path / f"network.{node}").read_text() for node in (1, 2, 3)}
+    assert len(networks | {str(Path("/proc/self/ns/net").readlink()) + "\n"}) == 4
+    report = json.loads(stdout)
+    assert report["totals"] == dict(sorted(stand_in.totals.items()))
+    assert digests(out) == expected
+    ids = [line["id"] for line in read_records(out / "index.jsonl")]
+    assert len(ids) == len(set(ids)) == stand_in.totals["used"]
+
+
+def wait_for_a_worker_at_a_clip(out: Path, run: subprocess.Popen[str]) -> int:
+    """The process that reads a clip just now, after some shards are finished."""
+    while run.poll() is None:
+        if len(list(out.glob("shards/*.json"))) >= 3:
+            for note in out.glob("shards/.*.attempt"):
+                try:
+                    return int(json.loads(note.read_bytes())["pid"])
+                except (OSError, ValueError):  # finished, or being written
+                    continue
+        time.sleep(0.001)
+    _, stderr = run.communicate()
+    pytest.fail(f"the run ended before a worker could be killed: {stderr}")
+
+
+def test_a_full_disk_stops_the_run_and_is_gone_on_from(
+    stand_in: StandIn, expected: dict[str, str], tmp_path: Path
+) -> None:
+    """A file system of 4 MB, made larger after it has filled up."""
+    alone = unshared("--mount", probe="mount -t tmpfs -o size=1m tmpfs /mnt")
+    disk, kept = tmp_path / "disk", tmp_path / "kept"
+    disk.mkdir()
+    make = " ".join(f"'{word}'" for word in [*command(stand_in, disk), "--jobs", "2"])
+    script = f"""
+        mount -t tmpfs -o size=4m tmpfs '{disk}'
+        {make} >'{tmp_path}/first.out' 2>'{tmp_path}/first.err'
+        echo $? >'{tmp_path}/first.code'
+        ls -A '{disk}/shards' >'{tmp_path}/first.files'
+        mount -o remount,size=100m '{disk}'
+        {make} >'{tmp_path}/second.out' || exit 1
+        cp -r '{disk}' '{kept}'
+    """
+    subprocess.run([*alone, "sh", "-c", script], check=True, env=environment(), timeout=500)
+    assert (tmp_path / "first.code").read_text().strip() == "1"
+    told = (tmp_path / "first.err").read_text()
+    assert told.startswith("error: ")
+    assert "no space left" in told
+    assert "rows are finished and kept" in told
+    assert "Traceback" not in told
+    files = (tmp_path / "first.files").read_text().split()
+    finished = [name for name in files if name.endswith(".json")]
+    assert finished
+    assert not [name for name in files if name.endswith(".part")]
+    again = json.loads((tmp_path / "second.out").read_text())
+    assert again["num_made"] == 20 - len(finished)
+    assert digests(kept) == expected
+
+
+def test_ten_thousand_rows_end_with_an_exact_ledger_and_in_flat_memory(tmp_path: Path) -> None:
+    """Twelve in a hundred are faulty, and every fault is there."""
+    made = make_stand_in(tmp_path / "vggsound", 10_000, num_distinct=4, size=(16, 16), fps=4, duration_s=1.0)
+    settings = ShardSettings(duration_s=1.0, least_s=0.7, clips_per_shard=100)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    prepared = prepare_shards(
+        made.clips, tmp_path / "out", csv=made.csv, settings=settings, engine=Engine(jobs=2)
+    )
+    grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert prepared.totals == dict(sorted(made.totals.items()))
+    assert prepared.num_rows == 10_000
+    assert sum(count for outcome, count in prepared.totals.items() if outcome != "used") == 1200
+    assert grown_mib < 200
+    ledger = {line["id"]: line["outcome"] for line in read_records(tmp_path / "out" / "ledger.jsonl")}
+    assert ledger == made.outcomes
