@@ -14,8 +14,9 @@ import torch
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.mel import MelConfig
-from cinefoley.data import preparing, stage_clips
+from cinefoley.data import stage_clips
 from cinefoley.data.chunk_files import claimed_cache, read_chunk
+from cinefoley.data.content_files import settings_digest
 from cinefoley.data.folder_source import FolderSource
 from cinefoley.data.prepared import ClipColumns
 from cinefoley.data.preparing import prepare_clips
@@ -156,7 +157,7 @@ def test_a_killed_run_is_taken_up_where_it_was(tmp_path: Path) -> None:
 
 def cache_folder() -> str:
     reading = ClipReading.of(CONFIG, DURATION_S)
-    return f"clips-{preparing._digest(reading.describe())[:12]}"
+    return f"clips-{settings_digest(reading.describe())[:12]}"
 
 
 def test_two_that_want_the_same_make_it_once(tmp_path: Path) -> None:

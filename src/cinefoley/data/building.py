@@ -5,8 +5,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import BrokenExecutor
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 
 from cinefoley import __version__
 from cinefoley.data.clip_files import ClipFolder, candidate_stems
+from cinefoley.data.parallel import run_all
 from cinefoley.data.records import Journal, Record, file_sha256, write_json, write_records
 from cinefoley.data.split_csv import SplitRow, read_split
 from cinefoley.data.test_sets import SetLayout, VariedSet, read_test_set
@@ -109,7 +109,7 @@ def build_test_set(
     ]
     records = {}
     journal = Journal(layout.progress)
-    with journal.opened(), closing(_run(tasks, jobs)) as results:
+    with journal.opened(), closing(run_all(_make_clip, tasks, jobs, option="--jobs")) as results:
         for done, (record, is_new) in enumerate(results, start=1):
             records[record["id"]] = record
             if is_new and "reason" not in record:
@@ -198,29 +198,6 @@ def _earlier_records(layout: SetLayout) -> Mapping[str, Record]:
     """What earlier runs have finished, by id."""
     records = [*Journal(layout.manifest).read(), *Journal(layout.progress).read()]
     return {record["id"]: record for record in records if "id" in record}
-
-
-def _run(tasks: list[_Task], jobs: int) -> Generator[tuple[Record, bool], None, None]:
-    if jobs == 1:
-        yield from map(_make_clip, tasks)
-        return
-    import joblib
-
-    results = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        joblib.delayed(_make_clip)(task) for task in tasks
-    )
-    try:
-        for result in results:  # noqa: UP028  # `yield from` would close it before `finally` does
-            yield result
-    except BrokenExecutor as exc:
-        raise DataError(
-            "A process at work has died, for want of memory or over a broken clip; finished clips are kept. "
-            "Run the same command again, with fewer --jobs; with one, the last clip shown is the one."
-        ) from exc
-    finally:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "[0-9]+ tasks ", UserWarning)  # were cancelled, as is meant
-            results.close()
 
 
 def _make_clip(task: _Task) -> tuple[Record, bool]:

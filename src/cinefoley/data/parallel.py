@@ -16,7 +16,7 @@ ResultT = TypeVar("ResultT")
 
 
 def run_all(
-    work: Callable[[ItemT], ResultT], items: Sequence[ItemT], workers: int
+    work: Callable[[ItemT], ResultT], items: Sequence[ItemT], workers: int, *, option: str = "--workers"
 ) -> Generator[ResultT, None, None]:
     """Call ``work`` on every item, in this process or in others.
 
@@ -24,6 +24,7 @@ def run_all(
         work: A function of a module, which other processes can import.
         items: What it is called with.
         workers: Processes; -1 for every core, 1 for this one.
+        option: What the number of processes is called on the command line, for messages.
 
     Yields:
         What it returned, in the order in which calls ended. Close the generator to cancel what has not begun.
@@ -45,7 +46,7 @@ def run_all(
     except BrokenExecutor as exc:
         raise DataError(
             "A process at work has died, for want of memory or over a broken clip; finished clips are kept. "
-            "Run the same command again, with fewer --workers; with one, the clips after those shown hold it."
+            f"Run the same command again, with fewer {option}; with one, the clips after those shown hold it."
         ) from exc
     finally:
         with warnings.catch_warnings():

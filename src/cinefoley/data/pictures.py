@@ -1,12 +1,10 @@
 """Pictures of clips kept larger than a model sees them, so that a window can still be cut out of them."""
 
 import hashlib
-import json
 import math
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,11 +17,11 @@ from torch import Tensor
 
 from cinefoley.data.chunk_files import claimed_cache, read_chunk, write_chunk
 from cinefoley.data.clips import Clip, ClipFault, ClipSource
+from cinefoley.data.content_files import ContentFile, make_missing, plan_files, settings_digest
 from cinefoley.data.file_digests import FileDigests
-from cinefoley.data.parallel import run_all
 from cinefoley.data.reading_clips import fault_from
 from cinefoley.data.records import Record
-from cinefoley.errors import DataError, MediaWarning, OutputError
+from cinefoley.errors import DataError, MediaWarning
 from cinefoley.variations.cropping import crop
 from cinefoley.variations.resizing import resize
 from cinefoley.variations.window import Window
@@ -206,12 +204,12 @@ def prepare_pictures(
     """
     if workers == 0:
         raise ValueError("workers must not be 0; -1 takes every core")
-    folder = cache_dir / f"pictures-{_digest(reading.describe())[:12]}"
+    folder = cache_dir / f"pictures-{settings_digest(reading.describe())[:12]}"
     with claimed_cache(cache_dir), FileDigests(cache_dir / "digests.jsonl") as digests:
         prints = source.fingerprints(digests.sha256)
-    plans = _plan(source, prints, reading, folder, clips_per_file)
+    plans = plan_files(source, prints, reading, folder, clips_per_file=clips_per_file)
     with claimed_cache(folder):
-        _make_missing(plans, workers=workers, total=len(source), on_clip=on_clip)
+        make_missing(plans, _make, workers=workers, on_clip=on_clip)
     chunks = [read_chunk(plan.path) for plan in plans]
     found = [chunk for chunk in chunks if chunk is not None]
     if len(found) < len(plans):
@@ -225,48 +223,7 @@ def prepare_pictures(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """One file: which clips, and where."""
-
-    path: Path
-    clips: tuple[Clip, ...]
-    reading: PictureReading
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _plan(
-    source: ClipSource, prints: Sequence[str], reading: PictureReading, folder: Path, per_file: int
-) -> list[_Plan]:
-    ids, settings = source.ids, reading.describe()
-    plans = []
-    for start in range(0, len(source), per_file):
-        rows = range(start, min(start + per_file, len(source)))
-        name = _digest([settings, *([ids[row], prints[row]] for row in rows)])[:32]
-        clips = tuple(source[row] for row in rows)
-        plans.append(_Plan(path=folder / f"{name}.safetensors", clips=clips, reading=reading))
-    return plans
-
-
-def _make_missing(
-    plans: Sequence[_Plan], *, workers: int, total: int, on_clip: Callable[[int, int], None] | None
-) -> None:
-    missing = [plan for plan in plans if read_chunk(plan.path) is None]
-    done = total - sum(len(plan.clips) for plan in missing)
-    try:
-        with closing(run_all(_make, missing, workers)) as finished:
-            for count in finished:
-                done += count
-                if on_clip is not None:
-                    on_clip(done, total)
-    except OutputError as exc:
-        raise OutputError(
-            f"{exc} {done} of {total} clips are prepared and kept in {plans[0].path.parent}; the same "
-            "command goes on there once there is space, or name another folder with --cache."
-        ) from exc
+_Plan = ContentFile[PictureReading]
 
 
 def _make(plan: _Plan) -> int:

@@ -1,13 +1,8 @@
 """Decoding every clip of a source once, in parallel, into files that later runs map."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,15 +11,15 @@ from cinefoley.config.foley import FoleyConfig
 from cinefoley.data.chunk_files import Chunk, claimed_cache, read_chunk, write_chunk
 from cinefoley.data.clips import Clip, ClipFault, ClipSource
 from cinefoley.data.columns import Column
+from cinefoley.data.content_files import ContentFile, make_missing, plan_files, settings_digest
 from cinefoley.data.file_digests import FileDigests
 from cinefoley.data.known_events import event_rows, kind_rows
-from cinefoley.data.parallel import run_all
 from cinefoley.data.prepared import ClipColumns
 from cinefoley.data.reading_clips import ClipReading, ClipRow, read_clip
 from cinefoley.data.records import Record
 from cinefoley.data.shard_columns import are_read_directly, shard_columns
 from cinefoley.data.shard_source import ShardSource
-from cinefoley.errors import DataError, OutputError
+from cinefoley.errors import DataError
 
 __all__ = ["prepare_clips"]
 
@@ -82,62 +77,20 @@ def prepare_clips(
     reading = ClipReading.of(config, duration_s)
     if isinstance(source, ShardSource) and are_read_directly(source, reading):
         return shard_columns(source, reading)
-    folder = cache_dir / f"clips-{_digest(reading.describe())[:12]}"
+    folder = cache_dir / f"clips-{settings_digest(reading.describe())[:12]}"
     with claimed_cache(cache_dir), FileDigests(cache_dir / "digests.jsonl") as digests:
         prints = source.fingerprints(digests.sha256)
-    plans = _plan(source, prints, reading, folder, clips_per_file)
+    per_file = max(1, min(clips_per_file, _MOST_BYTES // reading.row_bytes))
+    plans = plan_files(source, prints, reading, folder, clips_per_file=per_file)
     with claimed_cache(folder):
-        made = _make_missing(plans, workers=workers, total=len(source), on_clip=on_clip)
+        made = make_missing(plans, _make, workers=workers, on_clip=on_clip)
         if made:
             _log.info("%d of %d files of clips made in %s", made, len(plans), folder)
     chunks = [_read(plan) for plan in plans]
     return _join(source, reading, plans, chunks)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """One file: which clips, and where."""
-
-    path: Path
-    clips: tuple[Clip, ...]
-    reading: ClipReading
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _plan(
-    source: ClipSource, prints: Sequence[str], reading: ClipReading, folder: Path, most_clips: int
-) -> list[_Plan]:
-    per_file = max(1, min(most_clips, _MOST_BYTES // reading.row_bytes))
-    ids, settings = source.ids, reading.describe()
-    plans = []
-    for start in range(0, len(source), per_file):
-        rows = range(start, min(start + per_file, len(source)))
-        name = _digest([settings, *([ids[row], prints[row]] for row in rows)])[:32]
-        clips = tuple(source[row] for row in rows)
-        plans.append(_Plan(path=folder / f"{name}.safetensors", clips=clips, reading=reading))
-    return plans
-
-
-def _make_missing(
-    plans: Sequence[_Plan], *, workers: int, total: int, on_clip: Callable[[int, int], None] | None
-) -> int:
-    missing = [plan for plan in plans if read_chunk(plan.path) is None]
-    done = total - sum(len(plan.clips) for plan in missing)
-    try:
-        with closing(run_all(_make, missing, workers)) as finished:
-            for count in finished:
-                done += count
-                if on_clip is not None:
-                    on_clip(done, total)
-    except OutputError as exc:
-        raise OutputError(
-            f"{exc} {done} of {total} clips are prepared and kept in {plans[0].path.parent}; the same "
-            "command goes on there once there is space, or name another folder with --cache."
-        ) from exc
-    return len(missing)
+_Plan = ContentFile[ClipReading]
 
 
 def _make(plan: _Plan) -> int:
