@@ -1,3 +1,5 @@
+import contextlib
+
 """The studio in a real browser: the whole journey, wrong files, a reload, a phone, two users at once."""
 
 import json
@@ -48,7 +50,12 @@ class Studio:
 
     def files(self) -> list[str]:
         """What is kept of users' films: names of files that are not empty."""
-        return [path.name for path in self.folder.rglob("*") if path.is_file() and path.stat().st_size]
+        kept = []
+        for folder, _, names in os.walk(self.folder):  # which passes over folders that vanish meanwhile
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    kept += [name] if (Path(folder) / name).stat().st_size else []
+        return kept
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
