@@ -1,7 +1,6 @@
-import contextlib
-
 """The studio in a real browser: the whole journey, wrong files, a reload, a phone, two users at once."""
 
+import contextlib
 import json
 import os
 import re
