@@ -9,6 +9,7 @@ import torch
 from cinefoley.config.published_results import PAPER_TABLES
 from cinefoley.data.folder_source import FolderSource
 from cinefoley.data.stage_source import StageSource
+from cinefoley.errors import CheckpointMismatchError
 from cinefoley.evaluation.experiment import Experiment, ExperimentSettings, RealClips, window_of
 from cinefoley.evaluation.method_scores import METRICS, average, combine, score_method
 from cinefoley.evaluation.reproduction import TABLES, Method, TablePlan, TrainingPlan, reproduce_table
@@ -206,6 +207,9 @@ def test_a_tables_whole_chain(make_experiment: Any, whole_model: Path, tmp_path:
     again = reproduce_table("table1", plan, experiment, training, replicas=10, on_stage=told.append)
     assert not [line for line in told if line.startswith("training")]
     assert again.scores["close_up", "student"]["FD"] == table.scores["close_up", "student"]["FD"]
+    longer = replace(training, overrides={**training.overrides, "steps": 3})
+    with pytest.raises(CheckpointMismatchError):  # encoders of other settings do not get into the table
+        reproduce_table("table1", plan, experiment, longer, replicas=10)
     text = render_table(table, "four clips", title="Table 1", note="A test.")
     for expected in ("| CM | no teacher |", "74.882 (", "recovered Align Acc, CU", "Protocol: four clips."):
         assert expected in text

@@ -207,7 +207,8 @@ def _encoders(
         run_dir = training.runs_dir / f"{kind}{method.preset}-{seed}"
         if not (run_dir / "video_encoder").is_dir():
             tell(f"training {run_dir.name}")
-            train(seed, run_dir)
+        # a finished run costs no step, and one of other settings is refused
+        train(seed, run_dir)
         folders.append(run_dir / "video_encoder")
     return folders
 
