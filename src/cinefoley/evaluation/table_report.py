@@ -49,7 +49,9 @@ def table_as_json(table: Table, protocol: str) -> dict[str, Any]:
         if (VIEWS[0], "student") in table.scores
         else {},
         "skipped": dict(table.skipped),
-        "left_out": list(table.real.ledger),
+        "hours": table.hours,
+        "runs": dict(table.runs),
+        "left_out": list(table.left_out),
     }
 
 
