@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cinefoley.data.records import Record, write_json
+from cinefoley.errors import OutputError
 from cinefoley.evaluation.scores import Score
 
 __all__ = ["KeptScores", "ScoreFolder"]
@@ -76,6 +77,10 @@ class ScoreFolder:
         path = self._file(name, decided)
         if path is None:
             return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise OutputError(f"{path.parent}: cannot be made ({exc.strerror}).") from exc
         entries = asdict(kept) | {
             "decided": decided,
             "scores": {metric: _entry(score) for metric, score in kept.scores.items()},
