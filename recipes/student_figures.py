@@ -83,8 +83,9 @@ def main() -> None:
     )
     protocol = (
         f"stage {stage_digest()[:12]}, split {args.split}, clips 0 to {args.clips - 1}, {args.takes} takes, "
-        f"the same noise for both; {args.steps} steps, guidance 4.5, {experiment.dtype}; judge: {args.model}'s "
-        "alignment classifier, teacher's features of the whole film, posterior mean; onsets within ±100 ms; "
+        f"the same noise for both; {args.steps} steps, guidance 4.5, {experiment.dtype}; judge: "
+        f"{args.model}'s alignment classifier, teacher's features of the whole film, posterior mean; "
+        "onsets within ±100 ms; "
         f"backbone lite (FAD: on segments of 0.96 s); intervals over clips, paired, {args.replicas} "
         f"resamplings; cinefoley {__version__}, {date.today()}, {table.hours:.2f} hours"
     )
