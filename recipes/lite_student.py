@@ -38,7 +38,7 @@ The generator is the teacher's and stays as it is.
 
 Data: {clips} clips of the stage's `train` split (seeds 0 to {clips} - 1; stage digest `{stage}`), of
 which the teacher had seen the first 6144 whole. Recipe: `make student` (`recipes/lite_student.py`): {steps}
-steps of {batch} clips, AdamW at {rate:g} (cosine, 100 warm-up steps), seed {seed}, {hours:.2f} hours on a CPU.
+steps of {batch} clips, AdamW at {rate:g} (cosine, 100 warm-up steps), seed {seed}, {hours:.2f} hours on CPU.
 
 | step | {titles} |
 | --- | {rules} |

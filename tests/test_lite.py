@@ -70,7 +70,9 @@ def test_its_student_sees_in_crops_what_its_teacher_sees_in_the_whole(pipeline: 
     views: tuple[View, ...] = ("full", "close_up", "camera_movement")
     seen: dict[tuple[str, View], torch.Tensor] = {}
     for view in views:
-        video = torch.stack([_watch(clip, window_of(clip, view), pipeline) for clip in source])
+        video = torch.stack(
+            [_watch(source[n], window_of(source[n], view), pipeline) for n in range(len(source))]
+        )
         for watcher in ("teacher", "student"):
             pipeline.use_video_encoder(watcher)
             seen[watcher, view] = pipeline.encode_video(video)
