@@ -13,11 +13,17 @@ from cinefoley.data.columns import Column
 from cinefoley.data.encoded import prepare_teacher_features
 from cinefoley.data.folder_source import FolderSource
 from cinefoley.data.pictures import ClipPictures, PictureReading, prepare_pictures
+from cinefoley.data.shard_preparing import prepare_shards
+from cinefoley.data.shard_settings import ShardSettings
+from cinefoley.data.shard_source import ShardSource
 from cinefoley.data.stage_source import StageSource
 from cinefoley.errors import OutputError
+from cinefoley.media.mux import replace_audio
 from cinefoley.media.save import save_video
+from cinefoley.media.stills import decode_jpeg
 from cinefoley.models.build import build_video_encoder
 from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.stage.render import render_clip
 from cinefoley.variations import CameraMovement, CloseUp
 from cinefoley.variations.resizing import resize
 
@@ -124,6 +130,79 @@ def test_clips_of_no_use_are_named_and_the_mute_are_used(tmp_path: Path, some_cl
     reasons = {entry["id"]: entry["reason"] for entry in found.ledger}
     assert reasons.pop("broken_middle") == "unreadable"
     assert reasons == {"dud": "unreadable", "one_frame": "too short", "short": "too short"}
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Larger than a reading of 16 pixels needs; one is broken, one short. Not to be written to."""
+    folder = tmp_path_factory.mktemp("films")
+    for seed, size in enumerate([(96, 128), (128, 96), (90, 130)]):
+        clip = render_clip(seed, fps=10, size=size, duration_s=1.5)
+        frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
+        save_video(folder / f"{seed}.mp4", frames, 10, waveform=clip.waveform, sample_rate=16000)
+    write_with_a_spoilt_picture(folder / "silent.mp4", frames)
+    replace_audio(
+        folder / "silent.mp4", torch.from_numpy(clip.waveform), folder / "broken.mp4", sample_rate=16000
+    )
+    (folder / "silent.mp4").unlink()
+    save_video(folder / "short.mp4", frames[:11], 10, waveform=clip.waveform, sample_rate=16000)
+    (folder / "list.csv").write_text("id,start,label\n0,0,a\n1,0,b\nbroken,0,a\n2,0,a\nshort,0,b\n")
+    events = "".join(f'{{"id": "{name}", "events": []}}\n' for name in ("0", "1", "broken", "2", "short"))
+    (folder / "list.events.jsonl").write_text(events)
+    return folder
+
+
+def test_shards_and_films_give_the_same_pictures_to_the_byte(films: Path, tmp_path: Path) -> None:
+    """What is broken, and what is short, is left out of both with the same words; windows are drawn alike."""
+    settings = ShardSettings(duration_s=1.5, least_s=1.0, clips_per_shard=2)
+    prepare_shards(films, tmp_path / "shards", csv=films / "list.csv", settings=settings)
+    of_films = prepare_pictures(FolderSource(films, csv=films / "list.csv"), READING, tmp_path / "cache")
+    of_shards = prepare_pictures(ShardSource(tmp_path / "shards"), READING, tmp_path / "none")
+    assert of_films.ids == of_shards.ids == ("0", "1", "2")
+    assert of_films.ledger == of_shards.ledger
+    reasons = {line["id"]: line["reason"] for line in of_films.ledger}
+    assert reasons == {"broken": "unreadable", "short": "too short"}
+    assert of_films.sizes == of_shards.sizes == ((96, 128), (128, 96), (90, 130))
+    assert of_films.reading == of_shards.reading
+    assert not (tmp_path / "none").exists(), "shards are read where they lie"
+    for row in range(3):
+        assert of_films.stills(row) == of_shards.stills(row)
+        window = CameraMovement().draw(of_films.sizes[row], generator=torch.Generator().manual_seed(row))
+        shown = [pictures.video(row, size=SIZE, window=window) for pictures in (of_films, of_shards)]
+        assert torch.equal(*shown)
+
+
+def test_pictures_of_films_are_decoded_as_coarsely_as_a_window_allows(films: Path, tmp_path: Path) -> None:
+    """A half of 96 pixels is still more than the 40 that are needed."""
+    pictures = prepare_pictures(FolderSource(films), READING, tmp_path)
+    assert [pictures.reading.reduction(size) for size in ((96, 128), (79, 160), (360, 640))] == [2, 1, 8]
+    shown = pictures.video(0, size=(48, 64))
+    fine = torch.stack([torch.from_numpy(decode_jpeg(still)) for still in pictures.stills(0)])
+    assert mean_error(shown, resize(fine.permute(0, 3, 1, 2), (48, 64))) < 3
+    assert READING.reduction((360, 640)) == 1, "what is kept no larger than needed is decoded as it is"
+
+
+def test_shards_of_another_rate_are_kept_like_other_clips(films: Path, tmp_path: Path) -> None:
+    settings = ShardSettings(duration_s=1.5, least_s=1.0, fps=8)
+    prepare_shards(films, tmp_path / "shards", csv=films / "list.csv", settings=settings)
+    source = ShardSource(tmp_path / "shards")
+    pictures = prepare_pictures(source, READING, tmp_path / "cache")
+    assert list((tmp_path / "cache").rglob("*.safetensors"))
+    expected = source[0].video(fps=4, duration=1.5).frames
+    assert mean_error(pictures.video(0, size=(96, 128)), resize(resize(expected, (48, 64)), (96, 128))) < 12
+
+
+def test_a_shard_that_is_gone_or_cut_off_is_named(films: Path, tmp_path: Path) -> None:
+    settings = ShardSettings(duration_s=1.5, least_s=1.0, clips_per_shard=1)
+    prepare_shards(films, tmp_path, csv=films / "list.csv", settings=settings)
+    source = ShardSource(tmp_path)
+    first, second = sorted((tmp_path / "shards").glob("*.tar"))[:2]
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:2000])
+    pictures = prepare_pictures(source, READING, tmp_path / "cache")
+    reasons = {line["id"]: line["reason"] for line in pictures.ledger}
+    assert reasons == {"0": "missing", "1": "unreadable", "broken": "unreadable", "short": "too short"}
+    assert pictures.ids == ("2",)
 
 
 def write_with_a_spoilt_picture(path: Path, frames: torch.Tensor) -> None:

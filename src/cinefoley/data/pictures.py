@@ -5,23 +5,29 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from cinefoley.data.chunk_files import claimed_cache, read_chunk, write_chunk
+from cinefoley.data.chunk_files import Chunk, claimed_cache, read_chunk, write_chunk
 from cinefoley.data.clips import Clip, ClipFault, ClipSource
 from cinefoley.data.content_files import ContentFile, make_missing, plan_files, settings_digest
 from cinefoley.data.file_digests import FileDigests
-from cinefoley.data.reading_clips import fault_from
-from cinefoley.data.records import Record
+from cinefoley.data.folder_source import FilmClip, FolderSource
+from cinefoley.data.kept_pictures import bounded_size, read_kept
+from cinefoley.data.reading_clips import fault_from, find_short
+from cinefoley.data.records import Record, file_sha256
+from cinefoley.data.shard_settings import ShardSettings
+from cinefoley.data.shard_source import ShardClip, ShardSource
 from cinefoley.errors import DataError, MediaWarning
+from cinefoley.media.pixels import Pixels
+from cinefoley.media.stills import decode_jpeg
 from cinefoley.variations.cropping import crop
 from cinefoley.variations.resizing import resize
 from cinefoley.variations.window import Window
@@ -29,6 +35,8 @@ from cinefoley.variations.window import Window
 __all__ = ["ClipPictures", "PictureReading", "prepare_pictures"]
 
 _FORMAT = 1  # raise when the same settings would give other pixels
+_OF_SHARDS = ShardSettings()  # as they are unless somebody wants otherwise
+_REDUCTIONS = (8, 4, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +48,14 @@ class PictureReading:
     duration_s: float
     """Seconds that are kept of a clip, from its start."""
     short_side: int
-    """Pixels of the shorter side at most; smaller pictures are kept as they are."""
+    """Pixels of the shorter side that are needed; smaller pictures are taken as they are."""
     least_s: float
     """A clip whose picture is shorter than this is too short."""
     quality: int = 95
     """Of the JPEG pictures, 1 to 100."""
+    kept_side: int | None = None
+    """Pixels of the shorter side that are kept at most, where that is more than what is needed; then half,
+    a quarter or an eighth of them are decoded, as far as that is enough."""
 
     @classmethod
     def of(
@@ -67,19 +78,34 @@ class PictureReading:
         """Frames of a clip."""
         return max(1, round(self.duration_s * self.fps))
 
+    def of_films(self) -> Self:
+        """The same of films, whose pictures are kept as ``cinefoley data prepare`` keeps them.
+
+        So whoever trains on films, and whoever trains on shards of them, sees the very same pictures.
+        """
+        kept_side = max(self.short_side, _OF_SHARDS.short_side)
+        return replace(self, kept_side=kept_side, quality=_OF_SHARDS.jpeg_quality)
+
+    def reduction(self, size: tuple[int, int]) -> int:
+        """How coarsely pictures that are kept at a height and width may be decoded: 1, 2, 4 or 8."""
+        if self.kept_side is None:
+            return 1
+        return next((by for by in _REDUCTIONS if min(size) // by >= self.short_side), 1)
+
     def describe(self) -> dict[str, Any]:
         """All that shapes a picture, for the name of a cache."""
-        return {"format": _FORMAT, **asdict(self)}
+        values = {name: value for name, value in asdict(self).items() if value is not None}
+        return {"format": _FORMAT, **values}
 
 
 class ClipPictures:
-    """Pictures of many clips, kept as JPEG in files that are mapped, and decoded when they are asked for.
+    """Pictures of many clips, kept as JPEG in mapped files or in shards, and decoded when they are asked for.
 
     Args:
-        chunks: Each file's tensors: ``jpeg``, all pictures' bytes one after the other, and ``ends``, where
-            each ends.
-        notes: Each file's clips: ``id``, ``size``, the height and width that windows are drawn for.
-        names: The name of each file, which is a hash of all that it holds.
+        ids: The clips, as in their source.
+        sizes: Height and width of each clip, which windows are drawn for.
+        chunks: Name and number of clips of each group, in order; the name is a hash of all that it holds.
+        stills: From a clip's number to its JPEGs, one for each frame; no bytes repeat the one before.
         reading: How they were read.
         ledger: Clips that are left out: ``id``, ``reason``, ``message``.
     """
@@ -87,25 +113,23 @@ class ClipPictures:
     def __init__(
         self,
         *,
-        chunks: Sequence[dict[str, Tensor]],
-        notes: Sequence[Sequence[Record]],
-        names: Sequence[str],
+        ids: Sequence[str],
+        sizes: Sequence[tuple[int, int]],
+        chunks: Sequence[tuple[str, int]],
+        stills: Callable[[int], Sequence[bytes]],
         reading: PictureReading,
         ledger: Sequence[Record],
     ) -> None:
         self.reading = reading
         self.ledger: tuple[Record, ...] = tuple(ledger)
         """Clips that are left out: ``id``, ``reason``, ``message``."""
-        self.chunks = tuple((name, len(clips)) for name, clips in zip(names, notes, strict=True))
-        """Name and number of clips of each file, in order."""
-        clips = [note for several in notes for note in several]
-        self.ids: tuple[str, ...] = tuple(note["id"] for note in clips)
+        self.chunks = tuple(chunks)
+        """Name and number of clips of each group, in order: what is computed of them is kept by group."""
+        self.ids: tuple[str, ...] = tuple(ids)
         """As in their source."""
-        self.sizes: tuple[tuple[int, int], ...] = tuple((h, w) for h, w in (note["size"] for note in clips))
+        self.sizes: tuple[tuple[int, int], ...] = tuple(sizes)
         """Height and width of each clip's own pictures, for which windows are drawn."""
-        self._chunks = list(chunks)
-        counts = torch.tensor([count for _, count in self.chunks], dtype=torch.long)
-        self._last = counts.cumsum(0)
+        self._stills = stills
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -114,6 +138,17 @@ class ClipPictures:
     def digest(self) -> str:
         """SHA-256 over the content of all clips and how they were read."""
         return hashlib.sha256("\n".join(name for name, _ in self.chunks).encode()).hexdigest()
+
+    def stills(self, row: int) -> list[bytes]:
+        """One clip's pictures as they are kept: JPEGs, one for each frame; no bytes repeat the one before.
+
+        Raises:
+            IndexError: If the row is not there.
+            MediaError: If a shard is gone or damaged.
+        """
+        if not 0 <= row < len(self):
+            raise IndexError(f"clips are 0 to {len(self) - 1}, asked for {row}")
+        return list(self._stills(row))
 
     def video(self, row: int, *, size: tuple[int, int], window: Window | None = None) -> Tensor:
         """One clip's pictures as a model sees them.
@@ -152,23 +187,11 @@ class ClipPictures:
             return torch.stack(list(pool.map(one, pairs)))
 
     def _decode(self, row: int) -> Tensor:
-        if not 0 <= row < len(self):
-            raise IndexError(f"clips are 0 to {len(self) - 1}, asked for {row}")
-        owner = int(torch.bucketize(torch.tensor(row), self._last, right=True))
-        chunk, inside = self._chunks[owner], row - int(self._last[owner]) + self.chunks[owner][1]
-        ends, frames = chunk["ends"], self.reading.num_frames
-        first = inside * frames
-        bounds = [0 if first == 0 else int(ends[first - 1]), *ends[first : first + frames].tolist()]
-        jpeg = chunk["jpeg"].numpy()
-        pictures: list[Any] = []
-        for begin, end in pairwise(bounds):
-            if begin == end:  # the same picture again
-                pictures.append(pictures[-1])
-                continue
-            pixels = cv2.imdecode(jpeg[begin:end], cv2.IMREAD_COLOR_RGB)
-            if pixels is None:
-                raise DataError(f"{self.ids[row]}: its pictures in the cache are damaged. Clear the cache.")
-            pictures.append(pixels)
+        stills = self.stills(row)
+        name, reduction = self.ids[row], self.reading.reduction(self.sizes[row])
+        pictures: list[Pixels] = []
+        for still in stills:
+            pictures.append(decode_jpeg(still, name=name, reduction=reduction) if still else pictures[-1])
         return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
 
 
@@ -185,6 +208,10 @@ def prepare_pictures(
 
     Sound is not looked at: a mute clip is as good as any for an encoder that learns from another. Files are
     named by content, resumed and shared as :func:`~cinefoley.data.preparing.prepare_clips` does.
+
+    Films are kept as ``cinefoley data prepare`` keeps them by default, and shards are read where they lie,
+    their JPEGs as they are: of the same films, both give the same pictures, bit for bit. Shards of another
+    rate than the reading's are kept like any other clips.
 
     Args:
         source: The clips.
@@ -204,6 +231,10 @@ def prepare_pictures(
     """
     if workers == 0:
         raise ValueError("workers must not be 0; -1 takes every core")
+    if isinstance(source, (FolderSource, ShardSource)):
+        reading = reading.of_films()
+    if isinstance(source, ShardSource) and source.settings.fps == reading.fps:
+        return _look_at_shards(source, reading, clips_per_file)
     folder = cache_dir / f"pictures-{settings_digest(reading.describe())[:12]}"
     with claimed_cache(cache_dir), FileDigests(cache_dir / "digests.jsonl") as digests:
         prints = source.fingerprints(digests.sha256)
@@ -214,13 +245,75 @@ def prepare_pictures(
     found = [chunk for chunk in chunks if chunk is not None]
     if len(found) < len(plans):
         raise DataError(f"{folder}: files were there a moment ago. Was the cache cleared? Run again.")
+    kept = [note for _, notes in found for note in notes["clips"]]
     return ClipPictures(
-        chunks=[tensors for tensors, _ in found],
-        notes=[notes["clips"] for _, notes in found],
-        names=[plan.path.stem for plan in plans],
+        ids=[note["id"] for note in kept],
+        sizes=[(height, width) for height, width in (note["size"] for note in kept)],
+        chunks=[(plan.path.stem, len(notes["clips"])) for plan, (_, notes) in zip(plans, found, strict=True)],
+        stills=_Mapped(found, reading.num_frames),
         reading=reading,
         ledger=[record for _, notes in found for record in notes["ledger"]],
     )
+
+
+def _look_at_shards(source: ShardSource, reading: PictureReading, clips_per_group: int) -> ClipPictures:
+    """The stills of shards as they lie there: nothing is decoded, and nothing is written."""
+    kept: list[ShardClip] = []
+    ledger: list[Record] = []
+    chunks: list[tuple[str, int]] = []
+    prints = source.fingerprints(file_sha256)
+    for start in range(0, len(source), clips_per_group):
+        group: list[list[str]] = []
+        for row in range(start, min(start + clips_per_group, len(source))):
+            clip = source[row]
+            fault = _find_fault(clip, reading)
+            if fault is None:
+                kept.append(clip)
+                group.append([clip.id, prints[row]])
+            else:
+                ledger.append({"id": clip.id, "reason": fault.reason, "message": fault.message})
+        chunks.append((settings_digest([reading.describe(), *group])[:32], len(group)))
+    return ClipPictures(
+        ids=[clip.id for clip in kept],
+        sizes=[clip.picture_size() for clip in kept],
+        chunks=chunks,
+        stills=lambda row: _repeated(kept[row].stills(), reading.num_frames),
+        reading=reading,
+        ledger=ledger,
+    )
+
+
+def _find_fault(clip: ShardClip, reading: PictureReading) -> ClipFault | None:
+    fault = clip.find_fault()
+    if fault is None and clip.entry.damage is not None:
+        fault = ClipFault(reason="unreadable", message=clip.entry.damage)
+    return fault or find_short(clip.id, min(clip.entry.duration_s, reading.duration_s), reading.least_s)
+
+
+def _repeated(stills: list[bytes], num_frames: int) -> list[bytes]:
+    """Exactly so many: a repeated picture is no bytes."""
+    return stills[:num_frames] + [b""] * (num_frames - len(stills))
+
+
+class _Mapped:
+    """Stills by clip, out of the cache's files."""
+
+    def __init__(self, files: Sequence[Chunk], num_frames: int) -> None:
+        self._files = [tensors for tensors, _ in files]
+        self._counts = [len(notes["clips"]) for _, notes in files]
+        self._last = torch.tensor(self._counts, dtype=torch.long).cumsum(0)
+        self._num_frames = num_frames
+
+    def __call__(self, row: int) -> list[bytes]:
+        owner = int(torch.bucketize(torch.tensor(row), self._last, right=True))
+        tensors, inside = self._files[owner], row - int(self._last[owner]) + self._counts[owner]
+        ends, first = tensors["ends"], inside * self._num_frames
+        bounds = [
+            0 if first == 0 else int(ends[first - 1]),
+            *ends[first : first + self._num_frames].tolist(),
+        ]
+        jpeg = tensors["jpeg"].numpy()
+        return [jpeg[begin:end].tobytes() for begin, end in pairwise(bounds)]
 
 
 _Plan = ContentFile[PictureReading]
@@ -254,27 +347,40 @@ def _read(clip: Clip, reading: PictureReading) -> tuple[list[bytes], tuple[int, 
         with warnings.catch_warnings():
             # a student that is shown another picture than its teacher's clip has learns what is not so
             warnings.simplefilter("error", MediaWarning)
+            if isinstance(clip, FilmClip) and reading.kept_side is not None:
+                return _read_film(clip, reading, reading.kept_side)
             size = clip.picture_size()
             video = clip.video(fps=reading.fps, size=_kept_size(size, reading), duration=reading.duration_s)
     except MediaWarning as exc:
         return ClipFault(reason="unreadable", message=str(exc))
     except Exception as exc:
         return fault_from(exc, clip.id)
-    if video.duration < reading.least_s:
-        return ClipFault(
-            reason="too short",
-            message=f"{clip.id}: lasts {video.duration:.2f} s, {reading.least_s:.2f} s are needed",
-        )
-    frames = video.frames[: reading.num_frames]
+    short = find_short(clip.id, video.duration, reading.least_s)
+    if short is not None:
+        return short
     options = [cv2.IMWRITE_JPEG_QUALITY, reading.quality]
     pictures = []
-    for frame in frames.permute(0, 2, 3, 1).numpy():
+    for frame in video.frames[: reading.num_frames].permute(0, 2, 3, 1).numpy():
         is_written, encoded = cv2.imencode(".jpg", np.ascontiguousarray(frame[..., ::-1]), options)
         assert is_written  # a picture of bytes always can be
         pictures.append(encoded.tobytes())
-    return pictures + [b""] * (reading.num_frames - len(frames)), size
+    return _repeated(pictures, reading.num_frames), size
+
+
+def _read_film(
+    clip: FilmClip, reading: PictureReading, kept_side: int
+) -> tuple[list[bytes], tuple[int, int]] | ClipFault:
+    """What a shard keeps of the film, to the byte."""
+    assert clip.path is not None  # a film that is missing was found to be
+    size = bounded_size(clip.picture_size(), kept_side)
+    shown = read_kept(clip.path, size, fps=reading.fps, duration_s=reading.duration_s)
+    if shown.damage is not None:
+        return ClipFault(reason="unreadable", message=shown.damage)
+    short = find_short(clip.id, shown.duration_s, reading.least_s)
+    return short or (_repeated(shown.stills(reading.quality), reading.num_frames), shown.size)
 
 
 def _kept_size(size: tuple[int, int], reading: PictureReading) -> tuple[int, int]:
-    scale = min(1.0, reading.short_side / min(size))
+    kept_side = reading.kept_side or reading.short_side
+    scale = min(1.0, kept_side / min(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

@@ -21,7 +21,7 @@ from cinefoley.data.shard_files import read_members
 from cinefoley.data.shard_source import ShardClip, ShardSource
 from cinefoley.errors import MediaError
 from cinefoley.media.pictures import stack_frames
-from cinefoley.media.pixels import resize
+from cinefoley.media.pixels import squash
 from cinefoley.media.stills import decode_jpeg
 from cinefoley.spectral.mel import mel_spectrogram
 
@@ -132,7 +132,7 @@ class _Frames(_DecodedRows):
         stills = clip.stills()
         numbers = [min(number, len(stills) - 1) for number in wanted]
         decoded = {
-            number: resize(decode_jpeg(stills[number], name=clip.id), self._size) for number in set(numbers)
+            number: squash(decode_jpeg(stills[number], name=clip.id), self._size) for number in set(numbers)
         }
         if not numbers:
             return torch.empty((0, *self.shape[2:]), dtype=torch.uint8)[tuple(rest)]

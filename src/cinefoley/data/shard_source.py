@@ -25,6 +25,8 @@ from cinefoley.variations.window import Box, Window
 
 __all__ = ["ShardClip", "ShardSource"]
 
+_FORMAT = 2  # raise when the same shards would give other pixels: caches of them are then made again
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardClip:
@@ -267,4 +269,4 @@ def _joined(names: Iterable[str]) -> str:
 
 def _fingerprint(entry: ShardEntry) -> str:
     known = None if entry.events is None else [asdict(event) for event in entry.events]
-    return hashlib.sha256(json.dumps([entry.digest, entry.labels, known]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([_FORMAT, entry.digest, entry.labels, known]).encode()).hexdigest()
