@@ -31,7 +31,8 @@ from cinefoley.media.video import load_video
 from cinefoley.models.build import build_video_encoder
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.stage.render import render_clip
-from cinefoley.training.distillation import DistillationTask, draw_epochs
+from cinefoley.training.distillation import DistillationTask
+from cinefoley.training.passes import draw_epochs
 from cinefoley.training.prefetch import Prefetch
 from cinefoley.training.task import step_generator
 from cinefoley.variations.mixture import Mixture

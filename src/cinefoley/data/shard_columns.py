@@ -3,10 +3,10 @@
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ from cinefoley.media.stills import decode_jpeg
 from cinefoley.spectral.mel import mel_spectrogram
 
 __all__ = ["are_read_directly", "shard_columns"]
+
+ItemT = TypeVar("ItemT")
 
 _GROUP = 32  # clips that share a file of features or latents
 
@@ -107,11 +109,15 @@ class _DecodedRows:
         if not chosen:
             empty = torch.empty((1, *self.shape[1:]), dtype=self._dtype)
             return empty[(slice(0, 0), *rest)]
-        rows = list(_threads().map(lambda clip: self._row(clip, rest), chosen))
+        rows = list(self.map(lambda clip: self._row(clip, rest), chosen))
         stacked = torch.empty((len(rows), *rows[0].shape), dtype=self._dtype)
         for target, row in zip(stacked, rows, strict=True):  # autocast forbids torch.stack for halves
             target.copy_(row)
         return stacked.reshape(*numbers.shape, *stacked.shape[1:])
+
+    def map(self, work: Callable[[ItemT], Tensor], items: Iterable[ItemT]) -> Iterator[Tensor]:
+        """As the built-in, by the threads that decode."""
+        return _threads().map(work, items)
 
     def _row(self, clip: ShardClip, rest: Sequence[Any]) -> Tensor:
         raise NotImplementedError
