@@ -14,7 +14,7 @@ import torch
 
 from cinefoley import __version__
 from cinefoley.data.clip_files import ClipFolder, candidate_stems
-from cinefoley.data.parallel import run_all
+from cinefoley.data.engines import Engine, run_tasks
 from cinefoley.data.records import Journal, Record, file_sha256, write_json, write_records
 from cinefoley.data.split_csv import SplitRow, read_split
 from cinefoley.data.test_sets import SetLayout, VariedSet, read_test_set
@@ -71,8 +71,8 @@ def build_test_set(
         The finished set.
 
     Raises:
-        DataError: If the list or the clips' folder cannot be used, ``out`` holds another set, or a process
-            at work has died.
+        DataError: If the list or the clips' folder cannot be used, ``out`` holds another set, or processes
+            at work keep dying.
         OutputError: If ``out`` cannot be written.
         ValueError: If ``jobs`` is 0.
 
@@ -109,7 +109,8 @@ def build_test_set(
     ]
     records = {}
     journal = Journal(layout.progress)
-    with journal.opened(), closing(run_all(_make_clip, tasks, jobs, option="--jobs")) as results:
+    engine = Engine(jobs=jobs if len(tasks) > 1 else 1)  # processes take seconds to start
+    with journal.opened(), closing(run_tasks(_make_clip, tasks, engine)) as results:
         for done, (record, is_new) in enumerate(results, start=1):
             records[record["id"]] = record
             if is_new and "reason" not in record:

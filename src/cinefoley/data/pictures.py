@@ -225,7 +225,7 @@ def prepare_pictures(
         All clips that can be used, in the source's order, and the ledger of the others.
 
     Raises:
-        DataError: If a process at work has died.
+        DataError: If processes at work keep dying.
         OutputError: If the cache cannot be written. What is finished is kept.
         ValueError: If ``workers`` is 0.
     """
