@@ -12,7 +12,8 @@ import psutil
 import pytest
 import torch
 
-from cinefoley.data.building import build_test_set, clip_seed
+from cinefoley.data.building import build_test_set
+from cinefoley.data.making_sets import clip_seed
 from cinefoley.data.records import read_records
 from cinefoley.data.split_csv import SplitRow
 from cinefoley.data.test_sets import SetLayout, read_test_set
