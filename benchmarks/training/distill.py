@@ -24,7 +24,8 @@ import torch
 from cinefoley.config.presets import diff_foley, distillation, lite
 from cinefoley.data.encoded import prepare_teacher_features
 from cinefoley.data.folder_source import FolderSource
-from cinefoley.data.pictures import ClipPictures, PictureReading, prepare_pictures
+from cinefoley.data.pictures import ClipPictures, PictureReading
+from cinefoley.data.preparing_pictures import prepare_pictures
 from cinefoley.distillation import distillation_loss
 from cinefoley.media.save import save_video
 from cinefoley.media.video import load_video

@@ -8,7 +8,8 @@ from torch.nn import functional as F
 from cinefoley.config.model import VideoEncoderConfig
 from cinefoley.config.training import TrainConfig
 from cinefoley.data.encoded import prepare_teacher_features
-from cinefoley.data.pictures import ClipPictures, PictureReading, prepare_pictures
+from cinefoley.data.pictures import ClipPictures, PictureReading
+from cinefoley.data.preparing_pictures import prepare_pictures
 from cinefoley.data.stage_source import StageSource
 from cinefoley.distillation import FeatureSpace, distillation_loss
 from cinefoley.models.build import build_video_encoder

@@ -58,13 +58,14 @@ def vary(
         typer.Option(metavar="DIR", help="SPLIT.csv: folder of the clips. Default: the list's."),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(metavar="NAME", help="SPLIT.csv: only its rows of this split, e.g. test.")
+        str | None,
+        typer.Option(metavar="NAME", help="SPLIT.csv, SHARDS: only clips of this split, e.g. test."),
     ] = None,
     view: Annotated[
-        bool, typer.Option("--view", help="SPLIT.csv: record the windows, make no films.")
+        bool, typer.Option("--view", help="SPLIT.csv, SHARDS: record the windows, make no films.")
     ] = False,
     jobs: Annotated[
-        int, typer.Option(metavar="N", help="SPLIT.csv: processes at work; -1 for every core.")
+        int, typer.Option(metavar="N", help="SPLIT.csv, SHARDS: processes at work; -1 for every core.")
     ] = -1,
     force: Annotated[
         bool, typer.Option("--force", help="VIDEO: replace films that were made otherwise.")

@@ -20,9 +20,10 @@ from cinefoley.config.training import TrainConfig
 from cinefoley.config.variations import VariationConfig
 from cinefoley.data.clips import ClipSource
 from cinefoley.data.encoded import network_digest, prepare_features, prepare_latents
-from cinefoley.data.pictures import PictureReading, prepare_pictures
+from cinefoley.data.pictures import PictureReading
 from cinefoley.data.prepared import ClipColumns, ClipWindows
 from cinefoley.data.preparing import prepare_clips
+from cinefoley.data.preparing_pictures import prepare_pictures
 from cinefoley.data.records import Record
 from cinefoley.data.stage_clips import KIND_NAMES, StageClips
 from cinefoley.errors import CheckpointMismatchError, CinefoleyError, DataError
