@@ -80,12 +80,6 @@ def test_close_ups_and_movements_of_one_seed_have_windows_of_one_size(listed: Li
     assert next(clip.window.direction for clip in movements if clip.id == "bee") in {"up", "down"}
 
 
-def test_seeds_of_clips_are_what_they_were() -> None:
-    assert clip_seed(0, "--0PQM4-hqg") == 2685398627
-    assert clip_seed(1, "--0PQM4-hqg") != 2685398627
-    assert len({clip_seed(0, str(n)) for n in range(1000)}) == 1000
-
-
 def test_one_process_and_two_write_the_same_bytes(listed: Listed, tmp_path: Path) -> None:
     build(listed, tmp_path / "one", CameraMovement(), jobs=1)
     listed.csv.write_text("".join(reversed(listed.csv.read_text().splitlines(keepends=True))))
