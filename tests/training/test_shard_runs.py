@@ -144,6 +144,7 @@ def test_every_clip_comes_once_in_every_epoch(
     load = CavpTask.load
 
     def watch(task: CavpTask, rows: Batch) -> Any:
+        assert task.prefetches
         loaded.append(rows["index"].tolist())
         return load(task, rows)
 

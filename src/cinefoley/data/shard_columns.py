@@ -78,6 +78,7 @@ def shard_columns(source: ShardSource, reading: ClipReading) -> ClipColumns:
         ledger=tuple(ledger),
         reading=reading,
         chunks=_chunks(source, clips, reading),
+        is_streamed=True,
     )
 
 

@@ -36,7 +36,6 @@ class AutoencoderTask(Task):
     """
 
     name = "autoencoder"
-    prefetches = True
 
     def __init__(
         self,

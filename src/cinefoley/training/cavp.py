@@ -53,7 +53,6 @@ class CavpTask(Task):
 
     name = "cavp"
     compares_rows = True
-    prefetches = True
 
     def __init__(
         self,

@@ -215,6 +215,7 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
         else _varied_look(source, clips, settings.variation, settings),
         trains_audio=settings.trains_audio,
     )
+    task.prefetches = clips.is_streamed
     audio_encoder.to(settings.device)  # the engine moves what is trained
     held_out = _prepare_held_out(heard, settings)
     if held_out is not None and (task.heads is None or held_out.label_names == clips.label_names):
@@ -298,6 +299,7 @@ def _train_autoencoder(source: ClipSource, settings: StageSettings, folder: RunF
         slope_weight=recipe.slope_weight,
         mel_config=model.foley.mel,
     )
+    task.prefetches = clips.is_streamed
     held_out = _prepare_held_out(model.foley, settings)
     if held_out is not None:
         task.held_out = task.on(cast(Tensor, held_out.windows(model.foley).mels))

@@ -67,7 +67,7 @@ class Task(ABC):
     compares_rows: ClassVar[bool] = False
     """Whether the loss compares the samples of a batch with one another, as contrast does. It must then
     gather them with :func:`~cinefoley.training.ranks.gather_rows`."""
-    prefetches: ClassVar[bool] = False
+    prefetches: bool = False
     """Whether a thread loads the next step's rows while this one is computed. Then :meth:`load` must be safe
     to call from it: it must not use the global random state or the module."""
     passes: "Passes | None" = None

@@ -35,7 +35,6 @@ class VideoEncoderTask(Task):
     """
 
     name = "video_encoder"
-    prefetches = True
 
     def __init__(
         self,
