@@ -103,8 +103,8 @@ def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 def squash(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """What :func:`resize` gives, by PyTorch's kernel: in a quarter of the time, and within 1 of it.
 
-    For pictures that JPEG has changed by more than that already. Of a film's pictures at 640x360, brought to
-    224x224, one number in 1,700 differs.
+    For pictures that JPEG has changed by more than that already. Of stills at 640x360, brought to 224x224,
+    one number in 1,100 differs (``benchmarks/data/shards.py``).
 
     Args:
         pixels: ``(H, W, 3)`` uint8.
