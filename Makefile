@@ -4,7 +4,7 @@ BIN := .venv/bin
 # test processes share the cores: threads that spin while they wait would stall the others
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: setup demo test test-all check fmt parity bench lite yardsticks clean
+.PHONY: setup demo test test-all check fmt parity bench lite student yardsticks clean
 
 setup: .venv/dev.stamp  ## everything developers and checks use
 
@@ -53,6 +53,9 @@ bench: .venv/dev.stamp  ## every benchmark, one after the other
 
 lite: .venv/train.stamp  ## train the default model from nothing, resuming whatever is unfinished
 	$(BIN)/python recipes/lite.py
+
+student: .venv/train.stamp  ## distil the default model's student, resuming if unfinished
+	$(BIN)/python recipes/lite_student.py
 
 clean:
 	rm -rf .venv build dist demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,9 +1,10 @@
-"""Three stage clips the default model has never seen, Foley for each, and one page to look and listen at.
+"""Stage clips the default model has never seen, Foley for each, and one page to look and listen at.
 
     python recipes/demo.py --out demo
 
-Writes the films and WAVs, and ``index.html``, which carries everything inside itself and opens without a
-network.
+Three clips are shown whole. Two of them come again, one as a close-up and one under a camera movement, each
+with the sound that the teacher makes of it and the sound that its student makes. Writes the films and WAVs,
+and ``index.html``, which carries everything inside itself and opens without a network.
 """
 
 import argparse
@@ -20,31 +21,53 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cinefoley.data.stage_source import StageSource
+from cinefoley.evaluation.experiment import window_of
+from cinefoley.evaluation.stage_events import stage_events
+from cinefoley.evaluation.stage_figures import View
+from cinefoley.evaluation.synchrony_files import ClipEvents
 from cinefoley.media.audio import write_audio
 from cinefoley.media.mux import replace_audio
 from cinefoley.media.save import save_video
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.spectral.mel import mel_spectrogram
 from cinefoley.stage import draw_take, render_clip
+from cinefoley.variations.cropping import crop
 
 # Kinds with sharp onsets, seeds of the test split, from which no training run ever draws. The seeds are the
-# first of each kind with at least four events, not a selection by ear.
-KINDS = ("drum", "drip", "hammer")
+# first of each kind with at least four events, not a selection by ear; so are the kinds seen through windows.
+SHOWN: tuple[tuple[str, View], ...] = (
+    ("drum", "full"),
+    ("drip", "full"),
+    ("hammer", "full"),
+    ("hammer", "close_up"),
+    ("drum", "camera_movement"),
+)
+VIEWS = {"full": "in full view", "close_up": "as a close-up", "camera_movement": "under a camera movement"}
 SECONDS, FPS, SIZE = 8.0, 25.0, (360, 640)
-SPECTROGRAM_SIZE = (220, 640)
+PICTURE_WIDTH, SPECTROGRAM_HEIGHT = 640, 220
+SEEN, HIDDEN = (255, 176, 0), (150, 150, 150)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """What one encoder led to."""
+
+    watcher: str
+    film: Path
+    picture: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One clip of the page."""
+    """One clip of the page, seen in one way."""
 
     title: str
-    events_s: tuple[float, ...]
-    generated_film: Path
+    events: ClipEvents
     real_wav: Path
     strip: NDArray[np.uint8]
     real: NDArray[np.uint8]
-    generated: NDArray[np.uint8]
+    takes: tuple[Take, ...]
 
 
 def main() -> None:
@@ -57,7 +80,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     pipeline = FoleyPipeline.from_pretrained(args.model)
-    rows = [_row(pipeline, kind, _first_lively(kind), args.seed, args.out) for kind in KINDS]
+    rows = [_row(pipeline, kind, view, args.seed, args.out) for kind, view in SHOWN]
     page = args.out / "index.html"
     page.write_text(_page(rows, args.model, args.seed), encoding="utf-8")
     print(f"{page.resolve()} is ready ({time.perf_counter() - began:.0f} s); open it in a browser.")
@@ -71,63 +94,81 @@ def _first_lively(kind: str) -> int:
     sys.exit(f"no clip of {kind} with four events among the first 1000 seeds")
 
 
-def _row(pipeline: FoleyPipeline, kind: str, clip_seed: int, seed: int, out: Path) -> Row:
+def _row(pipeline: FoleyPipeline, kind: str, view: View, seed: int, out: Path) -> Row:
     rate = pipeline.foley_config.mel.sample_rate
-    clip = render_clip(clip_seed, split="test", fps=FPS, size=SIZE, sample_rate=rate, duration_s=SECONDS)
-    name = f"{kind}-{clip_seed}"
-    silent, film = out / f"{name}.silent.mp4", out / f"{name}.take1.mp4"
-    real_wav, wav = out / f"{name}.real.wav", out / f"{name}.take1.wav"
+    number = _first_lively(kind)
+    known = StageSource("test", 1, duration_s=SECONDS, first_seed=number)[0]
+    window = window_of(known, view)
+    events = stage_events(known, window)
+    assert events is not None  # every clip of the stage has them
+    clip = render_clip(number, split="test", fps=FPS, size=SIZE, sample_rate=rate, duration_s=SECONDS)
     frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
+    if window is not None:
+        frames = crop(frames, window.on(SIZE, multiple=2))  # video wants even sides
+    name = f"{kind}-{number}" if view == "full" else f"{kind}-{number}.{view}"
+    silent, real_wav = out / f"{name}.silent.mp4", out / f"{kind}-{number}.real.wav"
     save_video(silent, frames, fps=FPS)
-    result = pipeline(silent, seed=seed)
     write_audio(real_wav, torch.from_numpy(clip.waveform), rate)
-    write_audio(wav, result.audios[0], rate)
-    replace_audio(silent, wav, film)
-    events = tuple(event.time_s for event in clip.events)
-    print(
-        f"{name}: {len(events)} events, {sum(result.timings_s.values()):.1f} s to generate", file=sys.stderr
-    )
+    students = ["student"] if pipeline.video_encoder_student is not None else []
+    watchers = students if view == "full" and students else ["teacher", *students]
+    takes = [_take(pipeline, silent, watcher, seed, events, out) for watcher in watchers]
     return Row(
-        title=f"{kind} (stage clip {clip_seed} of the test split)",
-        events_s=events,
-        generated_film=film,
+        title=f"{kind} {VIEWS[view]} (stage clip {number} of the test split)",
+        events=events,
         real_wav=real_wav,
-        strip=_strip(clip.frames, events),
+        strip=_strip(frames.permute(0, 2, 3, 1).numpy(), events),
         real=_spectrogram(torch.from_numpy(clip.waveform), pipeline, events),
-        generated=_spectrogram(result.audios[0], pipeline, events),
+        takes=tuple(takes),
     )
+
+
+def _take(
+    pipeline: FoleyPipeline, silent: Path, watcher: str, seed: int, events: ClipEvents, out: Path
+) -> Take:
+    pipeline.use_video_encoder(watcher)
+    result = pipeline(silent, seed=seed)
+    name = f"{silent.name.removesuffix('.silent.mp4')}.{watcher}"
+    wav, film = out / f"{name}.wav", out / f"{name}.mp4"
+    write_audio(wav, result.audios[0], result.sample_rate)
+    replace_audio(silent, wav, film)
+    seconds = sum(result.timings_s.values())
+    print(f"{name}: {len(events.times)} events, {seconds:.1f} s to generate", file=sys.stderr)
+    return Take(watcher=watcher, film=film, picture=_spectrogram(result.audios[0], pipeline, events))
 
 
 def _strip(
-    frames: NDArray[np.uint8], events_s: Sequence[float], *, count: int = 16, columns: int = 4
+    frames: NDArray[np.uint8], events: ClipEvents, *, count: int = 16, columns: int = 4
 ) -> NDArray[np.uint8]:
     """Pictures in rows, a quarter of the clip each, with a tick at each event."""
-    width = SPECTROGRAM_SIZE[1] // columns
+    width = PICTURE_WIDTH // columns
     height = round(width * frames.shape[1] / frames.shape[2])
     picked = frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]
     small = [cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in picked]
     rows = [np.concatenate(small[i : i + columns], axis=1) for i in range(0, count, columns)]
     for index, row in enumerate(rows):
-        for time_s in events_s:
+        for time_s, color in _marks(events):
             x = round((time_s / SECONDS * len(rows) - index) * row.shape[1])
             if 0 <= x < row.shape[1]:
-                cv2.line(row, (x, row.shape[0] - 10), (x, row.shape[0]), (255, 176, 0), 3)
+                cv2.line(row, (x, row.shape[0] - 10), (x, row.shape[0]), color, 3)
     return np.concatenate(rows, axis=0).astype(np.uint8)
 
 
-def _spectrogram(
-    waveform: torch.Tensor, pipeline: FoleyPipeline, events_s: Sequence[float]
-) -> NDArray[np.uint8]:
+def _spectrogram(waveform: torch.Tensor, pipeline: FoleyPipeline, events: ClipEvents) -> NDArray[np.uint8]:
     """Mel picture, low bands below, events as lines."""
     mel = mel_spectrogram(waveform[None], pipeline.foley_config.mel)[0].numpy()[::-1]
-    height, width = SPECTROGRAM_SIZE
+    height, width = SPECTROGRAM_HEIGHT, PICTURE_WIDTH
     gray = cv2.resize((mel.clip(0, 1) * 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_AREA)
     picture = cv2.cvtColor(cv2.applyColorMap(gray, cv2.COLORMAP_CIVIDIS), cv2.COLOR_BGR2RGB)
-    for time_s in events_s:
+    for time_s, color in _marks(events):
         x = round(time_s / SECONDS * width)
-        cv2.line(picture, (x, 0), (x, 12), (255, 176, 0), 2)
-        cv2.line(picture, (x, height - 12), (x, height), (255, 176, 0), 2)
+        cv2.line(picture, (x, 0), (x, 12), color, 2)
+        cv2.line(picture, (x, height - 12), (x, height), color, 2)
     return np.asarray(picture, dtype=np.uint8)
+
+
+def _marks(events: ClipEvents) -> list[tuple[float, tuple[int, int, int]]]:
+    seen = events.is_visible.tolist()
+    return [(t, SEEN if s else HIDDEN) for t, s in zip(events.times.tolist(), seen, strict=True)]
 
 
 def _page(rows: Sequence[Row], model: str, seed: int) -> str:
@@ -141,20 +182,23 @@ def _page(rows: Sequence[Row], model: str, seed: int) -> str:
 
 
 def _article(row: Row) -> str:
-    events = ", ".join(f"{time_s:.2f}" for time_s in row.events_s)
+    seen = row.events.is_visible
+    events = ", ".join(f"{time_s:.2f}" for time_s in row.events.times.tolist())
+    hidden = "" if seen.all() else f"; {int((~seen).sum())} of them out of the picture, in grey"
+    takes = "\n".join(
+        f"""<figure><figcaption>Generated; the {take.watcher} watched</figcaption>
+<video controls preload="metadata" src="{_inline(take.film, "video/mp4")}"></video>
+<img alt="spectrogram of the generated sound" src="{_picture(take.picture)}"></figure>"""
+        for take in row.takes
+    )
     return f"""<article>
 <h2>{html.escape(row.title)}</h2>
-<p>Events at {events} s, marked in orange.</p>
-<div class="pair">
-<figure><figcaption>The film with its generated sound</figcaption>
-<video controls preload="metadata" src="{_inline(row.generated_film, "video/mp4")}"></video></figure>
-<figure><figcaption>The clip, sixteen frames in order of time</figcaption>
-<img alt="sixteen frames of the clip" src="{_picture(row.strip)}">
-<figcaption>The clip's own sound, which the model did not hear</figcaption>
-<audio controls preload="metadata" src="{_inline(row.real_wav, "audio/wav")}"></audio></figure>
-<figure><figcaption>Generated</figcaption>
-<img alt="spectrogram of the generated sound" src="{_picture(row.generated)}"></figure>
-<figure><figcaption>The clip's own</figcaption>
+<p>Events at {events} s, marked in orange{hidden}.</p>
+<div class="side">
+{takes}
+<figure><figcaption>The clip's own sound, which the model did not hear</figcaption>
+<img alt="sixteen frames of the clip in order of time" src="{_picture(row.strip)}">
+<audio controls preload="metadata" src="{_inline(row.real_wav, "audio/wav")}"></audio>
 <img alt="spectrogram of the clip's own sound" src="{_picture(row.real)}"></figure>
 </div>
 </article>"""

@@ -9,12 +9,15 @@ from safetensors.torch import load_file
 
 from cinefoley.config.presets import lite
 from cinefoley.data.stage_clips import KIND_NAMES
-from cinefoley.evaluation.stage_figures import measure_takes, summarise_takes
+from cinefoley.data.stage_source import StageClip, StageSource
+from cinefoley.evaluation.experiment import window_of
+from cinefoley.evaluation.stage_figures import View, measure_takes, summarise_takes
 from cinefoley.metrics.alignment import AlignmentJudge
 from cinefoley.metrics.backbones.lite import LITE_FOLDER, LiteBackbone
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.loading import resolve_model
 from cinefoley.stage import draw_take, stage_digest
+from cinefoley.variations.window import Window
 
 PART_LIMIT, WHOLE_LIMIT, JUDGE_LIMIT = 16 * 2**20, 40 * 2**20, 8 * 2**20
 JUDGES = ("alignment", "lite_backbone")
@@ -28,7 +31,10 @@ def pipeline() -> FoleyPipeline:
 def test_every_part_fits_its_limit_and_is_half_precision() -> None:
     parts = [*sorted(resolve_model("lite").rglob("*.safetensors")), LITE_FOLDER / "model.safetensors"]
     sizes = {part.parent.name: part.stat().st_size for part in parts}
-    assert set(sizes) == {"audio_encoder", "conditioner", "unet", "vae", "video_encoder", *JUDGES}
+    assert set(sizes) == {
+        *("audio_encoder", "conditioner", "unet", "vae", "video_encoder", "video_encoder_student"),
+        *JUDGES,
+    }
     assert max(sizes.values()) <= PART_LIMIT
     assert all(sizes[name] <= JUDGE_LIMIT for name in JUDGES)
     assert sum(size for name, size in sizes.items() if name not in JUDGES) <= WHOLE_LIMIT
@@ -56,6 +62,32 @@ def test_its_sounds_fit_the_films(pipeline: FoleyPipeline) -> None:
     assert report["onset F1"].value >= report["onset F1, other clip"].value + 0.1
     assert report["alignment accuracy"].value >= 0.5
     assert report["kind heard"].value >= 0.4
+
+
+def test_its_student_sees_in_crops_what_its_teacher_sees_in_the_whole(pipeline: FoleyPipeline) -> None:
+    """A short form of what its card says, on clips of the valid split."""
+    source = StageSource("valid", 16, duration_s=pipeline.foley_config.window_s)
+    views: tuple[View, ...] = ("full", "close_up", "camera_movement")
+    seen: dict[tuple[str, View], torch.Tensor] = {}
+    for view in views:
+        video = torch.stack([_watch(clip, window_of(clip, view), pipeline) for clip in source])
+        for watcher in ("teacher", "student"):
+            pipeline.use_video_encoder(watcher)
+            seen[watcher, view] = pipeline.encode_video(video)
+    pipeline.use_video_encoder("student")
+    distances = {
+        key: float((1 - (features * seen["teacher", "full"]).sum(dim=-1)).mean())
+        for key, features in seen.items()
+    }
+    assert distances["student", "full"] < 0.05
+    for view in views[1:]:
+        assert distances["student", view] < 0.75 * distances["teacher", view]
+
+
+def _watch(clip: StageClip, window: Window | None, pipeline: FoleyPipeline) -> torch.Tensor:
+    config = pipeline.foley_config
+    video = clip.video(fps=config.video_fps, size=config.frame_size, duration=config.window_s, window=window)
+    return video.frames[: config.video_frames].float() / 255
 
 
 def test_the_audio_classifier_knows_the_stages_kinds() -> None:

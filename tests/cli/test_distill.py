@@ -56,6 +56,12 @@ def test_the_options_reach_the_run(distil: RunCli, tmp_path: Path) -> None:
     assert [record["train"][name] for name in ("seed", "schedule", "batch_norm")] == [4, "constant", "train"]
 
 
+def test_a_preset_keeps_what_no_option_changes(distil: RunCli, tmp_path: Path) -> None:
+    assert distil("--run-dir", tmp_path, "--preset", "cinematic").code == 0
+    variation = json.loads((tmp_path / "run.json").read_text())["recipe"]["variation"]
+    assert (variation["variation_proportion"], variation["placement"]) == (0.8, "uniform")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

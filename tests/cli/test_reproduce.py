@@ -26,10 +26,16 @@ def test_a_table_is_printed_beside_the_papers_and_kept(rerun: RunCli, tmp_path: 
     assert result.code == 0
     assert result.out.startswith("# Table 4 on stage\n\nSmoke run")
     assert (tmp_path / "table4.md").read_text() == result.out.removesuffix("\n")
-    for expected in ("| CU | k = 75 % |", "85.071 (", "Protocol: data stage ", "3 test clips, 1 takes"):
+    for expected in (
+        "## k = 75 %, less k = 50 %",
+        "| CU | k = 75 % |",
+        "85.071 (",
+        "Protocol: data stage ",
+        "3 test clips, 1 takes",
+    ):
         assert expected in result.out
     report = json.loads((tmp_path / "table4.json").read_text())
-    assert len(report["scores"]) == 9
+    assert len(report["scores"]) == 12
     assert {"FAD", "FD", "KID", "KL", "Align Acc"} <= report["scores"][0].keys()
     assert {path.name for path in (tmp_path / "quick-runs").iterdir()} == {
         "paper_50-0",

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from cinefoley.config.mel import MelConfig
-from cinefoley.config.presets import diff_foley, diff_foley_training, lite_training
+from cinefoley.config.presets import diff_foley, diff_foley_training, distillation, lite_training
 from cinefoley.config.recipes import ScheduleRecipe
 
 
@@ -70,3 +70,31 @@ def test_what_a_user_says_holds() -> None:
 def test_a_schedule_has_one_length(lengths: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="steps or epochs"):
         ScheduleRecipe(**lengths)
+
+
+@pytest.mark.parametrize(
+    ("name", "proportion", "close_ups", "camera_movements", "placement"),
+    [
+        ("paper", 0.75, 1, 0, "center"),
+        ("paper_50", 0.5, 1, 0, "center"),
+        ("paper_100", 1.0, 1, 0, "center"),
+        ("paper_camera_movement", 0.5, 0, 1, "center"),
+        ("paper_both", 2 / 3, 1, 1, "center"),
+        ("cinematic", 0.8, 1, 1, "uniform"),
+    ],
+)
+def test_what_a_student_is_shown(
+    name: Any, proportion: float, close_ups: float, camera_movements: float, placement: str
+) -> None:
+    """Paper, Section 4 and Tables 1, 3 and 4; the last is ours, with the paper's schedule."""
+    recipe = distillation(name)
+    shown = recipe.variation
+    assert (shown.scale_range, shown.variation_proportion, shown.placement) == (
+        (0.4, 0.6),
+        proportion,
+        placement,
+    )
+    assert (shown.close_up_weight, shown.camera_movement_weight) == (close_ups, camera_movements)
+    config = recipe.schedule.train_config(3200)
+    assert (config.steps, config.batch_size, config.learning_rate) == (2500, 32, 5e-4)
+    assert recipe.name == name

@@ -38,8 +38,8 @@ def distill(
     clips: options.Clips = None,
     duration: options.Duration = 10.0,
     preset: Annotated[
-        Literal["paper", "paper_50", "paper_100", "paper_camera_movement", "paper_both"],
-        typer.Option(help="Close-ups in 75 % of the clips (or 50, 100), camera movements, or both."),
+        Literal["paper", "paper_50", "paper_100", "paper_camera_movement", "paper_both", "cinematic"],
+        typer.Option(help="Close-ups in 75 % of the clips (or 50, 100), camera movements, both; or ours."),
     ] = "paper",
     proportion: Annotated[
         float | None,
@@ -52,8 +52,9 @@ def distill(
         ),
     ] = None,
     placement: Annotated[
-        Literal["center", "uniform"], typer.Option(help="Where a close-up's window sits.")
-    ] = "center",
+        Literal["center", "uniform"] | None,
+        typer.Option(help="Where a close-up's window sits. Default: the preset's.", show_default=False),
+    ] = None,
     feature_space: Annotated[
         Literal["normalized", "raw"],
         typer.Option(help="Compare features after the division by their norm, or before."),
@@ -145,7 +146,7 @@ def _recipe(given: dict[str, Any]) -> "DistillationRecipe":
     from cinefoley.config.presets import distillation
 
     recipe = distillation(given["preset"])
-    changed = {"placement": given["placement"]}
+    changed: dict[str, Any] = {} if given["placement"] is None else {"placement": given["placement"]}
     if given["proportion"] is not None:
         changed["variation_proportion"] = given["proportion"]
     names = ("feature_space", "cosine_weight", "mse_weight", "batch_norm")

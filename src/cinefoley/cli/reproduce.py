@@ -2,8 +2,8 @@
 
 import json
 import os
+import re
 import sys
-import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -82,6 +82,13 @@ def reproduce(
     num_inference_steps: Annotated[int, typer.Option("--steps", min=1, help="Denoiser calls.")] = 25,
     guidance_scale: Annotated[float, typer.Option(help="Strength of the film's influence.")] = 4.5,
     replicas: Annotated[int, typer.Option(min=0, help="Resamplings for the 95 % intervals.")] = 200,
+    part: Annotated[
+        str,
+        typer.Option(
+            metavar="K/N",
+            help="The K-th of N processes or machines that share the work; their DIR/scores add up.",
+        ),
+    ] = "1/1",
     quick: Annotated[bool, typer.Option("--quick", help="A smoke run of some minutes.")] = False,
     precision: Annotated[
         Literal["auto", "bf16", "fp32"], typer.Option(help="Arithmetic of training and generation.")
@@ -105,7 +112,14 @@ def reproduce(
         return
     if out is None:
         raise typer.BadParameter("name a folder for tables and finished work with -o.")
-    _reproduce(locals())
+    _reproduce(locals(), _read_part(part))
+
+
+def _read_part(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text)
+    if found is None or int(found[1]) > int(found[2]):
+        raise typer.BadParameter(f"--part is K/N with K from 1 to N, such as 2/3; got {text!r}.")
+    return int(found[1]), int(found[2])
 
 
 def _table2(study: Path) -> None:
@@ -115,7 +129,7 @@ def _table2(study: Path) -> None:
     typer.echo(table2(read_results(study)))
 
 
-def _reproduce(given: dict[str, Any]) -> None:
+def _reproduce(given: dict[str, Any], part: tuple[int, int]) -> None:
     from cinefoley.evaluation.reproduction import TABLES, reproduce_table
     from cinefoley.evaluation.table_report import render_table, table_as_json
     from cinefoley.media.writing import written_aside
@@ -127,7 +141,6 @@ def _reproduce(given: dict[str, Any]) -> None:
         plan = _plan(TABLES[name], given)
         with Preparation(is_wanted=is_told) as preparation:
             experiment, training = _experiment(plan, given), _training(given, preparation)
-            began = time.monotonic()
             steps = _Steps(preparation, is_told=is_told)
             table = reproduce_table(
                 name,
@@ -135,10 +148,19 @@ def _reproduce(given: dict[str, Any]) -> None:
                 experiment,
                 training,
                 replicas=0 if given["quick"] else given["replicas"],
+                scores_dir=given["out"] / "scores",
+                part=part,
                 on_stage=steps.begin,
                 on_clip=steps.advance,
             )
-        protocol = _protocol(table, plan, experiment, training, time.monotonic() - began, given)
+        if table is None:
+            print(
+                f"{name}: part {part[0]}/{part[1]} is done. Once the scores of all parts lie in "
+                f"{given['out'] / 'scores'}, the command without --part prints the table.",
+                file=sys.stderr,
+            )
+            continue
+        protocol = _protocol(table, plan, experiment, training, given)
         title = f"{name.capitalize().replace('e', 'e ', 1)} on {given['data']}"
         text = render_table(table, protocol, title=title, note=_QUICK if given["quick"] else None)
         report = table_as_json(table, protocol)
@@ -263,7 +285,6 @@ def _protocol(
     plan: "TablePlan",
     experiment: "Experiment",
     training: "TrainingPlan",
-    seconds: float,
     given: dict[str, Any],
 ) -> str:
     from cinefoley import __version__
@@ -273,14 +294,14 @@ def _protocol(
     data = f"stage {stage_digest()[:12]}" if given["data"] == "stage" else str(given["data"])
     backbones = ", ".join(f"{b.name} (sha256:{b.digest[:12]})" for b in experiment.backbones)
     steps = training.overrides.get("steps")
-    length = f"{steps} steps" if steps else "25 epochs"
+    length = f"{steps} steps" if steps else "25 epochs"  # what every preset has
     return (
-        f"data {data}; {len(table.real)} test clips, {plan.takes} takes, the same noise for every method; "
+        f"data {data}; {table.clips} test clips, {plan.takes} takes, the same noise for every method; "
         f"windows of seed {settings.window_seed}; {length} on {len(training.source)} training clips, "
         f"{plan.seeds} training seeds, whose mean is shown (± their standard deviation); generator "
         f"{given['model']}, {settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}, "
         f"{experiment.dtype}; Align Acc by the model's classifier, of the generated mel, posterior mean, "
         f"beside the teacher's features of the whole clip; onsets within ±100 ms; backbones {backbones}; "
         f"intervals over clips, paired, {0 if given['quick'] else given['replicas']} resamplings; "
-        f"cinefoley {__version__}; {date.today()}; {seconds / 3600:.2f} hours since the last start"
+        f"cinefoley {__version__}; {date.today()}; {table.hours:.2f} hours of computing"
     )

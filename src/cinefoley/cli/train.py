@@ -53,7 +53,7 @@ def cavp(
         ),
     ] = None,
     vary: Annotated[
-        Literal["paper", "paper_50", "paper_100", "paper_camera_movement", "paper_both"] | None,
+        Literal["paper", "paper_50", "paper_100", "paper_camera_movement", "paper_both", "cinematic"] | None,
         typer.Option(
             help="Show the video tower crops, as `distill` shows its student. Default: whole pictures.",
             show_default=False,

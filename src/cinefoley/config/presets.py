@@ -1,5 +1,6 @@
 """Published settings, and ours, spelled out; a test pins every number of the publications."""
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 from cinefoley.config.distillation import DistillationRecipe
@@ -34,7 +35,9 @@ __all__ = [
     "paper_mixed",
 ]
 
-DistillationPreset = Literal["paper", "paper_50", "paper_100", "paper_camera_movement", "paper_both"]
+DistillationPreset = Literal[
+    "paper", "paper_50", "paper_100", "paper_camera_movement", "paper_both", "cinematic"
+]
 """The paper's settings: the main one (Table 1), its k = 50 and 100 % (Table 4), and Table 3's."""
 
 
@@ -316,7 +319,8 @@ def distillation(name: DistillationPreset) -> DistillationRecipe:
 
     Args:
         name: ``"paper"``: close-ups, k = 75 %; ``"paper_50"`` and ``"paper_100"``: the same with another k;
-            ``"paper_camera_movement"``: camera movements, k = 50 %; ``"paper_both"``: both, k = 66.7 %.
+            ``"paper_camera_movement"``: camera movements, k = 50 %; ``"paper_both"``: both, k = 66.7 %;
+            ``"cinematic"``, ours: both, close-ups anywhere in the picture, k = 80 %.
 
     Raises:
         ValueError: If there is no such preset.
@@ -332,6 +336,9 @@ def distillation(name: DistillationPreset) -> DistillationRecipe:
             variation = paper_camera_movement()
         case "paper_both":
             variation = paper_mixed()
+        case "cinematic":
+            # camera movements must have been shown to be learned (docs/log.md)
+            variation = replace(paper_mixed(), placement="uniform", variation_proportion=0.8)
         case _:
             raise ValueError(f"no preset {name!r}; there are {', '.join(get_args(DistillationPreset))}")
     return DistillationRecipe(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,7 +30,15 @@ from cinefoley.pipelines.sampling import draw_noise
 from cinefoley.variations import CameraMovement, CloseUp
 from cinefoley.variations.window import Window
 
-__all__ = ["Experiment", "ExperimentSettings", "KnownEvents", "RealClips", "ViewTakes", "window_of"]
+__all__ = [
+    "Experiment",
+    "ExperimentSettings",
+    "KnownEvents",
+    "RealClips",
+    "ViewTakes",
+    "digest_of_part",
+    "window_of",
+]
 
 _FORMAT = 1  # raise when the same settings would give other numbers
 _TOLERANCE_S = 0.1
@@ -98,6 +107,8 @@ class ViewTakes:
     """``(N, K)`` share of energy where nothing sounds while the target is out of frame; NaN if undefined."""
     embeddings: Mapping[str, tuple[Embedding, ...]]
     """By backbone, ``N * K`` of them, a clip's takes side by side."""
+    seconds: float = 0.0
+    """Time that making and judging them took, over all starts."""
 
 
 @dataclass(kw_only=True)
@@ -183,14 +194,7 @@ class Experiment:
         folder = folder or (
             self.model_folder / "video_encoder_student" if video_encoder == "student" else Path(video_encoder)
         )
-        names = ("conditioner", "unet", "vae", "scheduler", "alignment")
-        decided = [
-            view,
-            asdict(self.settings) | {"clips_per_file": 0},
-            str(self.dtype),
-            _digest_of(folder),
-            [self._part(name) for name in names],
-        ]
+        decided = [*self._decided(view), digest_of_part(folder)]
         pipeline: FoleyPipeline | None = None
 
         def make(places: range) -> Chunk:
@@ -200,13 +204,24 @@ class Experiment:
                     self.model, torch_dtype=self.dtype, video_encoder=video_encoder
                 )
                 pipeline.prepack()
-            return self._make_takes(places, real, view, pipeline)
+            began = time.monotonic()
+            tensors, notes = self._make_takes(places, real, view, pipeline)
+            return tensors, notes | {"seconds": time.monotonic() - began}
 
-        chunks = self._chunks("takes", decided, make, real.rows, on_clip)
+        # a folder of its own: two processes may measure two encoders at once
+        apart = hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]
+        chunks = self._chunks(f"takes/{apart}", decided, make, real.rows, on_clip)
         tensors = [tensors for tensors, _ in chunks]
         columns = ("probability", "onsets", "visible_onsets", "off_screen")
         joined = {name: torch.cat([chunk[name] for chunk in tensors]) for name in columns}
-        return ViewTakes(**joined, embeddings=self._embeddings(tensors))
+        seconds = sum(notes["seconds"] for _, notes in chunks)
+        return ViewTakes(**joined, embeddings=self._embeddings(tensors), seconds=seconds)
+
+    def describe(self, view: View) -> dict[str, Any]:
+        """All that decides what is measured in a view, but for the encoder; ready for JSON."""
+        prints = self._prints()
+        clips = hashlib.sha256(json.dumps([list(self.source.ids), prints]).encode()).hexdigest()
+        return {"format": _FORMAT, "clips": clips, "judges": self._judges(), "takes": self._decided(view)}
 
     # -- one file ---------------------------------------------------------------------------------
 
@@ -333,9 +348,7 @@ class Experiment:
         A file's name says which clips it holds and by what they are judged, and nothing of other clips: more
         clips, or fewer, find what there is.
         """
-        with claimed_cache(self.cache_dir), FileDigests(self.cache_dir / "digests.jsonl") as digests:
-            prints = self.source.fingerprints(digests.sha256)
-        judges = [self._part("video_encoder"), *(f"{b.name} {b.digest}" for b in self.backbones)]
+        prints, judges = self._prints(), self._judges()
         folder, chunks = self.cache_dir / what, []
         with claimed_cache(folder):
             for places in _split(len(rows), self.settings.clips_per_file):
@@ -353,8 +366,20 @@ class Experiment:
                     on_clip(places.stop, len(rows))
         return chunks
 
+    def _prints(self) -> list[str]:
+        with claimed_cache(self.cache_dir), FileDigests(self.cache_dir / "digests.jsonl") as digests:
+            return self.source.fingerprints(digests.sha256)
+
+    def _judges(self) -> list[str]:
+        return [self._part("video_encoder"), *(f"{b.name} {b.digest}" for b in self.backbones)]
+
+    def _decided(self, view: View) -> list[Any]:
+        names = ("conditioner", "unet", "vae", "scheduler", "alignment")
+        settings = asdict(self.settings) | {"clips_per_file": 0}
+        return [view, settings, str(self.dtype), [self._part(name) for name in names]]
+
     def _part(self, name: str) -> str:
-        return _digest_of(self.model_folder / name)
+        return digest_of_part(self.model_folder / name)
 
     def _embeddings(self, chunks: Sequence[Mapping[str, Tensor]]) -> dict[str, tuple[Embedding, ...]]:
         found = {}
@@ -400,7 +425,7 @@ def _device(module: torch.nn.Module) -> torch.device:
     return next(module.parameters()).device
 
 
-def _digest_of(folder: Path) -> str:
+def digest_of_part(folder: Path) -> str:
     """SHA-256 over a part's files."""
     digest = hashlib.sha256()
     for path in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):

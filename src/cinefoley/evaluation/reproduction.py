@@ -1,9 +1,10 @@
 """The paper's tables: what each compares, and the chain that makes it, resumable at every step."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from functools import partial
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -12,16 +13,20 @@ import torch
 from cinefoley.config.model import AudioEncoderConfig, VideoEncoderConfig
 from cinefoley.config.presets import DistillationPreset, distillation, lite_training
 from cinefoley.config.recipes import CavpRecipe, ScheduleRecipe, TrainingPreset
+from cinefoley.data.chunk_files import claimed_cache
 from cinefoley.data.clips import ClipSource
+from cinefoley.data.file_digests import FileDigests
+from cinefoley.data.records import Record
 from cinefoley.errors import MissingWeightsError
-from cinefoley.evaluation.experiment import Experiment, RealClips
+from cinefoley.evaluation.experiment import Experiment, RealClips, digest_of_part
+from cinefoley.evaluation.kept_scores import KeptScores, ScoreFolder
 from cinefoley.evaluation.method_scores import average, score_method
 from cinefoley.evaluation.scores import Score
 from cinefoley.evaluation.stage_figures import View
 from cinefoley.models.folder import load_foley_config, load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.distill import DistillSettings, distill
-from cinefoley.training.stages import StageSettings, train_stage
+from cinefoley.training.stages import StageResult, StageSettings, train_stage
 
 __all__ = [
     "TABLES",
@@ -82,9 +87,11 @@ TABLES: Mapping[TableName, TablePlan] = {
     ),
     "table3": TablePlan(
         methods=(
+            Method(name="teacher"),
             Method(name="f_cu", preset="paper_50"),
             Method(name="f_cm", preset="paper_camera_movement"),
             Method(name="both", preset="paper_both"),
+            Method(name="cinematic", preset="cinematic"),
         ),
         clips=300,
         takes=1,
@@ -92,6 +99,7 @@ TABLES: Mapping[TableName, TablePlan] = {
     ),
     "table4": TablePlan(
         methods=(
+            Method(name="teacher"),
             Method(name="k = 50 %", preset="paper_50"),
             Method(name="k = 75 %", preset="paper"),
             Method(name="k = 100 %", preset="paper_100"),
@@ -101,7 +109,7 @@ TABLES: Mapping[TableName, TablePlan] = {
         seeds=2,
     ),
 }
-"""What each table compares on the stage."""
+"""What each table compares on the stage: the paper's rows, the teacher's, and in Table 3 our own preset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,8 +146,27 @@ class Table:
     """By view and method: metrics, averaged over training seeds; their replicas are of the same clips."""
     skipped: Mapping[str, str]
     """Methods that could not be trained, and why."""
-    real: RealClips
-    """The clips that it was measured on."""
+    clips: int
+    """Clips that it was measured on."""
+    left_out: tuple[Record, ...]
+    """Clips that cannot be used: ``id``, ``reason``, ``message``."""
+    runs: Mapping[str, Record]
+    """How each encoder was trained, by its name: ``run.json``, and the last line of its log."""
+    hours: float
+    """Time that training, generating and judging took, wherever and whenever that was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Encoder:
+    """One training seed of a method."""
+
+    method: Method
+    seed: int
+
+    @property
+    def name(self) -> str:
+        kind = "" if self.method.has_teacher else "direct-"
+        return "teacher" if self.method.preset is None else f"{kind}{self.method.preset}-{self.seed}"
 
 
 def reproduce_table(
@@ -149,10 +176,15 @@ def reproduce_table(
     training: TrainingPlan,
     *,
     replicas: int = 200,
+    scores_dir: Path | None = None,
+    part: tuple[int, int] = (1, 1),
     on_stage: Callable[[str], None] | None = None,
     on_clip: Callable[[int, int], None] | None = None,
-) -> Table:
+) -> Table | None:
     """Train what is not trained yet, generate what is not generated yet, and score all of it.
+
+    Encoders come one after the other, the first seed of every method before the second of any. An encoder
+    whose scores are kept needs neither its weights nor its takes again.
 
     Args:
         name: The table.
@@ -160,62 +192,160 @@ def reproduce_table(
         experiment: The clips, the generator and the judges; its number of takes is the plan's.
         training: How encoders are trained.
         replicas: Resamplings for the intervals.
+        scores_dir: Where scores are kept; None keeps none.
+        part: ``(k, n)``: only every n-th encoder, from the k-th on, so that n processes or machines share the
+            work.
         on_stage: Called with what begins.
         on_clip: Called with finished and all clips of the present step.
+
+    Returns:
+        The table; None where scores of other parts are still missing.
 
     Raises:
         CinefoleyError: As training and generating do. What is finished is kept.
     """
-    tell = on_stage or (lambda text: None)
     experiment = replace(experiment, settings=replace(experiment.settings, num_takes=plan.takes))
-    folders: dict[str, list[Path | None]] = {}
+    bench = _Bench(experiment, training, replicas, ScoreFolder(scores_dir), on_stage, on_clip)
+    found: dict[_Encoder, Mapping[View, KeptScores] | None] = {}
     skipped: dict[str, str] = {}
-    for method in plan.methods:
+    for number, encoder in enumerate(_encoders(plan)):
+        is_ours = number % part[1] == part[0] - 1
         try:
-            folders[method.name] = _encoders(method, plan.seeds, experiment, training, tell)
+            found[encoder] = bench.scores(encoder, may_work=is_ours)
         except MissingWeightsError as exc:
-            skipped[method.name] = str(exc)
-    tell("the real clips")
-    teacher = load_part(experiment.model_folder / "video_encoder", VideoEncoder)
-    real = experiment.hear_real(teacher, on_clip=on_clip)
-    scores: dict[tuple[View, str], Mapping[str, Score]] = {}
-    for view in VIEWS:
-        for method_name, encoders in folders.items():
-            several = []
-            for number, encoder in enumerate(encoders):
-                tell(f"{view}: {method_name}" + (f", seed {number}" if len(encoders) > 1 else ""))
-                takes = experiment.measure(real, view, encoder or "teacher", on_clip=on_clip)
-                several.append(score_method(real, takes, replicas=replicas))
-            scores[view, method_name] = average(several)
-    return Table(name=name, scores=scores, skipped=skipped, real=real)
+            skipped[encoder.method.name] = str(exc)
+    known = {encoder: views for encoder, views in found.items() if views is not None}
+    if len(known) < len(found):
+        return None
+    some = next(iter(known.values()))[VIEWS[0]]
+    measured = {(view, m.name) for view in VIEWS for m in plan.methods if m.name not in skipped}
+    return Table(
+        name=name,
+        scores={
+            (view, method.name): average([v[view].scores for e, v in known.items() if e.method == method])
+            for view in VIEWS
+            for method in plan.methods
+            if (view, method.name) in measured
+        },
+        skipped=skipped,
+        clips=some.clips,
+        left_out=some.left_out,
+        runs={encoder.name: views[VIEWS[0]].run for encoder, views in known.items()},
+        hours=sum(_seconds(views) for views in known.values()) / 3600,
+    )
 
 
-def _encoders(
-    method: Method,
-    seeds: int,
-    experiment: Experiment,
-    training: TrainingPlan,
-    tell: Callable[[str], None],
-) -> list[Path | None]:
-    """Folders of a method's encoders, trained where they are not yet; None is the teacher."""
-    if method.preset is None:
-        return [None]
-    train = partial(_distil if method.has_teacher else _train_directly, method.preset, experiment, training)
-    folders: list[Path | None] = []
-    for seed in range(seeds):
-        kind = "" if method.has_teacher else "direct-"
-        run_dir = training.runs_dir / f"{kind}{method.preset}-{seed}"
+def _encoders(plan: TablePlan) -> list[_Encoder]:
+    return [
+        _Encoder(method=method, seed=seed)
+        for seed in range(plan.seeds)
+        for method in plan.methods
+        if seed == 0 or method.preset is not None
+    ]
+
+
+def _seconds(views: Mapping[View, KeptScores]) -> float:
+    trained = next(iter(views.values())).run.get("last", {}).get("elapsed_s", 0.0)
+    return float(trained) + sum(kept.seconds for kept in views.values())
+
+
+class _Bench:
+    """Scores of encoders: found, or made."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        training: TrainingPlan,
+        replicas: int,
+        kept: ScoreFolder,
+        on_stage: Callable[[str], None] | None,
+        on_clip: Callable[[int, int], None] | None,
+    ) -> None:
+        self._experiment, self._training, self._replicas = experiment, training, replicas
+        self._kept = kept
+        self._tell = on_stage or (lambda text: None)
+        self._on_clip = on_clip
+
+    def scores(self, encoder: _Encoder, *, may_work: bool) -> Mapping[View, KeptScores] | None:
+        """In every view; None where one is missing and may not be made."""
+        trained = self._identity(encoder)
+        decided = {
+            view: {"takes": self._experiment.describe(view), "encoder": trained, "replicas": self._replicas}
+            for view in VIEWS
+        }
+        names = {view: f"{encoder.name}.{view}" for view in VIEWS}
+        found = {view: self._kept.read(names[view], decided[view]) for view in VIEWS}
+        if None in found.values() and may_work:
+            folder, run = self._train(encoder)
+            for view in VIEWS:
+                if found[view] is None:
+                    self._tell(f"{view}: {encoder.name}")
+                    found[view] = kept = self._measure(view, folder, run)
+                    self._kept.write(names[view], decided[view], kept)
+        known = {view: kept for view, kept in found.items() if kept is not None}
+        return known if len(known) == len(VIEWS) else None
+
+    @cached_property
+    def _real(self) -> RealClips:
+        self._tell("the real clips")
+        teacher = load_part(self._experiment.model_folder / "video_encoder", VideoEncoder)
+        return self._experiment.hear_real(teacher, on_clip=self._on_clip)
+
+    def _measure(self, view: View, folder: Path | None, run: Record) -> KeptScores:
+        real = self._real
+        takes = self._experiment.measure(real, view, folder or "teacher", on_clip=self._on_clip)
+        return KeptScores(
+            scores=score_method(real, takes, replicas=self._replicas),
+            clips=len(real),
+            left_out=real.ledger,
+            seconds=takes.seconds,
+            run=run,
+        )
+
+    def _train(self, encoder: _Encoder) -> tuple[Path | None, Record]:
+        """The encoder's folder, trained where it is not yet, and how; None is the teacher."""
+        method = encoder.method
+        if method.preset is None:
+            return None, {}
+        run_dir = self._training.runs_dir / encoder.name
         if not (run_dir / "video_encoder").is_dir():
-            tell(f"training {run_dir.name}")
+            self._tell(f"training {run_dir.name}")
         # a finished run costs no step, and one of other settings is refused
-        train(seed, run_dir)
-        folders.append(run_dir / "video_encoder")
-    return folders
+        train = _distil if method.has_teacher else _train_directly
+        result = train(method.preset, self._experiment, self._training, encoder.seed, run_dir)
+        return run_dir / "video_encoder", {
+            **json.loads((run_dir / "run.json").read_bytes()),
+            "last": dict(result.last),
+        }
+
+    def _identity(self, encoder: _Encoder) -> Record:
+        """All that decides an encoder, ready for JSON."""
+        method, training = encoder.method, self._training
+        if method.preset is None:
+            return {}
+        recipe = distillation(method.preset)
+        overrides = {**training.overrides, "seed": encoder.seed}
+        return {
+            "has_teacher": method.has_teacher,
+            "recipe": json.loads(json.dumps(asdict(recipe))),
+            "train": asdict(recipe.schedule.train_config(len(training.source), **overrides)),
+            "clips": self._training_clips,
+            "clip_s": training.clip_s,
+            "audio_encoder": None
+            if method.has_teacher
+            else digest_of_part(self._experiment.model_folder / "audio_encoder"),
+        }
+
+    @cached_property
+    def _training_clips(self) -> str:
+        source, cache = self._training.source, self._training.cache_dir
+        with claimed_cache(cache), FileDigests(cache / "digests.jsonl") as digests:
+            return hashlib.sha256("\n".join(source.fingerprints(digests.sha256)).encode()).hexdigest()
 
 
 def _distil(
     preset: DistillationPreset, experiment: Experiment, training: TrainingPlan, seed: int, run_dir: Path
-) -> None:
+) -> StageResult:
     settings = DistillSettings(
         recipe=distillation(preset),
         teacher=experiment.model,
@@ -228,12 +358,12 @@ def _distil(
         on_prepared=training.on_prepared,
         shows_progress=training.shows_progress,
     )
-    distill(training.source, settings)
+    return distill(training.source, settings)
 
 
 def _train_directly(
     preset: DistillationPreset, experiment: Experiment, training: TrainingPlan, seed: int, run_dir: Path
-) -> None:
+) -> StageResult:
     """The paper's other road: the pretraining's loss on varied clips, for as many steps and as fast."""
     if not (experiment.model_folder / "audio_encoder").is_dir():
         raise MissingWeightsError(
@@ -257,7 +387,7 @@ def _train_directly(
         on_prepared=training.on_prepared,
         shows_progress=training.shows_progress,
     )
-    train_stage("cavp", training.source, settings)
+    return train_stage("cavp", training.source, settings)
 
 
 def _direct_preset(folder: Path, schedule: ScheduleRecipe) -> TrainingPreset:

@@ -11,6 +11,13 @@ from cinefoley.evaluation.stage_figures import View
 
 __all__ = ["claims", "render_table", "table_as_json"]
 
+_CONTRASTS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "table1": (("student", "no teacher"),),
+    "table3": (("f_cu", "f_cm"), ("cinematic", "both")),
+    "table4": (("k = 75 %", "k = 50 %"), ("k = 75 %", "k = 100 %")),
+}
+"""Methods of a table that are set against each other: what the paper says of its own, and ours."""
+
 _VIEW_NAMES: Mapping[View, str] = {"full": "full view", "close_up": "CU", "camera_movement": "CM"}
 _PERCENT = ("Align Acc", "onset F1", "visible onset F1", "off-screen energy")
 _LOWER_IS_BETTER = ("FAD", "FD", "KID", "KL", "off-screen energy")
@@ -32,6 +39,12 @@ def render_table(table: Table, protocol: str, *, title: str, note: str | None = 
     parts += ["## The paper's", "\n".join(_paper_rows(table))]
     if table.name == "table1" and (VIEWS[0], "student") in table.scores:
         parts += ["## What the paper claims, here", "\n".join(_claim_rows(table))]
+    shares = list(_share_rows(table))
+    if len(shares) > 2:
+        parts += ["## Share of the teacher's loss that is recovered", "\n".join(shares)]
+    for better, worse in _CONTRASTS[table.name]:
+        if {(VIEWS[0], better), (VIEWS[0], worse)} <= table.scores.keys():
+            parts += [f"## {better}, less {worse}", "\n".join(_contrast_rows(table, better, worse, metrics))]
     parts.append(f"Protocol: {protocol}.")
     return "\n\n".join(parts) + "\n"
 
@@ -49,7 +62,9 @@ def table_as_json(table: Table, protocol: str) -> dict[str, Any]:
         if (VIEWS[0], "student") in table.scores
         else {},
         "skipped": dict(table.skipped),
-        "left_out": list(table.real.ledger),
+        "hours": table.hours,
+        "runs": dict(table.runs),
+        "left_out": list(table.left_out),
     }
 
 
@@ -118,6 +133,41 @@ def _claim_rows(table: Table) -> Iterator[str]:
         scale = _scale(name.rpartition(",")[0])
         value = _number(score.value, scale, "+")
         yield f"| {name}, less the teacher's | {value} | {_span(score, scale)} |"
+
+
+def _share_rows(table: Table) -> Iterator[str]:
+    """What every method wins back of what a window costs the teacher, and what it loses in full view."""
+    names = [name for name in ("Align Acc", "visible onset F1") if name in table.scores[VIEWS[0], "teacher"]]
+    shares = [(name, view) for name in names for view in VIEWS[1:]]
+    titles = [f"{name}, {_VIEW_NAMES[view]}, %" for name, view in shares]
+    titles += [f"{name}, full view, points" for name in names]
+    yield "| method | " + " | ".join(titles) + " |"
+    yield "| --- " * (1 + len(titles)) + "|"
+    full = table.scores[VIEWS[0], "teacher"]
+    for method in dict.fromkeys(method for _, method in table.scores if method != "teacher"):
+        found = [
+            combine(
+                [table.scores[view, method][name], table.scores[view, "teacher"][name], full[name]],
+                _recovered,
+            )
+            for name, view in shares
+        ]
+        found += [combine([table.scores[VIEWS[0], method][name], full[name]], _difference) for name in names]
+        cells = [f"{_number(score.value, 100.0)} [{_span(score, 100.0)}]" for score in found]
+        yield f"| {method} | " + " | ".join(cells) + " |"
+
+
+def _contrast_rows(table: Table, better: str, worse: str, metrics: Sequence[str]) -> Iterator[str]:
+    yield "| test set | " + " | ".join(map(_heading, metrics)) + " |"
+    yield "| --- " * (1 + len(metrics)) + "|"
+    for view in VIEWS:
+        ours, theirs = table.scores[view, better], table.scores[view, worse]
+        cells = []
+        for name in metrics:
+            score = combine([ours.get(name, Score()), theirs.get(name, Score())], _difference)
+            scale = _scale(name)
+            cells.append(f"{_number(score.value, scale, '+')} [{_span(score, scale)}]")
+        yield f"| {_VIEW_NAMES[view]} | " + " | ".join(cells) + " |"
 
 
 def _heading(name: str) -> str:

@@ -1,0 +1,44 @@
+from cinefoley.evaluation.reproduction import VIEWS, Table, TableName
+from cinefoley.evaluation.scores import Score
+from cinefoley.evaluation.table_report import render_table
+
+
+def make_table(name: TableName, **methods: tuple[float, float, float]) -> Table:
+    """Alignment accuracy of each method in full view, on close-ups and on camera movements."""
+    return Table(
+        name=name,
+        scores={
+            (view, method.replace("_", " ")): {"Align Acc": Score(value=values[number])}
+            for number, view in enumerate(VIEWS)
+            for method, values in methods.items()
+        },
+        skipped={},
+        clips=10,
+        left_out=(),
+        runs={},
+        hours=1.0,
+    )
+
+
+def test_the_share_that_is_recovered_is_that_of_what_the_teacher_loses() -> None:
+    table = make_table("table1", teacher=(1.0, 0.7, 0.6), student=(0.99, 0.85, 0.7), no_teacher=(0.5, 0.7, 0))
+    text = render_table(table, "p", title="t")
+    assert "| method | Align Acc, CU, % | Align Acc, CM, % | Align Acc, full view, points |" in text
+    assert "| student | 50.000 [-] | 25.000 [-] | -1.000 [-] |" in text
+    assert "| no teacher | 0.000 [-] | -150.000 [-] | -50.000 [-] |" in text
+
+
+def test_methods_that_the_paper_compares_are_set_against_each_other() -> None:
+    table = make_table("table1", teacher=(1.0, 0.7, 0.6), student=(0.99, 0.85, 0.7), no_teacher=(0.5, 0.7, 0))
+    text = render_table(table, "p", title="t")
+    assert text.partition("## student, less no teacher")[2].splitlines()[4:7] == [
+        "| full view | +49.000 [-] |",
+        "| CU | +15.000 [-] |",
+        "| CM | +70.000 [-] |",
+    ]
+
+
+def test_what_was_not_measured_is_not_compared() -> None:
+    text = render_table(make_table("table4", teacher=(1.0, 0.7, 0.6)), "p", title="t")
+    assert "less" not in text
+    assert "recovered" not in text
