@@ -70,7 +70,7 @@ def test_shards_are_trained_on_and_measured_by_their_splits(rerun: RunCli, tmp_p
     assert f"data {tmp_path / 'shards'}; 3 test clips, 1 takes" in result.out
     assert "steps on 4 training clips" in result.out
     report = json.loads((tmp_path / "out" / "table4.json").read_text())
-    assert len(report["scores"]) == 9
+    assert len(report["scores"]) == 12
     source = ShardSource(tmp_path / "shards", split="train")
     run = json.loads((tmp_path / "out" / "quick-runs" / "paper-0" / "run.json").read_text())
     assert (run["source"], run["num_clips"]) == (source.name, 4)
