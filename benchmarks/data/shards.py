@@ -6,7 +6,8 @@
    matters little.
 2. Reading for distillation: a window of 8 s as 32 pictures, from shards and from the films: as they are, for
    variations to be cut out of them; a close-up, as the student sees it; the whole, as the teacher sees it.
-   Squashing (Pillow's antialiased filter) costs both sides the same.
+   Films are squashed by Pillow's antialiased filter, shards by PyTorch's kernel; how far pixels differ by
+   that alone is told. Then what `train` streams: whole clips, 40 pictures of 224x224 and the mel.
 3. Memory of preparing 100 and 10,000 clips (hard links to tiny ones), and of reading as many.
 4. Disk per clip, and what that and the time come to for 200,000 clips.
 
@@ -36,12 +37,17 @@ import torch
 from PIL import Image
 
 import cinefoley
-from cinefoley.data.folder_source import FolderSource
+from cinefoley.config.presets import diff_foley
+from cinefoley.data.folder_source import FilmClip, FolderSource
+from cinefoley.data.reading_clips import ClipReading, read_clip
+from cinefoley.data.shard_columns import shard_columns
 from cinefoley.data.shard_preparing import prepare_shards
 from cinefoley.data.shard_settings import ShardSettings
 from cinefoley.data.shard_source import ShardSource
 from cinefoley.data.stand_in import make_stand_in
+from cinefoley.media.pixels import resize, squash
 from cinefoley.media.save import save_video
+from cinefoley.media.stills import decode_jpeg
 from cinefoley.media.versions import ffmpeg_versions
 from cinefoley.pipelines.allocator import keep_freed_memory
 from cinefoley.stage.render import render_clip
@@ -198,7 +204,45 @@ def compare_reading(films: list[Path], shards: Path, rounds: int) -> None:
                 decoded[number].video(**section)
 
         tell(f"reading {what}", {"shards": from_shards, "films": from_films}, rounds, per=len(kept))
-    print()
+
+    compare_streaming(kept, [decoded[number] for number in numbers[: len(kept)]], rounds)
+    tell_difference(kept)
+
+
+def compare_streaming(kept: ShardSource, films: list[FilmClip], rounds: int) -> None:
+    """Print what whole clips cost as `train` asks for them; real ones may be shorter than a window."""
+    reading = ClipReading.of(diff_foley().foley)
+    columns = shard_columns(kept, reading)
+    if len(columns) < len(kept):
+        return
+
+    def stream_shards() -> None:
+        for row in range(len(columns)):
+            columns.frames[row], columns.mels[row]
+
+    def decode_films() -> None:
+        for film in films:
+            read_clip(film, reading)
+
+    sides = {"shards": stream_shards, "films": decode_films}
+    tell("reading whole clips for training, 224x224 and mel", sides, rounds, per=len(columns))
+
+
+def tell_difference(kept: ShardSource) -> None:
+    """Print how far PyTorch's kernel is from Pillow's filter on the same stills, and what either costs."""
+    stills = [decode_jpeg(still) for number in range(len(kept)) for still in kept[number].stills()]
+    results, costs = [], []
+    for bring in (squash, resize):
+        begin = processor_seconds()
+        results.append([bring(pixels, (224, 224)) for pixels in stills])
+        costs.append(1000 * (processor_seconds() - begin) / len(stills))
+    errors = [np.abs(first.astype(int) - second) for first, second in zip(*results, strict=True)]
+    share = np.mean([np.mean(error > 0) for error in errors])
+    most = max(int(error.max()) for error in errors)
+    print(
+        f"\nsquashing alone: {costs[0]:.2f} ms a still by PyTorch, {costs[1]:.2f} ms by Pillow; "
+        f"{100 * share:.3f} % of numbers differ, by {most} at most\n"
+    )
 
 
 def tell(what: str, sides: dict[str, Callable[[], None]], rounds: int, *, per: int) -> float:

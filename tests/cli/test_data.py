@@ -154,14 +154,23 @@ def test_every_stage_trains_on_shards(
         models = (*models, "--model", tmp_path / stage)
 
 
-def test_shards_become_a_test_set(run_cli: RunCli, shards: Path, tmp_path: Path) -> None:
-    result = run_cli("vary", shards, "--close-up", "-o", tmp_path / "cu", "--jobs", 1)
+@pytest.mark.parametrize("view", [(), ("--view",)], ids=["films", "view"])
+def test_shards_become_a_test_set(
+    run_cli: RunCli, shards: Path, tmp_path: Path, view: tuple[str, ...]
+) -> None:
+    """Of the split ``test``, unless another is named; nothing is unpacked."""
+    result = run_cli("vary", shards, "--close-up", "-o", tmp_path / "cu", "--jobs", 1, *view)
     assert result.code == 0, result.err
     built = read_test_set(tmp_path / "cu")
     assert [clip.id for clip in built.clips] == sorted(ShardSource(shards, split="test").ids)
     assert built.clips[0].load_video(fps=4).frames.shape[0] == 20
+    named = run_cli(
+        "vary", shards, "--close-up", "-o", tmp_path / "t", "--split", "train", "--view", "--json"
+    )
+    assert named.json["num_clips"] == 5
     refused = run_cli("vary", shards, "--close-up", "-o", tmp_path / "x", "--clips", tmp_path)
     assert refused.code == 2
+    assert not (tmp_path / "home").exists()
 
 
 def test_takes_are_generated_for_shards_and_measured_on_them(
@@ -170,7 +179,14 @@ def test_takes_are_generated_for_shards_and_measured_on_them(
     made = generate(shards, "--quiet")
     assert made.code == 0, made.err
     takes = [Path(line) for line in made.out.split() if line.endswith(".wav")]
-    assert len(takes) == len(ShardSource(shards, split="test"))
+    source = ShardSource(shards, split="test")
+    assert {take.name for take in takes} == {
+        f"{Path(source[number].about()['source']).stem}.take1.wav" for number in range(len(source))
+    }
+    assert all(take.with_suffix(".mkv").is_file() for take in takes)
+    assert not (tmp_path / "home").exists(), "nothing is unpacked"
+    again = generate(shards, "--json", "--quiet")
+    assert [len(film["skipped"]) for film in again.json["films"]] == [1] * len(source)
     result = run_cli("evaluate", takes[0].parent, "--reference", shards, "--backbone", "lite", "--json")
     assert result.code in (0, 1)  # two clips are too few for every figure; that they are paired is the point
     assert "without a real" not in result.err

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cinefoley.cli.inputs import check_stems_differ, find_films
+from cinefoley.cli.inputs import check_stems_differ, find_films, find_takeable
 from cinefoley.errors import MediaError, OutputError
 
 
@@ -57,6 +57,16 @@ def test_a_film_that_is_merely_called_a_take_is_one(folder: Path) -> None:
     (folder / "scene.take3.mp4").touch()
 
     assert folder / "scene.take3.mp4" in find_films([str(folder)])
+
+
+def test_films_want_takes_in_the_order_in_which_they_are_named(folder: Path) -> None:
+    named = [str(folder / "c.webm"), str(folder), str(folder / "a.MOV")]
+
+    assert [film.path for film in find_takeable(named)] == [
+        folder / "c.webm",
+        folder / "a.MOV",
+        folder / "b.mp4",
+    ]
 
 
 def test_a_folder_without_films_is_refused(folder: Path) -> None:

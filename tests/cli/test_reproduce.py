@@ -5,6 +5,11 @@ from typing import Any
 
 import pytest
 
+from cinefoley.data.shard_preparing import prepare_shards
+from cinefoley.data.shard_settings import ShardSettings
+from cinefoley.data.shard_source import ShardSource
+from cinefoley.data.stand_in import make_stand_in
+
 RunCli = Callable[..., Any]
 
 
@@ -40,6 +45,38 @@ def test_a_table_is_printed_beside_the_papers_and_kept(rerun: RunCli, tmp_path: 
     again = rerun("table4", "-o", tmp_path, "--json", "--quiet")
     assert again.json[0]["scores"] == report["scores"]
     assert again.err == ""
+
+
+def test_shards_are_trained_on_and_measured_by_their_splits(rerun: RunCli, tmp_path: Path) -> None:
+    """A stand-in of 26 rows has 23 clips to train on and three to test with; nothing is unpacked."""
+    made = make_stand_in(
+        tmp_path / "vgg", 26, faulty_share=0.0, num_distinct=2, size=(48, 64), fps=8, duration_s=3.0
+    )
+    settings = ShardSettings(duration_s=3.0, least_s=2.5)
+    prepare_shards(made.clips, tmp_path / "shards", csv=made.csv, settings=settings)
+    options = (
+        "--data",
+        tmp_path / "shards",
+        "--backbone",
+        "lite",
+        "--train-clips",
+        4,
+        "-o",
+        tmp_path / "out",
+    )
+    result = rerun("table4", *options)
+    assert result.code == 0, result.err
+    assert f"# Table 4 on {tmp_path / 'shards'}" in result.out
+    assert f"data {tmp_path / 'shards'}; 3 test clips, 1 takes" in result.out
+    assert "steps on 4 training clips" in result.out
+    report = json.loads((tmp_path / "out" / "table4.json").read_text())
+    assert len(report["scores"]) == 12
+    source = ShardSource(tmp_path / "shards", split="train")
+    run = json.loads((tmp_path / "out" / "quick-runs" / "paper-0" / "run.json").read_text())
+    assert (run["source"], run["num_clips"]) == (source.name, 4)
+    assert not list((tmp_path / "out").rglob("*.mkv"))
+    again = rerun("table4", *options, "--json", "--quiet")
+    assert again.json[0]["scores"] == report["scores"]
 
 
 def test_a_model_without_a_judge_is_told(run_cli: RunCli, tiny_model: Path, tmp_path: Path) -> None:

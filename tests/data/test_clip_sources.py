@@ -10,7 +10,7 @@ import torch
 
 from cinefoley.data.clips import ClipSource
 from cinefoley.data.folder_source import FolderSource, read_events
-from cinefoley.data.opening import open_source, read_labels
+from cinefoley.data.opening import names_splits, open_source, read_labels
 from cinefoley.data.records import file_sha256
 from cinefoley.data.stage_source import StageSource
 from cinefoley.errors import DataError, MediaError, VideoError
@@ -173,6 +173,13 @@ def test_an_exported_stage_keeps_its_events_and_both_sources(export: Path) -> No
     assert source.label_names == StageSource("train", 1).label_names
     assert list(open_source(str(export)).ids) == ["train-000000", "train-000001"]
     assert len(open_source(str(export), count=1)) == 1
+
+
+def test_who_tells_clips_to_train_on_from_clips_to_test_with(export: Path, listed: Listed) -> None:
+    assert names_splits("stage")
+    assert names_splits(str(listed.clips), listed.csv)
+    assert not names_splits(str(listed.clips))
+    assert not names_splits(str(export)), "it has no clips to test with"
 
 
 def test_an_unfinished_export_is_told(export: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from cinefoley.data import engines
 from cinefoley.data.engines import Engine, run_tasks
@@ -12,6 +13,10 @@ from cinefoley.errors import CinefoleyError, DataError
 
 def double(number: int) -> int:
     return 2 * number
+
+
+def count_threads(_: int) -> int:
+    return torch.get_num_threads()
 
 
 def refuse(number: int) -> int:
@@ -43,9 +48,10 @@ def test_every_task_has_one_result(jobs: int) -> None:
     assert list(run_tasks(double, [], Engine(jobs=jobs))) == []
 
 
-def test_what_work_raises_comes_through() -> None:
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_work_raises_comes_through(jobs: int) -> None:
     with pytest.raises(CinefoleyError, match="0 is refused"):
-        list(run_tasks(refuse, [0], Engine()))
+        list(run_tasks(refuse, [0], Engine(jobs=jobs)))
 
 
 def test_the_tasks_of_a_worker_that_died_are_done_by_others(tmp_path: Path) -> None:
@@ -55,8 +61,14 @@ def test_the_tasks_of_a_worker_that_died_are_done_by_others(tmp_path: Path) -> N
 
 def test_workers_that_only_die_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "_MOST_DEATHS", 0)
-    with pytest.raises(DataError, match=r"died 1 times without finishing anything.*fewer --jobs"):
-        list(run_tasks(die, range(2), Engine(jobs=2)))
+    with pytest.raises(DataError, match=r"died 1 times without finishing anything.*fewer --workers"):
+        list(run_tasks(die, range(2), Engine(jobs=2), option="--workers"))
+
+
+def test_processes_that_share_a_machine_use_one_thread_each() -> None:
+    before = torch.get_num_threads()
+    assert set(run_tasks(count_threads, range(2), Engine(jobs=2))) == {1}
+    assert list(run_tasks(count_threads, range(2), Engine())) == [before, before]
 
 
 def test_results_that_nobody_waits_for_any_more_are_dropped() -> None:

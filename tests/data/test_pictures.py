@@ -1,21 +1,15 @@
-import errno
-import shutil
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 import pytest
 import torch
 
 from cinefoley.config.model import VideoEncoderConfig
 from cinefoley.data.columns import Column
 from cinefoley.data.encoded import prepare_teacher_features
-from cinefoley.data.folder_source import FolderSource
-from cinefoley.data.pictures import ClipPictures, PictureReading, prepare_pictures
+from cinefoley.data.pictures import ClipPictures, PictureReading
+from cinefoley.data.preparing_pictures import prepare_pictures
 from cinefoley.data.stage_source import StageSource
-from cinefoley.errors import OutputError
-from cinefoley.media.save import save_video
 from cinefoley.models.build import build_video_encoder
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.variations import CameraMovement, CloseUp
@@ -93,71 +87,6 @@ def test_several_at_once_are_those_one_by_one(pictures: ClipPictures) -> None:
 def test_a_row_that_is_not_there_is_refused(pictures: ClipPictures) -> None:
     with pytest.raises(IndexError, match="clips are 0 to 4, asked for 5"):
         pictures.video(5, size=SIZE)
-
-
-def test_what_is_there_is_not_made_again(cache: Path, pictures: ClipPictures) -> None:
-    before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.safetensors")}
-    told: list[tuple[int, int]] = []
-    again = prepare(cache, 7, on_clip=lambda done, total: told.append((done, total)))
-    assert again.digest != pictures.digest
-    # clips 4 and 5 share a file now, and so do not find that of clip 4 alone
-    assert told == [(6, 7), (7, 7)]
-    assert before.items() <= {p: p.stat().st_mtime_ns for p in cache.rglob("*.safetensors")}.items()
-
-
-def test_two_processes_keep_the_same_bytes(tmp_path: Path, cache: Path, pictures: ClipPictures) -> None:
-    assert prepare(tmp_path, workers=2).digest == pictures.digest
-    for path in tmp_path.rglob("*.safetensors"):
-        assert path.read_bytes() == (cache / path.relative_to(tmp_path)).read_bytes()
-
-
-def test_clips_of_no_use_are_named_and_the_mute_are_used(tmp_path: Path, some_clips: Path) -> None:
-    folder = tmp_path / "clips"
-    shutil.copytree(some_clips, folder)
-    frames = torch.from_numpy(np.random.default_rng(0).integers(0, 255, (15, 3, 40, 64), dtype=np.uint8))
-    save_video(folder / "mute.mp4", frames, 10)
-    save_video(folder / "one_frame.mp4", frames[:1], 10)
-    save_video(folder / "short.mp4", frames[:8], 10)
-    write_with_a_spoilt_picture(folder / "broken_middle.mp4", frames)
-    found = prepare_pictures(FolderSource(folder), READING, tmp_path / "cache")
-    assert set(found.ids) == {"ant_000001", "bee_20000_30000", "cat", "mute"}
-    reasons = {entry["id"]: entry["reason"] for entry in found.ledger}
-    assert reasons.pop("broken_middle") == "unreadable"
-    assert reasons == {"dud": "unreadable", "one_frame": "too short", "short": "too short"}
-
-
-def write_with_a_spoilt_picture(path: Path, frames: torch.Tensor) -> None:
-    """A film of key frames alone, with zeros in place of the eighth."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10, options={"g": "1"})
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = frames.shape[-1], frames.shape[-2], "yuv420p"
-        for frame in frames.permute(0, 2, 3, 1).numpy():
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame.copy(), format="rgb24")))
-        container.mux(stream.encode(None))
-    data = bytearray(path.read_bytes())
-    with av.open(str(path)) as container:
-        packet = [packet for packet in container.demux(video=0) if packet.size][7]
-    assert packet.pos is not None
-    data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
-    path.write_bytes(data)
-
-
-def test_a_full_disk_says_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = Path.write_bytes
-    written: list[Path] = []
-
-    def fill(path: Path, content: bytes) -> int:
-        if "pictures-" in str(path) and written:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        written.extend([path] if "pictures-" in str(path) else [])
-        return write(path, content)
-
-    monkeypatch.setattr(Path, "write_bytes", fill)
-    with pytest.raises(OutputError, match="2 of 5 clips are prepared and kept"):
-        prepare(tmp_path)
-    monkeypatch.undo()
-    assert len(prepare(tmp_path)) == 5
 
 
 def test_the_teacher_sees_every_clip_whole_and_once(

@@ -12,7 +12,7 @@ from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.mel import MelConfig
 from cinefoley.data.clips import ClipSource
 from cinefoley.data.folder_source import FolderSource
-from cinefoley.data.opening import open_source
+from cinefoley.data.opening import names_splits, open_source
 from cinefoley.data.preparing import prepare_clips
 from cinefoley.data.reading_clips import ClipRow, read_clip
 from cinefoley.data.records import file_sha256, read_records
@@ -182,6 +182,7 @@ def test_a_split_is_chosen_and_labels_are_numbered_as_asked(shards: Path) -> Non
     assert ShardSource(shards, label_names=("a", "b")).label_names == ("a", "b")
     with pytest.raises(DataError, match=r"no clip of the split 'test' \(found train\)"):
         open_source(str(shards), split="test")
+    assert names_splits(str(shards))
     with pytest.raises(DataError, match="shards know their list"):
         open_source(str(shards), csv=Path("x.csv"))
 
@@ -196,6 +197,7 @@ def test_a_name_with_dots_is_one_key(films: Path, tmp_path: Path) -> None:
     prepare_shards(clips, tmp_path / "out", settings=SETTINGS)
     (clip,) = every(ShardSource(tmp_path / "out"))
     assert clip.id == "a.b%c"
+    assert not names_splits(str(tmp_path / "out"))
     assert (clip.labels, clip.events) == ((), None)
     (sample,) = list(webdataset.WebDataset(str(clip.path), shardshuffle=False).decode())
     assert sample["__key__"] == "a%2Eb%25c"

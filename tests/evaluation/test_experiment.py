@@ -96,7 +96,7 @@ def test_batches_do_not_matter(make_experiment: Any, teacher: VideoEncoder, tmp_
 
 
 def test_the_window_is_that_of_the_test_set(make_experiment: Any) -> None:
-    from cinefoley.data.building import clip_seed
+    from cinefoley.data.making_sets import clip_seed
 
     clip = make_experiment().source[1]
     generator = torch.Generator().manual_seed(clip_seed(0, clip.id))

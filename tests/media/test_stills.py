@@ -40,6 +40,23 @@ def test_what_is_no_jpeg_is_told(content: bytes) -> None:
         decode_jpeg(content, name="rain")
 
 
+@pytest.mark.parametrize("reduction", [2, 4, 8])
+def test_a_coarse_picture_is_the_average_of_blocks(reduction: int) -> None:
+    frame = render_clip(0, fps=4, size=(80, 128), duration_s=1.0).frames[2]
+    still = encode_jpeg(frame, quality=95)
+    coarse, fine = decode_jpeg(still, reduction=reduction), decode_jpeg(still)
+    blocks = fine.reshape(80 // reduction, reduction, 128 // reduction, reduction, 3).mean(axis=(1, 3))
+    assert coarse.shape == (80 // reduction, 128 // reduction, 3)
+    assert np.abs(coarse - blocks).mean() < 2
+
+
+def test_rows_and_columns_of_a_coarse_picture_are_rounded_up() -> None:
+    still = encode_jpeg(np.zeros((45, 63, 3), np.uint8), quality=90)
+    assert decode_jpeg(still, reduction=4).shape == (12, 16, 3)
+    with pytest.raises(ValueError, match="reduction must be one of 1, 2, 4, 8, got 3"):
+        decode_jpeg(still, reduction=3)
+
+
 def test_stills_are_picked_like_the_pictures_of_a_film(stills: list[bytes]) -> None:
     whole = sample_pictures(pictures(stills), Fraction(4), None, Section.of(0, None), None)
     assert whole.source_indices.tolist() == list(range(8))

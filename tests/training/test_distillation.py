@@ -8,12 +8,13 @@ from torch.nn import functional as F
 from cinefoley.config.model import VideoEncoderConfig
 from cinefoley.config.training import TrainConfig
 from cinefoley.data.encoded import prepare_teacher_features
-from cinefoley.data.pictures import ClipPictures, PictureReading, prepare_pictures
+from cinefoley.data.pictures import ClipPictures, PictureReading
+from cinefoley.data.preparing_pictures import prepare_pictures
 from cinefoley.data.stage_source import StageSource
 from cinefoley.distillation import FeatureSpace, distillation_loss
 from cinefoley.models.build import build_video_encoder
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.training.distillation import DistillationTask, draw_epochs
+from cinefoley.training.distillation import DistillationTask
 from cinefoley.training.engine import fit
 from cinefoley.training.task import step_generator
 from cinefoley.variations import CloseUp, Mixture
@@ -96,15 +97,6 @@ def test_about_the_asked_share_of_clips_is_varied(make_task: Any, pictures: Clip
     ]
     assert kinds.count("close_up") / 400 == pytest.approx(0.75, abs=0.06)
     assert set(kinds) == {"close_up", "none"}
-
-
-def test_every_clip_comes_once_in_every_pass() -> None:
-    """Steps of four through passes of six, which end in the middle of a batch."""
-    rows = torch.cat([draw_epochs(number, 4, count=6, seed=3) for number in range(9)])
-    passes = rows.reshape(6, 6)
-    assert all(sorted(one) == list(range(6)) for one in passes.tolist())
-    assert len({tuple(one) for one in passes.tolist()}) > 1, "each pass has an order of its own"
-    assert not torch.equal(draw_epochs(0, 6, count=6, seed=3), draw_epochs(0, 6, count=6, seed=4))
 
 
 def test_a_clip_is_cut_anew_in_every_pass(make_task: Any) -> None:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cinefoley.cli.inputs import check_stems_differ, find_films
+from cinefoley.cli.inputs import check_stems_differ, find_takeable
 from cinefoley.cli.progress import Bar, progress_bar
 from cinefoley.errors import CinefoleyError, DeviceError, MissingWeightsError, WeightsError
 
 if TYPE_CHECKING:
     from cinefoley.pipelines.devices import Precision
     from cinefoley.pipelines.files import FilmReport, GenerationSettings
+    from cinefoley.pipelines.film_takes import Film
     from cinefoley.pipelines.foley import FoleyPipeline
     from cinefoley.pipelines.sidecar import ModelRecord, TakeFiles
 
@@ -30,7 +31,9 @@ _log = logging.getLogger(__name__)
 def generate(
     videos: Annotated[
         list[str],
-        typer.Argument(metavar="VIDEO", help="Films, folders of films, or patterns like 'shots/*.mov'."),
+        typer.Argument(
+            metavar="VIDEO", help="Films, folders of films or of shards, or patterns like 'shots/*.mov'."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the takes.")] = Path(
         "foley"
@@ -122,8 +125,8 @@ def generate(
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from exc
     choose_device(device)  # a wrong name is told before any work
-    films = find_films(videos)
-    check_stems_differ(films)
+    films = find_takeable(videos)
+    check_stems_differ(film.path for film in films)
     loader = _Model(model, video_encoder, device, precision, has_double_guidance=double_guidance > 0)
     run = _Run(out, settings, loader, is_quiet=quiet)
     code = 0
@@ -212,7 +215,7 @@ class _Run:
     def num_failed(self) -> int:
         return sum(outcome.error is not None for outcome in self._outcomes)
 
-    def all(self, films: Sequence[Path], bar: Bar) -> None:
+    def all(self, films: Sequence["Film"], bar: Bar) -> None:
         """Generate for every film.
 
         Raises:
@@ -228,12 +231,12 @@ class _Run:
                 raise
             except CinefoleyError as exc:
                 error = str(exc)
-                _log.debug("%s", film, exc_info=True)
+                _log.debug("%s", film.path, exc_info=True)
             except Exception as exc:  # a film that finds a fault in us must not cost the night's other films
-                error = f"{film}: unexpected {type(exc).__name__}: {exc}. Please report it with --debug."
-                _log.debug("%s", film, exc_info=True)
+                error = f"{film.path}: unexpected {type(exc).__name__}: {exc}. Please report it with --debug."
+                _log.debug("%s", film.path, exc_info=True)
             seconds = time.perf_counter() - began
-            self._outcomes.append(_Outcome(film=film, seconds=seconds, report=report, error=error))
+            self._outcomes.append(_Outcome(film=film.path, seconds=seconds, report=report, error=error))
 
     def render(self, *, as_json: bool) -> None:
         """Results to stdout, failures to stderr."""
@@ -250,8 +253,7 @@ class _Run:
         if self.num_failed and len(self._outcomes) > 1:
             typer.echo(f"{self.num_failed} of {len(self._outcomes)} films failed.", err=True)
 
-    def _one(self, film: Path, number: int, bar: Bar) -> "FilmReport":
-        from cinefoley.media.timing import picture_duration
+    def _one(self, film: "Film", number: int, bar: Bar) -> "FilmReport":
         from cinefoley.pipelines.files import generate_files, report_existing
 
         existing = report_existing(film, self._out, self._settings)
@@ -260,19 +262,17 @@ class _Run:
             self._note(f"skipped {names}: already in {self._out}; --force makes them again.")
         if len(existing.skipped) == self._settings.num_takes:
             return existing
-        picture_duration(film)  # a film that cannot be used is told without loading the model
+        film.check()  # a film that cannot be used is told without loading the model
         self._note_container(film)
         pipeline, record = self._model.load()
-        step = bar.film(number, film.name)
+        step = bar.film(number, film.path.name)
         return generate_files(pipeline, film, self._out, self._settings, step, model=record)
 
-    def _note_container(self, film: Path) -> None:
-        from cinefoley.media.mux import film_suffix
-
-        suffix = film_suffix(film)
-        if suffix != film.suffix:
+    def _note_container(self, film: "Film") -> None:
+        path = film.path
+        if film.suffix != path.suffix:
             self._note(
-                f"{film.name}: no '{film.suffix}' is written; its picture goes into {suffix} as it is."
+                f"{path.name}: no '{path.suffix}' is written; its picture goes into {film.suffix} as it is."
             )
 
     def _note(self, text: str) -> None:

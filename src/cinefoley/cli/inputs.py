@@ -5,11 +5,15 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cinefoley.cli.progress import progress_bar
 from cinefoley.errors import MediaError, OutputError
 
-__all__ = ["check_stems_differ", "find_films", "unshard"]
+if TYPE_CHECKING:
+    from cinefoley.pipelines.film_takes import Film
+
+__all__ = ["are_shards", "check_stems_differ", "find_films", "find_takeable", "unshard"]
 
 _FILM_SUFFIXES = {
     *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
@@ -21,9 +25,8 @@ _TAKE = re.compile(r"(?P<film>.+)\.take\d+")
 def find_films(arguments: Sequence[str]) -> list[Path]:
     """Turn arguments into films, in their order, each once.
 
-    A folder stands for the films in it (not in folders below), sorted by name, one of shards for the films
-    of its clips (of the split ``test``, if it has one); a pattern that the shell has left alone for what it
-    matches. Takes that cinefoley has made are no films there, unless named. A path
+    A folder stands for the films in it (not in folders below), sorted by name; a pattern that the shell has
+    left alone for what it matches. Takes that cinefoley has made are no films there, unless named. A path
     that does not exist is kept: whoever opens it says so.
 
     Args:
@@ -34,6 +37,37 @@ def find_films(arguments: Sequence[str]) -> list[Path]:
     """
     found = [film for argument in arguments for film in _expand(argument)]
     return list(dict.fromkeys(found))
+
+
+def find_takeable(arguments: Sequence[str]) -> list["Film"]:
+    """Turn arguments into what takes are generated for, in their order, each once.
+
+    As :func:`find_films`, but that a folder of shards stands for its clips: those of the split ``test``, if
+    it has one.
+
+    Args:
+        arguments: Paths and patterns.
+
+    Raises:
+        DataError: If shards are unfinished or damaged.
+        MediaError: If a folder or a pattern stands for nothing, or a shard is gone.
+    """
+    from cinefoley.data.shard_films import open_for_measuring
+    from cinefoley.pipelines.film_takes import ClipFilm, FileFilm
+
+    found: list[Film] = []
+    for argument in arguments:
+        source = open_for_measuring(Path(argument).expanduser())
+        if source is None:
+            found += [FileFilm(film) for film in find_films([argument])]
+        else:
+            found += [ClipFilm.of(source[number]) for number in range(len(source))]
+    return list({film.path: film for film in found}.values())
+
+
+def are_shards(folder: Path) -> bool:
+    """Whether ``cinefoley data prepare`` has made a folder; found without importing anything slow."""
+    return (folder / "shards.json").is_file()
 
 
 def check_stems_differ(films: Iterable[Path]) -> None:
@@ -64,7 +98,7 @@ def unshard(folder: Path, *, sounds_only: bool = False) -> Path:
         DataError: If the shards are unfinished or damaged.
         OutputError: If they cannot be unpacked.
     """
-    if not (folder / "shards.json").is_file():  # before anything slow is imported
+    if not are_shards(folder):
         return folder
     from cinefoley.data.shard_films import open_for_measuring, unpack_films, unpack_sounds
     from cinefoley.models.importing.published import cache_home
@@ -83,7 +117,7 @@ def unshard(folder: Path, *, sounds_only: bool = False) -> Path:
 def _expand(argument: str) -> list[Path]:
     path = Path(argument).expanduser()
     if path.is_dir():
-        films = _films_among(unshard(path).iterdir())
+        films = _films_among(path.iterdir())
         if not films:
             raise MediaError(f"{path}: no film in this folder. Name a film, or a folder that holds some.")
         return films

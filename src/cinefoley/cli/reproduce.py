@@ -202,7 +202,7 @@ def _plan(plan: "TablePlan", given: dict[str, Any]) -> "TablePlan":
 def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
     import torch
 
-    from cinefoley.data.opening import open_source
+    from cinefoley.data.opening import names_splits, open_source
     from cinefoley.evaluation.experiment import Experiment, ExperimentSettings
     from cinefoley.evaluation.stage_events import stage_events
     from cinefoley.metrics.alignment import AlignmentJudge
@@ -217,7 +217,7 @@ def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
     source = open_source(
         given["data"],
         csv=given["csv"],
-        split="test" if is_stage or given["csv"] else None,
+        split="test" if names_splits(given["data"], given["csv"]) else None,
         count=plan.clips,
         duration_s=load_foley_config(folder).window_s,
     )
@@ -243,7 +243,7 @@ def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
 
 
 def _training(given: dict[str, Any], preparation: Preparation) -> "TrainingPlan":
-    from cinefoley.data.opening import open_source
+    from cinefoley.data.opening import names_splits, open_source
     from cinefoley.evaluation.reproduction import TrainingPlan
     from cinefoley.models.folder import load_foley_config
     from cinefoley.pipelines.devices import choose_device
@@ -257,7 +257,7 @@ def _training(given: dict[str, Any], preparation: Preparation) -> "TrainingPlan"
     source = open_source(
         given["data"],
         csv=given["csv"],
-        split="train" if is_stage or given["csv"] else None,
+        split="train" if names_splits(given["data"], given["csv"]) else None,
         count=count,
         duration_s=clip_s,
     )

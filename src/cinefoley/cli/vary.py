@@ -2,16 +2,20 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cinefoley.cli.inputs import find_films, unshard
+from cinefoley.cli.inputs import are_shards, find_films
 from cinefoley.cli.progress import progress_bar
 from cinefoley.errors import CinefoleyError, MediaError, OutputError
 
 if TYPE_CHECKING:
+    from cinefoley.data.shard_source import ShardSource
+    from cinefoley.data.test_sets import VariedSet
     from cinefoley.variations.camera_movement import CameraMovement
     from cinefoley.variations.close_up import CloseUp
 
@@ -54,13 +58,14 @@ def vary(
         typer.Option(metavar="DIR", help="SPLIT.csv: folder of the clips. Default: the list's."),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(metavar="NAME", help="SPLIT.csv: only its rows of this split, e.g. test.")
+        str | None,
+        typer.Option(metavar="NAME", help="SPLIT.csv, SHARDS: only clips of this split, e.g. test."),
     ] = None,
     view: Annotated[
-        bool, typer.Option("--view", help="SPLIT.csv: record the windows, make no films.")
+        bool, typer.Option("--view", help="SPLIT.csv, SHARDS: record the windows, make no films.")
     ] = False,
     jobs: Annotated[
-        int, typer.Option(metavar="N", help="SPLIT.csv: processes at work; -1 for every core.")
+        int, typer.Option(metavar="N", help="SPLIT.csv, SHARDS: processes at work; -1 for every core.")
     ] = -1,
     force: Annotated[
         bool, typer.Option("--force", help="VIDEO: replace films that were made otherwise.")
@@ -80,11 +85,15 @@ def vary(
     if close_up == camera_movement:
         raise typer.BadParameter("pass one of --close-up and --camera-movement.")
     variation = _variation(scale_range, placement, direction, is_close_up=close_up)
-    if len(inputs) == 1 and (Path(inputs[0]).expanduser() / "shards.json").is_file():
+    if jobs == 0:
+        raise typer.BadParameter("--jobs must not be 0; -1 takes every core.")
+    request: dict[str, Any] = {"seed": seed, "jobs": jobs, "is_view": view}
+    if len(inputs) == 1 and are_shards(Path(inputs[0]).expanduser()):
         if clips is not None:
             raise typer.BadParameter("--clips is for a list of clips; shards hold theirs.")
-        films = unshard(Path(inputs[0]).expanduser())
-        inputs, clips = [str(films / "list.csv")], films
+        source = _open_shards(Path(inputs[0]).expanduser(), split)
+        _tell_set(out, _build_shard_set(source, out, variation, request, quiet=quiet), as_json, quiet)
+        return
     lists = [Path(text) for text in inputs if text.lower().endswith(".csv")]
     if not lists:
         if view or clips is not None or split is not None:
@@ -93,16 +102,8 @@ def vary(
         return
     if len(inputs) > 1:
         raise typer.BadParameter("a list of clips makes one test set: name one SPLIT.csv and nothing else.")
-    if jobs == 0:
-        raise typer.BadParameter("--jobs must not be 0; -1 takes every core.")
-    _build_set(
-        lists[0],
-        out,
-        variation,
-        {"clips": clips, "split": split, "seed": seed, "jobs": jobs, "is_view": view},
-        as_json=as_json,
-        quiet=quiet,
-    )
+    request |= {"clips": clips, "split": split}
+    _tell_set(out, _build_set(lists[0], out, variation, request, quiet=quiet), as_json, quiet)
 
 
 def _variation(
@@ -166,31 +167,56 @@ def _check_names_differ(films: list[Path]) -> None:
         )
 
 
+def _open_shards(folder: Path, split: str | None) -> "ShardSource":
+    from cinefoley.data.shard_films import open_for_measuring
+    from cinefoley.data.shard_source import ShardSource
+
+    source = open_for_measuring(folder) if split is None else ShardSource(folder, split=split)
+    assert source is not None  # the folder was seen to hold shards
+    return source
+
+
+def _build_shard_set(
+    source: "ShardSource",
+    out: Path,
+    variation: "CloseUp | CameraMovement",
+    request: dict[str, Any],
+    *,
+    quiet: bool,
+) -> "VariedSet":
+    from cinefoley.data.shard_sets import build_shard_set
+
+    with _told_progress(len(source), quiet=quiet) as on_clip:
+        return build_shard_set(source, out, variation, on_clip=on_clip, **request)
+
+
 def _build_set(
     split_csv: Path,
     out: Path,
     variation: "CloseUp | CameraMovement",
     request: dict[str, Any],
     *,
-    as_json: bool,
     quiet: bool,
-) -> None:
+) -> "VariedSet":
     from cinefoley.data.building import build_test_set
     from cinefoley.data.split_csv import read_split
 
     count = len(read_split(split_csv, split=request["split"]))
+    with _told_progress(count, quiet=quiet) as on_clip:
+        return build_test_set(split_csv, out, variation, on_clip=on_clip, **request)
+
+
+@contextmanager
+def _told_progress(count: int, *, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
     try:
         with progress_bar(count, is_wanted=not quiet) as bar:
-            built = build_test_set(
-                split_csv,
-                out,
-                variation,
-                on_clip=lambda done, total, clip_id: bar.film(done - 1, clip_id)(1, 1),
-                **request,
-            )
+            yield lambda done, total, clip_id: bar.film(done - 1, clip_id)(1, 1)
     except KeyboardInterrupt:
         typer.echo("interrupted; finished clips are kept, and the same command makes the others.", err=True)
         raise
+
+
+def _tell_set(out: Path, built: "VariedSet", as_json: bool, quiet: bool) -> None:
     reasons = Counter(entry["reason"] for entry in built.ledger)
     if as_json:
         events = None if built.events_path is None else str(built.events_path)

@@ -1,37 +1,26 @@
 """Building VGG-CU and VGG-CM, or the like of them, from any list of clips."""
 
-import hashlib
-import json
-import logging
 import os
 import warnings
-from collections.abc import Callable, Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from cinefoley import __version__
 from cinefoley.data.clip_files import ClipFolder, candidate_stems
-from cinefoley.data.parallel import run_all
-from cinefoley.data.records import Journal, Record, file_sha256, write_json, write_records
+from cinefoley.data.making_sets import begin_set, clip_seed, describe_set, fault_record, make_set
+from cinefoley.data.records import Record, file_sha256
 from cinefoley.data.split_csv import SplitRow, read_split
 from cinefoley.data.test_sets import SetLayout, VariedSet, read_test_set
-from cinefoley.data.varied_films import describe_variation
-from cinefoley.data.view_events import events_beside, view_events
-from cinefoley.errors import DataError, MediaError, MediaWarning, OutputError
+from cinefoley.data.view_events import events_beside
+from cinefoley.errors import DataError, MediaError, MediaWarning
 from cinefoley.media.cropping import cropped_film_suffix
-from cinefoley.media.versions import ffmpeg_versions
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
 from cinefoley.variations.films import draw_for_film, vary_film
 
-__all__ = ["build_test_set", "clip_seed"]
-
-_log = logging.getLogger(__name__)
-
-_FORMAT = 1  # raise when the same settings would give other windows or films
+__all__ = ["build_test_set"]
 
 
 def build_test_set(
@@ -71,8 +60,8 @@ def build_test_set(
         The finished set.
 
     Raises:
-        DataError: If the list or the clips' folder cannot be used, ``out`` holds another set, or a process
-            at work has died.
+        DataError: If the list or the clips' folder cannot be used, ``out`` holds another set, or processes
+            at work keep dying.
         OutputError: If ``out`` cannot be written.
         ValueError: If ``jobs`` is 0.
 
@@ -90,12 +79,7 @@ def build_test_set(
             f"as {candidate_stems(rows[0])[0]}.mp4). Name the clips' folder with --clips."
         )
     layout = SetLayout(Path(out))
-    settings = _settings(variation, seed, rows, is_view=is_view) | {
-        "clips_folder": str(source.absolute()),
-        "versions": {"cinefoley": __version__, "torch": torch.__version__, **ffmpeg_versions()},
-    }
-    _begin(layout, settings, is_view=is_view)
-    earlier = _earlier_records(layout)
+    earlier = begin_set(layout, describe_set(variation, seed, rows, is_view=is_view, clips=source))
     tasks = [
         _Task(
             row=row,
@@ -107,37 +91,10 @@ def build_test_set(
         )
         for row in rows
     ]
-    records = {}
-    journal = Journal(layout.progress)
-    with journal.opened(), closing(run_all(_make_clip, tasks, jobs, option="--jobs")) as results:
-        for done, (record, is_new) in enumerate(results, start=1):
-            records[record["id"]] = record
-            if is_new and "reason" not in record:
-                journal.append(record)
-            if on_clip is not None:
-                on_clip(done, len(tasks), record["id"])
-    _finish(layout, [records[row.id] for row in rows], events_beside(Path(split_csv)))
+    make_set(
+        layout, tasks, _make_clip, jobs=jobs, events_path=events_beside(Path(split_csv)), on_clip=on_clip
+    )
     return read_test_set(out, clips=source)
-
-
-def clip_seed(seed: int, clip_id: str) -> int:
-    """The seed of one clip: from the set's seed and the clip's id, whatever else is in the list.
-
-    The variation does not enter, so the window of a clip is as large in a set of close-ups as in one of
-    camera movements with the same seed.
-
-    Args:
-        seed: The set's seed.
-        clip_id: The clip's id.
-
-    Returns:
-        The first 32 bits of a SHA-256; PyTorch's generator on the CPU uses no more.
-
-    Example:
-        >>> clip_seed(0, "--0PQM4-hqg")
-        2685398627
-    """
-    return int.from_bytes(hashlib.sha256(f"cinefoley vary/{seed}/{clip_id}".encode()).digest()[:4])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,68 +107,17 @@ class _Task:
     earlier: Record | None
 
 
-def _settings(
-    variation: CloseUp | CameraMovement, seed: int, rows: list[SplitRow], *, is_view: bool
-) -> Record:
-    """What makes one set another than the next."""
-    listed = json.dumps([asdict(row) for row in rows]).encode()
-    return {
-        "kind": "cinefoley test set",
-        "format": _FORMAT,
-        **describe_variation(variation),
-        "seed": seed,
-        "is_view": is_view,
-        "num_listed": len(rows),
-        "list_sha256": hashlib.sha256(listed).hexdigest(),
-    }
-
-
-def _begin(layout: SetLayout, settings: Record, *, is_view: bool) -> None:
-    """Make the folder, or refuse it: it must be empty, or hold the same set."""
-    try:
-        (layout.folder if is_view else layout.films).mkdir(parents=True, exist_ok=True)
-        is_empty = all(path == layout.films for path in layout.folder.iterdir())
-    except OSError as exc:
-        raise OutputError(
-            f"{layout.folder}: cannot be made ({exc.strerror}). Choose another with -o."
-        ) from exc
-    there = layout.read_settings()
-    if there is None and not is_empty:
-        raise DataError(
-            f"{layout.folder}: holds other files and no test set. Choose an empty folder with -o."
-        )
-    changes = [
-        f"{key} {there.get(key)} there, {value} asked for"
-        for key, value in settings.items()
-        if there is not None and key not in {"clips_folder", "versions"} and there.get(key) != value
-    ]
-    if changes:
-        raise DataError(
-            f"{layout.folder}: holds another test set ({'; '.join(changes)}). Choose another folder with -o."
-        )
-    for leftover in layout.films.glob(".cinefoley-*.part"):  # of a run that was killed
-        leftover.unlink(missing_ok=True)
-    write_json(layout.settings, settings)
-
-
-def _earlier_records(layout: SetLayout) -> Mapping[str, Record]:
-    """What earlier runs have finished, by id."""
-    records = [*Journal(layout.manifest).read(), *Journal(layout.progress).read()]
-    return {record["id"]: record for record in records if "id" in record}
-
-
 def _make_clip(task: _Task) -> tuple[Record, bool]:
     """Do one clip. Returns its line for the manifest or the ledger, and whether it is a new one."""
     if task.source is None:
-        return _fault(
-            task, "missing", f"no file named {' or '.join(candidate_stems(task.row))} is there"
-        ), True
+        message = f"no file named {' or '.join(candidate_stems(task.row))} is there"
+        return fault_record(task.row.id, "missing", message), True
     try:
         if task.earlier is not None and _still_holds(task, task.source, task.earlier):
             return task.earlier, False
         return _vary(task, task.source), True
     except MediaError as exc:
-        return _fault(task, "unreadable", str(exc)), True
+        return fault_record(task.row.id, "unreadable", str(exc)), True
 
 
 def _vary(task: _Task, source: Path) -> Record:
@@ -244,20 +150,3 @@ def _still_holds(task: _Task, source: Path, record: Record) -> bool:
         return False
     film = None if task.films is None else task.films / record["film"]
     return film is None or (film.is_file() and bool(file_sha256(film) == record["film_sha256"]))
-
-
-def _fault(task: _Task, reason: str, message: str) -> Record:
-    return {"id": task.row.id, "reason": reason, "message": message}
-
-
-def _finish(layout: SetLayout, records: list[Record], events_path: Path | None) -> None:
-    """Write manifest and ledger; what the films' folder holds beyond them was made for other rows."""
-    clips = [record for record in records if "reason" not in record]
-    if events_path is None:
-        layout.events.unlink(missing_ok=True)
-    else:
-        write_records(layout.events, view_events(events_path, clips))
-    write_records(layout.ledger, (record for record in records if "reason" in record))
-    write_records(layout.manifest, clips)
-    layout.progress.unlink(missing_ok=True)
-    _log.info("%d clips, %d left out", len(clips), len(records) - len(clips))

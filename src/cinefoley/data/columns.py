@@ -149,7 +149,9 @@ class WindowedRows:
         numbers = torch.arange(len(self))[first] if is_slice else torch.as_tensor(first).cpu()
         if not numbers.numel():
             return self._rows[(slice(0, 0), *self._cut(0))]
-        rows = [self._one(number, rest) for number in numbers.flatten().tolist()]
+        # rows that are decoded when they are asked for are decoded side by side
+        each = getattr(self._rows, "map", map)
+        rows = list(each(lambda number: self._one(number, rest), numbers.flatten().tolist()))
         stacked = _stacked(rows, rows[0].dtype)
         return stacked.reshape(*numbers.shape, *stacked.shape[1:])
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from cinefoley.data.chunk_files import read_chunk
 from cinefoley.data.clips import Clip, ClipSource
-from cinefoley.data.parallel import run_all
+from cinefoley.data.engines import Engine, run_tasks
 from cinefoley.errors import OutputError
 
 __all__ = ["ContentFile", "Describes", "make_missing", "plan_files", "settings_digest"]
@@ -85,14 +85,15 @@ def make_missing(
         How many were made.
 
     Raises:
-        DataError: If a process at work has died.
+        DataError: If processes at work keep dying.
         OutputError: If there is no space; says how much is kept.
     """
     missing = [plan for plan in plans if read_chunk(plan.path) is None]
     total = sum(len(plan.clips) for plan in plans)
     done = total - sum(len(plan.clips) for plan in missing)
     try:
-        with closing(run_all(make, missing, workers)) as finished:
+        engine = Engine(jobs=workers if len(missing) > 1 else 1)  # processes take seconds to start
+        with closing(run_tasks(make, missing, engine, option="--workers")) as finished:
             for count in finished:
                 done += count
                 if on_clip is not None:

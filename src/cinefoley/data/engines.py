@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 import joblib
+import torch
 
 from cinefoley.errors import CinefoleyError, DataError
 
@@ -63,20 +64,22 @@ class Engine:
 
 
 def run_tasks(
-    work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], engine: Engine
+    work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], engine: Engine, *, option: str = "--jobs"
 ) -> Generator[ResultT, None, None]:
     """Do all tasks, and hand their results out as they come.
 
     A worker that dies takes no result with it: what it was at is done again, by another. Work must therefore
-    be such that doing it twice does no harm, and must itself step over what kills it every time.
+    be such that doing it twice does no harm. Of work that kills every worker the run tires, unless it steps
+    over that itself.
 
     Args:
         work: Does one task; must be importable by a worker, and return little.
         tasks: What there is to do.
         engine: Where.
+        option: What the number of processes is called on the command line, for messages.
 
     Yields:
-        One result for each task, in no order.
+        One result for each task, in no order. Close the generator to drop what has not begun.
 
     Raises:
         DataError: If workers keep dying without finishing anything, or the cluster is lost.
@@ -97,25 +100,28 @@ def run_tasks(
                 _log.warning("a worker has died; going on with %d tasks (%s)", len(left), exc)
                 if deaths > _MOST_DEATHS:
                     raise DataError(
-                        f"Workers have died {deaths} times without finishing anything: is there too little "
-                        "memory? What is finished is kept. Run the same command again, with fewer --jobs."
+                        f"Workers have died {deaths} times without finishing anything, for want of memory "
+                        "or over a broken clip. What is finished is kept. Run the same command again, with "
+                        f"fewer {option}; with one, the clips after those shown hold it."
                     ) from exc
 
 
 class _Numbered(Generic[TaskT, ResultT]):
     """Work that tells which task a result is of, for results come in no order."""
 
-    def __init__(self, work: Callable[[TaskT], ResultT]) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[TaskT], ResultT], *, is_one_of_several: bool) -> None:
+        self._work, self._is_one_of_several = work, is_one_of_several
 
     def __call__(self, number: int, task: TaskT) -> tuple[int, ResultT]:
+        if self._is_one_of_several:
+            torch.set_num_threads(1)  # of this process, which shares its machine with others
         return number, self._work(task)
 
 
 def _run_once(
     work: Callable[[TaskT], ResultT], left: dict[int, TaskT], engine: Engine, settings: dict[str, Any]
 ) -> Generator[tuple[int, ResultT], None, None]:
-    numbered = _Numbered(work)
+    numbered = _Numbered(work, is_one_of_several=settings["backend"] != "sequential")
     calls = (joblib.delayed(numbered)(number, task) for number, task in list(left.items()))
     with joblib.parallel_config(**settings):
         parallel = joblib.Parallel(

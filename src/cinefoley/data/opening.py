@@ -13,7 +13,7 @@ from cinefoley.errors import DataError
 from cinefoley.stage.kinds import KINDS
 from cinefoley.stage.take import Split
 
-__all__ = ["open_source", "read_labels"]
+__all__ = ["names_splits", "open_source", "read_labels"]
 
 _STAGE = "stage"
 
@@ -78,6 +78,24 @@ def open_source(
             events=read_events(known) if known.is_file() else None,
         )
     return source if count is None else source.first(count)
+
+
+def names_splits(data: str, csv: Path | None = None) -> bool:
+    """Whether a source of this name tells clips to train on from clips to test with.
+
+    Args:
+        data: As for :func:`open_source`.
+        csv: As for :func:`open_source`.
+
+    Raises:
+        DataError: If it is a folder of shards that are unfinished or damaged.
+    """
+    if data.partition(":")[0] == _STAGE or csv is not None:
+        return True
+    folder = Path(data).expanduser()
+    if ShardLayout.find(folder) is not None:
+        return any(entry.split for entry in ShardSource(folder).entries)
+    return folder.is_dir() and all(find_export(folder, split) for split in ("train", "test"))
 
 
 def read_labels(path: Path) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ class ClipColumns:
     """How they were read."""
     chunks: tuple[tuple[str, int], ...]
     """Name and number of clips of each file of the cache, in order; of shards, of each 32 clips."""
+    is_streamed: bool = False
+    """Whether rows are decoded when they are asked for, so that reading ahead saves time."""
 
     def __len__(self) -> int:
         return len(self.ids)

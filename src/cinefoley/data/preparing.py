@@ -63,7 +63,7 @@ def prepare_clips(
         All clips that can be used, in the source's order, and the ledger of the others.
 
     Raises:
-        DataError: If a process at work has died.
+        DataError: If processes at work keep dying.
         OutputError: If the cache cannot be written. What is finished is kept.
         ValueError: If a window is longer than ``duration_s``, or ``workers`` is 0.
 

@@ -6,8 +6,6 @@ import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,23 +13,19 @@ from torch import Tensor
 
 from cinefoley.data.clips import ClipEvent, ClipFault
 from cinefoley.data.folder_source import FilmClip
+from cinefoley.data.kept_pictures import KeptPictures, bounded_size, read_kept
 from cinefoley.data.reading_clips import fault_from, find_mute, find_short, find_still
 from cinefoley.data.records import file_sha256
 from cinefoley.data.shard_settings import ShardSettings
 from cinefoley.data.split_csv import SplitRow
 from cinefoley.errors import MediaWarning
-from cinefoley.media.crop import last_picture_time
-from cinefoley.media.decoding import PictureReader
-from cinefoley.media.pictures import FilePictures, stack_frames
+from cinefoley.media.pictures import stack_frames
 from cinefoley.media.pixels import Pixels
-from cinefoley.media.sampling import Section, as_rate
-from cinefoley.media.shrinking import ShrunkPictures, shrink
-from cinefoley.media.sparse_decoding import decode_sparsely
-from cinefoley.media.stills import decode_flac, encode_flac, encode_jpeg
-from cinefoley.media.video import sample_pixels
+from cinefoley.media.shrinking import shrink
+from cinefoley.media.stills import decode_flac, encode_flac
 from cinefoley.spectral.mel import mel_spectrogram
 
-__all__ = ["ShardItem", "bounded_size", "read_item"]
+__all__ = ["ShardItem", "read_item"]
 
 _JUDGED_SIDE = 64  # at which it is judged whether anything moves: noise of encoding averages out
 
@@ -50,6 +44,8 @@ class ShardItem:
     """Seconds of picture."""
     size: tuple[int, int]
     """Height and width of the stills."""
+    damage: str | None
+    """What of the film's picture was lost; None where nothing was."""
     sound: bytes
     """FLAC of one channel."""
     mel: bytes
@@ -97,25 +93,11 @@ def read_item(clip: FilmClip, row: SplitRow, settings: ShardSettings) -> ShardIt
             return fault_from(exc, clip.id)
 
 
-def bounded_size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
-    """Height and width with the shorter side at most ``short_side``, the shape kept to the nearest pixel.
-
-    Example:
-        >>> bounded_size((360, 640), 256)
-        (256, 455)
-    """
-    scale = Fraction(short_side, min(size))
-    if scale >= 1:
-        return size
-    height, width = (max(1, int(side * scale + Fraction(1, 2))) for side in size)
-    return height, width
-
-
 def _read(
     clip: FilmClip, row: SplitRow, size: tuple[int, int], settings: ShardSettings
 ) -> ShardItem | ClipFault:
     assert clip.path is not None  # it was looked into
-    shown = _pictures(clip.path, size, settings)
+    shown = read_kept(clip.path, size, fps=settings.fps, duration_s=settings.duration_s)
     fault = find_short(clip.id, shown.duration_s, settings.least_s)
     if fault is not None:
         return fault
@@ -127,42 +109,17 @@ def _read(
     if fault is not None:
         return fault
     flac = encode_flac(sound.nan_to_num(0.0, 0.0, 0.0), settings.mel.sample_rate)
-    kept = shown.pictures[0].shape[:2]
     return ShardItem(
         clip=clip,
         row=row,
         about=_about(clip, row, shown, settings),
         duration_s=shown.duration_s,
-        size=(kept[0], kept[1]),
+        size=shown.size,
+        damage=shown.damage,
         sound=flac,
         mel=_mel(flac, settings),
-        stills=tuple(encode_jpeg(picture, quality=settings.jpeg_quality) for picture in shown.pictures),
+        stills=tuple(shown.stills(settings.jpeg_quality)),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shown:
-    """The pictures of a film as a shard keeps them."""
-
-    pictures: list[Pixels]
-    progress: list[float]
-    """How far between the first and the last picture of the film each one is shown: for moving windows."""
-    duration_s: float
-
-
-def _pictures(path: Path, size: tuple[int, int], settings: ShardSettings) -> _Shown:
-    fps, section = as_rate(settings.fps), Section.of(0, settings.duration_s)
-    assert section.duration is not None
-    sparse = decode_sparsely(path, fps, section.duration, lambda pixels: shrink(pixels, size))
-    if sparse is not None:
-        pictures, times, last, duration_s = sparse.pixels, sparse.times, sparse.last, float(sparse.duration)
-    else:
-        with PictureReader(path) as reader:
-            source = ShrunkPictures(FilePictures(reader), size)
-            pictures, indices, duration_s = sample_pixels(source, fps, None, section)
-        times, last = [source.times[index] for index in indices], last_picture_time(path)
-    progress = [min(1.0, float(time / last)) if last else 0.0 for time in times]
-    return _Shown(pictures=pictures, progress=progress, duration_s=duration_s)
 
 
 def _find_still(clip_id: str, pictures: list[Pixels]) -> ClipFault | None:
@@ -181,7 +138,7 @@ def _mel(flac: bytes, settings: ShardSettings) -> bytes:
     return file.getvalue()
 
 
-def _about(clip: FilmClip, row: SplitRow, shown: _Shown, settings: ShardSettings) -> dict[str, object]:
+def _about(clip: FilmClip, row: SplitRow, shown: KeptPictures, settings: ShardSettings) -> dict[str, object]:
     assert clip.path is not None
     return {
         "id": clip.id,
@@ -191,7 +148,7 @@ def _about(clip: FilmClip, row: SplitRow, shown: _Shown, settings: ShardSettings
         "source": clip.path.name,
         "source_sha256": file_sha256(clip.path),
         "fps": settings.fps,
-        "size": list(shown.pictures[0].shape[:2]),
+        "size": list(shown.size),
         "duration_s": shown.duration_s,
         "progress": shown.progress,
         "events": None if clip.events is None else [_event(event) for event in clip.events],

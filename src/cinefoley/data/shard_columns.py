@@ -3,10 +3,10 @@
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,11 +21,13 @@ from cinefoley.data.shard_files import read_members
 from cinefoley.data.shard_source import ShardClip, ShardSource
 from cinefoley.errors import MediaError
 from cinefoley.media.pictures import stack_frames
-from cinefoley.media.pixels import resize
+from cinefoley.media.pixels import squash
 from cinefoley.media.stills import decode_jpeg
 from cinefoley.spectral.mel import mel_spectrogram
 
 __all__ = ["are_read_directly", "shard_columns"]
+
+ItemT = TypeVar("ItemT")
 
 _GROUP = 32  # clips that share a file of features or latents
 
@@ -76,6 +78,7 @@ def shard_columns(source: ShardSource, reading: ClipReading) -> ClipColumns:
         ledger=tuple(ledger),
         reading=reading,
         chunks=_chunks(source, clips, reading),
+        is_streamed=True,
     )
 
 
@@ -107,11 +110,15 @@ class _DecodedRows:
         if not chosen:
             empty = torch.empty((1, *self.shape[1:]), dtype=self._dtype)
             return empty[(slice(0, 0), *rest)]
-        rows = list(_threads().map(lambda clip: self._row(clip, rest), chosen))
+        rows = list(self.map(lambda clip: self._row(clip, rest), chosen))
         stacked = torch.empty((len(rows), *rows[0].shape), dtype=self._dtype)
         for target, row in zip(stacked, rows, strict=True):  # autocast forbids torch.stack for halves
             target.copy_(row)
         return stacked.reshape(*numbers.shape, *stacked.shape[1:])
+
+    def map(self, work: Callable[[ItemT], Tensor], items: Iterable[ItemT]) -> Iterator[Tensor]:
+        """As the built-in, by the threads that decode."""
+        return _threads().map(work, items)
 
     def _row(self, clip: ShardClip, rest: Sequence[Any]) -> Tensor:
         raise NotImplementedError
@@ -132,7 +139,7 @@ class _Frames(_DecodedRows):
         stills = clip.stills()
         numbers = [min(number, len(stills) - 1) for number in wanted]
         decoded = {
-            number: resize(decode_jpeg(stills[number], name=clip.id), self._size) for number in set(numbers)
+            number: squash(decode_jpeg(stills[number], name=clip.id), self._size) for number in set(numbers)
         }
         if not numbers:
             return torch.empty((0, *self.shape[2:]), dtype=torch.uint8)[tuple(rest)]

@@ -46,6 +46,8 @@ class ShardEntry:
     """Height and width of the pictures."""
     digest: str
     """SHA-256 over its members."""
+    damage: str | None = None
+    """What of the film's picture was lost, and is made up for by the picture before; None if nothing."""
 
     def to_record(self) -> Record:
         """As a line of the index holds it."""
@@ -107,6 +109,7 @@ class ShardWriter:
             duration_s=item.duration_s,
             size=item.size,
             digest=item.digest,
+            damage=item.damage,
         )
 
     def close(self) -> tuple[int, str]:

@@ -5,6 +5,8 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from torch import Tensor
+
 from cinefoley.data.chunk_files import claimed_cache
 from cinefoley.data.shard_settings import ShardLayout
 from cinefoley.data.shard_source import ShardClip, ShardSource
@@ -12,7 +14,7 @@ from cinefoley.errors import DataError
 from cinefoley.media.still_films import save_stills
 from cinefoley.media.writing import written_aside
 
-__all__ = ["open_for_measuring", "unpack_films", "unpack_sounds"]
+__all__ = ["open_for_measuring", "unpack_films", "unpack_sounds", "write_film"]
 
 _LIST = "list.csv"
 
@@ -53,7 +55,7 @@ def unpack_films(
         OutputError: If the films cannot be written.
         DataError: If two clips were made of films of one name.
     """
-    folder = _unpack(source, cache_dir, ".mkv", _write_film, on_clip)
+    folder = _unpack(source, cache_dir, ".mkv", write_film, on_clip)
     listed = folder / _LIST
     with written_aside(listed) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -62,6 +64,30 @@ def unpack_films(
             label = clip.labels[0] if clip.labels else ""
             writer.writerow([clip.id, f"{about['start_s']:g}", label, about["split"]])
     return folder, listed
+
+
+def write_film(clip: ShardClip, path: Path, *, waveform: Tensor | None = None) -> None:
+    """Write one clip as a film of its pictures, as they are kept.
+
+    Args:
+        clip: The clip.
+        path: ``.mkv``.
+        waveform: The sound, ``(N,)`` or ``(channels, N)`` at the clip's sample rate; None takes the clip's.
+
+    Raises:
+        MediaError: If the shard is gone or damaged.
+        OutputError: If the film cannot be written.
+    """
+    rate, entry = clip.sample_rate, clip.entry
+    save_stills(
+        path,
+        clip.stills(),
+        clip.fps,
+        size=entry.size,
+        duration=max(entry.duration_s, (entry.num_frames - 0.5) / clip.fps),
+        waveform=clip.waveform(rate) if waveform is None else waveform,
+        sample_rate=rate,
+    )
 
 
 def unpack_sounds(
@@ -106,19 +132,6 @@ def _unpack(
             if on_clip is not None:
                 on_clip(number + 1, len(source))
     return folder
-
-
-def _write_film(clip: ShardClip, path: Path) -> None:
-    rate = clip.sample_rate
-    save_stills(
-        path,
-        clip.stills(),
-        clip.fps,
-        size=clip.entry.size,
-        duration=max(clip.entry.duration_s, (clip.entry.num_frames - 0.5) / clip.fps),
-        waveform=clip.waveform(rate),
-        sample_rate=rate,
-    )
 
 
 def _write_sound(clip: ShardClip, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -24,6 +24,8 @@ from cinefoley.media.video import Video, sample_pictures
 from cinefoley.variations.window import Box, Window
 
 __all__ = ["ShardClip", "ShardSource"]
+
+_FORMAT = 2  # raise when the same shards would give other pixels: caches of them are then made again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,7 @@ class ShardClip:
             as_fraction(self.fps),
             Fraction(self.entry.duration_s).limit_denominator(1_000_000),
             self.id,
-            crop=None if window is None else self._crop(window),
+            crop=None if window is None else self.follow(window),
         )
         return sample_pictures(source, rate, size, section, self.path)
 
@@ -114,6 +116,25 @@ class ShardClip:
         )
         joined = np.concatenate([np.zeros((1, 0), np.float32), *blocks], axis=1)
         return torch.from_numpy(joined[0].copy())
+
+    def follow(self, window: Window) -> Callable[[int, tuple[int, int]], Box]:
+        """Where a window is in every picture: as far on its way as it is in the film at that time.
+
+        Args:
+            window: Drawn for this clip, or for another size of it.
+
+        Returns:
+            From a picture's number, and its height and width, to the box that is shown.
+
+        Raises:
+            MediaError: If the shard is gone or damaged.
+        """
+        progress = self.about()["progress"] if window.is_moving else [0.0] * self.entry.num_frames
+
+        def box_of(index: int, size: tuple[int, int]) -> Box:
+            return window.on(size).box_at(progress[index])
+
+        return box_of
 
     def stills(self) -> list[bytes]:
         """The pictures as they are kept: JPEGs, by one read.
@@ -145,14 +166,6 @@ class ShardClip:
         except ValueError as exc:
             raise MediaError(f"{self.path}: what it says of {self.id} is damaged ({exc}).") from exc
         return content
-
-    def _crop(self, window: Window) -> Any:
-        progress = self.about()["progress"] if window.is_moving else [0.0] * self.entry.num_frames
-
-        def box_of(index: int, size: tuple[int, int]) -> Box:
-            return window.on(size).box_at(progress[index])
-
-        return box_of
 
     def _member(self, suffix: str) -> bytes:
         members = read_members(self.path, self.entry.offset, self.entry.stills_offset)
@@ -267,4 +280,4 @@ def _joined(names: Iterable[str]) -> str:
 
 def _fingerprint(entry: ShardEntry) -> str:
     known = None if entry.events is None else [asdict(event) for event in entry.events]
-    return hashlib.sha256(json.dumps([entry.digest, entry.labels, known]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([_FORMAT, entry.digest, entry.labels, known]).encode()).hexdigest()

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cinefoley.data.records import Record, read_records
-from cinefoley.errors import DataError
+from cinefoley.data.shard_source import ShardClip, ShardSource
+from cinefoley.errors import DataError, MediaError
 from cinefoley.media.crop import Crop
 from cinefoley.media.sampling import Seconds
 from cinefoley.media.video import Video, load_video
@@ -89,6 +90,8 @@ class VariedClip:
     """The film of the window; None in a view."""
     record: Record
     """The whole line of the manifest: start, split, seed, digests, warnings."""
+    clip: ShardClip | None = None
+    """The clip of shards that is shown; None where clips are films."""
 
     @property
     def path(self) -> Path:
@@ -99,9 +102,14 @@ class VariedClip:
         """What ``load_video`` and ``stream_windows`` need as ``crop`` when they read :attr:`path`.
 
         Raises:
-            MediaError: If the clip cannot be read.
+            MediaError: If the clip cannot be read, or is no file: a view of shards is read by
+                :meth:`load_video` alone.
         """
-        return follow_window(self.window, self.source_path) if self.film_path is None else None
+        if self.film_path is not None:
+            return None
+        if self.clip is not None:
+            raise MediaError(f"{self.id}: is a clip of shards, and no file. Build the set without --view.")
+        return follow_window(self.window, self.source_path)
 
     def load_video(
         self,
@@ -122,6 +130,8 @@ class VariedClip:
             MediaError: If the file cannot be read.
             ValueError: If a number is out of range.
         """
+        if self.film_path is None and self.clip is not None:
+            return self.clip.video(fps=fps, size=size, start=start, duration=duration, window=self.window)
         return load_video(self.path, fps, size, start, duration, crop=self.crop())
 
 
@@ -181,14 +191,22 @@ def read_test_set(
     try:
         source = Path(settings["clips_folder"] if clips is None else clips)
         films = None if settings["is_view"] else layout.films
-        found = tuple(_clip(record, source, films) for record in read_records(layout.manifest))
+        kept = _clips_of_shards(source) if settings.get("are_shards") else {}
+        found = tuple(
+            _clip(record, source, films, kept.get(record["id"])) for record in read_records(layout.manifest)
+        )
         ledger = tuple(read_records(layout.ledger))
     except (KeyError, TypeError, ValueError, OSError) as exc:
         raise DataError(f"{folder}: the test set is damaged ({exc}). Build it again.") from exc
     return VariedSet(folder=layout.folder, settings=settings, clips=found, ledger=ledger)
 
 
-def _clip(record: dict[str, Any], source: Path, films: Path | None) -> VariedClip:
+def _clips_of_shards(folder: Path) -> dict[str, ShardClip]:
+    whole = ShardSource(folder)
+    return {clip.id: clip for clip in map(whole.__getitem__, range(len(whole)))}
+
+
+def _clip(record: dict[str, Any], source: Path, films: Path | None, clip: ShardClip | None) -> VariedClip:
     return VariedClip(
         id=record["id"],
         label=record["label"],
@@ -196,4 +214,5 @@ def _clip(record: dict[str, Any], source: Path, films: Path | None) -> VariedCli
         source_path=source / record["source"],
         film_path=None if films is None else films / record["film"],
         record=record,
+        clip=clip,
     )

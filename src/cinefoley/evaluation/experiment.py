@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from cinefoley.data.building import clip_seed
 from cinefoley.data.chunk_files import Chunk, claimed_cache, read_chunk, write_chunk
 from cinefoley.data.clips import Clip, ClipSource
 from cinefoley.data.file_digests import FileDigests
+from cinefoley.data.making_sets import clip_seed
 from cinefoley.data.reading_clips import fault_from
 from cinefoley.data.records import Record
 from cinefoley.errors import DataError

@@ -17,27 +17,37 @@ __all__ = [
     "MemoryPictures",
     "Picture",
     "PictureSource",
+    "Squash",
     "check_reached",
     "same_size",
     "stack_frames",
 ]
 
+Squash = Callable[[Pixels, tuple[int, int]], Pixels]
+"""From pixels and a height and width to pixels of that size."""
+
 
 class Picture:
-    """One source frame, converted to pixels when first asked for and then kept."""
+    """One source frame, converted to pixels when first asked for and then kept.
 
-    __slots__ = ("_load", "_pixels", "index")
+    Args:
+        index: Its number in the source.
+        load: Gives its pixels, ``(H, W, 3)`` uint8.
+        squash: Brings them to a height and width; Pillow's filter unless the source says otherwise.
+    """
 
-    def __init__(self, index: int, load: Callable[[], Pixels]) -> None:
+    __slots__ = ("_load", "_pixels", "_squash", "index")
+
+    def __init__(self, index: int, load: Callable[[], Pixels], *, squash: Squash = resize) -> None:
         self.index = index
-        self._load = load
+        self._load, self._squash = load, squash
         self._pixels: Pixels | None = None
 
     def pixels(self, size: tuple[int, int] | None) -> Pixels:
         """``(H, W, 3)`` uint8, squashed to ``size``; to be asked for one size only."""
         if self._pixels is None:
             pixels = self._load()
-            self._pixels = pixels if size is None else resize(pixels, size)
+            self._pixels = pixels if size is None else self._squash(pixels, size)
         return self._pixels
 
 

@@ -4,12 +4,23 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from PIL import Image
+from torch.nn import functional as F
 
-__all__ = ["Pixels", "display_matrix", "has_alpha", "orient", "resize", "rotation_degrees", "to_rgb"]
+__all__ = [
+    "Pixels",
+    "display_matrix",
+    "has_alpha",
+    "orient",
+    "resize",
+    "rotation_degrees",
+    "squash",
+    "to_rgb",
+]
 
 Pixels = npt.NDArray[np.uint8]
 """RGB pixels, ``(H, W, 3)`` uint8."""
@@ -87,6 +98,26 @@ def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
         return pixels
     image = Image.fromarray(np.ascontiguousarray(pixels))
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), dtype=np.uint8)
+
+
+def squash(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """What :func:`resize` gives, by PyTorch's kernel: in a quarter of the time, and within 1 of it.
+
+    For pictures that JPEG has changed by more than that already. Of stills at 640x360, brought to 224x224,
+    one number in 1,100 differs (``benchmarks/data/shards.py``).
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8.
+        size: Height and width, each 1 or more.
+
+    Returns:
+        ``(*size, 3)`` uint8; ``pixels`` itself where it has that size already.
+    """
+    if pixels.shape[:2] == tuple(size):
+        return pixels
+    picture = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    squashed = F.interpolate(picture, size, mode="bilinear", antialias=True)
+    return np.asarray(squashed[0].permute(1, 2, 0).numpy(), dtype=np.uint8)
 
 
 def _side_data(frame: VideoFrame) -> Any:

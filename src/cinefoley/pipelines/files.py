@@ -17,14 +17,14 @@ import torch
 
 from cinefoley.errors import AudioError, MediaError, MediaWarning, OutputError, VideoError
 from cinefoley.media.audio_writer import AudioWriter, Subtype
-from cinefoley.media.mux import film_suffix, replace_audio
 from cinefoley.media.writing import written_aside
+from cinefoley.pipelines.film import VideoInput
+from cinefoley.pipelines.film_takes import Film, as_film
 from cinefoley.pipelines.settings import SamplingSettings
 from cinefoley.pipelines.sidecar import (
     ModelRecord,
     TakeFiles,
     check_sidecar,
-    file_sha256,
     read_versions,
     write_sidecar,
 )
@@ -88,26 +88,26 @@ class FilmReport:
 
 
 def report_existing(
-    video: str | os.PathLike[str], out_dir: str | os.PathLike[str], settings: GenerationSettings
+    video: str | os.PathLike[str] | Film, out_dir: str | os.PathLike[str], settings: GenerationSettings
 ) -> FilmReport:
     """Tell which takes of a film are there already, without opening anything.
 
     A take is there if its WAV and its film are; with ``settings.overwrites`` none counts.
     """
-    video, out_dir = Path(video), Path(out_dir)
-    planned = _planned_takes(video, out_dir, settings)
+    film, out_dir = as_film(video), Path(out_dir)
+    planned = _planned_takes(film, out_dir, settings)
     return FilmReport(
-        video=video,
+        video=film.path,
         takes=(),
         skipped=tuple(take for take in planned if not settings.overwrites and _is_there(take)),
-        sidecar=out_dir / f"{video.stem}.json",
+        sidecar=out_dir / f"{film.path.stem}.json",
         seed=settings.seed,
     )
 
 
 def generate_files(
     pipeline: "FoleyPipeline",
-    video: str | os.PathLike[str],
+    video: str | os.PathLike[str] | Film,
     out_dir: str | os.PathLike[str],
     settings: GenerationSettings | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -122,7 +122,7 @@ def generate_files(
 
     Args:
         pipeline: The model, on its device.
-        video: The film.
+        video: The film: a file, or a clip of shards.
         out_dir: Is made if missing.
         settings: What to make; the defaults if None.
         on_step: Called with finished and total denoiser calls; may raise to stop.
@@ -139,17 +139,18 @@ def generate_files(
     Warns:
         MediaWarning: If the film is damaged, or its picture goes into another container than its own.
     """
-    video, out_dir, settings = Path(video), Path(out_dir), settings or GenerationSettings()
+    film, out_dir, settings = as_film(video), Path(out_dir), settings or GenerationSettings()
     began = time.perf_counter()
-    report = report_existing(video, out_dir, settings)
-    missing = [take for take in _planned_takes(video, out_dir, settings) if take not in report.skipped]
+    report = report_existing(film, out_dir, settings)
+    missing = [take for take in _planned_takes(film, out_dir, settings) if take not in report.skipped]
     if not missing:
         return report
-    plan = pipeline.plan(video, start=settings.start, duration=settings.duration)
+    watched = film.watch(pipeline.foley_config)
+    plan = pipeline.plan(watched, start=settings.start, duration=settings.duration)
     if not settings.overwrites:
         check_sidecar(report.sidecar)
     timings: dict[str, float] = {}
-    record = _describe_run(pipeline, video, settings, plan, model) | {"timings_s": timings}
+    record = _describe_run(pipeline, film, settings, plan, model) | {"timings_s": timings}
     finished: list[TakeFiles] = []
 
     def keep_record(staging: Path) -> None:
@@ -158,10 +159,10 @@ def generate_files(
 
     with _staging(out_dir) as staging:
         staged = [take.moved_to(staging) for take in missing]
-        _stream_sound(pipeline, video, staged, settings, plan, timings, on_step)
+        _stream_sound(pipeline, watched, staged, settings, plan, timings, on_step)
         try:
             for take in staged:
-                finished.append(_publish(_write_film(video, take, settings, timings), out_dir))
+                finished.append(_publish(_write_film(film, take, settings, timings), out_dir))
                 keep_record(staging)
         except BaseException:
             if finished:
@@ -171,10 +172,10 @@ def generate_files(
     return replace(report, takes=tuple(finished), duration_s=duration_s, timings_s=timings)
 
 
-def _planned_takes(video: Path, out_dir: Path, settings: GenerationSettings) -> list[TakeFiles]:
+def _planned_takes(film: Film, out_dir: Path, settings: GenerationSettings) -> list[TakeFiles]:
     """Name the files that a film's takes go to."""
-    suffix = film_suffix(video)
-    stems = [(take, f"{video.stem}.take{take}") for take in range(1, settings.num_takes + 1)]
+    suffix = film.suffix
+    stems = [(take, f"{film.path.stem}.take{take}") for take in range(1, settings.num_takes + 1)]
     return [
         TakeFiles(
             take=take,
@@ -218,7 +219,7 @@ def _make_folder(folder: Path) -> None:
 
 def _stream_sound(
     pipeline: "FoleyPipeline",
-    video: Path,
+    video: VideoInput,
     takes: Sequence[TakeFiles],
     settings: GenerationSettings,
     plan: "WindowPlan",
@@ -261,12 +262,12 @@ def _mel_file(path: Path, shape: tuple[int, int, int]) -> Iterator[BinaryIO]:
 
 
 def _write_film(
-    video: Path, take: TakeFiles, settings: GenerationSettings, timings: dict[str, float]
+    film: Film, take: TakeFiles, settings: GenerationSettings, timings: dict[str, float]
 ) -> TakeFiles:
     """Put the finished WAV beside the film's picture; in Matroska where its own container refuses."""
     began = time.perf_counter()
     try:
-        replace_audio(video, take.wav, take.film, start=settings.start)
+        film.write_take(take.wav, take.film, start=settings.start)
     except (VideoError, AudioError):
         raise
     except MediaError as exc:
@@ -274,7 +275,7 @@ def _write_film(
             raise
         take = replace(take, film=take.film.with_suffix(_FALLBACK_SUFFIX))
         warnings.warn(f"{exc} Wrote {take.film.name}.", MediaWarning, stacklevel=3)
-        replace_audio(video, take.wav, take.film, start=settings.start)
+        film.write_take(take.wav, take.film, start=settings.start)
     timings["write_films"] = timings.get("write_films", 0.0) + time.perf_counter() - began
     return take
 
@@ -300,7 +301,7 @@ def _publish(take: TakeFiles, out_dir: Path) -> TakeFiles:
 
 def _describe_run(
     pipeline: "FoleyPipeline",
-    video: Path,
+    film: Film,
     settings: GenerationSettings,
     plan: "WindowPlan",
     model: ModelRecord | None,
@@ -309,7 +310,7 @@ def _describe_run(
     rate = pipeline.foley_config.mel.sample_rate
     choices = {key: value for key, value in asdict(settings).items() if key not in ("seed", "overwrites")}
     return {
-        "film": {"name": video.name, "path": str(video), "sha256": file_sha256(video)},
+        "film": film.describe(),
         "model": None if model is None else asdict(model),
         "seed": settings.seed,
         "settings": choices,

@@ -70,7 +70,7 @@ class AlignmentTask(Task):
 
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
         """Choose films, a sound for each, and all noise."""
-        film = torch.randint(len(self.pairs), (batch_size,), generator=generator)
+        film = self.choose(step, generator, batch_size, count=len(self.pairs))
         sound, which, label = self._draw(film, generator)
         drawn = {"index": film, "sound": sound, "which": which, "label": label}
         if self.splices:

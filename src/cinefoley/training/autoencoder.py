@@ -82,7 +82,7 @@ class AutoencoderTask(Task):
         size = (config.latent_channels, self.mels.shape[1] // factor, self.crop_frames // factor)
         last = self.mels.shape[-1] - self.crop_frames
         return {
-            "index": torch.randint(len(self.mels), (batch_size,), generator=generator),
+            "index": self.choose(step, generator, batch_size, count=len(self.mels)),
             "start": torch.randint(last + 1, (batch_size, self.choices), generator=generator),
             "noise": torch.randn((batch_size, *size), generator=generator),
         }

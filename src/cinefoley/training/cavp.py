@@ -103,7 +103,7 @@ class CavpTask(Task):
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
         """Choose clips, where their windows start, and a seed for how each clip is augmented."""
         return {
-            "index": torch.randint(len(self.clips), (batch_size,), generator=generator),
+            "index": self.choose(step, generator, batch_size, count=len(self.clips)),
             "starts": draw_starts(
                 generator,
                 batch_size,

@@ -44,6 +44,7 @@ def describe_run(task: Task, config: TrainConfig) -> dict[str, Any]:
         "task": task.name,
         "config": kept,
         "settings": dict(task.settings),
+        **({} if task.passes is None else {"passes": asdict(task.passes)}),
         "shapes": {key: list(value.shape) for key, value in task.module.state_dict().items()},
     }
     plain: dict[str, Any] = json.loads(json.dumps(description, default=str))

@@ -14,7 +14,8 @@ from cinefoley.config.training import TrainConfig
 from cinefoley.data.clips import ClipSource
 from cinefoley.data.columns import Column
 from cinefoley.data.encoded import network_digest, prepare_teacher_features
-from cinefoley.data.pictures import ClipPictures, PictureReading, prepare_pictures
+from cinefoley.data.pictures import ClipPictures, PictureReading
+from cinefoley.data.preparing_pictures import prepare_pictures
 from cinefoley.errors import CheckpointMismatchError, DataError
 from cinefoley.models.folder import load_foley_config, load_part
 from cinefoley.models.video_encoder import VideoEncoder

@@ -11,13 +11,12 @@ from cinefoley.data.columns import Rows
 from cinefoley.data.pictures import ClipPictures
 from cinefoley.distillation.loss import FeatureSpace, distillation_terms
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.training.task import Batch, Task, step_generator
+from cinefoley.training.passes import draw_epochs
+from cinefoley.training.task import Batch, Task
 from cinefoley.variations.mixture import Mixture
 from cinefoley.variations.window import Window
 
-__all__ = ["DistillationTask", "draw_epochs"]
-
-_ORDER_SEED = 2**32  # apart from the seeds of steps
+__all__ = ["DistillationTask"]
 
 
 class DistillationTask(Task):
@@ -150,27 +149,3 @@ class DistillationTask(Task):
 
     def _window(self, row: int, seed: int) -> Window:
         return self.variation.draw(self.pictures.sizes[row], generator=torch.Generator().manual_seed(seed))
-
-
-def draw_epochs(step: int, batch_size: int, *, count: int, seed: int) -> Tensor:
-    """Rows of one step, so that each comes once in every pass over all of them.
-
-    A batch may end one pass and begin the next. Nothing is remembered, so a run that was stopped goes on in
-    the middle of a pass.
-
-    Args:
-        step: Counted from 0.
-        batch_size: Rows of a step.
-        count: All rows.
-        seed: Of the order, which differs from pass to pass.
-
-    Returns:
-        ``(batch_size,)`` int64.
-    """
-    places = step * batch_size + torch.arange(batch_size)
-    rows = torch.empty(batch_size, dtype=torch.long)
-    for epoch in (places // count).unique().tolist():
-        order = torch.randperm(count, generator=step_generator(seed + _ORDER_SEED, epoch))
-        is_own = places // count == epoch
-        rows[is_own] = order[places[is_own] % count]
-    return rows

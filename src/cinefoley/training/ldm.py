@@ -86,7 +86,7 @@ class LatentDiffusionTask(Task):
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
         """Choose pairs of clips, where the second takes over, noise levels, and all noise."""
         frames, size = self.video_features.shape[1], (batch_size, *self.means.shape[1:])
-        first = torch.randint(len(self.means), (batch_size,), generator=generator)
+        first = self.choose(step, generator, batch_size, count=len(self.means))
         second = torch.randint(len(self.means), (batch_size,), generator=generator)
         # at least 2 s of each at 4 fps
         cut = torch.randint(8, frames - 7, (batch_size,), generator=generator)

@@ -20,9 +20,10 @@ from cinefoley.config.training import TrainConfig
 from cinefoley.config.variations import VariationConfig
 from cinefoley.data.clips import ClipSource
 from cinefoley.data.encoded import network_digest, prepare_features, prepare_latents
-from cinefoley.data.pictures import PictureReading, prepare_pictures
+from cinefoley.data.pictures import PictureReading
 from cinefoley.data.prepared import ClipColumns, ClipWindows
 from cinefoley.data.preparing import prepare_clips
+from cinefoley.data.preparing_pictures import prepare_pictures
 from cinefoley.data.records import Record
 from cinefoley.data.stage_clips import KIND_NAMES, StageClips
 from cinefoley.errors import CheckpointMismatchError, CinefoleyError, DataError
@@ -43,6 +44,7 @@ from cinefoley.training.cavp import CavpTask
 from cinefoley.training.engine import Task, fit
 from cinefoley.training.ldm import LatentDiffusionTask
 from cinefoley.training.pair_windows import prepare_pairs
+from cinefoley.training.passes import Passes
 from cinefoley.training.previews import preview_takes
 from cinefoley.training.run_folder import RunFolder, claimed_run
 from cinefoley.training.starting_parts import StartingParts
@@ -213,11 +215,12 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
         else _varied_look(source, clips, settings.variation, settings),
         trains_audio=settings.trains_audio,
     )
+    task.prefetches = clips.is_streamed
     audio_encoder.to(settings.device)  # the engine moves what is trained
     held_out = _prepare_held_out(heard, settings)
     if held_out is not None and (task.heads is None or held_out.label_names == clips.label_names):
         task.held_out = task.on(cast(StageClips, held_out))
-    _fit(task, config, settings, folder)
+    _fit(task, recipe.schedule, config, settings, folder)
     parts = (
         folder.write_part("video_encoder", video_encoder.save_pretrained),
         folder.write_part("audio_encoder", audio_encoder.save_pretrained),
@@ -296,10 +299,11 @@ def _train_autoencoder(source: ClipSource, settings: StageSettings, folder: RunF
         slope_weight=recipe.slope_weight,
         mel_config=model.foley.mel,
     )
+    task.prefetches = clips.is_streamed
     held_out = _prepare_held_out(model.foley, settings)
     if held_out is not None:
         task.held_out = task.on(cast(Tensor, held_out.windows(model.foley).mels))
-    _fit(task, config, settings, folder)
+    _fit(task, recipe.schedule, config, settings, folder, per_clip=windows.per_clip)
     if recipe.has_unit_variance:
         autoencoder.register_to_config(scaling_factor=round(_unit_scale(autoencoder, windows), 5))
     parts = (folder.write_part("vae", autoencoder.save_pretrained),)
@@ -349,7 +353,7 @@ def _train_ldm(source: ClipSource, settings: StageSettings, folder: RunFolder) -
             foley_config=model.foley,
         )
         task.preview = _preview(pipeline, shown, task.held_out.video_features)
-    _fit(task, config, settings, folder)
+    _fit(task, recipe.schedule, config, settings, folder, per_clip=windows.per_clip)
     written = (
         folder.write_part("unet", denoiser.save_pretrained),
         folder.write_part("conditioner", conditioner.save_pretrained),
@@ -398,7 +402,7 @@ def _train_classifier(
     held_out = _prepare_held_out(model.foley, settings)
     if held_out is not None and len(held_out) > 1:
         task.held_out = task.on(pairs(held_out))
-    _fit(task, config, settings, folder)
+    _fit(task, recipe.schedule, config, settings, folder)
     written = (folder.write_part(name, classifier.save_pretrained),)
     return _finish(written, config, clips, settings, folder)
 
@@ -506,7 +510,18 @@ def _seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def _fit(task: Task, config: TrainConfig, settings: StageSettings, folder: RunFolder) -> None:
+def _fit(
+    task: Task,
+    schedule: ScheduleRecipe,
+    config: TrainConfig,
+    settings: StageSettings,
+    folder: RunFolder,
+    *,
+    per_clip: int = 1,
+) -> None:
+    """``per_clip``: rows of the task for each clip. What is held out has been set apart by now."""
+    if schedule.epochs is not None:  # a recipe in epochs means passes, one in steps draws from all clips
+        task.passes = Passes(seed=config.seed, per_clip=per_clip)
     folder.note_config(config)
     fit(task, config, settings.run_dir, on_log=settings.on_log, show_progress=settings.shows_progress)
 

@@ -3,12 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from cinefoley.config.mel import MelConfig
+
+if TYPE_CHECKING:
+    from cinefoley.training.passes import Passes
 
 __all__ = ["Batch", "Sample", "Task", "step_generator"]
 
@@ -64,9 +67,11 @@ class Task(ABC):
     compares_rows: ClassVar[bool] = False
     """Whether the loss compares the samples of a batch with one another, as contrast does. It must then
     gather them with :func:`~cinefoley.training.ranks.gather_rows`."""
-    prefetches: ClassVar[bool] = False
+    prefetches: bool = False
     """Whether a thread loads the next step's rows while this one is computed. Then :meth:`load` must be safe
     to call from it: it must not use the global random state or the module."""
+    passes: "Passes | None" = None
+    """In which order clips come, each once in a pass; None draws every step's clips from all of them."""
     held_out: "Task | None" = None
     """The same module on clips that are not trained on, for validation; tasks make one with ``on``."""
     module: nn.Module
@@ -91,6 +96,12 @@ class Task(ABC):
             Small tensors on the CPU, each with ``batch_size`` rows. Numbers by the million are better drawn
             in :meth:`load` from a seed per row.
         """
+
+    def choose(self, step: int, generator: torch.Generator, batch_size: int, *, count: int) -> Tensor:
+        """Which rows a step takes, for :meth:`draw`: ``(batch_size,)`` int64, below ``count``."""
+        if self.passes is None:
+            return torch.randint(count, (batch_size,), generator=generator)
+        return self.passes.draw(step, batch_size, count=count)
 
     def load(self, rows: Batch) -> Batch:
         """Read what some rows of a draw need; the result is moved to the device.

@@ -67,7 +67,7 @@ class VideoEncoderTask(Task):
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
         """Choose clips, and a seed for how each is augmented."""
         return {
-            "index": torch.randint(len(self.clips), (batch_size,), generator=generator),
+            "index": self.choose(step, generator, batch_size, count=len(self.clips)),
             "seed": torch.randint(2**62, (batch_size,), generator=generator),
         }
 
