@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from cinefoley.errors import CinefoleyError, MissingWeightsError, RunInterrupted, VideoError
 from cinefoley.media.audio import read_audio
 from cinefoley.media.mux import picture_hash
 from cinefoley.media.probe import probe
+from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.studio.desk import Desk, DeskTake, Progress
 from cinefoley.studio.shelf import ModelShelf
 
@@ -167,6 +169,26 @@ def test_a_film_that_is_too_long_is_refused(tmp_path: Path, upload: Path) -> Non
 
     with pytest.raises(VideoError, match="lasts 3 s; this studio takes films of at most 2 s"):
         desk.open_film(upload)
+
+
+def test_the_student_watches_unless_the_teacher_is_asked_for(
+    desk: Desk, tiny_model: Path, upload: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "with_student"
+    shutil.copytree(tiny_model, folder)
+    student = VideoEncoder.from_pretrained(tiny_model / "video_encoder")
+    with torch.no_grad():
+        student.projection.bias.add_(torch.linspace(-1, 1, len(student.projection.bias)))
+    student.save_pretrained(folder / "video_encoder_student")
+    shelf = ModelShelf([str(folder)], device="cpu")
+    desk.open_film(upload)
+    sounds = {
+        encoder: read_audio(make(desk, shelf, seed=3, encoder=encoder)[0].wav)[0]
+        for encoder in ("default", "student", "teacher")
+    }
+    assert torch.equal(sounds["default"], sounds["student"])
+    assert not torch.equal(sounds["student"], sounds["teacher"])
+    assert [take.encoder for take in desk.takes] == ["default", "student", "teacher"]
 
 
 def test_what_cannot_be_done_is_said(desk: Desk, shelf: ModelShelf, upload: Path) -> None:
