@@ -1,0 +1,1 @@
+"""Seeing why: what an encoder looks at, and where it gains."""
