@@ -20,6 +20,7 @@ from cinefoley.cli import (
     distill,
     doctor,
     evaluate,
+    explain,
     generate,
     models,
     reproduce,
@@ -52,6 +53,7 @@ app.command("vary")(vary.vary)
 app.command("distill")(distill.distill)
 app.command("reproduce")(reproduce.reproduce)
 app.command("evaluate")(evaluate.evaluate)
+app.command("explain")(explain.explain)
 app.command("studio")(studio.studio)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")

@@ -1,0 +1,149 @@
+"""``cinefoley explain``: where the video encoder looks, and what comes of it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cinefoley.errors import CinefoleyError, MissingWeightsError, OutputError, VideoError
+
+if TYPE_CHECKING:
+    from cinefoley.analysis.explaining import Explanation
+    from cinefoley.pipelines.foley import FoleyPipeline
+
+__all__ = ["explain"]
+
+
+def explain(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A film, with or without sound.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the figure and the film.")
+    ] = Path("explained"),
+    model: Annotated[str, typer.Option(metavar="NAME|FOLDER|HUB-ID", help="Teacher and generator.")] = "lite",
+    video_encoder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="The student beside the teacher. Default: the model's own, if it has one.",
+            show_default=False,
+        ),
+    ] = None,
+    start: Annotated[float, typer.Option(min=0, metavar="S", help="Where the window of time begins.")] = 0.0,
+    takes: Annotated[int, typer.Option(min=1, help="Takes of each encoder.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same takes.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, help="Denoiser calls.")] = 25,
+    guidance_scale: Annotated[float, typer.Option(min=0, help="Strength of the film's influence.")] = 4.5,
+    columns: Annotated[int, typer.Option(min=1, help="Frames across the figure.")] = 6,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="layer1|...|layer4",
+            help="Whose maps are weighed. Default: the deepest of 7 rows or more.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+) -> None:
+    """Draw where teacher and student look (Grad-CAM), above the real sound and their takes.
+
+    For rain.mp4 this writes rain.explain.png and .pdf, the figure, and rain.explain.mp4, the frames under
+    both encoders' heat with the real sound, or the last encoder's without one. One window of the model is
+    explained; longer films by --start.
+    """
+    from cinefoley.data.folder_source import FilmClip
+    from cinefoley.media.probe import probe
+
+    if probe(video).video is None:
+        raise VideoError(f"{video}: holds no moving picture.")
+    _check_extra()
+    pipeline, encoders = _load(model, video_encoder)
+    if "student" not in encoders:
+        typer.echo(
+            f"{model} has no student; only the teacher is explained. --video-encoder names one.", err=True
+        )
+    clip = FilmClip(id=video.stem, path=video, expected=video.name)
+    try:
+        explanation = _explain(
+            clip,
+            pipeline,
+            model,
+            encoders=encoders,
+            start=start,
+            num_takes=takes,
+            seed=seed,
+            num_inference_steps=steps,
+            guidance_scale=guidance_scale,
+            layer=layer,
+        )
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from exc
+    files = _write(explanation, out, video.stem, columns)
+    numbers = {
+        "explained": explanation.explained,
+        "mean": {name: round(float(value.mean()), 6) for name, value in explanation.values.items()},
+        "files": [str(path) for path in files],
+    }
+    if as_json:
+        typer.echo(json.dumps(numbers))
+        return
+    for name, value in explanation.values.items():
+        typer.echo(f"{name}: {explanation.explained} {float(value.mean()):.3f} (mean over frames)")
+    for path in files:
+        typer.echo(f"wrote {path}")
+
+
+def _check_extra() -> None:
+    """Before any work: what draws and explains is no part of the core."""
+    from importlib.util import find_spec
+
+    missing = [name for name in ("captum", "matplotlib") if find_spec(name) is None]
+    if missing:
+        raise CinefoleyError(
+            f"This needs {' and '.join(missing)}, which is not installed: pip install 'cinefoley[analysis]'."
+        )
+
+
+def _load(model: str, student: Path | None) -> "tuple[FoleyPipeline, dict[str, str | Path]]":
+    from cinefoley.pipelines.foley import FoleyPipeline
+
+    pipeline = FoleyPipeline.from_pretrained(model, video_encoder=student)
+    encoders: dict[str, str | Path] = {"teacher": "teacher"}
+    if pipeline.video_encoder_student is not None:
+        encoders["student"] = student or "student"
+    return pipeline, encoders
+
+
+def _explain(clip: Any, pipeline: "FoleyPipeline", model: str, **options: Any) -> "Explanation":
+    from cinefoley.analysis.explaining import explain_clip
+    from cinefoley.models.audio_encoder import AudioEncoder
+    from cinefoley.models.folder import load_part
+    from cinefoley.pipelines.loading import resolve_model
+
+    try:
+        audio_encoder = load_part(resolve_model(model) / "audio_encoder", AudioEncoder)
+    except MissingWeightsError:
+        audio_encoder = None
+    return explain_clip(clip, pipeline, audio_encoder=audio_encoder, **options)
+
+
+def _write(explanation: "Explanation", out: Path, stem: str, columns: int) -> list[Path]:
+    from cinefoley.analysis.explain_figure import draw_explanation, side_by_side
+    from cinefoley.analysis.style import save_figure
+    from cinefoley.media.save import save_video
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise OutputError(f"{out}: cannot be made ({exc.strerror}).") from exc
+    figure = draw_explanation(explanation, columns=columns)
+    film = out / f"{stem}.explain.mp4"
+    sounds = explanation.sounds
+    save_video(
+        film,
+        side_by_side(explanation),
+        explanation.fps,
+        waveform=sounds.get("real", list(sounds.values())[-1]),
+        sample_rate=explanation.sample_rate,
+    )
+    return [*save_figure(figure, out / f"{stem}.explain"), film]

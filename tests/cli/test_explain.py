@@ -1,0 +1,97 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cinefoley.media.audio import write_audio
+from cinefoley.media.mux import replace_audio
+from cinefoley.media.probe import probe
+from cinefoley.models.video_encoder import VideoEncoder
+
+RunCli = Callable[..., Any]
+
+
+@pytest.fixture
+def explain(run_cli: RunCli, tiny_model: Path, tmp_path: Path) -> RunCli:
+    """``explain(film, ...)`` with the tiny model, which has no student, into ``tmp_path / "out"``."""
+    options = ("--model", tiny_model, "--steps", 2, "-o", tmp_path / "out")
+    return lambda *arguments: run_cli("explain", *options, *arguments)
+
+
+@pytest.fixture
+def student(tiny_model: Path, tmp_path: Path) -> Path:
+    encoder = VideoEncoder.from_pretrained(tiny_model / "video_encoder")
+    with torch.no_grad():
+        encoder.projection.weight.mul_(torch.linspace(0.5, 1.5, encoder.projection.in_features))
+    encoder.save_pretrained(tmp_path / "student")
+    return tmp_path / "student"
+
+
+def test_a_figure_and_a_film_are_written(explain: RunCli, rain: Path, student: Path, tmp_path: Path) -> None:
+    result = explain(rain, "--video-encoder", student)
+    assert result.code == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "rain.explain.png",
+        "rain.explain.pdf",
+        "rain.explain.mp4",
+    }
+    assert "teacher: feature energy" in result.out
+    assert "student: feature energy" in result.out
+    film = probe(tmp_path / "out" / "rain.explain.mp4")
+    assert film.video is not None
+    assert film.audio is not None
+    assert film.video.width == 2 * 64
+
+
+def test_without_a_student_the_teacher_stands_alone(explain: RunCli, rain: Path) -> None:
+    result = explain(rain, "--json")
+    assert result.code == 0
+    assert "only the teacher is explained" in result.err
+    assert list(json.loads(result.out)["mean"]) == ["teacher"]
+
+
+def test_a_films_own_sound_is_shown(explain: RunCli, rain: Path, tmp_path: Path) -> None:
+    write_audio(tmp_path / "tone.wav", torch.sin(torch.arange(32000) / 10)[None] * 0.5, 16000)
+    replace_audio(rain, tmp_path / "tone.wav", tmp_path / "with_sound.mp4")
+    assert explain(tmp_path / "with_sound.mp4").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--start", 60), 1, "rain.mp4"),
+        (("--layer", "conv1"), 2, "layer must be one of"),
+        (("--video-encoder", "nowhere"), 1, "nowhere"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    explain: RunCli, rain: Path, arguments: tuple[object, ...], code: int, message: str
+) -> None:
+    result = explain(rain, *arguments)
+    assert result.code == code
+    assert message in " ".join(result.err.split())
+
+
+def test_a_file_without_a_picture_is_refused(explain: RunCli, tmp_path: Path) -> None:
+    write_audio(tmp_path / "tone.wav", torch.zeros(1, 16000), 16000)
+    result = explain(tmp_path / "tone.wav")
+    assert result.code == 1
+    assert "holds no moving picture" in result.err
+
+
+def test_a_missing_extra_is_named(explain: RunCli, rain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = explain(rain)
+    assert result.code == 1
+    assert "captum and matplotlib" in result.err
+    assert "pip install 'cinefoley[analysis]'" in result.err
+
+
+def test_a_folder_that_cannot_be_written_is_told(explain: RunCli, rain: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    result = explain(rain)
+    assert result.code == 1
+    assert "cannot be made" in result.err
