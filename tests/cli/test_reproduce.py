@@ -1,14 +1,17 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from cinefoley.data.shard_preparing import prepare_shards
 from cinefoley.data.shard_settings import ShardSettings
 from cinefoley.data.shard_source import ShardSource
 from cinefoley.data.stand_in import make_stand_in
+from cinefoley.models.audio_encoder import AudioEncoder
 
 RunCli = Callable[..., Any]
 
@@ -109,3 +112,55 @@ def test_what_does_not_go_together_is_a_usage_error(
     result = run_cli("reproduce", *arguments)
     assert result.code == 2
     assert message in " ".join(result.err.split())
+
+
+@pytest.fixture
+def hearing_model(tiny_model: Path, tmp_path: Path) -> Path:
+    """The tiny model with an audio tower, and no student."""
+    folder = tmp_path / "hearing"
+    shutil.copytree(tiny_model, folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        AudioEncoder(
+            n_mels=64,
+            channels=(4, 4, 8, 8, 8),
+            time_pools=(2, 2, 2, 2, 1),
+            band_pools=(2, 2, 2, 2, 2),
+            feature_dim=16,
+        ).save_pretrained(folder / "audio_encoder")
+    return folder
+
+
+def test_figure6_counts_the_heat_on_the_stages_targets(
+    run_cli: RunCli, hearing_model: Path, tmp_path: Path
+) -> None:
+    student = hearing_model / "video_encoder"
+    out = tmp_path / "out"
+    common = ("--model", hearing_model, "--student", student, "--clips", 2, "--steps", 2, "-o", out)
+    result = run_cli("reproduce", "figure6", *common, "--quiet")
+    assert result.code == 0, result.err
+    assert {path.name for path in out.iterdir()} == {
+        f"figure6.{kind}" for kind in ("png", "pdf", "mp4", "md")
+    }
+    assert "| test set | clips | teacher | student | student less teacher | area |" in result.out
+    for name in ("full view", "CU", "CM"):
+        (row,) = [line for line in result.out.splitlines() if line.startswith(f"| {name} |")]
+        assert row.split("|")[5].strip() == "+0.0"  # the teacher is its own student here
+    again = run_cli("reproduce", "figure6", *common, "--quiet", "--json")
+    assert again.json["full"]["gain"]["value"] == 0
+
+
+def test_figure6_of_a_film_is_an_explanation(
+    run_cli: RunCli, hearing_model: Path, tmp_path: Path, render_film: Callable[..., Path]
+) -> None:
+    film = render_film(tmp_path / "rain.mp4")
+    out = tmp_path / "out"
+    result = run_cli("reproduce", "figure6", film, "--model", hearing_model, "--steps", 2, "-o", out)
+    assert result.code == 0, result.err
+    assert (out / "figure6.rain.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_figure6_on_the_stage_needs_an_audio_tower(run_cli: RunCli, tiny_model: Path, tmp_path: Path) -> None:
+    result = run_cli("reproduce", "figure6", "--model", tiny_model, "--quick", "-o", tmp_path)
+    assert result.code == 1
+    assert "has no audio_encoder/" in result.err

@@ -1,8 +1,9 @@
 """``cinefoley explain``: where the video encoder looks, and what comes of it."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,9 +11,10 @@ from cinefoley.errors import CinefoleyError, MissingWeightsError, OutputError, V
 
 if TYPE_CHECKING:
     from cinefoley.analysis.explaining import Explanation
+    from cinefoley.models.audio_encoder import AudioEncoder
     from cinefoley.pipelines.foley import FoleyPipeline
 
-__all__ = ["explain"]
+__all__ = ["check_extra", "explain", "load_encoders", "load_hearing", "write_explanation"]
 
 
 def explain(
@@ -51,24 +53,25 @@ def explain(
     both encoders' heat with the real sound, or the last encoder's without one. One window of the model is
     explained; longer films by --start.
     """
+    from cinefoley.analysis.explaining import explain_clip
     from cinefoley.data.folder_source import FilmClip
     from cinefoley.media.probe import probe
 
     if probe(video).video is None:
         raise VideoError(f"{video}: holds no moving picture.")
-    _check_extra()
-    pipeline, encoders = _load(model, video_encoder)
+    check_extra()
+    pipeline, encoders = load_encoders(model, video_encoder)
     if "student" not in encoders:
         typer.echo(
             f"{model} has no student; only the teacher is explained. --video-encoder names one.", err=True
         )
     clip = FilmClip(id=video.stem, path=video, expected=video.name)
     try:
-        explanation = _explain(
+        explanation = explain_clip(
             clip,
             pipeline,
-            model,
             encoders=encoders,
+            audio_encoder=load_hearing(model),
             start=start,
             num_takes=takes,
             seed=seed,
@@ -78,7 +81,7 @@ def explain(
         )
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from exc
-    files = _write(explanation, out, video.stem, columns)
+    files = write_explanation(explanation, out, f"{video.stem}.explain", columns=columns)
     numbers = {
         "explained": explanation.explained,
         "mean": {name: round(float(value.mean()), 6) for name, value in explanation.values.items()},
@@ -93,7 +96,7 @@ def explain(
         typer.echo(f"wrote {path}")
 
 
-def _check_extra() -> None:
+def check_extra() -> None:
     """Before any work: what draws and explains is no part of the core."""
     from importlib.util import find_spec
 
@@ -104,7 +107,8 @@ def _check_extra() -> None:
         )
 
 
-def _load(model: str, student: Path | None) -> "tuple[FoleyPipeline, dict[str, str | Path]]":
+def load_encoders(model: str, student: Path | None) -> "tuple[FoleyPipeline, dict[str, str | Path]]":
+    """A pipeline, and who watches for it by name: the teacher, and the student if there is one."""
     from cinefoley.pipelines.foley import FoleyPipeline
 
     pipeline = FoleyPipeline.from_pretrained(model, video_encoder=student)
@@ -114,20 +118,26 @@ def _load(model: str, student: Path | None) -> "tuple[FoleyPipeline, dict[str, s
     return pipeline, encoders
 
 
-def _explain(clip: Any, pipeline: "FoleyPipeline", model: str, **options: Any) -> "Explanation":
-    from cinefoley.analysis.explaining import explain_clip
+def load_hearing(model: str) -> "AudioEncoder | None":
+    """The audio tower of a model; None if it has none."""
     from cinefoley.models.audio_encoder import AudioEncoder
     from cinefoley.models.folder import load_part
     from cinefoley.pipelines.loading import resolve_model
 
     try:
-        audio_encoder = load_part(resolve_model(model) / "audio_encoder", AudioEncoder)
+        return load_part(resolve_model(model) / "audio_encoder", AudioEncoder)
     except MissingWeightsError:
-        audio_encoder = None
-    return explain_clip(clip, pipeline, audio_encoder=audio_encoder, **options)
+        return None
 
 
-def _write(explanation: "Explanation", out: Path, stem: str, columns: int) -> list[Path]:
+def write_explanation(
+    explanation: "Explanation", out: Path, name: str, *, columns: int = 6, events_s: Sequence[float] = ()
+) -> list[Path]:
+    """Write ``NAME.png``, ``NAME.pdf`` and ``NAME.mp4``.
+
+    Raises:
+        OutputError: If the folder cannot be made or written.
+    """
     from cinefoley.analysis.explain_figure import draw_explanation, side_by_side
     from cinefoley.analysis.style import save_figure
     from cinefoley.media.save import save_video
@@ -136,8 +146,8 @@ def _write(explanation: "Explanation", out: Path, stem: str, columns: int) -> li
         out.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise OutputError(f"{out}: cannot be made ({exc.strerror}).") from exc
-    figure = draw_explanation(explanation, columns=columns)
-    film = out / f"{stem}.explain.mp4"
+    figure = draw_explanation(explanation, columns=columns, events_s=events_s)
+    film = out / f"{name}.mp4"
     sounds = explanation.sounds
     save_video(
         film,
@@ -146,4 +156,4 @@ def _write(explanation: "Explanation", out: Path, stem: str, columns: int) -> li
         waveform=sounds.get("real", list(sounds.values())[-1]),
         sample_rate=explanation.sample_rate,
     )
-    return [*save_figure(figure, out / f"{stem}.explain"), film]
+    return [*save_figure(figure, out / name), film]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cinefoley.cli import training_options as options
+from cinefoley.cli.reproduce_figures import figure6
 from cinefoley.cli.training_run import Preparation
 
 if TYPE_CHECKING:
@@ -26,13 +27,15 @@ _QUICK = "Smoke run: a few clips, a few steps. It shows that the chain works, an
 
 def reproduce(
     table: Annotated[
-        Literal["table1", "table2", "table3", "table4", "all"],
-        typer.Argument(help="Which of the tables; all are those of numbers, 1, 3 and 4."),
+        Literal["table1", "table2", "table3", "table4", "figure6", "all"],
+        typer.Argument(help="Which of the tables or figures; all are the tables of numbers, 1, 3 and 4."),
     ],
-    study: Annotated[
-        Path | None,
+    files: Annotated[
+        list[Path] | None,
         typer.Argument(
-            metavar="[STUDY.toml]", help="For table2: the study whose votes stand beside the paper's."
+            metavar="[STUDY.toml|CLIP...]",
+            help="For table2 the study whose votes stand beside the paper's; for figure6 films, or none: "
+            "the stage.",
         ),
     ] = None,
     out: Annotated[
@@ -55,6 +58,14 @@ def reproduce(
         typer.Option(
             metavar="NAME",
             help="panns, vggish, lite. Default: lite on the stage, else panns and vggish.",
+            show_default=False,
+        ),
+    ] = None,
+    student: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="For figure6: a video_encoder/. Default: the model's student.",
             show_default=False,
         ),
     ] = None,
@@ -100,18 +111,22 @@ def reproduce(
 ) -> None:
     """Run a table's whole chain: distil, cut close-ups and camera movements, generate, evaluate.
 
-    table2 counts the votes of a listening test (`cinefoley study`) instead. Prints our table beside the
+    table2 counts the votes of a listening test (`cinefoley study`) instead; figure6 is `cinefoley explain`
+    for films, and on the stage counts how much heat lies on what sounds. Prints our table beside the
     paper's, with its protocol line, and writes it to DIR. Whatever is finished is kept there, so the same
     command goes on where it was stopped, and tables share what they have in common.
     """
-    if (table == "table2") != (study is not None):
+    named = files or []
+    if (table == "table2" and len(named) != 1) or (named and table not in ("table2", "figure6")):
         raise typer.BadParameter("table2 needs the file of its study, and no other table has one.")
     if table == "table2":
-        assert study is not None
-        _table2(study)
+        _table2(named[0])
         return
     if out is None:
         raise typer.BadParameter("name a folder for tables and finished work with -o.")
+    if table == "figure6":
+        figure6(locals(), named)
+        return
     _reproduce(locals(), _read_part(part))
 
 

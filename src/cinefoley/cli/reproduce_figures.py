@@ -1,0 +1,152 @@
+"""The figures of ``cinefoley reproduce``."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cinefoley.cli.explain import check_extra, load_encoders, load_hearing, write_explanation
+from cinefoley.cli.training_run import Preparation
+
+if TYPE_CHECKING:
+    from cinefoley.analysis.target_heat import TargetHeat
+    from cinefoley.evaluation.scores import Score
+
+__all__ = ["figure6"]
+
+_CLIPS, _QUICK_CLIPS = 200, 12
+
+
+def figure6(given: dict[str, Any], films: Sequence[Path]) -> None:
+    """Draw Figure 6 for films, or for the stage and count there how much heat lies on the targets."""
+    check_extra()
+    if films:
+        for film in films:
+            _explain_film(given, film)
+    else:
+        _explain_stage(given)
+
+
+def _explain_film(given: dict[str, Any], film: Path) -> None:
+    from cinefoley.analysis.explaining import explain_clip
+    from cinefoley.data.folder_source import FilmClip
+
+    pipeline, encoders = load_encoders(given["model"], given["student"])
+    clip = FilmClip(id=film.stem, path=film, expected=film.name)
+    explanation = explain_clip(
+        clip,
+        pipeline,
+        encoders=encoders,
+        audio_encoder=load_hearing(given["model"]),
+        num_inference_steps=given["num_inference_steps"],
+        guidance_scale=given["guidance_scale"],
+    )
+    for path in write_explanation(explanation, given["out"], f"figure6.{film.stem}"):
+        typer.echo(f"wrote {path}")
+
+
+def _explain_stage(given: dict[str, Any]) -> None:
+    from cinefoley.analysis.explaining import explain_clip
+    from cinefoley.analysis.target_heat import measure_target_heat
+    from cinefoley.data.stage_source import StageSource
+    from cinefoley.errors import MissingWeightsError
+    from cinefoley.evaluation.experiment import window_of
+    from cinefoley.evaluation.reproduction import VIEWS
+    from cinefoley.evaluation.stage_events import stage_events
+    from cinefoley.media.writing import written_aside
+
+    pipeline, encoders = load_encoders(given["model"], given["student"])
+    hearing = load_hearing(given["model"])
+    if hearing is None:
+        raise MissingWeightsError(f"{given['model']}: has no audio_encoder/, whose features heat is about.")
+    foley = pipeline.foley_config
+    count = given["clips"] or (_QUICK_CLIPS if given["quick"] else _CLIPS)
+    source = StageSource("test", count, duration_s=foley.window_s)
+    watchers = {"teacher": pipeline.video_encoder}
+    if pipeline.video_encoder_student is not None:
+        watchers["student"] = pipeline.video_encoder_student
+    clips = [source[number] for number in range(count)]
+    with Preparation(is_wanted=not given["quiet"]) as preparation:
+        found = {
+            view: measure_target_heat(
+                clips,
+                view,
+                watchers,
+                hearing,
+                foley,
+                on_clip=lambda done, total, what=view: preparation.tell(what, done, total),  # type: ignore[misc]
+            )
+            for view in VIEWS
+        }
+    window = window_of(clips[0], "close_up")
+    events = stage_events(clips[0], window)
+    explanation = explain_clip(
+        clips[0],
+        pipeline,
+        encoders=encoders,
+        audio_encoder=hearing,
+        window=window,
+        num_inference_steps=given["num_inference_steps"],
+        guidance_scale=given["guidance_scale"],
+    )
+    times = [] if events is None else events.times.tolist()
+    files = write_explanation(explanation, given["out"], "figure6", events_s=times)
+    text = _page(found, _protocol(given, count))
+    with written_aside(given["out"] / "figure6.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    if given["as_json"]:
+        typer.echo(json.dumps({view: _as_json(heat) for view, heat in found.items()}, indent=2))
+        return
+    typer.echo(text)
+    for path in files:
+        typer.echo(f"wrote {path}")
+
+
+def _page(found: "dict[Any, TargetHeat]", protocol: str) -> str:
+    names = {"full": "full view", "close_up": "CU", "camera_movement": "CM"}
+    encoders = list(next(iter(found.values())).shares)
+    heads = ["test set", "clips", *encoders, *(["student less teacher"] if len(encoders) > 1 else []), "area"]
+    rows = ["| " + " | ".join(heads) + " |", "| --- " * len(heads) + "|"]
+    for view, heat in found.items():
+        cells = [_percent(score) for score in heat.shares.values()]
+        cells += [] if heat.gain is None else [_percent(heat.gain, "+")]
+        rows.append(f"| {names[view]} | {heat.clips} | " + " | ".join([*cells, _percent(heat.area)]) + " |")
+    return (
+        "# Figure 6: heat on what sounds\n\n"
+        "Share of Grad-CAM's heat inside the targets' boxes, %, and the boxes' share of the picture, which "
+        "is what heat that lies anywhere would give.\n\n" + "\n".join(rows) + f"\n\nProtocol: {protocol}.\n"
+    )
+
+
+def _protocol(given: dict[str, Any], count: int) -> str:
+    from cinefoley import __version__
+    from cinefoley.stage import stage_digest
+
+    return (
+        f"stage {stage_digest()[:12]}, split test, clips 0 to {count - 1}, windows of seed 0; model "
+        f"{given['model']}; similarity to the real sound, maps of the deepest stage of 7 rows or more; mean "
+        "over frames that show a target, then over clips; intervals over clips, paired, 2,000 resamplings; "
+        f"cinefoley {__version__}, {date.today()}"
+    )
+
+
+def _percent(score: "Score", sign: str = "") -> str:
+    assert score.value is not None
+    span = (
+        ""
+        if score.low is None or score.high is None
+        else f" [{100 * score.low:.1f} to {100 * score.high:.1f}]"
+    )
+    return f"{100 * score.value:{sign}.1f}{span}"
+
+
+def _as_json(heat: "TargetHeat") -> dict[str, Any]:
+    scores = {**heat.shares, "area": heat.area} | ({} if heat.gain is None else {"gain": heat.gain})
+    entries = {name: replace(score, replicas=()) for name, score in scores.items()}
+    return {"clips": heat.clips} | {
+        name: {"value": score.value, "low": score.low, "high": score.high} for name, score in entries.items()
+    }
