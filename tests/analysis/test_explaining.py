@@ -31,7 +31,7 @@ def audio_encoder(whole_model: Path) -> AudioEncoder:
 def explain(
     clip: Any, pipeline: FoleyPipeline, audio_encoder: AudioEncoder | None, **more: Any
 ) -> Explanation:
-    options = {"encoders": BOTH, "num_inference_steps": 2} | more
+    options: dict[str, Any] = {"encoders": BOTH, "num_inference_steps": 2} | more
     return explain_clip(clip, pipeline, audio_encoder=audio_encoder, **options)
 
 

@@ -23,12 +23,12 @@ def by_hand(encoder: VideoEncoder, video: torch.Tensor, sound: torch.Tensor | No
     backbone, count = encoder.backbone, len(video)
     hidden = backbone.maxpool(F.relu(backbone.conv1(video, count)))
     for name in backbone.stages[:2]:
-        for block in backbone.get_submodule(name):
+        for block in backbone.get_submodule(name).children():
             hidden = block(hidden, count)
     maps = hidden.detach().clone().requires_grad_(True)
     hidden = maps.clone()
     for name in backbone.stages[2:]:
-        for block in backbone.get_submodule(name):
+        for block in backbone.get_submodule(name).children():
             hidden = block(hidden, count)
     features = encoder.projection(hidden.mean(dim=(2, 3)))
     if sound is None:

@@ -103,6 +103,10 @@ def test_other_data_needs_the_published_backbones(
     [
         (("table2",), "table2 needs the file of its study"),
         (("table1", "study.toml", "-o", "out"), "no other table has one"),
+        (("table2", "one.toml", "two.toml"), "table2 needs the file of its study"),
+        (("table1", "-o", "out", "--part", "3/2"), "K from 1 to N"),
+        (("figure6", "a/rain.mp4", "b/rain.mp4", "-o", "out"), "two films have the same name"),
+        (("figure6", "--data", "films", "-o", "out"), "name the films of figure6"),
         (("table1",), "name a folder"),
     ],
 )
@@ -155,8 +159,10 @@ def test_figure6_of_a_film_is_an_explanation(
 ) -> None:
     film = render_film(tmp_path / "rain.mp4")
     out = tmp_path / "out"
-    result = run_cli("reproduce", "figure6", film, "--model", hearing_model, "--steps", 2, "-o", out)
+    options = ("--model", hearing_model, "--steps", 2, "-o", out, "--json")
+    result = run_cli("reproduce", "figure6", film, *options)
     assert result.code == 0, result.err
+    assert [entry["explained"] for entry in result.json] == ["similarity to the generated sound"]
     assert (out / "figure6.rain.pdf").read_bytes().startswith(b"%PDF-")
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_explanation", "overlay", "side_by_side", "warmest_of"]
 
 _WAVE_IN, _SPECTRUM_IN, _GAP_IN, _FOOT_IN, _SIDE_IN = 0.22, 0.34, 0.04, 0.3, 0.06
+_STRETCHES = 800
 _OPACITY = 0.7  # of the warmest spots; below them the picture shows through
 
 
@@ -60,10 +61,10 @@ def draw_explanation(
             _label(ax, f"{name} looks at")
         pairs = zip(others[::2], others[1::2], explanation.sounds.items(), strict=True)
         for wave, spectrum, (name, sound) in pairs:
-            samples = sound.numpy()
-            times = np.arange(len(samples)) / explanation.sample_rate
-            wave.plot(times, samples, color=color_of(name), linewidth=0.4, rasterized=True)
-            most = max(float(np.abs(samples).max(initial=0)), 1e-3)
+            low, high = _envelope(sound)
+            times = np.linspace(0, len(sound) / explanation.sample_rate, len(low))
+            wave.fill_between(times, low, high, color=color_of(name), linewidth=0.3)
+            most = max(float(high.max(initial=0)), -float(low.min(initial=0)), 1e-3)
             wave.set(ylim=(-most, most))
             spectrum.imshow(
                 explanation.mels[name].clamp(0, 1).numpy(),
@@ -105,7 +106,8 @@ def overlay(frames: Tensor, heat: Tensor, *, most: float) -> NDArray[np.uint8]:
     grey = (frames.float() / 255 * weights).sum(dim=1).numpy()[..., None]
     opacity = _OPACITY * smooth.numpy()[..., None]
     blended = (1 - opacity) * grey + opacity * warm
-    return (blended * 255).round().astype(np.uint8)
+    pixels: NDArray[np.uint8] = (blended * 255).round().astype(np.uint8)
+    return pixels
 
 
 def side_by_side(explanation: Explanation) -> Tensor:
@@ -120,6 +122,13 @@ def warmest_of(heat: Tensor) -> float:
     Each encoder has its own, for gradients of two networks have no common scale.
     """
     return float(heat.quantile(0.99))
+
+
+def _envelope(sound: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Lowest and highest sample of each of 800 stretches: all that a column's width can show."""
+    parts = [part for part in np.array_split(sound.numpy(), _STRETCHES) if len(part)]
+    low, high = (np.array([choose(part) for part in parts], dtype=np.float32) for choose in (np.min, np.max))
+    return low, high
 
 
 def _warmest(explanation: Explanation, columns: int) -> NDArray[np.int64]:

@@ -126,9 +126,10 @@ def explain_clip(
             is_real = real is not None and bool(real.abs().max() > _SILENT)
             explained = "similarity to the real sound" if is_real else "similarity to the generated sound"
             sound = real if is_real and real is not None else takes[0]
-            heard = hear(audio_encoder, sound, config.mel, count=len(frames), fps=float(config.video_fps))
-        heats[name] = grad_cam(encoder, seen, sound_features=heard, layer=layer)
-        values[name] = _value(encoder, seen, heard)
+            heard = hear(audio_encoder, sound, config.mel, count=len(padded), fps=float(config.video_fps))
+        # of the window that the generator was given: temporal convolutions see what follows a short film
+        heats[name] = grad_cam(encoder, padded, sound_features=heard, layer=layer)[: len(frames)]
+        values[name] = _value(encoder, padded, heard)[: len(frames)]
     return Explanation(
         frames=_shown(frames),
         fps=float(config.video_fps),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cinefoley.media.writing import written_aside
 
@@ -30,7 +30,7 @@ def styled() -> Iterator[None]:
     """Draw in the project's style while the block runs."""
     import matplotlib as mpl
 
-    settings = {
+    settings: dict[Any, Any] = {
         "font.family": "sans-serif",
         "font.size": 7,
         "axes.titlesize": 7,

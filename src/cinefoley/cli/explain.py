@@ -3,18 +3,28 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cinefoley.errors import CinefoleyError, MissingWeightsError, OutputError, VideoError
+from cinefoley.errors import CinefoleyError, OutputError, VideoError
 
 if TYPE_CHECKING:
     from cinefoley.analysis.explaining import Explanation
+    from cinefoley.data.folder_source import FilmClip
     from cinefoley.models.audio_encoder import AudioEncoder
     from cinefoley.pipelines.foley import FoleyPipeline
 
-__all__ = ["check_extra", "explain", "load_encoders", "load_hearing", "write_explanation"]
+__all__ = [
+    "check_extra",
+    "check_picture",
+    "describe",
+    "explain",
+    "film_clip",
+    "load_encoders",
+    "load_hearing",
+    "write_explanation",
+]
 
 
 def explain(
@@ -53,22 +63,18 @@ def explain(
     both encoders' heat with the real sound, or the last encoder's without one. One window of the model is
     explained; longer films by --start.
     """
-    from cinefoley.analysis.explaining import explain_clip
-    from cinefoley.data.folder_source import FilmClip
-    from cinefoley.media.probe import probe
-
-    if probe(video).video is None:
-        raise VideoError(f"{video}: holds no moving picture.")
     check_extra()
+    from cinefoley.analysis.explaining import explain_clip
+
+    check_picture(video)
     pipeline, encoders = load_encoders(model, video_encoder)
     if "student" not in encoders:
         typer.echo(
             f"{model} has no student; only the teacher is explained. --video-encoder names one.", err=True
         )
-    clip = FilmClip(id=video.stem, path=video, expected=video.name)
     try:
         explanation = explain_clip(
-            clip,
+            film_clip(video),
             pipeline,
             encoders=encoders,
             audio_encoder=load_hearing(model),
@@ -82,18 +88,42 @@ def explain(
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from exc
     files = write_explanation(explanation, out, f"{video.stem}.explain", columns=columns)
-    numbers = {
-        "explained": explanation.explained,
-        "mean": {name: round(float(value.mean()), 6) for name, value in explanation.values.items()},
-        "files": [str(path) for path in files],
-    }
     if as_json:
-        typer.echo(json.dumps(numbers))
+        typer.echo(json.dumps(describe(explanation, files)))
         return
     for name, value in explanation.values.items():
         typer.echo(f"{name}: {explanation.explained} {float(value.mean()):.3f} (mean over frames)")
     for path in files:
         typer.echo(f"wrote {path}")
+
+
+def check_picture(video: Path) -> None:
+    """Before any work.
+
+    Raises:
+        VideoError: If the film has no picture.
+        MediaError: If it cannot be read.
+    """
+    from cinefoley.media.probe import probe
+
+    if probe(video).video is None:
+        raise VideoError(f"{video}: holds no moving picture.")
+
+
+def film_clip(video: Path) -> "FilmClip":
+    """A film under its own name."""
+    from cinefoley.data.folder_source import FilmClip
+
+    return FilmClip(id=video.stem, path=video, expected=video.name)
+
+
+def describe(explanation: "Explanation", files: Sequence[Path]) -> dict[str, Any]:
+    """The numbers of an explanation, ready for JSON."""
+    return {
+        "explained": explanation.explained,
+        "mean": {name: round(float(value.mean()), 6) for name, value in explanation.values.items()},
+        "files": [str(path) for path in files],
+    }
 
 
 def check_extra() -> None:
@@ -124,10 +154,8 @@ def load_hearing(model: str) -> "AudioEncoder | None":
     from cinefoley.models.folder import load_part
     from cinefoley.pipelines.loading import resolve_model
 
-    try:
-        return load_part(resolve_model(model) / "audio_encoder", AudioEncoder)
-    except MissingWeightsError:
-        return None
+    folder = resolve_model(model) / "audio_encoder"
+    return load_part(folder, AudioEncoder) if folder.is_dir() else None
 
 
 def write_explanation(

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cinefoley.cli.explain import check_extra, load_encoders, load_hearing, write_explanation
+from cinefoley.cli.explain import (
+    check_extra,
+    check_picture,
+    describe,
+    film_clip,
+    load_encoders,
+    load_hearing,
+    write_explanation,
+)
 from cinefoley.cli.training_run import Preparation
 
 if TYPE_CHECKING:
@@ -24,29 +32,41 @@ _CLIPS, _QUICK_CLIPS = 200, 12
 def figure6(given: dict[str, Any], films: Sequence[Path]) -> None:
     """Draw Figure 6 for films, or for the stage and count there how much heat lies on the targets."""
     check_extra()
+    if not films and given["data"] != "stage":
+        raise typer.BadParameter("name the films of figure6; without any it is about the stage.")
+    if len({film.stem for film in films}) < len(films):
+        raise typer.BadParameter("two films have the same name, and their figures would replace each other.")
     if films:
-        for film in films:
-            _explain_film(given, film)
+        _explain_films(given, films)
     else:
         _explain_stage(given)
 
 
-def _explain_film(given: dict[str, Any], film: Path) -> None:
+def _explain_films(given: dict[str, Any], films: Sequence[Path]) -> None:
     from cinefoley.analysis.explaining import explain_clip
-    from cinefoley.data.folder_source import FilmClip
 
+    for film in films:
+        check_picture(film)
     pipeline, encoders = load_encoders(given["model"], given["student"])
-    clip = FilmClip(id=film.stem, path=film, expected=film.name)
-    explanation = explain_clip(
-        clip,
-        pipeline,
-        encoders=encoders,
-        audio_encoder=load_hearing(given["model"]),
-        num_inference_steps=given["num_inference_steps"],
-        guidance_scale=given["guidance_scale"],
-    )
-    for path in write_explanation(explanation, given["out"], f"figure6.{film.stem}"):
-        typer.echo(f"wrote {path}")
+    hearing = load_hearing(given["model"])
+    answers = []
+    for film in films:
+        explanation = explain_clip(
+            film_clip(film),
+            pipeline,
+            encoders=encoders,
+            audio_encoder=hearing,
+            num_inference_steps=given["num_inference_steps"],
+            guidance_scale=given["guidance_scale"],
+        )
+        files = write_explanation(explanation, given["out"], f"figure6.{film.stem}")
+        answers.append(describe(explanation, files))
+    if given["as_json"]:
+        typer.echo(json.dumps(answers, indent=2))
+    else:
+        for answer in answers:
+            for path in answer["files"]:
+                typer.echo(f"wrote {path}")
 
 
 def _explain_stage(given: dict[str, Any]) -> None:
@@ -99,7 +119,9 @@ def _explain_stage(given: dict[str, Any]) -> None:
     with written_aside(given["out"] / "figure6.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
     if given["as_json"]:
-        typer.echo(json.dumps({view: _as_json(heat) for view, heat in found.items()}, indent=2))
+        numbers: dict[str, Any] = {view: _as_json(heat) for view, heat in found.items()}
+        answer = {"protocol": _protocol(given, count), "files": [str(path) for path in files]} | numbers
+        typer.echo(json.dumps(answer, indent=2))
         return
     typer.echo(text)
     for path in files:
