@@ -23,7 +23,7 @@ setup: .venv/dev.stamp  ## everything developers and checks use
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-demo: .venv/core.stamp  ## three unseen stage clips, Foley for each, and a page to look at: demo/index.html
+demo: .venv/core.stamp  ## unseen stage clips, whole and through windows, and a page to look at: demo/index.html
 	$(BIN)/python recipes/demo.py --out demo
 
 check: .venv/dev.stamp  ## lint, types, import contracts, spelling

@@ -170,3 +170,26 @@ def test_figure6_on_the_stage_needs_an_audio_tower(run_cli: RunCli, tiny_model: 
     result = run_cli("reproduce", "figure6", "--model", tiny_model, "--quick", "-o", tmp_path)
     assert result.code == 1
     assert "has no audio_encoder/" in result.err
+
+
+def test_figure5_shows_every_category_of_table1s_takes(
+    run_cli: RunCli, tiny_judge: Path, tmp_path: Path
+) -> None:
+    size = ("--model", tiny_judge, "--clips", 3, "--quick", "--device", "cpu", "--precision", "fp32")
+    options = (*size, "--student", tiny_judge / "video_encoder", "-o", tmp_path, "--quiet")
+    result = run_cli("reproduce", "figure5", *options)
+    assert result.code == 0, result.err
+    assert (tmp_path / "figure5.pdf").read_bytes().startswith(b"%PDF-")
+    assert "| overall | 3 |" in result.out
+    again = run_cli("reproduce", "figure5", *options, "--json").json
+    assert sum(row["clips"] for row in again["categories"]) >= 3
+    assert all(row["teacher"] == row["student"] for row in again["categories"])  # its own student here
+
+
+def test_figure5_needs_a_student(run_cli: RunCli, tiny_judge: Path, tmp_path: Path) -> None:
+    options = ("--model", tiny_judge, "--quick", "-o", tmp_path, "--quiet")
+    result = run_cli("reproduce", "figure5", *options)
+    assert result.code == 1
+    assert "no student is there" in result.err
+    result = run_cli("reproduce", "figure5", *options, "--student", tmp_path / "nowhere")
+    assert "nowhere: no student is there" in result.err

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cinefoley.cli import training_options as options
-from cinefoley.cli.reproduce_figures import figure6
+from cinefoley.cli.reproduce_figures import figure5, figure6
 from cinefoley.cli.training_run import Preparation
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _QUICK = "Smoke run: a few clips, a few steps. It shows that the chain works, an
 
 def reproduce(
     table: Annotated[
-        Literal["table1", "table2", "table3", "table4", "figure6", "all"],
+        Literal["table1", "table2", "table3", "table4", "figure5", "figure6", "all"],
         typer.Argument(help="Which of the tables or figures; all are the tables of numbers, 1, 3 and 4."),
     ],
     files: Annotated[
@@ -65,7 +65,7 @@ def reproduce(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="For figure6: a video_encoder/. Default: the model's student.",
+            help="For figures: a video_encoder/. Default: the model's own (figure5: table1's).",
             show_default=False,
         ),
     ] = None,
@@ -111,8 +111,9 @@ def reproduce(
 ) -> None:
     """Run a table's whole chain: distil, cut close-ups and camera movements, generate, evaluate.
 
-    table2 counts the votes of a listening test (`cinefoley study`) instead; figure6 is `cinefoley explain`
-    for films, and on the stage counts how much heat lies on what sounds. Prints our table beside the
+    table2 counts the votes of a listening test (`cinefoley study`) instead; figure5 shows where the student
+    gains most on close-ups; figure6 is `cinefoley explain` for films, and on the stage counts how much heat
+    lies on what sounds. Prints our table beside the
     paper's, with its protocol line, and writes it to DIR. Whatever is finished is kept there, so the same
     command goes on where it was stopped, and tables share what they have in common.
     """
@@ -126,6 +127,9 @@ def reproduce(
         raise typer.BadParameter("name a folder for tables and finished work with -o.")
     if table == "figure6":
         figure6(locals(), named)
+        return
+    if table == "figure5":
+        figure5(locals(), _figure5_experiment(locals()))
         return
     _reproduce(locals(), _read_part(part))
 
@@ -212,6 +216,15 @@ def _plan(plan: "TablePlan", given: dict[str, Any]) -> "TablePlan":
         plan = replace(plan, clips=8, takes=1, seeds=1)
     chosen = {name: given[name] for name in ("clips", "takes", "seeds") if given[name] is not None}
     return replace(plan, **chosen)
+
+
+def _figure5_experiment(given: dict[str, Any]) -> "Experiment":
+    """Table 1's clips and takes."""
+    from cinefoley.evaluation.reproduction import TABLES
+
+    plan = _plan(TABLES["table1"], given)
+    experiment = _experiment(plan, given)
+    return replace(experiment, settings=replace(experiment.settings, num_takes=plan.takes))
 
 
 def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
