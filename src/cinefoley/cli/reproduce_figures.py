@@ -74,7 +74,7 @@ def figure5(given: dict[str, Any], experiment: "Experiment") -> None:
                 real,
                 "close_up",
                 encoder,
-                on_clip=lambda *done, what=name: preparation.tell(what, *done),  # type: ignore[misc]
+                on_clip=lambda *done, what=name: preparation.tell(what, *done),
             ).probability
             for name, encoder in (("teacher", "teacher"), ("student", student))
         }
@@ -86,7 +86,7 @@ def figure5(given: dict[str, Any], experiment: "Experiment") -> None:
         gains, overall_teacher=overall["teacher"], overall_student=overall["student"]
     )
     files = [str(path) for path in save_figure(figure, given["out"] / "figure5")]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"category": g.label, "clips": g.clips, "teacher": g.teacher, "student": g.student} for g in gains
     ]
     takes = experiment.settings.num_takes
@@ -96,7 +96,7 @@ def figure5(given: dict[str, Any], experiment: "Experiment") -> None:
         typer.echo(json.dumps(answer, indent=2))
         return
     typer.echo("| category | clips | teacher, % | student, % |\n| --- | --- | --- | --- |")
-    everything = {"category": "overall", "clips": len(real), **overall}
+    everything: dict[str, Any] = {"category": "overall", "clips": len(real), **overall}
     for row in [everything, *rows]:
         shares = f"{100 * float(row['teacher']):.1f} | {100 * float(row['student']):.1f}"
         typer.echo(f"| {row['category']} | {row['clips']} | {shares} |")
