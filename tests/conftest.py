@@ -165,6 +165,28 @@ def tiny_judge(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
+def add_audio_encoder() -> Callable[[Path], None]:
+    """``add_audio_encoder(folder)`` puts an audio tower of random weights into a copy of a tiny model."""
+
+    def add(folder: Path) -> None:
+        import torch
+
+        from cinefoley.models.audio_encoder import AudioEncoder
+
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            AudioEncoder(
+                n_mels=64,
+                channels=(4, 4, 8, 8, 8),
+                time_pools=(2, 2, 2, 2, 1),
+                band_pools=(2, 2, 2, 2, 2),
+                feature_dim=16,
+            ).save_pretrained(folder / "audio_encoder")
+
+    return add
+
+
+@pytest.fixture(scope="session")
 def render_film() -> Callable[..., Path]:
     """``render_film(path, seed=0, duration_s=2.0, fps=12, size=(48, 64))`` writes a silent stage clip."""
 

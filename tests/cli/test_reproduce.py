@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from cinefoley.data.shard_preparing import prepare_shards
 from cinefoley.data.shard_settings import ShardSettings
 from cinefoley.data.shard_source import ShardSource
 from cinefoley.data.stand_in import make_stand_in
-from cinefoley.models.audio_encoder import AudioEncoder
 
 RunCli = Callable[..., Any]
 
@@ -119,19 +117,11 @@ def test_what_does_not_go_together_is_a_usage_error(
 
 
 @pytest.fixture
-def hearing_model(tiny_model: Path, tmp_path: Path) -> Path:
+def hearing_model(tiny_model: Path, tmp_path: Path, add_audio_encoder: Callable[[Path], None]) -> Path:
     """The tiny model with an audio tower, and no student."""
     folder = tmp_path / "hearing"
     shutil.copytree(tiny_model, folder)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        AudioEncoder(
-            n_mels=64,
-            channels=(4, 4, 8, 8, 8),
-            time_pools=(2, 2, 2, 2, 1),
-            band_pools=(2, 2, 2, 2, 2),
-            feature_dim=16,
-        ).save_pretrained(folder / "audio_encoder")
+    add_audio_encoder(folder)
     return folder
 
 

@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,6 @@ from cinefoley.evaluation.scores import Score
 from cinefoley.evaluation.stage_events import stage_events
 from cinefoley.evaluation.table_report import claims, render_table, table_as_json
 from cinefoley.metrics.alignment import AlignmentJudge
-from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.variations import CloseUp
@@ -161,19 +161,11 @@ def test_what_one_method_lacks_has_no_difference() -> None:
 
 
 @pytest.fixture
-def whole_model(tiny_judge: Path, tmp_path: Path) -> Path:
+def whole_model(tiny_judge: Path, tmp_path: Path, add_audio_encoder: Callable[[Path], None]) -> Path:
     """The tiny model with an audio tower."""
     folder = tmp_path / "model"
     shutil.copytree(tiny_judge, folder)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        AudioEncoder(
-            n_mels=64,
-            channels=(4, 4, 8, 8, 8),
-            time_pools=(2, 2, 2, 2, 1),
-            band_pools=(2, 2, 2, 2, 2),
-            feature_dim=16,
-        ).save_pretrained(folder / "audio_encoder")
+    add_audio_encoder(folder)
     return folder
 
 
@@ -204,6 +196,8 @@ def test_a_tables_whole_chain(make_experiment: Any, whole_model: Path, tmp_path:
     methods = ("teacher", "student", "no teacher")
     assert set(table.scores) == {(v, m) for v in ("full", "close_up", "camera_movement") for m in methods}
     assert table.runs["paper-1"]["last"]["step"] == 2
+    kept = [path.read_text() for path in scores_dir.iterdir()]
+    assert not [text for text in kept if str(tmp_path) in text]  # scores are there to be shared
     assert table.hours > 0
     teacher, trained = (
         load_part(folder / "video_encoder", VideoEncoder).state_dict()["projection.weight"]

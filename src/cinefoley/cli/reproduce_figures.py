@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -231,7 +230,6 @@ def _percent(score: "Score", sign: str = "") -> str:
 
 def _as_json(heat: "TargetHeat") -> dict[str, Any]:
     scores = {**heat.shares, "area": heat.area} | ({} if heat.gain is None else {"gain": heat.gain})
-    entries = {name: replace(score, replicas=()) for name, score in scores.items()}
     return {"clips": heat.clips} | {
-        name: {"value": score.value, "low": score.low, "high": score.high} for name, score in entries.items()
+        name: {"value": score.value, "low": score.low, "high": score.high} for name, score in scores.items()
     }

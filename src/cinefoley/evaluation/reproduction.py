@@ -218,14 +218,13 @@ def reproduce_table(
     if len(known) < len(found):
         return None
     some = next(iter(known.values()))[VIEWS[0]]
-    measured = {(view, m.name) for view in VIEWS for m in plan.methods if m.name not in skipped}
+    measured = [method for method in plan.methods if method.name not in skipped]
     return Table(
         name=name,
         scores={
             (view, method.name): average([v[view].scores for e, v in known.items() if e.method == method])
             for view in VIEWS
-            for method in plan.methods
-            if (view, method.name) in measured
+            for method in measured
         },
         skipped=skipped,
         clips=some.clips,
@@ -313,10 +312,9 @@ class _Bench:
         # a finished run costs no step, and one of other settings is refused
         train = _distil if method.has_teacher else _train_directly
         result = train(method.preset, self._experiment, self._training, encoder.seed, run_dir)
-        return run_dir / "video_encoder", {
-            **json.loads((run_dir / "run.json").read_bytes()),
-            "last": dict(result.last),
-        }
+        run = json.loads((run_dir / "run.json").read_bytes()) | {"last": dict(result.last)}
+        run.pop("init")  # a path of this machine; the digests say what it began with
+        return run_dir / "video_encoder", run
 
     def _identity(self, encoder: _Encoder) -> Record:
         """All that decides an encoder, ready for JSON."""
