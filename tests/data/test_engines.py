@@ -77,6 +77,29 @@ def test_results_that_nobody_waits_for_any_more_are_dropped() -> None:
     results.close()
 
 
+def test_dropping_work_leaves_the_processes_in_order() -> None:
+    """joblib's own way lost the thread that feeds them in one of eight such rounds."""
+    for _ in range(15):
+        results = run_tasks(double, range(100), Engine(jobs=2))
+        next(results)
+        results.close()
+        assert sorted(run_tasks(double, range(5), Engine(jobs=2))) == [0, 2, 4, 6, 8]
+
+
+def touch_and_fail(path: Path) -> None:
+    path.touch()
+    time.sleep(0.2)  # work takes its time; what takes none is begun before anybody hears of the first
+    raise OSError("no space")
+
+
+def test_after_a_failure_hardly_anything_is_begun(tmp_path: Path) -> None:
+    paths = [tmp_path / str(number) for number in range(50)]
+    with pytest.raises(OSError, match="no space") as failure:
+        list(run_tasks(touch_and_fail, paths, Engine(jobs=2)))
+    assert len(list(tmp_path.iterdir())) <= 10
+    assert any("touch_and_fail" in note for note in failure.value.__notes__)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,10 +1,11 @@
 """The same work on this machine's cores or on a Dask cluster, by one joblib call, past workers that die."""
 
 import logging
+import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -106,37 +107,67 @@ def run_tasks(
                     ) from exc
 
 
+class _Failed:
+    """What the work raised, on its way home."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
 class _Numbered(Generic[TaskT, ResultT]):
-    """Work that tells which task a result is of, for results come in no order."""
+    """Work that tells which task a result is of, for results come in no order.
+
+    What it raises comes home as a result: joblib would end its processes over it, see :func:`_run_once`.
+    """
 
     def __init__(self, work: Callable[[TaskT], ResultT], *, is_one_of_several: bool) -> None:
         self._work, self._is_one_of_several = work, is_one_of_several
 
-    def __call__(self, number: int, task: TaskT) -> tuple[int, ResultT]:
+    def __call__(self, number: int, task: TaskT) -> tuple[int, ResultT | _Failed]:
         if self._is_one_of_several:
             torch.set_num_threads(1)  # of this process, which shares its machine with others
-        return number, self._work(task)
+        try:
+            return number, self._work(task)
+        except Exception as exc:
+            exc.add_note(traceback.format_exc())  # frames do not travel, notes do
+            return number, _Failed(exc)
 
 
 def _run_once(
     work: Callable[[TaskT], ResultT], left: dict[int, TaskT], engine: Engine, settings: dict[str, Any]
 ) -> Generator[tuple[int, ResultT], None, None]:
+    is_local = engine.name == "processes"
     numbered = _Numbered(work, is_one_of_several=settings["backend"] != "sequential")
-    calls = (joblib.delayed(numbered)(number, task) for number, task in list(left.items()))
+    waiting = list(left.items())[::-1]
+
+    def calls() -> Iterator[Any]:
+        while waiting:
+            yield joblib.delayed(numbered)(*waiting.pop())
+
     with joblib.parallel_config(**settings):
         parallel = joblib.Parallel(
             n_jobs=engine.jobs,
             # what a dead worker takes with it is one task, and every task is long enough
             batch_size=1,
             # workers of a cluster may join later: their work must be waiting for them
-            pre_dispatch="all" if engine.name == "dask" else "2 * n_jobs",
+            pre_dispatch="n_jobs" if is_local else "all",
             return_as="generator_unordered",
         )
-        results = parallel(calls)
+        results = parallel(calls())
     try:
-        for result in results:  # noqa: UP028  # `yield from` would close it before `finally` does
-            yield result
+        for number, result in results:
+            if isinstance(result, _Failed):
+                raise result.error
+            yield number, result
     finally:
+        waiting.clear()
+        if is_local:
+            # Closing would kill the processes, and now and then the thread that feeds them (joblib 1.6,
+            # KeyError in ExecutorManagerThread), after which whoever gives them work waits for ever. So what
+            # was begun is finished, one task for each process.
+            with suppress(Exception):
+                for _ in results:
+                    pass
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "[0-9]+ tasks ", UserWarning)  # were cancelled, as is meant
             results.close()
