@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,9 @@ def make_explanation(count: int = 8) -> Explanation:
     )
 
 
-def test_a_figure_has_a_row_for_each_encoder_and_two_for_each_sound() -> None:
+def test_a_figure_has_a_row_for_each_encoder_and_three_for_each_sound() -> None:
     figure = draw_explanation(make_explanation(), events_s=(0.5,))
-    assert len(figure.axes) == 2 + 2 * 3
+    assert len(figure.axes) == 2 + 3 * 3
     assert {ax.get_xlim() for ax in figure.axes} == {(0.0, 2.0)}
     assert figure.get_figwidth() == COLUMN_IN
     assert figure.axes[-1].get_xlabel() == "seconds; heat: feature energy"
@@ -41,6 +42,15 @@ def test_short_films_show_the_frames_they_have(count: int) -> None:
     strip = draw_explanation(make_explanation(count), columns=6).axes[0].images[0].get_array()
     assert strip is not None
     assert strip.shape[:2] == (24, 32 * min(count, 6))
+
+
+def test_each_frame_says_when_it_was() -> None:
+    explanation = make_explanation()
+    heat = torch.zeros(8, 4, 4)
+    heat[[1, 6]] = 1.0
+    figure = draw_explanation(replace(explanation, heats={"teacher": heat}), columns=2)
+    (moments,) = [line for line in figure.axes[0].lines if line.get_marker() == "^"]
+    assert moments.get_xdata() == pytest.approx([1.5 / 4, 6.5 / 4])
 
 
 def test_both_files_are_whole_and_the_same_each_time(tmp_path: Path) -> None:

@@ -106,6 +106,11 @@ def test_other_data_needs_the_published_backbones(
         (("figure6", "a/rain.mp4", "b/rain.mp4", "-o", "out"), "two films have the same name"),
         (("figure6", "--data", "films", "-o", "out"), "name the films of figure6"),
         (("table1",), "name a folder"),
+        (("figure4", "a/rain.mp4", "b/rain.mp4", "-o", "out"), "two clips have the same name"),
+        (("figure4", "stage:3", "stage:03", "-o", "out"), "two clips have the same name"),
+        (("figure4", "-o", "out", "--clips", "3"), "figure4 does not use --clips"),
+        (("figure6", "-o", "out", "--device", "cpu"), "figure6 does not use --device"),
+        (("table3", "-o", "out", "--student", "folder"), "table3 does not use --student"),
     ],
 )
 def test_what_does_not_go_together_is_a_usage_error(
@@ -142,6 +147,28 @@ def test_figure6_counts_the_heat_on_the_stages_targets(
         assert row.split("|")[5].strip() == "+0.0"  # the teacher is its own student here
     again = run_cli("reproduce", "figure6", *common, "--quiet", "--json")
     assert again.json["full"]["gain"]["value"] == 0
+
+
+def test_figure4_draws_films_and_clips_of_the_stage(
+    run_cli: RunCli, tiny_model: Path, tmp_path: Path, render_film: Callable[..., Path]
+) -> None:
+    film, out = render_film(tmp_path / "rain.mp4"), tmp_path / "out"
+    options = ("--model", tiny_model, "--student", tiny_model / "video_encoder", "--steps", 2, "-o", out)
+    result = run_cli("reproduce", "figure4", film, "stage:3", *options, "--json")
+    assert result.code == 0, result.err
+    names = {f"figure4.{name}.{kind}" for name in ("rain", "test-000003") for kind in ("png", "pdf")}
+    assert {path.name for path in out.iterdir()} == names
+    assert [entry["clip"] for entry in result.json] == [str(film), "stage:3"]
+    counts = result.json[1]["onsets_in_the_picture"]["close_up"]
+    assert counts["teacher"] == counts["student"]  # the teacher is its own student here
+    assert result.json[0]["onsets_in_the_picture"] == {"close_up": {}, "camera_movement": {}}
+
+
+def test_figure4_of_no_film_is_told(run_cli: RunCli, tmp_path: Path) -> None:
+    result = run_cli("reproduce", "figure4", tmp_path / "nowhere.mp4", "-o", tmp_path / "out")
+    assert result.code == 1
+    assert "nowhere.mp4" in result.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_figure6_of_a_film_is_an_explanation(

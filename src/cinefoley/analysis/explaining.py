@@ -9,15 +9,13 @@ import torch
 from torch import Tensor
 
 from cinefoley.analysis.grad_cam import feature_energy, grad_cam, similarity
+from cinefoley.analysis.screening import Screening, make_takes, real_sound, shown, watch
 from cinefoley.config.mel import MelConfig
 from cinefoley.data.clips import Clip
-from cinefoley.errors import AudioError
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
-from cinefoley.pipelines.sampling import draw_noise
 from cinefoley.spectral.mel import mel_spectrogram
-from cinefoley.variations.resizing import resize
 from cinefoley.variations.window import Window
 
 __all__ = ["Explained", "Explanation", "explain_clip", "hear"]
@@ -27,34 +25,18 @@ Explained = Literal["similarity to the real sound", "similarity to the generated
 
 _CAVP_HOP = 250  # the audio tower's mels, whatever the generator's are
 _SILENT = 1e-4  # -80 dB below full scale
-_SHOWN_PIXELS = 320
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """One window of a film, seen and heard."""
+class Explanation(Screening):
+    """One window of a film, seen, heard and explained."""
 
-    frames: Tensor
-    """``(T, 3, H, W)`` uint8, as they are shown: not squashed, 320 pixels on the shorter side at most."""
-    fps: float
-    """Frames per second."""
     explained: Explained
     """What the heat speaks for."""
     heats: Mapping[str, Tensor]
     """``(T, h, w)`` by encoder, 0 or more."""
     values: Mapping[str, Tensor]
     """``(T,)`` by encoder: the explained scalar at every frame."""
-    sounds: Mapping[str, Tensor]
-    """``(N,)`` by name: ``real`` if there is one, then every encoder's takes."""
-    mels: Mapping[str, Tensor]
-    """``(n_mels, frames)`` of the same in [0, 1]."""
-    sample_rate: int
-    """Of the sounds."""
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds that are shown."""
-        return len(self.frames) / self.fps
 
 
 @torch.no_grad()
@@ -99,18 +81,9 @@ def explain_clip(
         ImportError: If captum is not installed.
     """
     config = pipeline.foley_config
-    # decoded twice, so that the encoders see what they always see, squashed by the reader
-    frames, squashed = (
-        clip.video(
-            fps=config.video_fps, size=size, start=start, duration=config.window_s, window=window
-        ).frames[: config.video_frames]
-        for size in (None, config.frame_size)
-    )
-    seen = squashed.float() / 255
-    missing = config.video_frames - len(frames)
-    padded = torch.cat([seen, seen[-1:].expand(missing, -1, -1, -1)]) if missing > 0 else seen
+    frames, padded = watch(clip, config, window=window, start=start)
     length = round(len(frames) / config.video_fps * config.mel.sample_rate)
-    real = _real_sound(clip, config.mel.sample_rate, start=start, length=length)
+    real = real_sound(clip, config.mel.sample_rate, start=start, length=length)
     sounds: dict[str, Tensor] = {} if real is None else {"real": real}
     heats: dict[str, Tensor] = {}
     values: dict[str, Tensor] = {}
@@ -118,7 +91,14 @@ def explain_clip(
     for name, choice in encoders.items():
         pipeline.use_video_encoder(choice)
         encoder = pipeline.video_encoder if choice == "teacher" else pipeline.video_encoder_student
-        takes = _takes(pipeline, padded, num_takes, seed, num_inference_steps, guidance_scale)[:, :length]
+        takes = make_takes(
+            pipeline,
+            padded,
+            num_takes=num_takes,
+            seed=seed,
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+        )[:, :length]
         for number, take in enumerate(takes, start=1):
             sounds[f"{name}, take {number}" if num_takes > 1 else name] = take
         heard = None
@@ -131,7 +111,7 @@ def explain_clip(
         heats[name] = grad_cam(encoder, padded, sound_features=heard, layer=layer)[: len(frames)]
         values[name] = _value(encoder, padded, heard)[: len(frames)]
     return Explanation(
-        frames=_shown(frames),
+        frames=shown(frames),
         fps=float(config.video_fps),
         explained=explained,
         heats=heats,
@@ -165,32 +145,6 @@ def hear(audio_encoder: AudioEncoder, waveform: Tensor, mel: MelConfig, *, count
     return features[steps.clamp(max=len(features) - 1)]
 
 
-def _takes(
-    pipeline: FoleyPipeline, video: Tensor, count: int, seed: int, steps: int, guidance_scale: float
-) -> Tensor:
-    """``(count, N)``, every one from its own noise, which is the same for every encoder."""
-    features = pipeline.encode_video(video[None]).expand(count, -1, -1)
-    noise = [draw_noise((1, *pipeline.latent_shape), seed=seed, take=k, window=0) for k in range(count)]
-    latents = pipeline.sample(
-        features, latents=torch.cat(noise), num_inference_steps=steps, guidance_scale=guidance_scale
-    )
-    return pipeline.vocode(pipeline.decode(latents))
-
-
 def _value(encoder: VideoEncoder, video: Tensor, heard: Tensor | None) -> Tensor:
     features = encoder(video[None], normalize=False)[0].float()
     return feature_energy(features) if heard is None else similarity(features, heard)
-
-
-def _real_sound(clip: Clip, sample_rate: int, *, start: float, length: int) -> Tensor | None:
-    try:
-        sound = clip.waveform(sample_rate, start=start, duration=length / sample_rate)[:length]
-    except AudioError:
-        return None
-    return torch.nn.functional.pad(sound, (0, length - len(sound))) if len(sound) else None
-
-
-def _shown(frames: Tensor) -> Tensor:
-    height, width = frames.shape[-2:]
-    scale = min(1.0, _SHOWN_PIXELS / min(height, width))
-    return resize(frames, (max(1, round(height * scale)), max(1, round(width * scale))))

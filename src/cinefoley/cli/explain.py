@@ -19,6 +19,7 @@ __all__ = [
     "check_extra",
     "check_picture",
     "describe",
+    "event_times",
     "explain",
     "film_clip",
     "load_encoders",
@@ -87,7 +88,13 @@ def explain(
         )
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from exc
-    files = write_explanation(explanation, out, f"{video.stem}.explain", columns=columns)
+    files = write_explanation(
+        explanation,
+        out,
+        f"{video.stem}.explain",
+        columns=columns,
+        events_s=event_times(video, start=start, duration_s=explanation.duration_s),
+    )
     if as_json:
         typer.echo(json.dumps(describe(explanation, files)))
         return
@@ -115,6 +122,15 @@ def film_clip(video: Path) -> "FilmClip":
     from cinefoley.data.folder_source import FilmClip
 
     return FilmClip(id=video.stem, path=video, expected=video.name)
+
+
+def event_times(video: Path, *, start: float, duration_s: float) -> list[float]:
+    """When something sounds in what is shown of a film, in seconds from its start; empty if unknown."""
+    from cinefoley.analysis.known_events import known_events
+
+    events = known_events(film_clip(video), None)
+    times = [] if events is None else (events.times - start).tolist()
+    return [time_s for time_s in times if 0 <= time_s < duration_s]
 
 
 def describe(explanation: "Explanation", files: Sequence[Path]) -> dict[str, Any]:

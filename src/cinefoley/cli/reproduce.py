@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cinefoley.cli import training_options as options
+from cinefoley.cli.figure4 import figure4
 from cinefoley.cli.reproduce_figures import figure5, figure6
 from cinefoley.cli.training_run import Preparation
 
@@ -23,19 +24,29 @@ __all__ = ["reproduce"]
 
 _STAGE_CLIPS = 2048
 _QUICK = "Smoke run: a few clips, a few steps. It shows that the chain works, and its numbers mean nothing."
+_SAID = {"out", "model", "num_inference_steps", "guidance_scale", "as_json", "quiet"}
+_OF_FIGURES: dict[str, set[str]] = {
+    "table2": {"out", "quiet"},
+    "figure4": _SAID | {"student"},
+    "figure5": _SAID
+    | {"student", "data", "csv", "backbone", "clips", "takes", "quick", "precision", "device"},
+    "figure6": _SAID | {"student", "data", "clips", "quick"},
+}
+"""The options that each uses; the other tables use all but --student."""
 
 
 def reproduce(
+    context: typer.Context,
     table: Annotated[
-        Literal["table1", "table2", "table3", "table4", "figure5", "figure6", "all"],
+        Literal["table1", "table2", "table3", "table4", "figure4", "figure5", "figure6", "all"],
         typer.Argument(help="Which of the tables or figures; all are the tables of numbers, 1, 3 and 4."),
     ],
     files: Annotated[
         list[Path] | None,
         typer.Argument(
             metavar="[STUDY.toml|CLIP...]",
-            help="For table2 the study whose votes stand beside the paper's; for figure6 films, or none: "
-            "the stage.",
+            help="For table2 the study whose votes stand beside the paper's; for figure4 and figure6 films, "
+            "or none: the stage. stage:N is the stage's test clip N, for figure4.",
         ),
     ] = None,
     out: Annotated[
@@ -111,20 +122,25 @@ def reproduce(
 ) -> None:
     """Run a table's whole chain: distil, cut close-ups and camera movements, generate, evaluate.
 
-    table2 counts the votes of a listening test (`cinefoley study`) instead; figure5 shows where the student
-    gains most on close-ups; figure6 is `cinefoley explain` for films, and on the stage counts how much heat
-    lies on what sounds. Prints our table beside the
-    paper's, with its protocol line, and writes it to DIR. Whatever is finished is kept there, so the same
-    command goes on where it was stopped, and tables share what they have in common.
+    table2 counts the votes of a listening test (`cinefoley study`) instead. figure4 draws clips as close-ups
+    and under camera movements, with the sounds of teacher and student; figure5 shows where the student gains
+    most on close-ups; figure6 is `cinefoley explain` for films, and on the stage counts how much heat lies on
+    what sounds. Tables are printed beside the paper's, with their protocol lines, and written to DIR. What is
+    finished is kept there, so the same command goes on where it was stopped, and tables share what they have
+    in common.
     """
+    _refuse_unused(context, table)
     named = files or []
-    if (table == "table2" and len(named) != 1) or (named and table not in ("table2", "figure6")):
+    if (table == "table2" and len(named) != 1) or (named and table not in ("table2", "figure4", "figure6")):
         raise typer.BadParameter("table2 needs the file of its study, and no other table has one.")
     if table == "table2":
         _table2(named[0])
         return
     if out is None:
         raise typer.BadParameter("name a folder for tables and finished work with -o.")
+    if table == "figure4":
+        figure4(locals(), named)
+        return
     if table == "figure6":
         figure6(locals(), named)
         return
@@ -132,6 +148,17 @@ def reproduce(
         figure5(locals(), _figure5_experiment(locals()))
         return
     _reproduce(locals(), _read_part(part))
+
+
+def _refuse_unused(context: typer.Context, table: str) -> None:
+    """An option that changes nothing would be believed to have changed something."""
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        is_given = source is not None and source.name == "COMMANDLINE"
+        is_used = name in _OF_FIGURES[table] if table in _OF_FIGURES else name != "student"
+        if is_given and not (is_used or name in ("table", "files")):
+            raise typer.BadParameter(f"{table} does not use {parameter.opts[0]}; leave it out.")
 
 
 def _read_part(text: str) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from cinefoley.cli.explain import (
     check_extra,
     check_picture,
     describe,
+    event_times,
     film_clip,
     load_encoders,
     load_hearing,
@@ -121,7 +122,8 @@ def _explain_films(given: dict[str, Any], films: Sequence[Path]) -> None:
             num_inference_steps=given["num_inference_steps"],
             guidance_scale=given["guidance_scale"],
         )
-        files = write_explanation(explanation, given["out"], f"figure6.{film.stem}")
+        times = event_times(film, start=0.0, duration_s=explanation.duration_s)
+        files = write_explanation(explanation, given["out"], f"figure6.{film.stem}", events_s=times)
         answers.append(describe(explanation, files))
     if given["as_json"]:
         typer.echo(json.dumps(answers, indent=2))

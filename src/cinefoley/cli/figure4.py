@@ -1,0 +1,101 @@
+"""``cinefoley reproduce figure4``: what the camera shows, and what is heard."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cinefoley.cli.explain import check_extra, check_picture, film_clip, load_encoders
+from cinefoley.errors import OutputError
+
+if TYPE_CHECKING:
+    from cinefoley.analysis.comparing import Comparison
+    from cinefoley.data.clips import Clip
+
+__all__ = ["figure4"]
+
+_STAGE = re.compile(r"stage:(\d+)")
+_DEFAULT = ("stage:0", "stage:1", "stage:2")
+
+
+def figure4(given: dict[str, Any], named: Sequence[Path]) -> None:
+    """Draw Figure 4 for films, and for ``stage:N``, clips of the stage's test split; without any, its first.
+
+    Raises:
+        VideoError: If a film has no picture.
+        OutputError: If the folder cannot be made or written.
+    """
+    check_extra()
+    from cinefoley.analysis.comparing import compare_encoders
+    from cinefoley.analysis.comparison_figure import draw_comparison
+    from cinefoley.analysis.known_events import known_events
+    from cinefoley.analysis.style import save_figure
+
+    names = [str(path) for path in named] or list(_DEFAULT)
+    stems = [_stem(name) for name in names]
+    if len(set(stems)) < len(stems):
+        raise typer.BadParameter("two clips have the same name, and their figures would replace each other.")
+    for name in names:
+        if not _STAGE.fullmatch(name):
+            check_picture(Path(name))
+    pipeline, encoders = load_encoders(given["model"], given["student"])
+    out: Path = given["out"]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise OutputError(f"{out}: cannot be made ({exc.strerror}).") from exc
+    answers = []
+    for name, stem in zip(names, stems, strict=True):
+        clip, clip_s = _open(name, pipeline.foley_config.window_s)
+        comparisons = [
+            compare_encoders(
+                clip,
+                view,
+                pipeline,
+                encoders=encoders,
+                clip_s=clip_s,
+                events=known_events,
+                num_inference_steps=given["num_inference_steps"],
+                guidance_scale=given["guidance_scale"],
+            )
+            for view in ("close_up", "camera_movement")
+        ]
+        files = save_figure(draw_comparison(comparisons), out / f"figure4.{stem}")
+        answers.append(_describe(name, comparisons, files))
+    if given["as_json"]:
+        typer.echo(json.dumps(answers, indent=2))
+        return
+    for answer in answers:
+        for path in answer["files"]:
+            typer.echo(f"wrote {path}")
+
+
+def _stem(name: str) -> str:
+    number = _STAGE.fullmatch(name)
+    return Path(name).stem if number is None else f"test-{int(number[1]):06d}"
+
+
+def _open(name: str, window_s: float) -> "tuple[Clip, float]":
+    """The clip, and how long it is."""
+    from cinefoley.data.stage_source import StageSource
+    from cinefoley.media.probe import probe
+
+    number = _STAGE.fullmatch(name)
+    if number is None:
+        return film_clip(Path(name)), probe(name).duration_s or window_s
+    return StageSource("test", 1, duration_s=window_s, first_seed=int(number[1]))[0], window_s
+
+
+def _describe(name: str, comparisons: "Sequence[Comparison]", files: Sequence[Path]) -> dict[str, Any]:
+    return {
+        "clip": name,
+        "files": [str(path) for path in files],
+        "onsets_in_the_picture": {
+            comparison.view: {encoder: asdict(counts) for encoder, counts in comparison.counts.items()}
+            for comparison in comparisons
+        },
+    }
