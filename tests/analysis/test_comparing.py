@@ -13,6 +13,7 @@ from cinefoley.data.stage_source import StageSource
 from cinefoley.errors import DataError
 from cinefoley.evaluation.experiment import window_of
 from cinefoley.evaluation.stage_events import stage_events
+from cinefoley.evaluation.stage_figures import View
 from cinefoley.metrics.events import match_visible_onsets
 from cinefoley.metrics.onsets import detect_onsets
 from cinefoley.pipelines.foley import FoleyPipeline
@@ -32,7 +33,8 @@ def hits() -> Clip:
     """A clip whose events are all onset-like."""
     sharp = {actor.kind for actor in KINDS if actor.is_onset_like}
     source = StageSource("test", 30, duration_s=SECONDS)
-    return next(clip for clip in source if set(clip.labels) <= sharp and clip.events)
+    clips = (source[number] for number in range(len(source)))
+    return next(clip for clip in clips if set(clip.labels) <= sharp and clip.events)
 
 
 def compare(clip: Clip, pipeline: FoleyPipeline, view: Any, **more: Any) -> Comparison:
@@ -101,8 +103,9 @@ def test_films_of_an_export_bring_their_events(tmp_path: Path) -> None:
     export_clips(tmp_path, 1, settings)
     film = FilmClip(id="test-000000", path=tmp_path / "test-000000.mp4", expected="test-000000.mp4")
     clip = StageSource("test", 1, duration_s=2.0)[0]
-    for view in ("full", "camera_movement"):
-        found, expected = known_events(film, window_of(film, view)), stage_events(clip, window_of(clip, view))  # type: ignore[arg-type]
+    views: tuple[View, ...] = ("full", "camera_movement")
+    for view in views:
+        found, expected = known_events(film, window_of(film, view)), stage_events(clip, window_of(clip, view))
         assert found is not None
         assert expected is not None
         np.testing.assert_allclose(found.times, expected.times, atol=1e-6)

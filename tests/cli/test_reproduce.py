@@ -198,6 +198,8 @@ def test_figure5_shows_every_category_of_table1s_takes(
     assert result.code == 0, result.err
     assert (tmp_path / "figure5.pdf").read_bytes().startswith(b"%PDF-")
     assert "| overall | 3 |" in result.out
+    assert (tmp_path / "figure5.md").read_text() in result.out
+    assert str(tmp_path) not in (tmp_path / "figure5.md").read_text()
     again = run_cli("reproduce", "figure5", *options, "--json").json
     assert sum(row["clips"] for row in again["categories"]) >= 3
     assert all(row["teacher"] == row["student"] for row in again["categories"])  # its own student here

@@ -13,8 +13,9 @@ import typer
 
 from cinefoley.cli import training_options as options
 from cinefoley.cli.figure4 import figure4
-from cinefoley.cli.reproduce_figures import figure5, figure6
-from cinefoley.cli.training_run import Preparation
+from cinefoley.cli.figure5 import figure5
+from cinefoley.cli.figure6 import figure6
+from cinefoley.cli.training_run import Preparation, data_name
 
 if TYPE_CHECKING:
     from cinefoley.evaluation.experiment import Experiment
@@ -343,16 +344,14 @@ def _protocol(
     given: dict[str, Any],
 ) -> str:
     from cinefoley import __version__
-    from cinefoley.stage import stage_digest
 
     settings = experiment.settings
-    data = f"stage {stage_digest()[:12]}" if given["data"] == "stage" else str(given["data"])
     backbones = ", ".join(f"{b.name} (sha256:{b.digest[:12]})" for b in experiment.backbones)
     steps = training.overrides.get("steps")
     length = f"{steps} steps" if steps else "25 epochs"  # what every preset has
     return (
-        f"data {data}; {table.clips} test clips, {plan.takes} takes, the same noise for every method; "
-        f"windows of seed {settings.window_seed}; {length} on {len(training.source)} training clips, "
+        f"data {data_name(given)}; {table.clips} test clips, {plan.takes} takes, the same noise for every "
+        f"method; windows of seed {settings.window_seed}; {length} on {len(training.source)} training clips, "
         f"{plan.seeds} training seeds, whose mean is shown (± their standard deviation); generator "
         f"{given['model']}, {settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}, "
         f"{experiment.dtype}; Align Acc by the model's classifier, of the generated mel, posterior mean, "

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Preparation",
+    "data_name",
     "friendly_stops",
     "held_out_source",
     "is_main_rank",
@@ -54,6 +55,13 @@ class Preparation:
         self._step(done, total)
         if done == total:
             self._drawn.close()
+
+
+def data_name(given: dict[str, Any]) -> str:
+    """What a protocol calls the clips: the stage by its digest, all else by its name."""
+    from cinefoley.stage import stage_digest
+
+    return f"stage {stage_digest()[:12]}" if given["data"] == "stage" else str(given["data"])
 
 
 def trained_source(given: dict[str, Any], clip_s: float) -> tuple[int, "ClipSource"]:

@@ -1,4 +1,4 @@
-"""The figures of ``cinefoley reproduce``."""
+"""``cinefoley reproduce figure6``: where teacher and student look."""
 
 import json
 from collections.abc import Sequence
@@ -18,14 +18,13 @@ from cinefoley.cli.explain import (
     load_hearing,
     write_explanation,
 )
-from cinefoley.cli.training_run import Preparation
+from cinefoley.cli.training_run import Preparation, data_name
 
 if TYPE_CHECKING:
     from cinefoley.analysis.target_heat import TargetHeat
-    from cinefoley.evaluation.experiment import Experiment
     from cinefoley.evaluation.scores import Score
 
-__all__ = ["figure5", "figure6"]
+__all__ = ["figure6"]
 
 _CLIPS, _QUICK_CLIPS = 200, 12
 
@@ -41,68 +40,6 @@ def figure6(given: dict[str, Any], films: Sequence[Path]) -> None:
         _explain_films(given, films)
     else:
         _explain_stage(given)
-
-
-def figure5(given: dict[str, Any], experiment: "Experiment") -> None:
-    """Draw Figure 5: the categories of close-ups in which the student gains most.
-
-    Takes are Table 1's, found where that table has left them. The student is the one that is named, else
-    Table 1's first, else the model's own.
-
-    Raises:
-        MissingWeightsError: If there is no student.
-    """
-    from cinefoley.analysis.category_figure import draw_category_gains
-    from cinefoley.analysis.category_gains import category_gains
-    from cinefoley.analysis.style import save_figure
-    from cinefoley.errors import DataError, MissingWeightsError
-    from cinefoley.metrics.alignment import alignment_accuracy
-    from cinefoley.models.folder import load_part
-    from cinefoley.models.video_encoder import VideoEncoder
-
-    check_extra()
-    trained = given["out"] / "runs" / "paper-0" / "video_encoder"
-    choices = (given["student"], trained, experiment.model_folder / "video_encoder_student")
-    student = next((path for path in choices if path is not None and path.is_dir()), None)
-    if student is None or given["student"] not in (None, student):
-        raise MissingWeightsError(f"{given['student'] or given['model']}: no student is there.")
-    teacher = load_part(experiment.model_folder / "video_encoder", VideoEncoder)
-    with Preparation(is_wanted=not given["quiet"]) as preparation:
-        real = experiment.hear_real(teacher, on_clip=lambda *done: preparation.tell("real clips", *done))
-        probabilities = {
-            name: experiment.measure(
-                real,
-                "close_up",
-                encoder,
-                on_clip=lambda *done, what=name: preparation.tell(what, *done),
-            ).probability
-            for name, encoder in (("teacher", "teacher"), ("student", student))
-        }
-    gains = category_gains(real.labels, probabilities["teacher"], probabilities["student"])
-    if not gains:
-        raise DataError(f"{experiment.source.name}: its clips have no categories. Name a list with --csv.")
-    overall = {name: float(alignment_accuracy(value.flatten())) for name, value in probabilities.items()}
-    figure = draw_category_gains(
-        gains, overall_teacher=overall["teacher"], overall_student=overall["student"]
-    )
-    files = [str(path) for path in save_figure(figure, given["out"] / "figure5")]
-    rows: list[dict[str, Any]] = [
-        {"category": g.label, "clips": g.clips, "teacher": g.teacher, "student": g.student} for g in gains
-    ]
-    takes = experiment.settings.num_takes
-    protocol = f"{len(real)} clips as close-ups, {takes} takes, student {student}"
-    if given["as_json"]:
-        answer = {"protocol": protocol, "files": files, "overall": overall, "categories": rows}
-        typer.echo(json.dumps(answer, indent=2))
-        return
-    typer.echo("| category | clips | teacher, % | student, % |\n| --- | --- | --- | --- |")
-    everything: dict[str, Any] = {"category": "overall", "clips": len(real), **overall}
-    for row in [everything, *rows]:
-        shares = f"{100 * float(row['teacher']):.1f} | {100 * float(row['student']):.1f}"
-        typer.echo(f"| {row['category']} | {row['clips']} | {shares} |")
-    typer.echo(f"Alignment accuracy on {protocol}.")
-    for path in files:
-        typer.echo(f"wrote {path}")
 
 
 def _explain_films(given: dict[str, Any], films: Sequence[Path]) -> None:
@@ -210,10 +147,9 @@ def _page(found: "dict[Any, TargetHeat]", protocol: str) -> str:
 
 def _protocol(given: dict[str, Any], count: int) -> str:
     from cinefoley import __version__
-    from cinefoley.stage import stage_digest
 
     return (
-        f"stage {stage_digest()[:12]}, split test, clips 0 to {count - 1}, windows of seed 0; model "
+        f"{data_name(given)}, split test, clips 0 to {count - 1}, windows of seed 0; model "
         f"{given['model']}; similarity to the real sound, maps of the deepest stage of 7 rows or more; mean "
         "over frames that show a target, then over clips; intervals over clips, paired, 2,000 resamplings; "
         f"cinefoley {__version__}, {date.today()}"

@@ -1,0 +1,111 @@
+"""``cinefoley reproduce figure5``: the categories in which a student gains most."""
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cinefoley.cli.explain import check_extra
+from cinefoley.cli.training_run import Preparation, data_name
+
+if TYPE_CHECKING:
+    from cinefoley.evaluation.experiment import Experiment
+
+__all__ = ["figure5"]
+
+
+def figure5(given: dict[str, Any], experiment: "Experiment") -> None:
+    """Draw Figure 5: the categories of close-ups in which the student gains most.
+
+    Takes are Table 1's, found where that table has left them. The student is the one that is named, else
+    Table 1's first, else the model's own.
+
+    Raises:
+        MissingWeightsError: If there is no student.
+    """
+    from cinefoley.analysis.category_figure import draw_category_gains
+    from cinefoley.analysis.category_gains import category_gains
+    from cinefoley.analysis.style import save_figure
+    from cinefoley.errors import DataError, MissingWeightsError
+    from cinefoley.media.writing import written_aside
+    from cinefoley.metrics.alignment import alignment_accuracy
+    from cinefoley.models.folder import load_part
+    from cinefoley.models.video_encoder import VideoEncoder
+
+    check_extra()
+    trained = given["out"] / "runs" / "paper-0" / "video_encoder"
+    choices = (given["student"], trained, experiment.model_folder / "video_encoder_student")
+    student = next((path for path in choices if path is not None and path.is_dir()), None)
+    if student is None or given["student"] not in (None, student):
+        raise MissingWeightsError(f"{given['student'] or given['model']}: no student is there.")
+    teacher = load_part(experiment.model_folder / "video_encoder", VideoEncoder)
+    with Preparation(is_wanted=not given["quiet"]) as preparation:
+        real = experiment.hear_real(teacher, on_clip=lambda *done: preparation.tell("real clips", *done))
+        probabilities = {
+            name: experiment.measure(
+                real,
+                "close_up",
+                encoder,
+                on_clip=lambda *done, what=name: preparation.tell(what, *done),
+            ).probability
+            for name, encoder in (("teacher", "teacher"), ("student", student))
+        }
+    gains = category_gains(real.labels, probabilities["teacher"], probabilities["student"])
+    if not gains:
+        raise DataError(f"{experiment.source.name}: its clips have no categories. Name a list with --csv.")
+    overall = {name: float(alignment_accuracy(value.flatten())) for name, value in probabilities.items()}
+    figure = draw_category_gains(
+        gains, overall_teacher=overall["teacher"], overall_student=overall["student"]
+    )
+    files = [str(path) for path in save_figure(figure, given["out"] / "figure5")]
+    rows: list[dict[str, Any]] = [
+        {"category": g.label, "clips": g.clips, "teacher": g.teacher, "student": g.student} for g in gains
+    ]
+    everything: dict[str, Any] = {"category": "overall", "clips": len(real), **overall}
+    protocol = _protocol(given, experiment, len(real), _provenance(student))
+    text = _page([everything, *rows], protocol)
+    with written_aside(given["out"] / "figure5.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    if given["as_json"]:
+        answer = {"protocol": protocol, "files": files, "overall": overall, "categories": rows}
+        typer.echo(json.dumps(answer, indent=2))
+        return
+    typer.echo(text)
+    for path in files:
+        typer.echo(f"wrote {path}")
+
+
+def _provenance(student: Path) -> str:
+    """What a student is, without the path it lies under on this machine."""
+    from cinefoley.evaluation.experiment import digest_of_part
+
+    return f"{student.parent.name}/{student.name} (sha256:{digest_of_part(student)[:12]})"
+
+
+def _page(rows: Sequence[dict[str, Any]], protocol: str) -> str:
+    lines = ["| category | clips | teacher | student | gain |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        teacher, student = 100 * float(row["teacher"]), 100 * float(row["student"])
+        shares = f"{teacher:.1f} | {student:.1f} | {student - teacher:+.1f}"
+        lines.append(f"| {row['category']} | {row['clips']} | {shares} |")
+    table = "\n".join(lines)
+    return (
+        "# Figure 5: alignment accuracy by category, on close-ups\n\nIn %, the categories with the largest "
+        f"gains first, 25 at most.\n\n{table}\n\nProtocol: {protocol}.\n"
+    )
+
+
+def _protocol(given: dict[str, Any], experiment: "Experiment", clips: int, student: str) -> str:
+    from cinefoley import __version__
+
+    settings = experiment.settings
+    return (
+        f"{data_name(given)}, {clips} test clips as close-ups, windows of seed {settings.window_seed}, "
+        f"{settings.num_takes} takes, the same noise for both; generator {given['model']}, "
+        f"{settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}, {experiment.dtype}; "
+        f"student {student}; Align Acc by the model's classifier, of the generated mel, posterior mean, "
+        f"beside the teacher's features of the whole clip; cinefoley {__version__}, {date.today()}"
+    )
