@@ -93,6 +93,20 @@ def test_batches_do_not_matter(make_experiment: Any, teacher: VideoEncoder, tmp_
     single = make_experiment(cache_dir=tmp_path, settings=replace(SETTINGS, batch_size=1, clips_per_file=3))
     other = single.measure(single.hear_real(teacher), "camera_movement")
     assert torch.allclose(takes.probability, other.probability, atol=1e-4)
+    assert single.describe("full") == experiment.describe("full"), "scores are kept for any batch"
+
+
+@pytest.mark.gpu
+def test_takes_of_a_gpu_are_judged_alike(make_experiment: Any, teacher: VideoEncoder, tmp_path: Path) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs CUDA")
+    experiment = make_experiment(cache_dir=tmp_path / "cpu")
+    takes = experiment.measure(experiment.hear_real(teacher), "close_up")
+    device = torch.device("cuda")
+    on_gpu = make_experiment(cache_dir=tmp_path / "gpu", device=device, judge=experiment.judge.to(device))
+    real = on_gpu.hear_real(teacher.to(device))
+    assert real.teacher_features.device.type == "cpu"
+    assert torch.allclose(on_gpu.measure(real, "close_up").probability, takes.probability, atol=1e-2)
 
 
 def test_the_window_is_that_of_the_test_set(make_experiment: Any) -> None:

@@ -41,7 +41,7 @@ def figure5(given: dict[str, Any], experiment: "Experiment") -> None:
     student = next((path for path in choices if path is not None and path.is_dir()), None)
     if student is None or given["student"] not in (None, student):
         raise MissingWeightsError(f"{given['student'] or given['model']}: no student is there.")
-    teacher = load_part(experiment.model_folder / "video_encoder", VideoEncoder)
+    teacher = load_part(experiment.model_folder / "video_encoder", VideoEncoder).to(experiment.device)
     with Preparation(is_wanted=not given["quiet"]) as preparation:
         real = experiment.hear_real(teacher, on_clip=lambda *done: preparation.tell("real clips", *done))
         probabilities = {

@@ -135,6 +135,8 @@ class Experiment:
     """How takes are made."""
     dtype: torch.dtype = torch.float32
     """Arithmetic of the generator."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    """Where takes are made; judge and backbones are where they were put."""
     events: KnownEvents | None = None
     """What happens in the clips, where it is known."""
 
@@ -144,7 +146,7 @@ class Experiment:
         """Read every clip whole: its sound, and what the teacher sees.
 
         Args:
-            teacher: In float32; not prepacked.
+            teacher: In float32, on any device; not prepacked.
             on_clip: Called with finished and all clips.
 
         Raises:
@@ -202,7 +204,7 @@ class Experiment:
             if pipeline is None:  # only where something is left to do
                 pipeline = FoleyPipeline.from_pretrained(
                     self.model, torch_dtype=self.dtype, video_encoder=video_encoder
-                )
+                ).to(self.device)
                 pipeline.prepack()
             began = time.monotonic()
             tensors, notes = self._make_takes(places, real, view, pipeline)
@@ -283,8 +285,8 @@ class Experiment:
                 guidance_scale=settings.guidance_scale,
             )
             mels = pipeline.decode(latents)
-            probability = self.judge.probability(mels, whole[part], posterior="mean")
-            waveforms = pipeline.vocode(mels)
+            probability = self.judge.probability(mels, whole[part], posterior="mean").cpu()
+            waveforms = pipeline.vocode(mels).cpu()
             for place, waveform in zip(part.tolist(), waveforms, strict=True):
                 clip, window = clips[place // takes], windows[place // takes]
                 judged.append(self._judge_events(waveform, clip, window))
@@ -375,7 +377,8 @@ class Experiment:
 
     def _decided(self, view: View) -> list[Any]:
         names = ("conditioner", "unet", "vae", "scheduler", "alignment")
-        settings = asdict(self.settings) | {"clips_per_file": 0}
+        # how much is done at once decides no number, so it is no part of the name
+        settings = asdict(self.settings) | {"clips_per_file": 0, "batch_size": 16}
         return [view, settings, str(self.dtype), [self._part(name) for name in names]]
 
     def _part(self, name: str) -> str:

@@ -288,7 +288,7 @@ class _Bench:
     def _real(self) -> RealClips:
         self._tell("the real clips")
         teacher = load_part(self._experiment.model_folder / "video_encoder", VideoEncoder)
-        return self._experiment.hear_real(teacher, on_clip=self._on_clip)
+        return self._experiment.hear_real(teacher.to(self._experiment.device), on_clip=self._on_clip)
 
     def _measure(self, view: View, folder: Path | None, run: Record) -> KeptScores:
         real = self._real
