@@ -32,7 +32,7 @@ def test_a_table_is_printed_beside_the_papers_and_kept(rerun: RunCli, tmp_path: 
         "| CU | k = 75 % |",
         "85.071 (",
         "Protocol: data stage ",
-        "3 test clips, 1 takes",
+        "3 test clips, 1 take, ",
     ):
         assert expected in result.out
     report = json.loads((tmp_path / "table4.json").read_text())
@@ -68,7 +68,7 @@ def test_shards_are_trained_on_and_measured_by_their_splits(rerun: RunCli, tmp_p
     result = rerun("table4", *options)
     assert result.code == 0, result.err
     assert f"# Table 4 on {tmp_path / 'shards'}" in result.out
-    assert f"data {tmp_path / 'shards'}; 3 test clips, 1 takes" in result.out
+    assert f"data {tmp_path / 'shards'}; 3 test clips, 1 take, " in result.out
     assert "steps on 4 training clips" in result.out
     report = json.loads((tmp_path / "out" / "table4.json").read_text())
     assert len(report["scores"]) == 12

@@ -353,10 +353,12 @@ def _protocol(
     backbones = ", ".join(f"{b.name} (sha256:{b.digest[:12]})" for b in experiment.backbones)
     steps = training.overrides.get("steps")
     length = f"{steps} steps" if steps else "25 epochs"  # what every preset has
+    takes = "1 take" if plan.takes == 1 else f"{plan.takes} takes"
+    seeds = f"{plan.seeds} training seeds, whose mean is shown (± their standard deviation)"
     return (
-        f"data {data_name(given)}; {table.clips} test clips, {plan.takes} takes, the same noise for every "
-        f"method; windows of seed {settings.window_seed}; {length} on {len(training.source)} training clips, "
-        f"{plan.seeds} training seeds, whose mean is shown (± their standard deviation); generator "
+        f"data {data_name(given)}; {table.clips} test clips, {takes}, the same noise for every method; "
+        f"windows of seed {settings.window_seed}; {length} on {len(training.source)} training clips, "
+        f"{'1 training seed' if plan.seeds == 1 else seeds}; generator "
         f"{given['model']}, {settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}, "
         f"{experiment.dtype}; Align Acc by the model's classifier, of the generated mel, posterior mean, "
         f"beside the teacher's features of the whole clip; onsets within ±100 ms; backbones {backbones}; "
