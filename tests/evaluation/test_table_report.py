@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 from cinefoley.evaluation.reproduction import VIEWS, Table, TableName
 from cinefoley.evaluation.scores import Score
-from cinefoley.evaluation.table_report import render_table
+from cinefoley.evaluation.table_report import claims, render_table
 
 
 def make_table(name: TableName, **methods: tuple[float, float, float]) -> Table:
@@ -36,6 +38,17 @@ def test_methods_that_the_paper_compares_are_set_against_each_other() -> None:
         "| CU | +15.000 [-] |",
         "| CM | +70.000 [-] |",
     ]
+
+
+def test_a_test_set_that_was_left_out_is_left_out_everywhere() -> None:
+    table = make_table("table1", teacher=(1.0, 0.7, 0.6), student=(0.99, 0.85, 0.7), no_teacher=(0.5, 0.7, 0))
+    kept = {key: scores for key, scores in table.scores.items() if key[0] != "camera_movement"}
+    text = render_table(replace(table, scores=kept), "p", title="t")
+    assert "| student | 50.000 [-] | -1.000 [-] |" in text
+    assert "CM" not in text.partition("## The paper's")[0]
+    assert "recovered Align Acc, CU" in text
+    assert "recovered Align Acc, CM" not in text
+    assert set(claims(replace(table, scores=kept))) == {"recovered Align Acc, CU", "Align Acc, full view"}
 
 
 def test_what_was_not_measured_is_not_compared() -> None:

@@ -94,6 +94,15 @@ def reproduce(
         int | None,
         typer.Option(min=1, metavar="N", help="Training seeds. Default: the table's.", show_default=False),
     ] = None,
+    view: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="full|close_up|camera_movement",
+            help="Only this test set, beside the whole clips that it is compared with; may be repeated. "
+            "Default: all three.",
+            show_default=False,
+        ),
+    ] = None,
     train_clips: Annotated[
         int | None,
         typer.Option(
@@ -244,6 +253,11 @@ def _plan(plan: "TablePlan", given: dict[str, Any]) -> "TablePlan":
     if given["quick"]:
         plan = replace(plan, clips=8, takes=1, seeds=1)
     chosen = {name: given[name] for name in ("clips", "takes", "seeds") if given[name] is not None}
+    if given["view"]:
+        unknown = sorted(set(given["view"]) - set(plan.views))
+        if unknown:
+            raise typer.BadParameter(f"--view is one of {', '.join(plan.views)}; got {unknown[0]!r}.")
+        chosen["views"] = tuple(view for view in plan.views if view == "full" or view in given["view"])
     return replace(plan, **chosen)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -72,6 +72,8 @@ class TablePlan:
     """Takes of each."""
     seeds: int
     """Training seeds of each method."""
+    views: tuple[View, ...] = VIEWS
+    """Its test sets; the first is always whole clips, which the others are compared with."""
 
 
 TABLES: Mapping[TableName, TablePlan] = {
@@ -205,7 +207,7 @@ def reproduce_table(
         CinefoleyError: As training and generating do. What is finished is kept.
     """
     experiment = replace(experiment, settings=replace(experiment.settings, num_takes=plan.takes))
-    bench = _Bench(experiment, training, replicas, ScoreFolder(scores_dir), on_stage, on_clip)
+    bench = _Bench(experiment, training, plan.views, replicas, ScoreFolder(scores_dir), on_stage, on_clip)
     found: dict[_Encoder, Mapping[View, KeptScores] | None] = {}
     skipped: dict[str, str] = {}
     for number, encoder in enumerate(_encoders(plan)):
@@ -217,19 +219,19 @@ def reproduce_table(
     known = {encoder: views for encoder, views in found.items() if views is not None}
     if len(known) < len(found):
         return None
-    some = next(iter(known.values()))[VIEWS[0]]
+    some = next(iter(known.values()))[plan.views[0]]
     measured = [method for method in plan.methods if method.name not in skipped]
     return Table(
         name=name,
         scores={
             (view, method.name): average([v[view].scores for e, v in known.items() if e.method == method])
-            for view in VIEWS
+            for view in plan.views
             for method in measured
         },
         skipped=skipped,
         clips=some.clips,
         left_out=some.left_out,
-        runs={encoder.name: views[VIEWS[0]].run for encoder, views in known.items()},
+        runs={encoder.name: views[plan.views[0]].run for encoder, views in known.items()},
         hours=sum(_seconds(views) for views in known.values()) / 3600,
     )
 
@@ -255,34 +257,35 @@ class _Bench:
         self,
         experiment: Experiment,
         training: TrainingPlan,
+        views: Sequence[View],
         replicas: int,
         kept: ScoreFolder,
         on_stage: Callable[[str], None] | None,
         on_clip: Callable[[int, int], None] | None,
     ) -> None:
         self._experiment, self._training, self._replicas = experiment, training, replicas
-        self._kept = kept
+        self._views, self._kept = views, kept
         self._tell = on_stage or (lambda text: None)
         self._on_clip = on_clip
 
     def scores(self, encoder: _Encoder, *, may_work: bool) -> Mapping[View, KeptScores] | None:
-        """In every view; None where one is missing and may not be made."""
+        """In every view that is wanted; None where one is missing and may not be made."""
         trained = self._identity(encoder)
         decided = {
             view: {"takes": self._experiment.describe(view), "encoder": trained, "replicas": self._replicas}
-            for view in VIEWS
+            for view in self._views
         }
-        names = {view: f"{encoder.name}.{view}" for view in VIEWS}
-        found = {view: self._kept.read(names[view], decided[view]) for view in VIEWS}
+        names = {view: f"{encoder.name}.{view}" for view in self._views}
+        found = {view: self._kept.read(names[view], decided[view]) for view in self._views}
         if None in found.values() and may_work:
             folder, run = self._train(encoder)
-            for view in VIEWS:
+            for view in self._views:
                 if found[view] is None:
                     self._tell(f"{view}: {encoder.name}")
                     found[view] = kept = self._measure(view, folder, run)
                     self._kept.write(names[view], decided[view], kept)
         known = {view: kept for view, kept in found.items() if kept is not None}
-        return known if len(known) == len(VIEWS) else None
+        return known if len(known) == len(self._views) else None
 
     @cached_property
     def _real(self) -> RealClips:

@@ -76,7 +76,7 @@ def claims(table: Table) -> dict[str, Score]:
     """
     found: dict[str, Score] = {}
     full = table.scores["full", "teacher"]
-    for view in VIEWS[1:]:
+    for view in _views(table)[1:]:
         teacher, student = table.scores[view, "teacher"], table.scores[view, "student"]
         for name in ("Align Acc", "visible onset F1"):
             if name in teacher:
@@ -91,6 +91,10 @@ def claims(table: Table) -> dict[str, Score]:
             label = f"{name}, {_VIEW_NAMES['full']}"
             found[label] = combine([table.scores["full", "student"][name], full[name]], _difference)
     return found
+
+
+def _views(table: Table) -> list[View]:
+    return [view for view in VIEWS if (view, "teacher") in table.scores]
 
 
 def _recovered(student: float, teacher: float, full: float) -> float:
@@ -138,7 +142,7 @@ def _claim_rows(table: Table) -> Iterator[str]:
 def _share_rows(table: Table) -> Iterator[str]:
     """What every method wins back of what a window costs the teacher, and what it loses in full view."""
     names = [name for name in ("Align Acc", "visible onset F1") if name in table.scores[VIEWS[0], "teacher"]]
-    shares = [(name, view) for name in names for view in VIEWS[1:]]
+    shares = [(name, view) for name in names for view in _views(table)[1:]]
     titles = [f"{name}, {_VIEW_NAMES[view]}, %" for name, view in shares]
     titles += [f"{name}, full view, points" for name in names]
     yield "| method | " + " | ".join(titles) + " |"
@@ -160,7 +164,7 @@ def _share_rows(table: Table) -> Iterator[str]:
 def _contrast_rows(table: Table, better: str, worse: str, metrics: Sequence[str]) -> Iterator[str]:
     yield "| test set | " + " | ".join(map(_heading, metrics)) + " |"
     yield "| --- " * (1 + len(metrics)) + "|"
-    for view in VIEWS:
+    for view in _views(table):
         ours, theirs = table.scores[view, better], table.scores[view, worse]
         cells = []
         for name in metrics:
