@@ -26,6 +26,23 @@ __all__ = ["reproduce"]
 _STAGE_CLIPS = 2048
 _TAKES_ON_GPU = 64  # at once; a processor gains nothing beyond 16
 _QUICK = "Smoke run: a few clips, a few steps. It shows that the chain works, and its numbers mean nothing."
+_Files = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[STUDY.toml|CLIP...]",
+        help="For table2 the study whose votes stand beside the paper's; for figure4 and figure6 films, "
+        "or none: the stage. stage:N is the stage's test clip N, for figure4.",
+    ),
+]
+_Views = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="full|close_up|camera_movement",
+        help="Only this test set, beside the whole clips that it is compared with; may be repeated. "
+        "Default: all three.",
+        show_default=False,
+    ),
+]
 _SAID = {"out", "model", "num_inference_steps", "guidance_scale", "as_json", "quiet"}
 _OF_FIGURES: dict[str, set[str]] = {
     "table2": {"out", "quiet"},
@@ -43,14 +60,7 @@ def reproduce(
         Literal["table1", "table2", "table3", "table4", "figure4", "figure5", "figure6", "all"],
         typer.Argument(help="Which of the tables or figures; all are the tables of numbers, 1, 3 and 4."),
     ],
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[STUDY.toml|CLIP...]",
-            help="For table2 the study whose votes stand beside the paper's; for figure4 and figure6 films, "
-            "or none: the stage. stage:N is the stage's test clip N, for figure4.",
-        ),
-    ] = None,
+    files: _Files = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -94,15 +104,7 @@ def reproduce(
         int | None,
         typer.Option(min=1, metavar="N", help="Training seeds. Default: the table's.", show_default=False),
     ] = None,
-    view: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="full|close_up|camera_movement",
-            help="Only this test set, beside the whole clips that it is compared with; may be repeated. "
-            "Default: all three.",
-            show_default=False,
-        ),
-    ] = None,
+    view: _Views = None,
     train_clips: Annotated[
         int | None,
         typer.Option(
