@@ -16,6 +16,7 @@ from cinefoley.metrics.events import match_visible_onsets
 from cinefoley.metrics.onsets import OnsetCounts, detect_onsets
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.spectral.mel import mel_spectrogram
+from cinefoley.variations.window import Window
 
 __all__ = ["Comparison", "compare_encoders"]
 
@@ -101,18 +102,17 @@ def compare_encoders(
         sample_rate=config.mel.sample_rate,
         view=view,
         whole=shown(whole),
-        boxes=_boxes(clip, view, len(frames), float(config.video_fps), clip_s),
+        boxes=_boxes(window, clip.picture_size(), len(frames), float(config.video_fps), clip_s),
         events=known,
         counts=_count({name: sounds[name] for name in encoders}, config.mel.sample_rate, known),
     )
 
 
-def _boxes(clip: Clip, view: View, count: int, fps: float, clip_s: float) -> Tensor:
+def _boxes(window: Window | None, size: tuple[int, int], count: int, fps: float, clip_s: float) -> Tensor:
     """Of every frame what is shown, as near as its moment tells which picture of the film it is."""
-    window = window_of(clip, view)
     if window is None:
         return torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(count, 4)
-    height, width = clip.picture_size()
+    height, width = size
     sides = torch.tensor([width, height, width, height])
     fitted = window.on((height, width))
     moments = [min(1.0, (number + 0.5) / fps / clip_s) for number in range(count)]
