@@ -21,7 +21,7 @@ def test_the_machine_is_described_in_json(run_cli: RunCli) -> None:
     report = result.json
     assert report["versions"]["torch"] == torch.__version__
     assert "libavcodec" in report["versions"]["ffmpeg"]
-    precision = "bfloat16" if report["cpu"]["has_native_bf16"] else "float32"
+    precision = "bfloat16" if report["cpu"]["has_fast_bf16"] else "float32"
     assert report["devices"][-1] == {"name": "cpu", "precision": precision}
     assert report["cpu"]["cores"] >= 1
     assert report["disk"]["free_gib"] > 0

@@ -2,7 +2,14 @@ import pytest
 import torch
 
 from cinefoley.errors import DeviceError
-from cinefoley.pipelines.devices import choose_device, choose_dtype, has_native_bf16, visible_devices
+from cinefoley.pipelines import devices
+from cinefoley.pipelines.devices import (
+    choose_device,
+    choose_dtype,
+    has_fast_bf16,
+    has_native_bf16,
+    visible_devices,
+)
 
 
 def test_the_cpu_is_always_there_and_comes_last() -> None:
@@ -48,18 +55,29 @@ def test_the_precision_asked_for_is_taken() -> None:
     assert choose_dtype(torch.device("cuda")) == torch.float16
 
 
-@pytest.mark.parametrize(("is_native", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_a_cpu_computes_in_bf16_where_it_is_native(
-    is_native: bool, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("is_native", "bf16_s", "expected"),
+    [(True, 0.001, torch.bfloat16), (True, 0.004, torch.float32), (False, 0.001, torch.float32)],
+)
+def test_a_cpu_computes_in_bf16_where_that_is_native_and_faster(
+    is_native: bool, bf16_s: float, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, question, lambda: is_native, raising=False)
+    monkeypatch.setattr(
+        devices, "_fastest_product", lambda dtype: bf16_s if dtype == torch.bfloat16 else 0.002
+    )
+    devices.has_fast_bf16.cache_clear()
 
-    assert choose_dtype(torch.device("cpu")) == expected
+    try:
+        assert choose_dtype(torch.device("cpu")) == expected
+    finally:
+        devices.has_fast_bf16.cache_clear()  # what is true of this machine is asked again
 
 
 def test_whether_bf16_is_native_is_a_plain_claim() -> None:
     assert has_native_bf16() in (True, False)
+    assert has_fast_bf16() in ((True, False) if has_native_bf16() else (False,))
 
 
 def test_a_torch_that_cannot_say_has_no_native_bf16(monkeypatch: pytest.MonkeyPatch) -> None:

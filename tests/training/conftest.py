@@ -1,8 +1,19 @@
-"""Clips of the stage as films and in shards, for runs that read them."""
+"""Clips of the stage as films and in shards, for runs that read them; and runs on one thread."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """For bits that are compared with another process's: sums may depend on how many threads share them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

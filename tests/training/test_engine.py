@@ -69,6 +69,19 @@ def test_a_stopped_run_continues_to_the_same_end(tmp_path: Path) -> None:
     assert log(tmp_path / "whole") == log(tmp_path / "parts")
 
 
+def test_a_run_that_goes_on_keeps_its_arithmetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with a faster float32 may have been lent the folder of one with a faster bf16."""
+    config = changed(precision="auto")
+    monkeypatch.setattr("cinefoley.training.ranks.has_fast_bf16", lambda: True)
+    whole = weights(fit(Regression(), config, tmp_path / "whole"))
+    with pytest.raises(RunInterrupted):
+        fit(Regression(stop_at=9), config, tmp_path / "parts")
+    monkeypatch.setattr("cinefoley.training.ranks.has_fast_bf16", lambda: False)
+    assert are_equal(whole, weights(fit(Regression(), config, tmp_path / "parts")))
+    assert not are_equal(whole, weights(fit(Regression(), config, tmp_path / "other")))
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_a_killed_run_ends_with_the_losses_of_an_uninterrupted_one(tmp_path: Path) -> None:
     """kill -9 from outside, somewhere in the middle."""
     settings = SETTINGS | {"steps": 4000, "checkpoint_every": 7, "log_every": 5, "ema_decay": None}

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,15 +23,8 @@ from cinefoley.training.task import Batch
 SCRIPT = Path(__file__).with_name("shard_runs.py")
 STAGES: tuple[Stage, ...] = ("cavp", "autoencoder", "ldm", "alignment")
 # six clips, four a step: every second step ends a pass and begins the next
+pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS = {"steps": 6, "batch_size": 4, "precision": "fp32", "log_every": 1, "checkpoint_every": 2}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

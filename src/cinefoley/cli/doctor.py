@@ -48,7 +48,8 @@ def _machine_lines(report: dict[str, Any]) -> Iterator[str]:
     yield _line(
         "processor", f"{cpu['model']}, {cpu['cores']} cores, {cpu['threads']} threads, {cpu['vectors']}"
     )
-    yield _line("bf16 in hardware", f"{_yes(cpu['has_native_bf16'])} (AMX: {_yes(cpu['has_amx'])})")
+    speed = f", {'faster' if cpu['has_fast_bf16'] else 'slower'} than fp32" if cpu["has_native_bf16"] else ""
+    yield _line("bf16 in hardware", f"{_yes(cpu['has_native_bf16'])}{speed} (AMX: {_yes(cpu['has_amx'])})")
     yield _line("memory", f"{_gib(memory['available'])} free of {_gib(memory['total'])}")
     yield _line("disk", f"{_gib(report['disk']['free_gib'])} free in {report['disk']['folder']}")
     allocator = report["allocator"]

@@ -55,7 +55,7 @@ def _devices() -> list[dict[str, Any]]:
 def _cpu() -> dict[str, Any]:
     import torch
 
-    from cinefoley.pipelines.devices import has_native_bf16
+    from cinefoley.pipelines.devices import has_fast_bf16, has_native_bf16
 
     return {
         "model": _processor_name(),
@@ -63,6 +63,7 @@ def _cpu() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "vectors": torch.backends.cpu.get_cpu_capability(),
         "has_native_bf16": has_native_bf16(),
+        "has_fast_bf16": has_fast_bf16(),
         "has_amx": "amx_tile" in _proc_line("/proc/cpuinfo", "flags"),
     }
 

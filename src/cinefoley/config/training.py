@@ -37,7 +37,8 @@ class TrainConfig:
     once, and averages them over time; ``frozen`` takes the stored ones and leaves them as they are, so that
     a run does not depend on how its batches are divided. Scale and shift are trained either way."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """Arithmetic of the forward pass; auto takes bf16 where the processor has it. Weights stay fp32."""
+    """Arithmetic of the forward pass; auto takes bf16 where it is the faster one; a run that goes on keeps
+    what it began with. Weights stay fp32."""
     seed: int = 0
     """Every random number of step ``n`` depends on ``(seed, n)`` alone, so a resumed run repeats none."""
     checkpoint_every: int = 200

@@ -1,12 +1,21 @@
 """Where a model runs, and in which arithmetic."""
 
+import time
+from functools import cache
 from typing import Literal
 
 import torch
 
 from cinefoley.errors import DeviceError
 
-__all__ = ["Precision", "choose_device", "choose_dtype", "has_native_bf16", "visible_devices"]
+__all__ = [
+    "Precision",
+    "choose_device",
+    "choose_dtype",
+    "has_fast_bf16",
+    "has_native_bf16",
+    "visible_devices",
+]
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 """Arithmetic of the networks; ``auto`` leaves it to :func:`choose_dtype`."""
@@ -53,9 +62,8 @@ def visible_devices() -> list[str]:
 def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.dtype:
     """Choose the networks' arithmetic for a device.
 
-    ``auto`` means float16 on CUDA, bfloat16 on processors that compute in it natively
-    (:func:`has_native_bf16`; ``benchmarks/pipelines/full_size.py`` measures what it gives and costs), and
-    float32 elsewhere.
+    ``auto`` means float16 on CUDA, bfloat16 on processors where it is the faster one (:func:`has_fast_bf16`;
+    ``benchmarks/pipelines/full_size.py`` measures what it gives and costs), and float32 elsewhere.
 
     Args:
         device: Where the model runs.
@@ -65,12 +73,34 @@ def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.d
         return _DTYPES[precision]
     if device.type == "cuda":
         return torch.float16
-    return torch.bfloat16 if device.type == "cpu" and has_native_bf16() else torch.float32
+    return torch.bfloat16 if device.type == "cpu" and has_fast_bf16() else torch.float32
 
 
 def has_native_bf16() -> bool:
     """Whether this processor multiplies bfloat16 in hardware (AVX512-BF16 or AMX)."""
     return any(_cpu_says(question) for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+
+
+@cache
+def has_fast_bf16() -> bool:
+    """Whether this processor multiplies bfloat16 in hardware, and faster than float32.
+
+    Having the instructions is not enough: with AVX512-BF16 and no AMX, an AMD EPYC runs the full-size model
+    2.3 times as fast as in float32, while an Intel Xeon needs twice as long for a product (``docs/log.md``).
+    So products are timed, once a process, which takes some hundredths of a second.
+    """
+    return has_native_bf16() and _fastest_product(torch.bfloat16) < _fastest_product(torch.float32)
+
+
+def _fastest_product(dtype: torch.dtype, *, size: int = 512, repeats: int = 7) -> float:
+    """Seconds; the fastest of some, since a machine may be busy with other things."""
+    left = torch.ones(size, size, dtype=dtype)
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        left @ left
+        times.append(time.perf_counter() - began)
+    return min(times)
 
 
 def _cpu_says(question: str) -> bool:

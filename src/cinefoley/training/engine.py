@@ -256,6 +256,7 @@ class _Run:
         state: dict[str, Any] = {
             "run": self.description,
             "step": self.step,
+            "is_bf16": self.is_bf16,
             "elapsed_s": time.monotonic() - self.began,
             "interval": asdict(self.interval),
             "module": self.module.state_dict(),
@@ -273,6 +274,8 @@ class _Run:
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
             self.ema.to(self.ranks.device)
+        if self.config.precision == "auto":  # whatever this machine would rather compute in
+            self.is_bf16 = state.get("is_bf16", self.is_bf16)
         self.step, self.interval = state["step"], Interval(**state["interval"])
         self.elapsed_s = state["elapsed_s"]
         if self.ranks.is_main:

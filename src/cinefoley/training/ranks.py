@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from cinefoley.errors import CinefoleyError
-from cinefoley.pipelines.devices import choose_device, has_native_bf16
+from cinefoley.pipelines.devices import choose_device, has_fast_bf16
 from cinefoley.training.task import Batch
 
 __all__ = ["Ranks", "gather_rows", "working_alone"]
@@ -113,11 +113,11 @@ class Ranks:
             ) from exc
 
     def computes_in_bf16(self, precision: str) -> bool:
-        """Whether a forward pass of this precision runs in bf16; ``auto`` where every rank's device can."""
+        """Whether a forward pass of this precision runs in bf16; ``auto`` where it is fast for every rank."""
         if precision != "auto":
             return precision == "bf16"
         on_cuda = self.device.type == "cuda"
-        can = torch.cuda.is_bf16_supported() if on_cuda else self.device.type == "cpu" and has_native_bf16()
+        can = torch.cuda.is_bf16_supported() if on_cuda else self.device.type == "cpu" and has_fast_bf16()
         return bool(self.gather(torch.tensor(float(can))).min())
 
 
