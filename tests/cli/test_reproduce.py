@@ -48,6 +48,8 @@ def test_a_table_is_printed_beside_the_papers_and_kept(rerun: RunCli, tmp_path: 
     assert again.err == ""
     some = rerun("table4", "-o", tmp_path, "--json", "--quiet", "--view", "camera_movement").json[0]["scores"]
     assert some == [score for score in report["scores"] if score["view"] != "close_up"]
+    row = rerun("table4", "-o", tmp_path, "--json", "--quiet", "--method", "k = 100 %").json[0]["scores"]
+    assert row == [score for score in report["scores"] if score["method"] in ("teacher", "k = 100 %")]
 
 
 def test_shards_are_trained_on_and_measured_by_their_splits(rerun: RunCli, tmp_path: Path) -> None:
@@ -113,6 +115,10 @@ def test_other_data_needs_the_published_backbones(
         (("figure4", "-o", "out", "--clips", "3"), "figure4 does not use --clips"),
         (("figure6", "-o", "out", "--device", "cpu"), "figure6 does not use --device"),
         (("table1", "-o", "out", "--view", "closeup"), "--view is one of full, close_up, camera_movement"),
+        (
+            ("table3", "-o", "out", "--method", "f_xy"),
+            "--method is one of teacher, f_cu, f_cm,",
+        ),
         (("table3", "-o", "out", "--student", "folder"), "table3 does not use --student"),
     ],
 )

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -40,6 +41,15 @@ _Views = Annotated[
         metavar="full|close_up|camera_movement",
         help="Only this test set, beside the whole clips that it is compared with; may be repeated. "
         "Default: all three.",
+        show_default=False,
+    ),
+]
+_Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Only this row, beside the teacher's, such as student or f_cu; may be repeated. Default: all of "
+        "the table's.",
         show_default=False,
     ),
 ]
@@ -105,6 +115,7 @@ def reproduce(
         typer.Option(min=1, metavar="N", help="Training seeds. Default: the table's.", show_default=False),
     ] = None,
     view: _Views = None,
+    method: _Methods = None,
     train_clips: Annotated[
         int | None,
         typer.Option(
@@ -255,12 +266,20 @@ def _plan(plan: "TablePlan", given: dict[str, Any]) -> "TablePlan":
     if given["quick"]:
         plan = replace(plan, clips=8, takes=1, seeds=1)
     chosen = {name: given[name] for name in ("clips", "takes", "seeds") if given[name] is not None}
-    if given["view"]:
-        unknown = sorted(set(given["view"]) - set(plan.views))
-        if unknown:
-            raise typer.BadParameter(f"--view is one of {', '.join(plan.views)}; got {unknown[0]!r}.")
-        chosen["views"] = tuple(view for view in plan.views if view == "full" or view in given["view"])
+    views, methods = given["view"], given["method"]
+    if views:
+        _check_known("--view", views, plan.views)
+        chosen["views"] = tuple(view for view in plan.views if view == "full" or view in views)
+    if methods:
+        _check_known("--method", methods, [method.name for method in plan.methods])
+        chosen["methods"] = tuple(m for m in plan.methods if m.preset is None or m.name in methods)
     return replace(plan, **chosen)
+
+
+def _check_known(option: str, asked: Sequence[str], known: Sequence[str]) -> None:
+    unknown = sorted(set(asked) - set(known))
+    if unknown:
+        raise typer.BadParameter(f"{option} is one of {', '.join(known)}; got {unknown[0]!r}.")
 
 
 def _figure5_experiment(given: dict[str, Any]) -> "Experiment":
