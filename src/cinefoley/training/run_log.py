@@ -103,7 +103,7 @@ class _Events:
             ) from exc
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
         folder.mkdir(exist_ok=True)
-        name = f"events.out.tfevents.{time.time_ns() // 10**6}.{os.getpid()}"  # sorted by time, as it must be
+        name = f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"  # sorted by time, as it must be
         self._file = (folder / name).open("wb", buffering=0)
         self._records = RecordWriter(self._file)
         self._write(file_version="brain.Event:2")
