@@ -20,10 +20,10 @@ from cinefoley.training.cavp import CavpTask
 from cinefoley.training.stages import Stage
 from cinefoley.training.task import Batch
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SCRIPT = Path(__file__).with_name("shard_runs.py")
 STAGES: tuple[Stage, ...] = ("cavp", "autoencoder", "ldm", "alignment")
 # six clips, four a step: every second step ends a pass and begins the next
-pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS = {"steps": 6, "batch_size": 4, "precision": "fp32", "log_every": 1, "checkpoint_every": 2}
 
 
