@@ -75,6 +75,8 @@ def test_serving_listens_on_loopback_until_it_is_interrupted(study_folder: Path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # a shell's job in the background ignores interrupts, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     address = process.stdout.readline().strip()
