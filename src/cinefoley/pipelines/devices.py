@@ -1,6 +1,6 @@
 """Where a model runs, and in which arithmetic."""
 
-import time
+import timeit
 from functools import cache
 from typing import Literal
 
@@ -86,21 +86,16 @@ def has_fast_bf16() -> bool:
     """Whether this processor multiplies bfloat16 in hardware, and faster than float32.
 
     Having the instructions is not enough: with AVX512-BF16 and no AMX, an AMD EPYC runs the full-size model
-    2.3 times as fast as in float32, while an Intel Xeon needs twice as long for a product (``docs/log.md``).
-    So products are timed, once a process, which takes some hundredths of a second.
+    2.3 times as fast as in float32, and an Intel Xeon 0.67 times (``benchmarks/pipelines/full_size.py``). So
+    products are timed, once a process, which takes some hundredths of a second.
     """
     return has_native_bf16() and _fastest_product(torch.bfloat16) < _fastest_product(torch.float32)
 
 
 def _fastest_product(dtype: torch.dtype, *, size: int = 512, repeats: int = 7) -> float:
     """Seconds; the fastest of some, since a machine may be busy with other things."""
-    left = torch.ones(size, size, dtype=dtype)
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        left @ left
-        times.append(time.perf_counter() - began)
-    return min(times)
+    square = torch.ones(size, size, dtype=dtype)
+    return min(timeit.repeat(lambda: square @ square, number=1, repeat=repeats))
 
 
 def _cpu_says(question: str) -> bool:
