@@ -6,6 +6,7 @@ from cinefoley.pipelines import devices
 from cinefoley.pipelines.devices import (
     choose_device,
     choose_dtype,
+    choose_shared_dtype,
     has_fast_bf16,
     has_native_bf16,
     visible_devices,
@@ -73,6 +74,28 @@ def test_a_cpu_computes_in_bf16_where_that_is_native_and_faster(
         assert choose_dtype(torch.device("cpu")) == expected
     finally:
         devices.has_fast_bf16.cache_clear()  # what is true of this machine is asked again
+
+
+@pytest.mark.parametrize(
+    ("is_native", "precision", "expected"),
+    [
+        (True, "auto", torch.bfloat16),
+        (False, "auto", torch.float32),
+        (True, "fp32", torch.float32),
+        (False, "bf16", torch.bfloat16),
+    ],
+)
+def test_machines_that_share_a_table_agree_whichever_arithmetic_is_faster(
+    is_native: bool, precision: devices.Precision, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "has_native_bf16", lambda: is_native)
+    monkeypatch.setattr(devices, "has_fast_bf16", lambda: False)
+
+    assert choose_shared_dtype(torch.device("cpu"), precision) == expected
+
+
+def test_machines_with_a_gpu_share_a_table_in_float16() -> None:
+    assert choose_shared_dtype(torch.device("cuda")) == torch.float16
 
 
 def test_whether_bf16_is_native_is_a_plain_claim() -> None:

@@ -300,7 +300,7 @@ def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
     from cinefoley.metrics.backbones.loading import load_backbone
     from cinefoley.metrics.backbones.segments import SegmentBackbone
     from cinefoley.models.folder import load_foley_config
-    from cinefoley.pipelines.devices import choose_device, choose_dtype, has_native_bf16
+    from cinefoley.pipelines.devices import choose_device, choose_shared_dtype
     from cinefoley.pipelines.loading import resolve_model
 
     folder = resolve_model(given["model"])
@@ -318,9 +318,6 @@ def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
     if "vggish" not in names:  # FAD is about segments
         backbones = [SegmentBackbone(backbones[0]), *backbones]
     is_cpu = device.type == "cpu"
-    precision = given["precision"]
-    if precision == "auto" and is_cpu and has_native_bf16():
-        precision = "bf16"  # machines that share a table must agree, whichever is faster on each
     return Experiment(
         source=source,
         model=given["model"],
@@ -334,7 +331,7 @@ def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
             batch_size=16 if is_cpu else _TAKES_ON_GPU,
             clips_per_file=20 if is_cpu else _TAKES_ON_GPU,
         ),
-        dtype=choose_dtype(device, precision),
+        dtype=choose_shared_dtype(device, given["precision"]),
         device=device,
         events=stage_events,
     )

@@ -12,6 +12,7 @@ __all__ = [
     "Precision",
     "choose_device",
     "choose_dtype",
+    "choose_shared_dtype",
     "has_fast_bf16",
     "has_native_bf16",
     "visible_devices",
@@ -74,6 +75,21 @@ def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.d
     if device.type == "cuda":
         return torch.float16
     return torch.bfloat16 if device.type == "cpu" and has_fast_bf16() else torch.float32
+
+
+def choose_shared_dtype(device: torch.device, precision: Precision = "auto") -> torch.dtype:
+    """Like :func:`choose_dtype`, for results that several machines make parts of.
+
+    On a processor, ``auto`` means bfloat16 wherever that is computed in hardware, be it the faster one or
+    not, so that machines with the same instructions compute alike.
+
+    Args:
+        device: Where the model runs.
+        precision: ``"auto"``, or the arithmetic itself.
+    """
+    if precision == "auto" and device.type == "cpu":
+        return torch.bfloat16 if has_native_bf16() else torch.float32
+    return choose_dtype(device, precision)
 
 
 def has_native_bf16() -> bool:
