@@ -79,6 +79,16 @@ def test_cavp_leaves_both_towers_after_a_warm_start(trained: Trained) -> None:
     assert (folder / "warm_start" / "log.jsonl").exists()
 
 
+def test_an_audio_tower_that_does_not_learn_stays_as_it_was(trained: Trained, tmp_path: Path) -> None:
+    begun = trained.folder / "cavp"
+    trained.run("cavp", tmp_path, init=[begun], warm_start_steps=0, trains_audio=False)
+
+    before, after = (load_part(run / "audio_encoder", AudioEncoder).state_dict() for run in (begun, tmp_path))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    films = [load_part(run / "video_encoder", VideoEncoder).projection.weight for run in (begun, tmp_path)]
+    assert not torch.equal(*films)
+
+
 def test_an_autoencoders_latents_get_unit_variance(trained: Trained) -> None:
     vae = load_part(trained.folder / "autoencoder" / "vae", AutoencoderKL)
     foley = trained.preset.model.foley

@@ -48,7 +48,7 @@ class CavpTask(Task):
         look: From clips' numbers and a seed for each to what is seen of them, ``(B, T, 3, H, W)`` uint8:
             crops, say. None shows the clips' frames, with their look varied a little.
         trains_audio: Whether the audio tower learns too. Where a generator knows the space that both towers
-            span, it must not.
+            span, it must not: it is then as in evaluation.
     """
 
     name = "cavp"
@@ -80,6 +80,8 @@ class CavpTask(Task):
             parts["audio_encoder"] = audio_encoder
         self.module = nn.ModuleDict(parts if heads is None else parts | {"heads": heads})
         audio_encoder.requires_grad_(trains_audio)
+        if not trains_audio:  # no dropout, and no statistics that follow the batches
+            audio_encoder.eval()
         self._reduction = audio_encoder.time_reduction
 
     @property
