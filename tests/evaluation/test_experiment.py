@@ -157,7 +157,7 @@ def test_scores_are_paired_over_the_same_clips(make_experiment: Any, teacher: Vi
     assert {"FD", "KID", "KL", "IS", "Align Acc"} <= scores[0].keys()
     again = score_method(real, experiment.measure(real, "full"), replicas=20)
     assert again["Align Acc"].replicas == scores[0]["Align Acc"].replicas
-    nothing = combine([scores[0]["FD"], again["FD"]], lambda a, b: a - b)
+    nothing = combine("FD", [scores[0]["FD"], again["FD"]], lambda a, b: a - b)
     assert (nothing.value, nothing.low, nothing.high) == (0, 0, 0)
 
 
@@ -170,7 +170,7 @@ def test_seeds_are_averaged_replica_by_replica() -> None:
 
 
 def test_what_one_method_lacks_has_no_difference() -> None:
-    missing = combine([Score(value=1.0), Score(skipped="too few")], lambda a, b: a - b)
+    missing = combine("FD", [Score(value=1.0), Score(skipped="too few")], lambda a, b: a - b)
     assert (missing.value, missing.skipped) == (None, "too few")
 
 

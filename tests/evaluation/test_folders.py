@@ -240,11 +240,18 @@ def test_intervals_hold_the_value_and_depend_on_the_seed_alone(folders: Folders,
         assert other.scores[metric].low != score.low
 
 
-def test_an_interval_scatters_around_the_value_wherever_the_replicas_lie() -> None:
+def test_an_interval_of_a_distance_lies_around_the_value_wherever_the_replicas_lie() -> None:
     replicas = np.random.Generator(np.random.PCG64(0)).normal(9, 2, 4000).tolist()
-    low, high = interval(1.0, replicas)
-    assert low == pytest.approx(1 - 1.96 * 2, abs=0.2)
-    assert high == pytest.approx(1 + 1.96 * 2, abs=0.2)
+    for metric in ("FD", "FAD-lite"):
+        low, high = interval(metric, 1.0, replicas)
+        assert low == pytest.approx(1 - 1.96 * 2, abs=0.2)
+        assert high == pytest.approx(1 + 1.96 * 2, abs=0.2)
+
+
+def test_an_interval_of_a_share_is_one_of_percentiles() -> None:
+    """One clip of 300 that differs is no difference: on a third of the resamplings it is not drawn at all."""
+    replicas = np.random.Generator(np.random.PCG64(0)).binomial(300, 1 / 300, 4000) / 300
+    assert interval("Align Acc", 1 / 300, replicas.tolist()) == (0, 3 / 300)
 
 
 def test_two_methods_are_compared_on_the_same_clips(

@@ -23,6 +23,8 @@ from cinefoley.models.video_encoder import VideoEncoder
 
 __all__ = ["TargetHeat", "measure_target_heat"]
 
+_METRIC = "share of heat"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetHeat:
@@ -79,7 +81,11 @@ def measure_target_heat(
     draws = bootstrap_draws(len(values), replicas=replicas, seed=0)
     scores = [_mean(column, draws) for column in values.T]
     shares = dict(zip(encoders, scores[:-1], strict=True))
-    gain = combine([scores[-2], scores[0]], lambda last, first: last - first) if len(shares) > 1 else None
+    gain = (
+        combine(_METRIC, [scores[-2], scores[0]], lambda last, first: last - first)
+        if len(shares) > 1
+        else None
+    )
     return TargetHeat(shares=shares, area=scores[-1], gain=gain, clips=len(values))
 
 
@@ -116,5 +122,5 @@ def _mean(values: NDArray[np.float64], draws: NDArray[np.int64] | None) -> Score
     if draws is None:
         return Score(value=value)
     replicas = values[draws].mean(axis=1).tolist()
-    low, high = interval(value, replicas)
+    low, high = interval(_METRIC, value, replicas)
     return Score(value=value, low=low, high=high, replicas=tuple(replicas))

@@ -344,7 +344,7 @@ def _differences(scores: Mapping[str, Score], others: Mapping[str, Score]) -> di
             differences[metric] = Score(value=value)
             continue
         replicas = [mine - theirs for mine, theirs in zip(score.replicas, other.replicas, strict=True)]
-        low, high = interval(value, replicas)
+        low, high = interval(metric, value, replicas)
         differences[metric] = Score(value=value, low=low, high=high)
     return differences
 

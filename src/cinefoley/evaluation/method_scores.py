@@ -10,11 +10,18 @@ from cinefoley.evaluation.experiment import RealClips, ViewTakes
 from cinefoley.evaluation.judging import Ratio, ratio_scores
 from cinefoley.evaluation.pairing import Sample
 from cinefoley.evaluation.protocols import PROTOCOLS
-from cinefoley.evaluation.scores import Score, Side, bootstrap_draws, interval, score_sides
+from cinefoley.evaluation.scores import (
+    DISTRIBUTION_METRICS,
+    Score,
+    Side,
+    bootstrap_draws,
+    interval,
+    score_sides,
+)
 
 __all__ = ["METRICS", "average", "combine", "score_method"]
 
-METRICS = ("FAD", "FD", "KID", "KL", "IS", "Align Acc", "onset F1", "visible onset F1", "off-screen energy")
+METRICS = (*DISTRIBUTION_METRICS, "Align Acc", "onset F1", "visible onset F1", "off-screen energy")
 """What is reported, in the paper's order and then ours; a table leaves out what a set cannot give."""
 
 
@@ -61,6 +68,7 @@ def average(several: Sequence[Mapping[str, Score]]) -> dict[str, Score]:
     for name in several[0]:
         spread = [score.value for scores in several if (score := scores[name]).value is not None]
         mean = combine(
+            name,
             [scores[name] for scores in several],
             lambda *values: float(np.mean(np.asarray(values), axis=0)),
         )
@@ -69,10 +77,11 @@ def average(several: Sequence[Mapping[str, Score]]) -> dict[str, Score]:
     return found
 
 
-def combine(scores: Sequence[Score], function: Callable[..., float]) -> Score:
+def combine(metric: str, scores: Sequence[Score], function: Callable[..., float]) -> Score:
     """A number made of several, with its interval from the same resamplings of the same clips.
 
     Args:
+        metric: What all of them measure.
         scores: Of methods or views on the same clips, resampled with the same seed.
         function: From their values to the new one.
 
@@ -92,7 +101,7 @@ def combine(scores: Sequence[Score], function: Callable[..., float]) -> Score:
     finite = np.isfinite(drawn)
     if finite.mean() < 0.9:
         return Score(value=value)
-    low, high = interval(value, np.asarray(drawn)[finite].tolist())
+    low, high = interval(metric, value, np.asarray(drawn)[finite].tolist())
     return Score(value=value, low=low, high=high, replicas=tuple(drawn))
 
 

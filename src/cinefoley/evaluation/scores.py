@@ -15,7 +15,18 @@ from cinefoley.metrics.functional.frechet import frechet_distance
 from cinefoley.metrics.functional.inception import inception_score
 from cinefoley.metrics.functional.kernel import kernel_inception_distance, weighted_kernel_distance
 
-__all__ = ["FEWEST_FOR_INTERVALS", "Score", "Side", "bootstrap_draws", "interval", "score_sides"]
+__all__ = [
+    "DISTRIBUTION_METRICS",
+    "FEWEST_FOR_INTERVALS",
+    "Score",
+    "Side",
+    "bootstrap_draws",
+    "interval",
+    "score_sides",
+]
+
+DISTRIBUTION_METRICS = ("FAD", "FD", "KID", "KL", "IS")
+"""What is computed from the features of sounds, in the paper's order."""
 
 FEWEST_FOR_INTERVALS = 10
 """Clips; resampling fewer says nothing."""
@@ -106,7 +117,7 @@ def score_sides(
             _guarded(job.divergence) if is_paired else Score(skipped="clips are not paired")
         )
         scores[f"IS{suffix}"] = _guarded(job.inception)
-    order = {metric: rank for rank, metric in enumerate(("FAD", "FD", "KID", "KL", "IS"))}
+    order = {metric: rank for rank, metric in enumerate(DISTRIBUTION_METRICS)}
     return dict(sorted(scores.items(), key=lambda item: order[item[0].partition("-")[0]]))
 
 
@@ -118,15 +129,24 @@ def bootstrap_draws(num_clips: int, *, replicas: int, seed: int) -> Draws | None
     return rng.integers(num_clips, size=(replicas, num_clips))
 
 
-def interval(value: float, replicas: Sequence[float]) -> tuple[float, float]:
-    """95 % interval: the spread of the replicas around their own mean, laid around the value.
+def interval(metric: str, value: float, replicas: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of a metric, or of a difference in it, from its resamplings.
 
-    Distances grow when clips are drawn twice, so raw percentiles may lie wholly above the value. What is
-    taken from the replicas is how far they scatter, not where they lie.
+    Distances grow when clips are drawn twice, so raw percentiles may lie wholly above the value: what is
+    taken from their replicas is how far they scatter around their own mean, not where they lie. Shares of
+    clips or events are as large on resampled clips as on the clips themselves: theirs are percentiles.
+
+    Args:
+        metric: Its name, with or without a backbone's.
+        value: On the clips themselves.
+        replicas: On resampled clips; NaN where it is undefined.
     """
-    scatter = np.asarray(replicas) - np.nanmean(replicas)
-    low, high = np.nanquantile(scatter, [0.025, 0.975])
-    return value + float(low), value + float(high)
+    drawn = np.asarray(replicas)
+    shift = 0.0
+    if metric.partition("-")[0] in DISTRIBUTION_METRICS:
+        shift = value - float(np.nanmean(drawn))
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    return shift + float(low), shift + float(high)
 
 
 class _Job:
@@ -158,7 +178,7 @@ class _Job:
             float(frechet_distance(real[pick_real(first)], generated[pick_generated(second)]))
             for first, second in zip(*self._draws, strict=True)
         ]
-        return _with_interval(value, replicas)
+        return _with_interval("FD", value, replicas)
 
     def kernel(self) -> Score:
         real, generated = self._real.rows(), self._generated.rows()
@@ -170,7 +190,7 @@ class _Job:
             for side, draws in zip((self._real, self._generated), self._draws, strict=True)
         )
         replicas = weighted_kernel_distance(real, generated, *weights).tolist()
-        return _with_interval(mean, replicas, spread=spread)
+        return _with_interval("KID", mean, replicas, spread=spread)
 
     def divergence(self) -> Score:
         real, generated = self._paired
@@ -181,7 +201,7 @@ class _Job:
             return Score(value=float(terms.mean()))
         pick = _Picker(generated)
         return _with_interval(
-            float(terms.mean()), [float(terms[pick(drawn)].mean()) for drawn in self._draws[1]]
+            "KL", float(terms.mean()), [float(terms[pick(drawn)].mean()) for drawn in self._draws[1]]
         )
 
     def inception(self) -> Score:
@@ -191,7 +211,7 @@ class _Job:
             return Score(value=mean, spread=spread)
         pick = _Picker(self._generated)
         replicas = [float(inception_score(logits[pick(drawn)])[0]) for drawn in self._draws[1]]
-        return _with_interval(mean, replicas, spread=spread)
+        return _with_interval("IS", mean, replicas, spread=spread)
 
 
 class _Picker:
@@ -228,6 +248,8 @@ def _guarded(compute: Callable[[], Score]) -> Score:
         return Score(skipped=str(exc))
 
 
-def _with_interval(value: float, replicas: Sequence[float], *, spread: float | None = None) -> Score:
-    low, high = interval(value, replicas)
+def _with_interval(
+    metric: str, value: float, replicas: Sequence[float], *, spread: float | None = None
+) -> Score:
+    low, high = interval(metric, value, replicas)
     return Score(value=value, spread=spread, low=low, high=high, replicas=tuple(replicas))

@@ -6,7 +6,7 @@ from typing import Any
 from cinefoley.config.published_results import PAPER_COLUMNS, PAPER_TABLES
 from cinefoley.evaluation.method_scores import METRICS, combine
 from cinefoley.evaluation.reproduction import VIEWS, Table
-from cinefoley.evaluation.scores import Score
+from cinefoley.evaluation.scores import DISTRIBUTION_METRICS, Score
 from cinefoley.evaluation.stage_figures import View
 
 __all__ = ["claims", "render_table", "table_as_json"]
@@ -81,15 +81,15 @@ def claims(table: Table) -> dict[str, Score]:
         for name in ("Align Acc", "visible onset F1"):
             if name in teacher:
                 label = f"recovered {name}, {_VIEW_NAMES[view]}"
-                found[label] = combine([student[name], teacher[name], full[name]], _recovered)
-        for name in ("FAD", "FD", "KID", "KL", "IS"):
+                found[label] = combine(name, [student[name], teacher[name], full[name]], _recovered)
+        for name in DISTRIBUTION_METRICS:
             if name in teacher:
                 label = f"{name}, {_VIEW_NAMES[view]}"
-                found[label] = combine([student[name], teacher[name]], _difference)
+                found[label] = combine(name, [student[name], teacher[name]], _difference)
     for name in ("Align Acc", "visible onset F1"):
         if name in full:
             label = f"{name}, {_VIEW_NAMES['full']}"
-            found[label] = combine([table.scores["full", "student"][name], full[name]], _difference)
+            found[label] = combine(name, [table.scores["full", "student"][name], full[name]], _difference)
     return found
 
 
@@ -151,12 +151,15 @@ def _share_rows(table: Table) -> Iterator[str]:
     for method in dict.fromkeys(method for _, method in table.scores if method != "teacher"):
         found = [
             combine(
+                name,
                 [table.scores[view, method][name], table.scores[view, "teacher"][name], full[name]],
                 _recovered,
             )
             for name, view in shares
         ]
-        found += [combine([table.scores[VIEWS[0], method][name], full[name]], _difference) for name in names]
+        found += [
+            combine(name, [table.scores[VIEWS[0], method][name], full[name]], _difference) for name in names
+        ]
         cells = [f"{_number(score.value, 100.0)} [{_span(score, 100.0)}]" for score in found]
         yield f"| {method} | " + " | ".join(cells) + " |"
 
@@ -168,7 +171,7 @@ def _contrast_rows(table: Table, better: str, worse: str, metrics: Sequence[str]
         ours, theirs = table.scores[view, better], table.scores[view, worse]
         cells = []
         for name in metrics:
-            score = combine([ours.get(name, Score()), theirs.get(name, Score())], _difference)
+            score = combine(name, [ours.get(name, Score()), theirs.get(name, Score())], _difference)
             scale = _scale(name)
             cells.append(f"{_number(score.value, scale, '+')} [{_span(score, scale)}]")
         yield f"| {_VIEW_NAMES[view]} | " + " | ".join(cells) + " |"
