@@ -100,6 +100,23 @@ def test_other_data_needs_the_published_backbones(
     assert "models pull panns" in result.err
 
 
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_clips_that_are_trained_on_are_no_test(
+    rerun: RunCli, tmp_path: Path, render_film: Callable[..., Path], is_listed: bool
+) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    for name in ("a", "b", "c"):
+        render_film(films / f"{name}.mp4")
+    rows = tmp_path / "rows.csv"
+    rows.write_text("id,label\na,rain\nb,rain\nc,rain\n")
+    listed = ("--csv", rows) if is_listed else ()
+    result = rerun("table4", "-o", tmp_path / "out", "--data", films, *listed, "--backbone", "lite")
+    assert result.code == 1
+    assert "2 of 3 test clips are trained on too, first a" in result.err
+    assert "--csv" in result.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

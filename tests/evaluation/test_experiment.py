@@ -19,12 +19,15 @@ from cinefoley.evaluation.reproduction import TABLES, Method, TablePlan, Trainin
 from cinefoley.evaluation.scores import Score
 from cinefoley.evaluation.stage_events import stage_events
 from cinefoley.evaluation.table_report import claims, render_table, table_as_json
+from cinefoley.media.mux import replace_audio
 from cinefoley.metrics.alignment import AlignmentJudge
+from cinefoley.metrics.backbones.segments import SegmentBackbone
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.variations import CloseUp
 
 CLIP_S = 2.5
+RATE = 16000
 SETTINGS = ExperimentSettings(num_takes=2, num_inference_steps=2, batch_size=4, clips_per_file=2)
 
 
@@ -145,6 +148,30 @@ def some_films(tmp_path: Path, render_film: Any) -> Path:
     (tmp_path / "films").mkdir()
     render_film(tmp_path / "films" / "one.mp4")
     return tmp_path / "films"
+
+
+def test_real_sounds_are_as_long_as_takes_and_mute_ones_are_left_out(
+    make_experiment: Any, teacher: VideoEncoder, render_film: Any, spectrum: Any, tmp_path: Path
+) -> None:
+    """A sound may end before its picture; heard second by second it would give fewer rows than the others."""
+    films = tmp_path / "films"
+    films.mkdir()
+    silent = render_film(tmp_path / "silent.mp4", duration_s=3.0)
+    noise = torch.rand(RATE * 3, generator=torch.Generator().manual_seed(0)) - 0.5
+    for name, sound in (("long", noise), ("mute", 0 * noise), ("short", noise[: RATE * 3 // 4])):
+        replace_audio(silent, sound, films / f"{name}.mkv", sample_rate=RATE)
+    experiment = make_experiment(
+        source=FolderSource(films), backbones=[SegmentBackbone(spectrum)], cache_dir=tmp_path / "cache"
+    )
+
+    real = experiment.hear_real(teacher)
+
+    assert real.ids == ("long", "short")
+    assert [(entry["id"], entry["reason"]) for entry in real.ledger] == [("mute", "mute")]
+    long, short = (embedding.features for embedding in real.embeddings["spectrum-segments"])
+    assert long.shape == short.shape
+    assert len(long) >= 2
+    assert float(short[1].max()) < 1e-3 < float(long[1].min())
 
 
 def test_scores_are_paired_over_the_same_clips(make_experiment: Any, teacher: VideoEncoder) -> None:

@@ -10,14 +10,15 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from cinefoley.data.chunk_files import Chunk, claimed_cache, read_chunk, write_chunk
 from cinefoley.data.clips import Clip, ClipSource
 from cinefoley.data.file_digests import FileDigests
 from cinefoley.data.making_sets import clip_seed
-from cinefoley.data.reading_clips import fault_from
+from cinefoley.data.reading_clips import fault_from, find_mute
 from cinefoley.data.records import Record
-from cinefoley.errors import DataError
+from cinefoley.errors import AudioError, DataError
 from cinefoley.evaluation.stage_figures import View
 from cinefoley.evaluation.synchrony_files import ClipEvents
 from cinefoley.metrics.alignment import AlignmentJudge
@@ -42,6 +43,7 @@ __all__ = [
 
 _FORMAT = 1  # raise when the same settings would give other numbers
 _TOLERANCE_S = 0.1
+_MUTE_DB = -60.0  # peak re full scale, as for clips to train on
 
 
 class KnownEvents(Protocol):
@@ -239,7 +241,8 @@ class Experiment:
             if fault is None:
                 try:
                     frames = self._watch(clip, None)
-                    waveform = clip.waveform(config.mel.sample_rate, duration=config.window_s)
+                    waveform = self._listen(clip)
+                    fault = find_mute(clip.id, waveform, _MUTE_DB) if clip.events is None else None
                     heard = {b.name: b.embed(waveform, config.mel.sample_rate) for b in self.backbones}
                 except Exception as exc:
                     fault = fault_from(exc, clip.id)
@@ -334,6 +337,14 @@ class Experiment:
         if missing > 1:  # the last frame is sampled half a frame before the end, and may be lost
             raise ValueError(f"lasts {video.duration:.2f} s, a window needs {config.window_s:.2f} s")
         return torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)]) if missing else frames
+
+    def _listen(self, clip: Clip) -> Tensor:
+        """The real sound ``(N,)`` of the model's window, as long as every take; silent after its end."""
+        config = self.judge.config
+        sound = clip.waveform(config.mel.sample_rate, duration=config.window_s)
+        if not len(sound):
+            raise AudioError(f"{clip.id}: its sound holds no sample")
+        return F.pad(sound, (0, max(0, round(config.window_s * config.mel.sample_rate) - len(sound))))
 
     # -- all files --------------------------------------------------------------------------------
 
