@@ -83,6 +83,7 @@ def test_the_student_drops_into_its_teachers_model(tiny_model: Path, cache: Path
     card = (tmp_path / "README.md").read_text()
     assert "Trained by `cinefoley distill`" in card
     assert "6 steps of 4 clips, AdamW at 0.0005" in card
+    assert "first weights: the teacher's" in card
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["recipe"]["variation"]["variation_proportion"] == 0.75
     assert record["train"]["batch_norm"] == "frozen"
@@ -206,6 +207,8 @@ def test_a_student_may_begin_with_other_weights(tiny_model: Path, cache: Path, t
     record = json.loads((tmp_path / "second" / "run.json").read_text())
     assert record["init"] == [str(tmp_path / "first" / "video_encoder")]
     assert losses(tmp_path / "second")[0] != losses(tmp_path / "first")[0]
+    with pytest.raises(CheckpointMismatchError, match=r"parts teacher .*, student "):
+        run(tiny_model, cache, tmp_path / "second")
 
 
 @pytest.mark.parametrize(
@@ -213,12 +216,21 @@ def test_a_student_may_begin_with_other_weights(tiny_model: Path, cache: Path, t
     [{"recipe": distillation("paper_100")}, {"overrides": {**OVERRIDES, "seed": 1}}],
     ids=["preset", "seed"],
 )
-def test_a_folder_of_another_run_is_refused(
+def test_a_folder_of_another_run_is_refused_and_left_as_it_is(
     tiny_model: Path, cache: Path, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     run(tiny_model, cache, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     with pytest.raises(CheckpointMismatchError):
         run(tiny_model, cache, tmp_path, **change)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_what_is_finished_was_computed_as_it_was(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
+    """Repeating the command with another precision computes nothing, and so changes no record either."""
+    for precision in ("bf16", "fp32"):
+        run(tiny_model, cache, tmp_path, overrides={**OVERRIDES, "precision": precision})
+        assert json.loads((tmp_path / "run.json").read_text())["arithmetic"] == "bf16"
 
 
 def test_another_teacher_is_refused_in_the_same_folder(

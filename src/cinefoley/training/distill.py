@@ -90,24 +90,26 @@ def distill(source: ClipSource, settings: DistillSettings) -> StageResult:
         teacher = load_part(model / "video_encoder", VideoEncoder)
         student = _begin_student(model, settings, teacher)
         pictures = _prepare(source, foley, settings)
-        folder.write_ledger(pictures)
         if not len(pictures):
+            folder.write_ledger(pictures)
             first = pictures.ledger[0]
             raise DataError(
                 f"{source.name}: not one of {len(source)} clips can be used; "
                 f"{folder.path / 'ledger.jsonl'} says why of each ({first['id']}: {first['reason']})."
             )
         parts = {"teacher": network_digest(teacher)}
-        init = [] if settings.init is None else [str(settings.init)]
+        init = ["the teacher's"]
+        if settings.init is not None:
+            parts["student"], init = network_digest(student), [str(settings.init)]
         folder.begin("distillation", settings.recipe.name, source.name, pictures, parts, init=init)
         config = _config(settings, len(pictures))
         teacher = teacher.to(settings.device)
         task = _task(student, teacher, pictures, foley, config.seed, settings)
-        folder.note_config(config, recipe=asdict(settings.recipe))
         fit(
             task,
             config,
             settings.run_dir,
+            on_begin=partial(folder.note_start, config, recipe=asdict(settings.recipe)),
             on_log=settings.on_log,
             show_progress=settings.shows_progress,
         )

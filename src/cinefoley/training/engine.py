@@ -44,6 +44,7 @@ def fit(
     config: TrainConfig,
     run_dir: Path,
     *,
+    on_begin: Callable[[str], None] | None = None,
     on_log: Callable[[dict[str, float]], None] | None = None,
     show_progress: bool = False,
 ) -> nn.Module:
@@ -56,6 +57,8 @@ def fit(
         config: How it is trained.
         run_dir: Receives ``checkpoint.pt``, ``log.jsonl``, ``tensorboard/`` and ``samples/``; one run at a
             time. Only rank 0 reads and writes it.
+        on_begin: Called on rank 0, once it is sure that the run fits what ``run_dir`` holds, with the
+            arithmetic of the forward pass: ``"bf16"`` or ``"fp32"``.
         on_log: Called on rank 0 with every line of the log.
         show_progress: Draw a bar with the time left on stderr, on rank 0 and a terminal only.
 
@@ -78,6 +81,8 @@ def fit(
         stop = stack.enter_context(_stop_flag())
         run = _Run(task, config, run_dir, ranks)
         stack.callback(run.close)
+        if on_begin is not None:
+            ranks.on_main(lambda: on_begin("bf16" if run.is_bf16 else "fp32"))
         is_wanted = show_progress and ranks.is_main
         on_step = stack.enter_context(training_progress(task.name, config.steps, is_wanted=is_wanted))
         stack.enter_context(ranks.missing_others())
@@ -274,7 +279,8 @@ class _Run:
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
             self.ema.to(self.ranks.device)
-        if self.config.precision == "auto":  # whatever this machine would rather compute in
+        # whatever this machine would rather compute in; and what is finished was computed as it was
+        if self.config.precision == "auto" or state["step"] >= self.config.steps:
             self.is_bf16 = state.get("is_bf16", self.is_bf16)
         self.step, self.interval = state["step"], Interval(**state["interval"])
         self.elapsed_s = state["elapsed_s"]

@@ -47,7 +47,7 @@ Trained by `cinefoley {command}` (cinefoley {version}, torch {torch}), preset `{
 
 - **Data**: {clips} clips of {source}; {left_out}. Digest of the data: `{digest}`.
 - **Recipe**: {steps} steps of {batch} clips, AdamW at {rate:g} ({schedule}, {warmup} warm-up steps),
-  seed {seed}.
+  seed {seed}, {arithmetic}.
 - **Started from**: {parts}; first weights: {init}.
 - **Last line of the log**: `{last}`
 
@@ -90,6 +90,7 @@ class RunFolder:
         self.is_main = is_main
         """Whether this rank writes."""
         self._record: Record = {}
+        self._clips: TrainingClips | None = None
 
     def begin(
         self,
@@ -101,7 +102,7 @@ class RunFolder:
         *,
         init: Sequence[str] = (),
     ) -> None:
-        """Say what this run is, or see that it is what began here.
+        """Say what this run is, or see that it is what began here; what that one has written stays.
 
         Args:
             stage: Such as ``"ldm"``.
@@ -139,6 +140,7 @@ class RunFolder:
                     f"{self.path}: holds another run ({'; '.join(changes)}). Repeat its settings to go on, "
                     "or name another folder with --run-dir."
                 )
+        self._clips = clips
         self._record |= {
             "source": source,
             "init": list(init),
@@ -146,7 +148,8 @@ class RunFolder:
             "left_out": dict(Counter(entry["reason"] for entry in clips.ledger)),
             "versions": {"cinefoley": __version__, "torch": torch.__version__},
         }
-        self._write_record()
+        if not path.exists():
+            self._write_record()
 
     def write_ledger(self, clips: TrainingClips) -> None:
         """Name every clip that is left out, in ``ledger.jsonl``.
@@ -157,9 +160,20 @@ class RunFolder:
         if self.is_main:
             write_records(self.path / "ledger.jsonl", clips.ledger)
 
-    def note_config(self, config: TrainConfig, **more: Any) -> None:
-        """Add the engine's settings, and what else there is to know, to ``run.json``."""
-        self._record |= {"train": asdict(config), **more}
+    def note_start(self, config: TrainConfig, arithmetic: str, **more: Any) -> None:
+        """Write ``ledger.jsonl``, and ``run.json`` with the engine's settings: steps will now be made.
+
+        Args:
+            config: The settings.
+            arithmetic: Of the forward pass, ``"bf16"`` or ``"fp32"``.
+            more: What else there is to know.
+
+        Raises:
+            OutputError: If they cannot be written.
+        """
+        assert self._clips is not None, "begin first"
+        self.write_ledger(self._clips)
+        self._record |= {"train": asdict(config), "arithmetic": arithmetic, **more}
         self._write_record()
 
     def write_part(self, name: str, save: Callable[[Path], None]) -> Path:
@@ -212,6 +226,7 @@ class RunFolder:
             schedule=train["schedule"],
             warmup=train["warmup_steps"],
             seed=train["seed"],
+            arithmetic=record["arithmetic"],
             parts=", ".join(f"{name} `{digest[:16]}`" for name, digest in record["parts"].items())
             or "nothing",
             init=", ".join(record["init"]) or "random",

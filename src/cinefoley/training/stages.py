@@ -428,8 +428,8 @@ def _prepare(
         workers=settings.workers,
         on_clip=settings.counter("clips"),
     )
-    folder.write_ledger(clips)
     if not len(clips):
+        folder.write_ledger(clips)
         first = clips.ledger[0]
         raise DataError(
             f"{source.name}: not one of {len(source)} clips can be used; {folder.path / 'ledger.jsonl'} says "
@@ -522,8 +522,14 @@ def _fit(
     """``per_clip``: rows of the task for each clip. What is held out has been set apart by now."""
     if schedule.epochs is not None:  # a recipe in epochs means passes, one in steps draws from all clips
         task.passes = Passes(seed=config.seed, per_clip=per_clip)
-    folder.note_config(config)
-    fit(task, config, settings.run_dir, on_log=settings.on_log, show_progress=settings.shows_progress)
+    fit(
+        task,
+        config,
+        settings.run_dir,
+        on_begin=partial(folder.note_start, config),
+        on_log=settings.on_log,
+        show_progress=settings.shows_progress,
+    )
 
 
 @torch.no_grad()
