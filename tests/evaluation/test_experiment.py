@@ -249,6 +249,9 @@ def test_a_tables_whole_chain(make_experiment: Any, whole_model: Path, tmp_path:
     longer = replace(training, overrides={**training.overrides, "steps": 3})
     with pytest.raises(CheckpointMismatchError):  # encoders of other settings do not get into the table
         reproduce(experiment, longer)
+    halves = replace(training, overrides={**training.overrides, "precision": "bf16"})
+    with pytest.raises(CheckpointMismatchError, match="was trained in fp32, this asks for bf16"):
+        reproduce(experiment, halves)
     told.clear()
     for left in ("runs", "work"):  # scores are all that a table needs
         shutil.rmtree(tmp_path / left)
@@ -262,6 +265,17 @@ def test_a_tables_whole_chain(make_experiment: Any, whole_model: Path, tmp_path:
     for expected in ("| CM | no teacher |", "74.882 (", "recovered Align Acc, CU", "Protocol: four clips."):
         assert expected in text
     assert "teacher" not in table.skipped
+    assert table.runs["paper-0"]["arithmetic"] == "fp32"
+    assert table.mixed == ()
+    (path,) = scores_dir.glob("paper-0.close_up.*.json")
+    kept_scores = json.loads(path.read_text())
+    kept_scores["run"]["weights"] = "of another machine"
+    path.write_text(json.dumps(kept_scores))
+    mixed = reproduce(experiment, training)
+    assert mixed is not None
+    assert "paper-0: its test sets were measured with different trainings" in render_table(
+        mixed, "p", title="t"
+    )
     assert json.loads(json.dumps(table_as_json(table, "four clips")))["claims"].keys() == claims(table).keys()
 
 

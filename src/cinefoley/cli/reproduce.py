@@ -389,6 +389,17 @@ def _check_unseen(experiment: "Experiment", training: "TrainingPlan") -> None:
         )
 
 
+def _arithmetic(table: "Table") -> str:
+    """What encoders were trained in, as far as their runs have recorded it."""
+    known: dict[str, list[str]] = {}
+    for name, run in table.runs.items():
+        if "arithmetic" in run:
+            known.setdefault(run["arithmetic"], []).append(name)
+    if len(known) == 1 and sum(map(len, known.values())) == sum(map(bool, table.runs.values())):
+        return f", trained in {next(iter(known))}"
+    return "".join(f", {', '.join(names)} trained in {kind}" for kind, names in sorted(known.items()))
+
+
 def _protocol(
     table: "Table",
     plan: "TablePlan",
@@ -397,8 +408,9 @@ def _protocol(
     given: dict[str, Any],
 ) -> str:
     from cinefoley import __version__
+    from cinefoley.evaluation.protocols import PROTOCOLS
 
-    settings = experiment.settings
+    settings, epsilon = experiment.settings, PROTOCOLS["cinefoley"].kl_epsilon
     backbones = ", ".join(f"{b.name} (sha256:{b.digest[:12]})" for b in experiment.backbones)
     steps = training.overrides.get("steps")
     length = f"{steps} steps" if steps else "25 epochs"  # what every preset has
@@ -407,10 +419,11 @@ def _protocol(
     return (
         f"data {data_name(given)}; {table.clips} test clips, {takes}, the same noise for every method; "
         f"windows of seed {settings.window_seed}; {length} on {len(training.source)} training clips, "
-        f"{'1 training seed' if plan.seeds == 1 else seeds}; generator "
+        f"{'1 training seed' if plan.seeds == 1 else seeds}{_arithmetic(table)}; generator "
         f"{given['model']}, {settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}, "
         f"{experiment.dtype}; Align Acc by the model's classifier, of the generated mel, posterior mean, "
         f"beside the teacher's features of the whole clip; onsets within ±100 ms; backbones {backbones}; "
+        f"sounds: mean of channels, one window, silent takes kept; KL with epsilon {epsilon:g}; "
         f"intervals over clips, paired, {0 if given['quick'] else given['replicas']} resamplings; "
         f"cinefoley {__version__}; {date.today()}; {table.hours:.2f} hours of computing"
     )

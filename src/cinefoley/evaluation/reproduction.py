@@ -17,7 +17,7 @@ from cinefoley.data.chunk_files import claimed_cache
 from cinefoley.data.clips import ClipSource
 from cinefoley.data.file_digests import FileDigests
 from cinefoley.data.records import Record
-from cinefoley.errors import MissingWeightsError
+from cinefoley.errors import CheckpointMismatchError, MissingWeightsError
 from cinefoley.evaluation.experiment import Experiment, RealClips, digest_of_part
 from cinefoley.evaluation.kept_scores import KeptScores, ScoreFolder
 from cinefoley.evaluation.method_scores import average, score_method
@@ -156,6 +156,8 @@ class Table:
     """How each encoder was trained, by its name: ``run.json``, and the last line of its log."""
     hours: float
     """Time that training, generating and judging took, wherever and whenever that was."""
+    mixed: tuple[str, ...] = ()
+    """Encoders whose views were measured with the weights of more than one training of the same settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +235,7 @@ def reproduce_table(
         left_out=some.left_out,
         runs={encoder.name: views[plan.views[0]].run for encoder, views in known.items()},
         hours=sum(_seconds(views) for views in known.values()) / 3600,
+        mixed=tuple(encoder.name for encoder, views in known.items() if _is_mixed(views)),
     )
 
 
@@ -243,6 +246,13 @@ def _encoders(plan: TablePlan) -> list[_Encoder]:
         for method in plan.methods
         if seed == 0 or method.preset is not None
     ]
+
+
+def _is_mixed(views: Mapping[View, KeptScores]) -> bool:
+    """Whether views are of several trainings; older scores know no weights, but the end of the log."""
+    runs = [kept.run for kept in views.values()]
+    key = "weights" if all("weights" in run for run in runs) else "last"
+    return len({json.dumps(run.get(key), sort_keys=True) for run in runs}) > 1
 
 
 def _seconds(views: Mapping[View, KeptScores]) -> float:
@@ -315,9 +325,16 @@ class _Bench:
         # a finished run costs no step, and one of other settings is refused
         train = _distil if method.has_teacher else _train_directly
         result = train(method.preset, self._experiment, self._training, encoder.seed, run_dir)
+        folder = run_dir / "video_encoder"
         run = json.loads((run_dir / "run.json").read_bytes()) | {"last": dict(result.last)}
         run.pop("init")  # a path of this machine; the digests say what it began with
-        return run_dir / "video_encoder", run
+        wanted = self._training.overrides.get("precision", "auto")
+        if wanted not in ("auto", run["arithmetic"]):
+            raise CheckpointMismatchError(
+                f"{run_dir}: was trained in {run['arithmetic']}, this asks for {wanted}. Leave --precision "
+                "out, or name another folder with -o."
+            )
+        return folder, run | {"weights": digest_of_part(folder)}
 
     def _identity(self, encoder: _Encoder) -> Record:
         """All that decides an encoder, ready for JSON."""

@@ -36,6 +36,10 @@ def render_table(table: Table, protocol: str, *, title: str, note: str | None = 
     metrics = [name for name in METRICS if any(name in scores for scores in table.scores.values())]
     parts.append("\n".join(_rows(table, metrics)))
     parts += [f"{name}: left out. {why}" for name, why in table.skipped.items()]
+    parts += [
+        f"{name}: its test sets were measured with different trainings of the same settings."
+        for name in table.mixed
+    ]
     parts += ["## The paper's", "\n".join(_paper_rows(table))]
     if table.name == "table1" and (VIEWS[0], "student") in table.scores:
         parts += ["## What the paper claims, here", "\n".join(_claim_rows(table))]
@@ -65,6 +69,7 @@ def table_as_json(table: Table, protocol: str) -> dict[str, Any]:
         "hours": table.hours,
         "runs": dict(table.runs),
         "left_out": list(table.left_out),
+        "mixed": list(table.mixed),
     }
 
 
