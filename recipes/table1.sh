@@ -10,9 +10,13 @@
 # from old ones. 12 denoiser calls give what 25 give. docs/log.md has the figures for both.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-OUT=${OUT:-runs/results}
-if [ -z "${AFRESH:-}" ] && [ -d docs/results/scores ]; then
+if [ -n "${AFRESH:-}" ]; then
+    OUT=${OUT:-runs/afresh}
+else
+    OUT=${OUT:-runs/results}
     mkdir -p "$OUT/scores"
-    cp -n docs/results/scores/*.json "$OUT/scores/"
+    for scores in docs/results/scores/*.json; do
+        [ -e "$OUT/scores/${scores##*/}" ] || cp "$scores" "$OUT/scores/"
+    done
 fi
 exec .venv/bin/cinefoley reproduce table1 --data stage --model lite --train-clips 8192 --epochs 3.125 --steps 12 -o "$OUT" "$@"

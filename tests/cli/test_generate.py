@@ -131,6 +131,14 @@ def test_a_film_longer_than_a_window_is_covered_by_several(
     assert result.json["films"][0]["outputs"][0]["mel"] == str(out / "long.take1.mel.npy")
 
 
+def test_a_new_take_does_not_leave_an_earlier_ones_mel(generate: RunCli, rain: Path, out: Path) -> None:
+    """It would be judged in place of the new take's sound."""
+    generate(rain, "--save-mel")
+    assert (out / "rain.take1.mel.npy").exists()
+    assert generate(rain, "--seed", 2, "--force").code == 0
+    assert not (out / "rain.take1.mel.npy").exists()
+
+
 def test_a_section_is_as_long_as_asked_and_lies_in_place_in_the_whole_film(
     generate: RunCli, rain: Path, out: Path
 ) -> None:

@@ -137,6 +137,7 @@ def test_clips_that_are_trained_on_are_no_test(
             "--method is one of teacher, f_cu, f_cm,",
         ),
         (("table3", "-o", "out", "--student", "folder"), "table3 does not use --student"),
+        (("table3", "-o", "out", "--quick", "--steps", "25"), "--quick decides --steps"),
     ],
 )
 def test_what_does_not_go_together_is_a_usage_error(

@@ -159,8 +159,10 @@ def test_a_bad_file_is_named_and_in_no_number(
     pair = dict(zip(("generated", "real"), folders(12), strict=True))
     spoil(pair[side] / "clip04.wav", how)
     evaluation = run(pair["generated"], pair["real"], spectrum)
-    [entry] = evaluation.left_out
+    entry, partner = evaluation.left_out
     assert (entry.path, entry.side) == (pair[side] / "clip04.wav", side)
+    assert partner.path == pair["real" if side == "generated" else "generated"] / "clip04.wav"
+    assert partner.reason == "its partner is left out"
     assert re.search(reason, entry.reason)
     assert evaluation.protocol["clips"] == 11
     for folder in pair.values():
@@ -264,7 +266,12 @@ def test_two_methods_are_compared_on_the_same_clips(
     spoil(other / "clip03.wav", "silent")
     evaluation = run(generated, real, spectrum, replicas=20, against=other)
     assert evaluation.protocol["clips"] == 13
-    assert [entry.side for entry in evaluation.left_out] == ["against"]
+    left_out = [(entry.side, entry.path.stem, entry.reason) for entry in evaluation.left_out]
+    assert sorted(left_out) == [
+        ("against", "clip03", "silent"),
+        ("generated", "clip03", "its partner is left out"),
+        ("real", "clip03", "its partner is left out"),
+    ]
     assert values(evaluation) == {metric: score.value for metric, score in evaluation.against.items()}
     for difference in evaluation.differences.values():
         assert (difference.value, difference.low, difference.high) == (0, 0, 0)
@@ -285,6 +292,22 @@ def test_categories_are_counted_and_scored(folders: Folders, spectrum: Any, tmp_
     assert head.split("  ")[1].strip() == "clips"
     assert head.index("FD-spectrum") < head.index("KID-spectrum") < head.index("IS-spectrum")
     assert "cat, meow" in render(evaluation)
+
+
+def test_a_category_of_all_clips_has_the_numbers_of_all_clips(
+    folders: Folders, spectrum: Any, write_sound: Callable[..., Path], tmp_path: Path
+) -> None:
+    """What is left out of a comparison, for either method's sake, is left out of its categories."""
+    generated, real = folders(14)
+    other = tmp_path / "other"
+    for clip in range(14):
+        write_sound(other / f"clip{clip:02d}.wav", 1000 + clip)
+    spoil(other / "clip03.wav", "silent")
+    spoil(real / "clip05.wav", "silent")
+    labels = {f"clip{clip:02d}": "noise" for clip in range(14)}
+    evaluation = run(generated, real, spectrum, against=other, labels=labels)
+    noise = {metric: score.value for metric, score in evaluation.categories["noise"].items()}
+    assert noise == {"clips": 12} | values(evaluation)
 
 
 class ParityJudge:

@@ -27,6 +27,7 @@ __all__ = ["reproduce"]
 _STAGE_CLIPS = 2048
 _TAKES_ON_GPU = 64  # at once; a processor gains nothing beyond 16
 _QUICK = "Smoke run: a few clips, a few steps. It shows that the chain works, and its numbers mean nothing."
+_QUICK_DECIDES = ("epochs", "num_inference_steps", "replicas")
 _Files = Annotated[
     list[Path] | None,
     typer.Argument(
@@ -183,6 +184,8 @@ def _refuse_unused(context: typer.Context, table: str) -> None:
         is_used = name in _OF_FIGURES[table] if table in _OF_FIGURES else name != "student"
         if is_given and not (is_used or name in ("table", "files")):
             raise typer.BadParameter(f"{table} does not use {parameter.opts[0]}; leave it out.")
+        if is_given and context.params["quick"] and name in _QUICK_DECIDES:
+            raise typer.BadParameter(f"--quick decides {parameter.opts[0]}; leave one of them out.")
 
 
 def _read_part(text: str) -> tuple[int, int]:

@@ -112,7 +112,7 @@ class FileJudge:
         """With the posterior's mean, and with a sample of it: ``(2,)``."""
         film, saved = self._films[sample.clip], _saved_mel(sample.path)
         sound = file_digest(saved if saved.is_file() else sample.path)
-        judge = f"{self._digest} {self._encoder_digest} {file_digest(film)}"
+        judge = f"{self._digest} {self._encoder_digest} {self._config} {file_digest(film)}"
         reading = f"{_READING} {self._seed}/{sample.clip}/{sample.number}"
         known = self._cache.get(sound, judge, reading)
         if known is not None:

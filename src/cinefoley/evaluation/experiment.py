@@ -387,7 +387,9 @@ class Experiment:
         return [self._part("video_encoder"), *(f"{b.name} {b.digest}" for b in self.backbones)]
 
     def _decided(self, view: View) -> list[Any]:
-        names = ("conditioner", "unet", "vae", "scheduler", "alignment")
+        names = ["conditioner", "unet", "vae", "scheduler", "alignment"]
+        if (self.model_folder / "alignment_vae").is_dir():
+            names.append("alignment_vae")  # the judge's own, where it has one
         # how much is done at once decides no number, so it is no part of the name
         settings = asdict(self.settings) | {"clips_per_file": 0, "batch_size": 16}
         return [view, settings, str(self.dtype), [self._part(name) for name in names]]

@@ -1,7 +1,7 @@
 """Two folders in, a table of numbers out, with the protocol that made them."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ __all__ = ["Evaluation", "EvaluationSettings", "LeftOut", "evaluate_folders", "p
 
 _log = logging.getLogger(__name__)
 _FEWEST = 2
+_WITH_ITS_PARTNER = "its partner is left out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,28 +155,32 @@ class _Comparison:
         features: Mapping[Path, FileFeatures],
         backbones: Sequence[str],
         settings: EvaluationSettings,
+        *,
+        clips: Set[str] | None = None,
     ) -> None:
+        """``clips``: those that count; None counts all."""
         self._pairs, self._features, self._backbones, self._settings = pairs, features, backbones, settings
-        self._real = {clip: path for clip, path in pairs.real.items() if self._reason(path) is None}
+        self._clips = clips
+        self._real = {
+            clip: path
+            for clip, path in pairs.real.items()
+            if self._counts(clip) and self._reason(path) is None
+        }
         self.samples = [
             sample
             for sample in pairs.samples
-            if self._reason(sample.path) is None and (sample.clip in self._real or not settings.is_paired)
+            if self._counts(sample.clip)
+            and self._reason(sample.path) is None
+            and (sample.clip in self._real or not settings.is_paired)
         ]
         if settings.is_paired:
             heard = {sample.clip for sample in self.samples}
             self._real = {clip: path for clip, path in self._real.items() if clip in heard}
 
-    def restricted(self, clips: set[str]) -> "_Comparison":
-        """The same for some of the clips."""
-        pairs = Pairs(
-            samples=[sample for sample in self._pairs.samples if sample.clip in clips],
-            real={clip: path for clip, path in self._pairs.real.items() if clip in clips},
-            left_out=self._pairs.left_out,
-        )
-        smaller = _Comparison(pairs, self._features, self._backbones, self._settings)
-        smaller._pairs = self._pairs  # what was left out before still is
-        return smaller
+    def restricted(self, clips: Set[str]) -> "_Comparison":
+        """The same for some of its clips; what is left out of it is left out of both."""
+        kept = clips if self._clips is None else clips & self._clips
+        return _Comparison(self._pairs, self._features, self._backbones, self._settings, clips=kept)
 
     @property
     def num_clips(self) -> int:
@@ -231,13 +236,17 @@ class _Comparison:
         sides = [(sample.path, side) for sample in self._pairs.samples]
         if side == "generated":
             sides += [(path, "real") for path in self._pairs.real.values()]
+        heard = {sample.path for sample in self.samples} | set(self._real.values())
         found = [
-            LeftOut(path=path, side=where, reason=reason)
+            LeftOut(path=path, side=where, reason=self._reason(path) or _WITH_ITS_PARTNER)
             for path, where in sides
-            if (reason := self._reason(path)) is not None
+            if path not in heard
         ]
-        without = [LeftOut(path=Path(clip), side=side, reason="no partner") for clip in self._pairs.left_out]
-        return found + without
+        found += [LeftOut(path=Path(clip), side=side, reason="no partner") for clip in self._pairs.left_out]
+        return sorted(found, key=lambda entry: entry.reason == _WITH_ITS_PARTNER)
+
+    def _counts(self, clip: str) -> bool:
+        return self._clips is None or clip in self._clips
 
     def _reason(self, path: Path) -> str | None:
         known = self._features[path]
@@ -247,7 +256,7 @@ class _Comparison:
         return bootstrap_draws(count, replicas=self._settings.replicas, seed=seed)
 
     def _summary(self) -> str:
-        left = self.left_out("generated")
+        left = [entry for entry in self.left_out("generated") if entry.reason != _WITH_ITS_PARTNER]
         if not left:
             return "None was left out."
         return f"{len(left)} files were left out, first {left[0].path.name}: {left[0].reason}."

@@ -181,10 +181,14 @@ def _planned_takes(film: Film, out_dir: Path, settings: GenerationSettings) -> l
             take=take,
             wav=out_dir / f"{stem}.wav",
             film=out_dir / f"{stem}{suffix}",
-            mel=out_dir / f"{stem}.mel.npy" if settings.saves_mel else None,
+            mel=_mel_beside(out_dir / f"{stem}.wav") if settings.saves_mel else None,
         )
         for take, stem in stems
     ]
+
+
+def _mel_beside(wav: Path) -> Path:
+    return wav.with_suffix(".mel.npy")
 
 
 def _is_there(take: TakeFiles) -> bool:
@@ -290,6 +294,8 @@ def _publish(take: TakeFiles, out_dir: Path) -> TakeFiles:
             if source is not None and destination is not None:
                 placed.append(destination)
                 source.replace(destination)
+        if target.mel is None:  # an earlier take's, which would be judged in place of this one's sound
+            _mel_beside(target.wav).unlink(missing_ok=True)
     except BaseException as exc:
         for destination in placed:
             destination.unlink(missing_ok=True)
