@@ -99,6 +99,19 @@ def test_batches_do_not_matter(make_experiment: Any, teacher: VideoEncoder, tmp_
     assert single.describe("full") == experiment.describe("full"), "scores are kept for any batch"
 
 
+def test_takes_of_another_configuration_are_others(
+    make_experiment: Any, tiny_judge: Path, tmp_path: Path
+) -> None:
+    """The same weights, read with another ``foley_config.json``."""
+    model = tmp_path / "model"
+    shutil.copytree(tiny_judge, model)
+    config = json.loads((model / "foley_config.json").read_text())
+    changed = "zero_features" if config["null_condition"] == "zero_context" else "zero_context"
+    (model / "foley_config.json").write_text(json.dumps(config | {"null_condition": changed}))
+    other = make_experiment(model=model, model_folder=model, judge=AlignmentJudge.from_model(model).eval())
+    assert other.describe("full") != make_experiment().describe("full")
+
+
 @pytest.mark.gpu
 def test_takes_of_a_gpu_are_judged_alike(make_experiment: Any, teacher: VideoEncoder, tmp_path: Path) -> None:
     if not torch.cuda.is_available():

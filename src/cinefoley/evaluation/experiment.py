@@ -383,8 +383,9 @@ class Experiment:
         with claimed_cache(self.cache_dir), FileDigests(self.cache_dir / "digests.jsonl") as digests:
             return self.source.fingerprints(digests.sha256)
 
-    def _judges(self) -> list[str]:
-        return [self._part("video_encoder"), *(f"{b.name} {b.digest}" for b in self.backbones)]
+    def _judges(self) -> list[Any]:
+        heard = [f"{backbone.name} {backbone.digest}" for backbone in self.backbones]
+        return [self._part("video_encoder"), *heard, asdict(self.judge.config)]
 
     def _decided(self, view: View) -> list[Any]:
         names = ["conditioner", "unet", "vae", "scheduler", "alignment"]
