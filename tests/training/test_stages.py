@@ -11,6 +11,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
+from cinefoley.config.presets import paper_close_up
 from cinefoley.config.recipes import TrainingPreset
 from cinefoley.data.clips import ClipSource
 from cinefoley.data.folder_source import FolderSource
@@ -80,13 +81,43 @@ def test_cavp_leaves_both_towers_after_a_warm_start(trained: Trained) -> None:
 
 
 def test_an_audio_tower_that_does_not_learn_stays_as_it_was(trained: Trained, tmp_path: Path) -> None:
-    begun = trained.folder / "cavp"
-    trained.run("cavp", tmp_path, init=[begun], warm_start_steps=0, trains_audio=False)
+    """In the warm start too; and what is repeated without it, or beside another, is refused."""
+    begun, run_dir = trained.folder / "cavp", tmp_path / "run"
+    trained.run("cavp", run_dir, init=[begun], trains_audio=False)
 
-    before, after = (load_part(run / "audio_encoder", AudioEncoder).state_dict() for run in (begun, tmp_path))
+    before, after = (load_part(run / "audio_encoder", AudioEncoder).state_dict() for run in (begun, run_dir))
     assert all(torch.equal(before[name], after[name]) for name in before)
-    films = [load_part(run / "video_encoder", VideoEncoder).projection.weight for run in (begun, tmp_path)]
+    films = [load_part(run / "video_encoder", VideoEncoder).projection.weight for run in (begun, run_dir)]
     assert not torch.equal(*films)
+    assert (run_dir / "warm_start" / "log.jsonl").exists()
+
+    with pytest.raises(MissingWeightsError, match="audio_encoder/ with --init"):
+        trained.run("cavp", run_dir, trains_audio=False)
+    other = load_part(begun / "audio_encoder", AudioEncoder)
+    with torch.no_grad():
+        other.projection.bias.add_(1)
+    other.save_pretrained(tmp_path / "other" / "audio_encoder")
+    with pytest.raises(CheckpointMismatchError, match="parts audio_encoder"):
+        trained.run("cavp", run_dir, init=[tmp_path / "other"], trains_audio=False)
+
+
+def test_varied_clips_are_validated_on_as_varied_clips(trained: Trained, tmp_path: Path) -> None:
+    """Their own pictures, of which there are more than of those to train on."""
+    varied = {"variation": paper_close_up(variation_proportion=1.0), "warm_start_steps": 0}
+    held_out = StageSource("valid", COUNT, duration_s=CLIP_S)
+    result = trained.run("cavp", tmp_path, source(2), held_out=held_out, **varied)
+    assert result.last["valid_loss"] > 0
+
+    with pytest.raises(CheckpointMismatchError, match="look is"):
+        trained.run("cavp", tmp_path, source(2), held_out=held_out, warm_start_steps=0)
+
+
+def test_a_window_never_reaches_beyond_the_sound(trained: Trained, tmp_path: Path) -> None:
+    """5.2 s are 21 frames of which the last has no whole share of the mel."""
+    clips = StageSource("train", COUNT, duration_s=5.2)
+    overrides = {"steps": 12, "batch_size": 4}
+    result = trained.run("cavp", tmp_path, clips, clip_s=5.2, overrides=overrides)
+    assert result.last["step"] == 12
 
 
 def test_an_autoencoders_latents_get_unit_variance(trained: Trained) -> None:

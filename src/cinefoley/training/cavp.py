@@ -16,13 +16,16 @@ from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.hearing import HearingHeads
 from cinefoley.training.ranks import gather_rows
 from cinefoley.training.task import Batch, Task
-from cinefoley.training.video_encoder import augment, sharp_events
+from cinefoley.training.video_encoder import augment, sharp_events, whole_frames
 
-__all__ = ["CavpTask", "Pooling", "contrastive_losses", "draw_starts", "embed_clips"]
+__all__ = ["CavpTask", "Look", "Pooling", "contrastive_losses", "draw_starts", "embed_clips"]
 
 Pooling = Literal["max", "frames"]
 """How a clip's features become one: ``"max"`` over time, then unit norm, as CAVP does; ``"frames"`` keeps
 every frame's, so that a similarity is the mean over frames of the features' cosines."""
+
+Look = Callable[[Tensor, Tensor], Tensor]
+"""From clips' numbers ``(B,)`` and a seed for each to what is seen of them, ``(B, T, 3, H, W)`` uint8."""
 
 _MAX_LOGIT_SCALE = math.log(100)
 
@@ -47,6 +50,7 @@ class CavpTask(Task):
         heads: Per-frame targets beside the contrast, or None for contrast alone.
         look: From clips' numbers and a seed for each to what is seen of them, ``(B, T, 3, H, W)`` uint8:
             crops, say. None shows the clips' frames, with their look varied a little.
+        look_name: What decides ``look``, for the run's record.
         trains_audio: Whether the audio tower learns too. Where a generator knows the space that both towers
             span, it must not: it is then as in evaluation.
     """
@@ -66,7 +70,8 @@ class CavpTask(Task):
         pooling: Pooling = "max",
         temporal_weight: float = 1.0,
         heads: HearingHeads | None = None,
-        look: Callable[[Tensor, Tensor], Tensor] | None = None,
+        look: Look | None = None,
+        look_name: str | None = None,
         trains_audio: bool = True,
     ) -> None:
         self.video_encoder, self.audio_encoder, self.heads = video_encoder, audio_encoder, heads
@@ -74,7 +79,7 @@ class CavpTask(Task):
         self.windows, self.window_frames, self.gap_frames = windows, window_frames, gap_frames
         self.pooling: Pooling = pooling
         self.temporal_weight = temporal_weight
-        self.look, self.trains_audio = look, trains_audio
+        self.look, self.look_name, self.trains_audio = look, look_name, trains_audio
         parts: dict[str, nn.Module] = {"video_encoder": video_encoder}
         if trains_audio:
             parts["audio_encoder"] = audio_encoder
@@ -94,12 +99,13 @@ class CavpTask(Task):
             "pooling": self.pooling,
             "temporal_weight": self.temporal_weight,
             "trains_audio": self.trains_audio,
+            "look": self.look_name,
         }
 
-    def on(self, clips: StageClips) -> Self:
-        """The same on other clips."""
+    def on(self, clips: StageClips, look: Look | None = None) -> Self:
+        """The same on other clips, and on what is seen of those."""
         other = copy.copy(self)
-        other.clips = clips
+        other.clips, other.look = clips, look
         return other
 
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
@@ -109,7 +115,7 @@ class CavpTask(Task):
             "starts": draw_starts(
                 generator,
                 batch_size,
-                frames=self.clips.frames.shape[1],
+                frames=whole_frames(self.clips, self._reduction),
                 windows=self.windows,
                 window_frames=self.window_frames,
                 gap_frames=self.gap_frames,

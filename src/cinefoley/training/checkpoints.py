@@ -105,11 +105,12 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
     if missing or unexpected:
         first = (missing or unexpected)[0]
         return f"{len(missing)} tensors missing, {len(unexpected)} unexpected, first {first!r}"
-    for kind in ("shapes", "settings", "config"):
+    for kind in ("shapes", "settings", "config", "passes"):
+        there, here = found.get(kind, {}), wanted.get(kind, {})
         changes = [
-            f"{key} is {found[kind].get(key)!r} there and {wanted[kind].get(key)!r} here"
-            for key in sorted(found[kind].keys() | wanted[kind].keys())
-            if found[kind].get(key) != wanted[kind].get(key)
+            f"{key} is {there.get(key)!r} there and {here.get(key)!r} here"
+            for key in sorted(there.keys() | here.keys())
+            if there.get(key) != here.get(key)
         ]
         if changes:
             more = f", and {len(changes) - 3} more" if len(changes) > 3 else ""

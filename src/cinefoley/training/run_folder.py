@@ -126,6 +126,7 @@ class RunFolder:
         if path.exists():
             try:
                 found = json.loads(path.read_bytes())
+                init = found.get("init", init)  # where it did begin, whatever is named now
                 changes = [
                     f"{name} {_short(found[name])} there, {_short(value)} here"
                     for name, value in self._record.items()

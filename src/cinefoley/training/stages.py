@@ -26,7 +26,7 @@ from cinefoley.data.preparing import prepare_clips
 from cinefoley.data.preparing_pictures import prepare_pictures
 from cinefoley.data.records import Record
 from cinefoley.data.stage_clips import KIND_NAMES, StageClips
-from cinefoley.errors import CheckpointMismatchError, CinefoleyError, DataError
+from cinefoley.errors import CheckpointMismatchError, CinefoleyError, DataError, MissingWeightsError
 from cinefoley.models.build import (
     build_audio_encoder,
     build_autoencoder,
@@ -40,7 +40,7 @@ from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.training.alignment import AlignmentTask
 from cinefoley.training.autoencoder import AutoencoderTask
-from cinefoley.training.cavp import CavpTask
+from cinefoley.training.cavp import CavpTask, Look
 from cinefoley.training.engine import Task, fit
 from cinefoley.training.ldm import LatentDiffusionTask
 from cinefoley.training.pair_windows import prepare_pairs
@@ -176,12 +176,18 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
     span = recipe.window_frames + (recipe.windows - 1) * recipe.gap_frames
     rate = recipe.mel.sample_rate / recipe.mel.hop_length / model.foley.video_fps
     heard = replace(model.foley, mel=recipe.mel, video_frames=span, mel_frames=round(span * rate))
+    if not settings.trains_audio and not StartingParts(settings.init, model.foley).has("audio_encoder"):
+        raise MissingWeightsError(
+            "An audio tower that does not learn must have learned before: name a model that has an "
+            "audio_encoder/ with --init."
+        )
     clips = _prepare(source, heard, settings, folder)
-    _begin(folder, "cavp", settings, source, clips, {})
     config = _config(recipe.schedule, clips, settings)
     with _seeded(config.seed):
         video_encoder = _initial(settings, "video_encoder", build_video_encoder(model.video_encoder))
         audio_encoder = _initial(settings, "audio_encoder", build_audio_encoder(audio_config))
+    kept = {} if settings.trains_audio else {"audio_encoder": network_digest(audio_encoder)}
+    _begin(folder, "cavp", settings, source, clips, kept)
     # both tasks read rows and shapes, which is all of these clips that they need
     rows = cast(StageClips, clips)
     warm = None
@@ -189,7 +195,10 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
         assert recipe.warm_start is not None
         with _seeded(recipe.warm_start.seed):
             warm = VideoEncoderTask(
-                video_encoder, rows, audio_encoder=audio_encoder, kinds_from=recipe.kinds_from
+                video_encoder,
+                rows,
+                audio_encoder=audio_encoder if settings.trains_audio else None,
+                kinds_from=recipe.kinds_from,
             )
         overrides = {**settings.overrides, "steps": settings.warm_start_steps, "learning_rate": None}
         warm_config = recipe.warm_start.train_config(len(clips), **overrides)
@@ -210,16 +219,17 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
         pooling=recipe.pooling,
         temporal_weight=recipe.temporal_weight,
         heads=warm.heads if warm is not None and recipe.keeps_targets else None,
-        look=None
-        if settings.variation is None
-        else _varied_look(source, clips, settings.variation, settings),
+        look=_look(source, clips, settings),
+        look_name=None if settings.variation is None else repr(settings.variation),
         trains_audio=settings.trains_audio,
     )
     task.prefetches = clips.is_streamed
     audio_encoder.to(settings.device)  # the engine moves what is trained
     held_out = _prepare_held_out(heard, settings)
     if held_out is not None and (task.heads is None or held_out.label_names == clips.label_names):
-        task.held_out = task.on(cast(StageClips, held_out))
+        assert settings.held_out is not None
+        look = _look(settings.held_out, held_out, settings)
+        task.held_out = task.on(cast(StageClips, held_out), look)
     _fit(task, recipe.schedule, config, settings, folder)
     parts = (
         folder.write_part("video_encoder", video_encoder.save_pretrained),
@@ -228,10 +238,11 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
     return _finish(parts, config, clips, settings, folder)
 
 
-def _varied_look(
-    source: ClipSource, clips: ClipColumns, variation: VariationConfig, settings: StageSettings
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """What is seen of clips through windows; a clip whose pictures are damaged is seen whole."""
+def _look(source: ClipSource, clips: ClipColumns, settings: StageSettings) -> Look | None:
+    """What is seen of clips through windows, where they are varied; damaged pictures are seen whole."""
+    variation = settings.variation
+    if variation is None:
+        return None
     read = clips.reading
     reading = PictureReading.of(
         read.frame_size,

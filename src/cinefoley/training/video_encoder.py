@@ -17,9 +17,10 @@ from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.hearing import HearingHeads
 from cinefoley.training.task import Batch, Task
 
-__all__ = ["VideoEncoderTask", "augment", "sharp_events"]
+__all__ = ["VideoEncoderTask", "augment", "sharp_events", "whole_frames"]
 
 _FPS = 4.0
+_MEL_PER_FRAME = 16  # hop 250 at 16 kHz
 _LATER_KIND_WEIGHT = 0.8  # beside the 0.2 of the heads
 
 
@@ -74,9 +75,10 @@ class VideoEncoderTask(Task):
     def load(self, rows: Batch) -> Batch:
         """Augment the clips and read their targets."""
         index = rows["index"]
+        frames = whole_frames(self.clips, _MEL_PER_FRAME)
         return {
-            "video": augment(self.clips.frames[index], rows["seed"]),
-            "mels": self.clips.mels[index].float(),
+            "video": augment(self.clips.frames[index], rows["seed"])[:, :frames],
+            "mels": self.clips.mels[index].float()[..., : frames * _MEL_PER_FRAME],
             "kinds": self.clips.kinds[index],
             "events_s": sharp_events(self.clips, index),
         }
@@ -100,6 +102,11 @@ class VideoEncoderTask(Task):
 def sharp_events(clips: StageClips, index: Tensor) -> Tensor:
     """Seconds ``(B, M)`` of the events that start sharply; NaN elsewhere."""
     return torch.where(clips.is_onset_like[index], clips.events_s[index], torch.nan)
+
+
+def whole_frames(clips: StageClips, mel_per_frame: int) -> int:
+    """Frames of a clip beside which all of their mel is there: the last may begin before the sound ends."""
+    return min(clips.frames.shape[1], clips.mels.shape[2] // mel_per_frame)
 
 
 def augment(frames: Tensor, seeds: Tensor) -> Tensor:
