@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 import os
@@ -12,20 +13,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from cinefoley.data import shard_clips, shard_making
 from cinefoley.data.clips import ClipFault
 from cinefoley.data.engines import Engine
 from cinefoley.data.folder_source import FilmClip
-from cinefoley.data.records import read_records
+from cinefoley.data.records import read_records, write_records
 from cinefoley.data.shard_clips import ShardItem
 from cinefoley.data.shard_making import ShardPlan, ShardReport
 from cinefoley.data.shard_preparing import PreparedShards, prepare_shards
 from cinefoley.data.shard_settings import ShardLayout, ShardSettings
 from cinefoley.data.split_csv import SplitRow
 from cinefoley.data.stand_in import StandIn, make_stand_in
-from cinefoley.errors import DataError, OutputError
+from cinefoley.errors import DataError, MediaError, OutputError
+from cinefoley.stage.export import ExportSettings, export_clips
 
 SETTINGS = ShardSettings(duration_s=2.0, least_s=1.5, clips_per_shard=8)
 
@@ -211,6 +214,53 @@ def test_a_folder_without_a_list_is_taken_whole(stand_in: StandIn, tmp_path: Pat
     assert {path.name for path in (tmp_path / "shards").glob("*.tar")} == {
         f"clips-{number:06d}.tar" for number in range(5)
     }
+
+
+def test_a_split_called_as_no_split_is_loses_no_row(stand_in: StandIn, tmp_path: Path) -> None:
+    rows = [line.rpartition(",")[0] for line in stand_in.csv.read_text().splitlines()]
+    rows = [row for row in rows if stand_in.outcomes.get(row[:11]) == "used"][:3]
+    used = [row[:11] for row in rows]
+    csv = tmp_path / "rows.csv"
+    csv.write_text("".join(f"{row},{split}\n" for row, split in zip(rows, ["clips", "", ""], strict=True)))
+    prepared = prepare_shards(stand_in.clips, tmp_path / "out", csv=csv, settings=SETTINGS)
+    assert prepared.totals == {"used": 3}
+    assert sorted(line["id"] for line in read_records(tmp_path / "out" / "index.jsonl")) == sorted(used)
+
+
+def test_other_events_make_the_shard_again(tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    export_clips(films, 2, ExportSettings(split="train", duration_s=2.0, side=32, fps=8, sample_rate=16000))
+
+    def make() -> int:
+        return prepare_shards(films, tmp_path / "out", csv=films / "train.csv", settings=SETTINGS).num_made
+
+    assert make() == 1
+    events = films / "train.events.jsonl"
+    changed = [line | {"events": [e | {"is_onset_like": False} for e in line["events"]]}
+               for line in read_records(events)]  # fmt: skip
+    write_records(events, changed)
+    assert make() == 1
+    entries = read_records(tmp_path / "out" / "index.jsonl")
+    assert not any(event["is_onset_like"] for entry in entries for event in entry["events"])
+    assert make() == 0
+
+
+def test_no_file_left_to_open_is_not_held_against_a_clip(
+    stand_in: StandIn, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def refuse(*args: Any, **options: Any) -> Any:
+        opened.append(args)
+        raise av.error.OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as machine:
+        machine.setattr(av, "open", refuse)
+        with pytest.raises(MediaError, match="Too many open files"):
+            prepare(stand_in, tmp_path)
+    assert opened
+    prepare(stand_in, tmp_path)
+    assert digests(tmp_path) == digests(shards)
 
 
 def test_one_split_is_prepared_by_itself(stand_in: StandIn, tmp_path: Path) -> None:

@@ -4,18 +4,34 @@ A source is a list; nothing is opened until a clip is asked for its pictures or 
 200,000 clips is made in a moment, and every process at work can read the clips it is given.
 """
 
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+import torch
 from torch import Tensor
 
 from cinefoley.media.sampling import Seconds
 from cinefoley.media.video import Video
 from cinefoley.variations.window import Window
 
-__all__ = ["Clip", "ClipEvent", "ClipFault", "ClipSource", "FaultReason", "FileDigest"]
+__all__ = [
+    "Clip",
+    "ClipEvent",
+    "ClipFault",
+    "ClipSource",
+    "FaultReason",
+    "FileDigest",
+    "is_of_this_machine",
+]
+
+_MACHINE_ERRNOS = {
+    getattr(errno, name)
+    for name in ("EMFILE", "ENFILE", "ENOMEM", "ENOSPC", "ESTALE", "ETIMEDOUT", "ENOTCONN", "EHOSTDOWN")
+    if hasattr(errno, name)
+}
 
 FaultReason = Literal["missing", "unreadable", "no picture", "no sound", "mute", "still", "too short"]
 """Why a clip is of no use."""
@@ -144,3 +160,19 @@ class ClipSource(Protocol):
             digest_of: Reads, or remembers, the digest of a film.
         """
         ...
+
+
+def is_of_this_machine(exc: BaseException) -> bool:
+    """Whether an error, or what caused it, is about this machine at this moment rather than about a clip.
+
+    What is said of a clip is kept, and not asked again: no open file left, no memory or a lost network share
+    must not become a property of a film.
+    """
+    cause: BaseException | None = exc
+    while cause is not None:
+        if isinstance(cause, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(cause):
+            return True
+        if isinstance(cause, OSError) and cause.errno in _MACHINE_ERRNOS:
+            return True
+        cause = cause.__cause__
+    return False

@@ -12,7 +12,7 @@ from typing import Any, Self
 from torch import Tensor
 
 from cinefoley.data.clip_files import ClipFolder, candidate_stems
-from cinefoley.data.clips import ClipEvent, ClipFault, FileDigest
+from cinefoley.data.clips import ClipEvent, ClipFault, FileDigest, is_of_this_machine
 from cinefoley.data.split_csv import SplitRow, read_split
 from cinefoley.errors import DataError, MediaError
 from cinefoley.media.audio import read_audio
@@ -52,6 +52,8 @@ class FilmClip:
         try:
             info = probe(self.path)
         except MediaError as exc:
+            if is_of_this_machine(exc):
+                raise
             return ClipFault(reason="unreadable", message=str(exc))
         if info.video is None:
             return ClipFault(reason="no picture", message=f"{self.path.name}: holds no moving picture")

@@ -1,6 +1,5 @@
 """One clip as a model sees it, or the reason why it is of no use."""
 
-import errno
 import warnings
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.mel import MelConfig
-from cinefoley.data.clips import Clip, ClipFault
+from cinefoley.data.clips import Clip, ClipFault, is_of_this_machine
 from cinefoley.errors import AudioError, MediaError, MediaWarning
 from cinefoley.spectral.mel import mel_spectrogram
 
@@ -27,7 +26,6 @@ __all__ = [
 
 
 _FORMAT = 1  # raise when the same settings would give other numbers
-_OF_THIS_MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC}  # and not of the clip
 _STILL_LEVEL = 12  # of 255: what encoding alone changes in a pixel stays below
 _STILL_SHARE = 0.001
 
@@ -129,12 +127,13 @@ def fault_from(exc: Exception, clip_id: str) -> ClipFault:
 
     Of 200,000 clips one trips a library where nobody has thought of it; the others shall not wait.
     """
+    if is_of_this_machine(exc):
+        raise exc
     if isinstance(exc, AudioError):
         return ClipFault(reason="no sound", message=str(exc))
     if isinstance(exc, MediaError):
         return ClipFault(reason="unreadable", message=str(exc))
-    is_of_clip = isinstance(exc, (OSError, ValueError, RuntimeError, ArithmeticError))
-    if not is_of_clip or (isinstance(exc, OSError) and exc.errno in _OF_THIS_MACHINE):
+    if not isinstance(exc, (OSError, ValueError, RuntimeError, ArithmeticError)):
         raise exc
     return ClipFault(reason="unreadable", message=f"{clip_id}: cannot be read ({type(exc).__name__}: {exc})")
 

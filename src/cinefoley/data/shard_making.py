@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -139,7 +139,7 @@ def _describe(row: SplitRow, clip: FilmClip) -> Sequence[object]:
         with suppress(OSError):
             state = clip.path.stat()
             film = [clip.path.name, state.st_size, state.st_mtime_ns]
-    events = None if clip.events is None else [event.time_s for event in clip.events]
+    events = None if clip.events is None else [asdict(event) for event in clip.events]
     return [row.id, row.start_s, row.label, row.split, list(clip.labels), events, film]
 
 

@@ -187,12 +187,19 @@ def _plan(
     for split, own in by_split.items():
         for number, start in enumerate(range(0, len(own), settings.clips_per_shard)):
             yield ShardPlan(
-                name=f"{quote(split, safe='') or _NO_SPLIT}-{number:06d}",
+                name=f"{_file_name(split)}-{number:06d}",
                 layout=layout,
                 rows=tuple(own[start : start + settings.clips_per_shard]),
                 settings=settings,
                 run=run,
             )
+
+
+def _file_name(split: str) -> str:
+    """``clips`` without a split; one of that name is written as no other is: ``%63lips``."""
+    if split == _NO_SPLIT:
+        return f"%{ord(split[0]):x}{split[1:]}"
+    return quote(split, safe="") or _NO_SPLIT
 
 
 def _make_missing(
