@@ -1,5 +1,6 @@
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_an_exported_stage_keeps_its_events_and_both_sources(export: Path) -> None:
+def test_an_exported_stage_keeps_its_events_and_both_sources(export: Path, tmp_path: Path) -> None:
     source = open_source(str(export), split="valid")
     lines = [json.loads(line) for line in (export / "valid.events.jsonl").read_text().splitlines()]
     assert list(source.ids) == ["valid-000000", "valid-000001"]
@@ -172,6 +173,10 @@ def test_an_exported_stage_keeps_its_events_and_both_sources(export: Path) -> No
         assert [event.is_onset_like for event in clip.events] == [e["is_onset_like"] for e in line["events"]]
     assert source.label_names == StageSource("train", 1).label_names
     assert list(open_source(str(export)).ids) == ["train-000000", "train-000001"]
+    tested = tmp_path / "tested"
+    shutil.copytree(export, tested, ignore=shutil.ignore_patterns("train*"))
+    with pytest.raises(DataError, match=r"export of the split valid and none of train.* --split"):
+        open_source(str(tested))
     assert len(open_source(str(export), count=1)) == 1
 
 

@@ -14,6 +14,7 @@ from cinefoley.media.audio import read_audio
 from cinefoley.media.mux import picture_hash
 from cinefoley.media.probe import probe
 from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.pipelines.files import generate_files
 from cinefoley.studio.desk import Desk, DeskTake, Progress
 from cinefoley.studio.shelf import ModelShelf
 
@@ -130,6 +131,25 @@ def test_progress_tells_the_time_left_and_stop_stops(desk: Desk, shelf: ModelShe
     assert all(left is not None and left > 0 for _, _, left in seen[1:])
     assert desk.takes == []
     assert make(desk, shelf)[0].number == 1
+
+
+@pytest.mark.parametrize("happens", ["stop", "another film"])
+def test_what_happens_after_the_last_step_ends_the_run_too(
+    desk: Desk, shelf: ModelShelf, upload: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, happens: str
+) -> None:
+    other = Path(shutil.copy(upload, tmp_path / "other.mp4"))
+    desk.open_film(upload)
+
+    def generate(*arguments: Any, **options: Any) -> Any:
+        report = generate_files(*arguments, **options)
+        desk.stop() if happens == "stop" else desk.open_film(other)
+        return report
+
+    monkeypatch.setattr("cinefoley.studio.desk.generate_files", generate)
+    with pytest.raises(RunInterrupted, match="nothing of this run was kept"):
+        make(desk, shelf)
+    assert desk.takes == []
+    assert not list(desk._folder.glob("run*"))
 
 
 def test_who_waits_for_the_model_can_stop_waiting(desk: Desk, shelf: ModelShelf, upload: Path) -> None:

@@ -72,6 +72,7 @@ def test_the_interval_over_participants_is_students() -> None:
 
 def test_one_participant_has_no_interval_and_none_have_no_mean() -> None:
     assert summarise_participants([(3, 1)]).low is None
+    assert summarise_participants([(5, 0), (3, 0)]).low is None, "two who agree are no certainty"
     assert summarise_participants([]).mean_share is None
 
 

@@ -95,6 +95,20 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
         VoteStore(path)
 
 
+def test_somebody_elses_database_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "photos.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE study (name TEXT)")
+    db.close()
+    before = path.read_bytes()
+
+    for creates in (True, False):
+        with pytest.raises(StudyError, match="holds no votes of a study"):
+            VoteStore(path, creates=creates)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["photos.sqlite"]
+
+
 def test_a_missing_file_is_only_made_when_asked_for(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"no votes here\. Start with `cinefoley study serve"):
         VoteStore(tmp_path / "votes.sqlite", creates=False)

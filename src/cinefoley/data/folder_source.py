@@ -195,6 +195,12 @@ def find_export(folder: Path, split: str) -> tuple[Path, Path] | None:
     return rows, events
 
 
+def exported_splits(folder: Path) -> list[str]:
+    """The splits of which a folder holds an export."""
+    names = sorted(path.name.removesuffix(".settings.json") for path in folder.glob("*.settings.json"))
+    return [name for name in names if find_export(folder, name) is not None]
+
+
 def read_events(path: Path) -> dict[str, KnownClip]:
     """Read known events, one JSON object a line for each clip.
 

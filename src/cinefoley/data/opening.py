@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from cinefoley.data.clips import ClipSource
-from cinefoley.data.folder_source import FolderSource, find_export, read_events
+from cinefoley.data.folder_source import FolderSource, exported_splits, find_export, read_events
 from cinefoley.data.shard_settings import ShardLayout
 from cinefoley.data.shard_source import ShardSource
 from cinefoley.data.stage_source import StageSource
@@ -66,6 +66,12 @@ def open_source(
         if split is not None:
             raise DataError(
                 f"{folder}: --split {split} needs a list that tells the splits; name it with --csv."
+            )
+        others = exported_splits(folder)
+        if others:  # perhaps clips to test with
+            raise DataError(
+                f"{folder}: holds an export of the split {', '.join(others)} and none of {chosen}. "
+                "Name one of its own with --split."
             )
         source = FolderSource(folder, label_names=label_names)
     else:

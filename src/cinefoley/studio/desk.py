@@ -79,6 +79,7 @@ class Desk:
         self._folder = Path(tempfile.mkdtemp(prefix="desk-", dir=parent))
         self._longest_s = longest_s
         self._stop = threading.Event()
+        self._changing = threading.RLock()
         self._runs = 0
         self._upload: Path | None = None
         self.film: Path | None = None
@@ -163,21 +164,25 @@ class Desk:
             clock = _Clock(on_progress, stop)
             clock.check()  # others may have had the model for long
             report = generate_files(pipeline, film, folder, settings, clock, model=record)
-        made = [
-            DeskTake(
-                number=len(self.takes) + place,
-                run=run,
-                model=model,
-                encoder=encoder,
-                seed=seed,
-                start_s=start_s,
-                end_s=end_s,
-                wav=take.wav,
-                film=take.film,
-            )
-            for place, take in enumerate(report.takes, start=1)
-        ]
-        self.takes += made
+        with self._changing:
+            if stop.is_set():  # after the last step; perhaps the film is another by now
+                shutil.rmtree(folder, ignore_errors=True)
+            clock.check()
+            made = [
+                DeskTake(
+                    number=len(self.takes) + place,
+                    run=run,
+                    model=model,
+                    encoder=encoder,
+                    seed=seed,
+                    start_s=start_s,
+                    end_s=end_s,
+                    wav=take.wav,
+                    film=take.film,
+                )
+                for place, take in enumerate(report.takes, start=1)
+            ]
+            self.takes += made
         return made
 
     def stop(self) -> None:
@@ -245,11 +250,12 @@ class Desk:
 
     def clear(self) -> None:
         """Take everything off the desk."""
-        self.stop()
-        self._remove_upload()
-        for path in self._folder.iterdir():
-            shutil.rmtree(path, ignore_errors=True)
-        self.film, self.duration_s, self.shots, self.takes, self.accepted = None, 0.0, [], [], {}
+        with self._changing:
+            self.stop()
+            self._remove_upload()
+            for path in self._folder.iterdir():
+                shutil.rmtree(path, ignore_errors=True)
+            self.film, self.duration_s, self.shots, self.takes, self.accepted = None, 0.0, [], [], {}
 
     def close(self) -> None:
         """Stop, and remove the desk's files."""

@@ -43,7 +43,8 @@ class ParticipantSummary:
     mean_share: float | None
     """Mean over participants of their share of votes for the one."""
     low: float | None
-    """Lower end of its 95 % interval (Student's t), None for fewer than two participants; inside [0, 1]."""
+    """Lower end of its 95 % interval (Student's t), inside [0, 1]; None for fewer than two participants, and
+    where all have the same share."""
     high: float | None
     """Upper end."""
     for_it: int
@@ -100,7 +101,7 @@ def summarise_participants(counts: Sequence[tuple[int, int]]) -> ParticipantSumm
     for_it = sum(one > other for one, other in voted)
     against_it = sum(one < other for one, other in voted)
     low = high = None
-    if len(shares) > 1:
+    if len(shares) > 1 and shares.std() > 0:  # without any difference nothing is known of how people differ
         margin = stats.t.ppf((1 + _CONFIDENCE) / 2, len(shares) - 1) * shares.std(ddof=1) / sqrt(len(shares))
         low, high = float(max(0.0, shares.mean() - margin)), float(min(1.0, shares.mean() + margin))
     return ParticipantSummary(

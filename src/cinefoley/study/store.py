@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS votes (
     voted_at REAL NOT NULL
 ) STRICT;
 """
+_TABLES = {"study", "consents", "participants", "trials", "votes"}
 _TRIALS = """
 SELECT trials.*, votes.choice, votes.reasons, votes.comment, votes.voted_at
 FROM trials LEFT JOIN votes ON votes.trial = trials.id
@@ -321,14 +322,22 @@ def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
     try:
         db.row_factory = sqlite3.Row
+        _check_ours(path, db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
         db.executescript(_SCHEMA)
-    except sqlite3.Error:
+    except (sqlite3.Error, StudyError):
         db.close()
         raise
     return db
+
+
+def _check_ours(path: Path, db: sqlite3.Connection) -> None:
+    """A database of somebody else's is left as it is; one without tables has just been made."""
+    tables = {row["name"] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and not tables >= _TABLES:
+        raise StudyError(f"{path}: is a database, but holds no votes of a study. Name another file.")
 
 
 def _trial(row: sqlite3.Row) -> Trial:
