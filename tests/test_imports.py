@@ -31,3 +31,15 @@ def test_nothing_heavy_is_loaded_by(statement: str) -> None:
 
 def test_a_public_name_loads_its_own_room_alone() -> None:
     assert loaded_after("from cinefoley import render_clip").isdisjoint({"diffusers", "av"})
+
+
+@pytest.mark.parametrize(
+    "module", ["cinefoley.pipelines.files", "cinefoley.data.preparing", "cinefoley.training.stages"]
+)
+def test_what_only_unix_has_is_not_needed(module: str) -> None:
+    """Windows has none of these; what locks files there is the lock library's own affair."""
+    blocked = (
+        "import sys\nfor name in ('fcntl', 'resource', 'pwd', 'grp', 'termios'): sys.modules[name] = None"
+    )
+    script = f"import filelock\n{blocked}\nimport {module}"
+    subprocess.run([sys.executable, "-c", script], check=True)

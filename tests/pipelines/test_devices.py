@@ -57,23 +57,27 @@ def test_the_precision_asked_for_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_native", "bf16_s", "expected"),
-    [(True, 0.001, torch.bfloat16), (True, 0.004, torch.float32), (False, 0.001, torch.float32)],
+    ("has_amx", "has_avx512_bf16", "vendor", "expected"),
+    [
+        (True, True, "GenuineIntel", torch.bfloat16),
+        (False, True, "GenuineIntel", torch.float32),
+        (False, True, "AuthenticAMD", torch.bfloat16),
+        (False, False, "AuthenticAMD", torch.float32),
+        (False, True, "", torch.float32),
+    ],
 )
 def test_a_cpu_computes_in_bf16_where_that_is_native_and_faster(
-    is_native: bool, bf16_s: float, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    has_amx: bool,
+    has_avx512_bf16: bool,
+    vendor: str,
+    expected: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        monkeypatch.setattr(torch.cpu, question, lambda: is_native, raising=False)
-    monkeypatch.setattr(
-        devices, "_fastest_product", lambda dtype: bf16_s if dtype == torch.bfloat16 else 0.002
-    )
-    devices.has_fast_bf16.cache_clear()
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_amx, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_avx512_bf16, raising=False)
+    monkeypatch.setattr(devices, "_cpu_vendor", lambda: f"vendor_id : {vendor}")
 
-    try:
-        assert choose_dtype(torch.device("cpu")) == expected
-    finally:
-        devices.has_fast_bf16.cache_clear()  # what is true of this machine is asked again
+    assert choose_dtype(torch.device("cpu")) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
+import errno
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import soundfile
 import torch
 
-from cinefoley.errors import MediaError
+from cinefoley.errors import MediaError, OutputError
 from cinefoley.pipelines.files import GenerationSettings, generate_files, report_existing
 from cinefoley.pipelines.foley import FoleyPipeline
 
@@ -43,6 +46,44 @@ def test_the_report_names_what_is_on_disk(pipeline: FoleyPipeline, film: Path, t
     assert (report.duration_s, report.seed, report.skipped) == (4.0, 0, ())
     assert report.timings_s["total"] > 0
     assert report_existing(film, tmp_path / "new" / "folder", settings).skipped == report.takes
+
+
+def test_takes_of_another_film_of_the_same_name_are_neither_replaced_nor_taken_for_ones_own(
+    pipeline: FoleyPipeline, film: Path, render_film: Callable[..., Path], tmp_path: Path
+) -> None:
+    settings = GenerationSettings(num_inference_steps=1)
+    (take,) = generate_files(pipeline, film, tmp_path / "out", settings).takes
+    before = take.wav.read_bytes()
+    (tmp_path / "other").mkdir()
+    for suffix in (".mov", ".mp4"):
+        other = render_film(tmp_path / "other" / f"rain{suffix}", seed=1, duration_s=2.0)
+        for call in (report_existing, partial(generate_files, pipeline)):
+            with pytest.raises(OutputError, match=r"are of another film .*--force"):
+                call(other, tmp_path / "out", settings)
+    assert take.wav.read_bytes() == before
+    forced = generate_files(pipeline, other, tmp_path / "out", replace(settings, overwrites=True))
+    assert forced.takes[0].wav.read_bytes() != before
+    assert report_existing(other, tmp_path / "out", settings).skipped
+
+
+@pytest.mark.parametrize("failing", [".mp4", ".wav"])
+def test_an_older_take_stays_where_a_new_one_cannot_be_put(
+    pipeline: FoleyPipeline, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    settings = GenerationSettings(num_inference_steps=1)
+    generate_files(pipeline, film, tmp_path, settings)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    rename = Path.replace
+
+    def fail(source: Path, target: Path) -> Path:
+        if source.suffix == failing and target.parent == tmp_path:
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OutputError, match="cannot be written"):
+        generate_files(pipeline, film, tmp_path, replace(settings, seed=1, overwrites=True))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_steps_are_counted_over_all_windows(pipeline: FoleyPipeline, film: Path, tmp_path: Path) -> None:

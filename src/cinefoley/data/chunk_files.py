@@ -1,6 +1,5 @@
 """Cache files of tensors: whole or absent, mapped into memory, one writer at a time."""
 
-import fcntl
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -65,17 +65,19 @@ def claimed_cache(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("a")
+        lock = FileLock(folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _log.info("waiting for another process that prepares %s", folder)
+            lock.acquire()
     except OSError as exc:
         raise OutputError(
             f"{folder}: the cache cannot be written ({exc.strerror}). Choose another folder with --cache."
         ) from exc
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _log.info("waiting for another process that prepares %s", folder)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
         for left_behind in folder.glob(".cinefoley-*.part"):
             left_behind.unlink(missing_ok=True)
         yield
+    finally:
+        lock.release()

@@ -1,9 +1,10 @@
 """One writer in a folder at a time."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from cinefoley.errors import OutputError
 
@@ -26,14 +27,15 @@ def claimed_folder(folder: Path, *, lock_name: str, refusal: str) -> Iterator[No
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / lock_name).open("a")
+        lock = FileLock(folder / lock_name)
+        lock.acquire(timeout=0)
+    except Timeout as exc:
+        raise OutputError(f"{folder} {refusal}") from exc
     except OSError as exc:
         raise OutputError(f"{folder}: cannot be written ({exc.strerror}). Choose another folder.") from exc
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise OutputError(f"{folder} {refusal}") from exc
+    try:
         for left_behind in folder.glob(".cinefoley-*.part"):
             left_behind.unlink(missing_ok=True)
         yield
+    finally:
+        lock.release()

@@ -1,7 +1,7 @@
 """Where a model runs, and in which arithmetic."""
 
-import timeit
-from functools import cache
+import platform
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -97,21 +97,26 @@ def has_native_bf16() -> bool:
     return any(_cpu_says(question) for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
 
 
-@cache
 def has_fast_bf16() -> bool:
     """Whether this processor multiplies bfloat16 in hardware, and faster than float32.
 
-    Having the instructions is not enough: with AVX512-BF16 and no AMX, an AMD EPYC runs the full-size model
-    2.3 times as fast as in float32, and an Intel Xeon 0.67 times (``benchmarks/pipelines/full_size.py``). So
-    products are timed, once a process, which takes some hundredths of a second.
+    That is so with AMX, and with AVX512-BF16 on AMD's processors, where the full-size model runs 2.3 times as
+    fast as in float32. Intel's without AMX, or with AMX hidden by a virtual machine, run it 0.67 times as
+    fast (``benchmarks/pipelines/full_size.py`` on an EPYC and a Xeon). It follows from what the processor is,
+    and not from a measurement, which may differ from run to run: the same seed must make the same takes.
     """
-    return has_native_bf16() and _fastest_product(torch.bfloat16) < _fastest_product(torch.float32)
+    if _cpu_says("_is_amx_tile_supported"):
+        return True
+    return _cpu_says("_is_avx512_bf16_supported") and "AuthenticAMD" in _cpu_vendor()
 
 
-def _fastest_product(dtype: torch.dtype, *, size: int = 512, repeats: int = 7) -> float:
-    """Seconds; the fastest of some, since a machine may be busy with other things."""
-    square = torch.ones(size, size, dtype=dtype)
-    return min(timeit.repeat(lambda: square @ square, number=1, repeat=repeats))
+def _cpu_vendor() -> str:
+    """Text that holds the vendor's name as the processor gives it; empty where nothing tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()  # on Windows such as "AMD64 Family 25 Model 33 Stepping 2, AuthenticAMD"
+    return next((line for line in lines if line.startswith("vendor_id")), "")
 
 
 def _cpu_says(question: str) -> bool:

@@ -7,7 +7,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -24,6 +24,7 @@ from cinefoley.pipelines.settings import SamplingSettings
 from cinefoley.pipelines.sidecar import (
     ModelRecord,
     TakeFiles,
+    check_film,
     check_sidecar,
     read_versions,
     write_sidecar,
@@ -90,17 +91,24 @@ class FilmReport:
 def report_existing(
     video: str | os.PathLike[str] | Film, out_dir: str | os.PathLike[str], settings: GenerationSettings
 ) -> FilmReport:
-    """Tell which takes of a film are there already, without opening anything.
+    """Tell which takes of a film are there already, without decoding anything.
 
     A take is there if its WAV and its film are; with ``settings.overwrites`` none counts.
+
+    Raises:
+        OutputError: If takes of another film have these names there, and are not to be overwritten.
     """
     film, out_dir = as_film(video), Path(out_dir)
     planned = _planned_takes(film, out_dir, settings)
+    sidecar = out_dir / f"{film.path.stem}.json"
+    if sidecar.exists() and not settings.overwrites:
+        with suppress(FileNotFoundError):  # a film that is gone is told when it is opened
+            check_film(sidecar, film.describe())
     return FilmReport(
         video=film.path,
         takes=(),
         skipped=tuple(take for take in planned if not settings.overwrites and _is_there(take)),
-        sidecar=out_dir / f"{film.path.stem}.json",
+        sidecar=sidecar,
         seed=settings.seed,
     )
 
@@ -134,7 +142,8 @@ def generate_files(
     Raises:
         MediaError: If the film cannot be used.
         MissingWeightsError: If double guidance is asked for and the model has no guidance classifier.
-        OutputError: If ``out_dir`` cannot be written or the disk is full.
+        OutputError: If ``out_dir`` cannot be written, the disk is full, or takes of another film have these
+            names there.
 
     Warns:
         MediaWarning: If the film is damaged, or its picture goes into another container than its own.
@@ -285,24 +294,36 @@ def _write_film(
 
 
 def _publish(take: TakeFiles, out_dir: Path) -> TakeFiles:
-    """Rename a complete take into place: the WAV last, and if that fails, nothing."""
+    """Rename a complete take into place: all of it, or nothing, and then what was there before stays."""
     target = take.moved_to(out_dir)
     paths = [(take.film, target.film), (take.mel, target.mel), (take.wav, target.wav)]
-    placed: list[Path] = []
+    placed: list[tuple[Path, Path | None]] = []
+    destination = target.wav
     try:
         for source, destination in paths:
             if source is not None and destination is not None:
-                placed.append(destination)
+                older = _second_name(destination, source.parent)
                 source.replace(destination)
+                placed.append((destination, older))
         if target.mel is None:  # an earlier take's, which would be judged in place of this one's sound
             _mel_beside(target.wav).unlink(missing_ok=True)
     except BaseException as exc:
-        for destination in placed:
-            destination.unlink(missing_ok=True)
+        for put, older in placed:
+            put.unlink(missing_ok=True) if older is None else older.replace(put)
         if isinstance(exc, OSError):
-            raise OutputError(f"{placed[-1]}: cannot be written ({exc.strerror}).") from exc
+            raise OutputError(f"{destination}: cannot be written ({exc.strerror}).") from exc
         raise
     return target
+
+
+def _second_name(path: Path, folder: Path) -> Path | None:
+    """A link to an older file, which outlives its replacement; None where there is none, or no links are."""
+    link = folder / f"{path.name}.older"
+    try:
+        link.hardlink_to(path)
+    except OSError:
+        return None
+    return link
 
 
 def _describe_run(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,7 +12,15 @@ from typing import Any
 from cinefoley.errors import OutputError
 from cinefoley.media.writing import written_aside
 
-__all__ = ["ModelRecord", "TakeFiles", "check_sidecar", "file_sha256", "read_versions", "write_sidecar"]
+__all__ = [
+    "ModelRecord",
+    "TakeFiles",
+    "check_film",
+    "check_sidecar",
+    "file_sha256",
+    "read_versions",
+    "write_sidecar",
+]
 
 _KIND = "cinefoley takes"
 _PACKAGES = ("cinefoley", "torch", "diffusers", "av", "numpy", "soundfile", "soxr")
@@ -96,6 +104,27 @@ def check_sidecar(path: Path) -> None:
             f"{path}: exists and is no record of takes, so it was left alone. "
             "Choose another folder with -o, or pass --force to replace it."
         )
+
+
+def check_film(path: Path, film: Mapping[str, Any]) -> None:
+    """Refuse to take one film's takes for another's: ``rain.mp4`` and ``rain.mov`` have the same names.
+
+    A film and a clip of shards that was made of it are not told apart: their takes belong to both.
+
+    Args:
+        path: The sidecar; none need be there.
+        film: What describes the film.
+
+    Raises:
+        OutputError: If a take that stands was made for another film.
+    """
+    for run in _standing_runs(path, set()):
+        there = run.get("film", {})
+        if ("id" in there) == ("id" in film) and there.get("sha256") not in (None, film["sha256"]):
+            raise OutputError(
+                f"{path.with_suffix('')}: its takes there are of another film ({there.get('path')}). Choose "
+                "another folder with -o, or pass --force to replace them."
+            )
 
 
 def file_sha256(path: Path) -> str:
