@@ -14,6 +14,7 @@ import torch
 
 from cinefoley.config.model import ModelConfig
 from cinefoley.errors import CheckpointMismatchError, MissingWeightsError, OutputError, WeightsError
+from cinefoley.metrics.backbones.weights import read_weights
 from cinefoley.models.importing.checkpoint import read_checkpoint
 from cinefoley.models.importing.diff_foley import import_diff_foley
 from cinefoley.models.importing.layout import KindName
@@ -219,6 +220,29 @@ def test_a_cut_off_file_is_told(
     path = tmp_path / "cut.ckpt"
     path.write_bytes(whole[: int(len(whole) * kept)])
     assert "damaged, cut off or not a PyTorch checkpoint" in fails(WeightsError, cavp=path)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n", "a pointer of Git LFS"),
+        (b"\n<!DOCTYPE html><html>Sign in</html>", "a web page"),
+        (b"RIFF\x00\x00\x00\x00WAVE", "begins with b'RIFF"),
+    ],
+)
+def test_what_is_no_checkpoint_is_called_what_it_is(
+    content: bytes, expected: str, tmp_path: Path, fails: Callable[..., str]
+) -> None:
+    """And nobody is told to trust it, as torch's own message has it."""
+    path = tmp_path / "cavp.ckpt"
+    path.write_bytes(content)
+    message = fails(WeightsError, cavp=path)
+    assert expected in message
+    assert "refused" not in message
+    with pytest.raises(WeightsError) as caught:
+        read_weights(path)
+    assert expected in str(caught.value)
+    assert "weights_only" not in str(caught.value)
 
 
 def test_a_cut_off_safetensors_file_is_told(

@@ -171,6 +171,25 @@ def test_a_student_is_used_where_there_is_one_and_the_teacher_on_request(
         pipeline.use_video_encoder("student")
 
 
+def test_an_encoder_for_another_generator_is_refused(pipeline: FoleyPipeline, tmp_path: Path) -> None:
+    VideoEncoder(width=4, blocks=(1, 1, 1, 1), feature_dim=24).save_pretrained(tmp_path)
+    with pytest.raises(CheckpointMismatchError, match="features are 24 wide, this generator reads 16"):
+        pipeline.use_video_encoder(tmp_path)
+    assert pipeline.video_encoder_student is None
+
+
+def test_one_film_at_a_time(pipeline: FoleyPipeline) -> None:
+    """What lies behind the first of a batch would be ignored in silence."""
+    with pytest.raises(ValueError, match="give one film"):
+        pipeline(torch.rand(2, 4, 3, 32, 32), num_inference_steps=1)
+
+
+def test_half_a_model_is_not_uploaded(pipeline: FoleyPipeline, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"huggingface_hub\.upload_folder"):
+        pipeline.save_pretrained(tmp_path / "model", push_to_hub=True)
+    assert not (tmp_path / "model").exists()
+
+
 def test_an_unknown_model_says_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(MissingWeightsError, match=r"No model 'large'.*bundled \(lite\)"):
         FoleyPipeline.from_pretrained("large")

@@ -52,7 +52,7 @@ def generate(
         ),
     ] = None,
     takes: Annotated[int, typer.Option(min=1, help="Takes per film.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same takes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed makes the same takes.")] = 0,
     steps: Annotated[int, typer.Option(min=1, help="Denoiser calls per window.")] = 25,
     guidance_scale: Annotated[
         float, typer.Option(min=0, help="Strength of the film's influence; 1 turns guidance off.")

@@ -60,8 +60,8 @@ class GenerationSettings(SamplingSettings):
 
     def __post_init__(self) -> None:
         SamplingSettings.__post_init__(self)  # not super(): slots make another class of this one
-        if self.num_takes < 1 or self.seed < 0:
-            raise ValueError(f"takes must be at least 1 and the seed at least 0: {self}")
+        if self.num_takes < 1 or not 0 <= self.seed < 2**63:
+            raise ValueError(f"takes must be at least 1 and the seed 0 to 2**63 - 1: {self}")
         if not (math.isfinite(self.start) and self.start >= 0):
             raise ValueError(f"start must be 0 s or more, got {self.start}")
         if self.duration is not None and not (math.isfinite(self.duration) and self.duration > 0):

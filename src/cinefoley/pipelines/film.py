@@ -32,6 +32,8 @@ def plan_film(
     """
     if isinstance(video, Tensor):
         check_frames(video)
+        if len(video) != 1:
+            raise ValueError(f"a film's frames are (1, T, 3, H, W), got {tuple(video.shape)}; give one film")
         whole = video.shape[1] / config.video_fps
     else:
         whole = video.duration if isinstance(video, Video) else picture_duration(video)

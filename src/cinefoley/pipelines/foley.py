@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.errors import MissingWeightsError
+from cinefoley.errors import CheckpointMismatchError, MissingWeightsError
 from cinefoley.media.video import Video
 from cinefoley.media.windows import sample_windows
 from cinefoley.models.classifier import AlignmentClassifier
@@ -62,7 +62,6 @@ class FoleyPipeline(DiffusionPipeline):
     """
 
     _optional_components = ("video_encoder_student", "guidance_classifier")
-    model_cpu_offload_seq = "video_encoder->conditioner->unet->vae"
 
     def __init__(
         self,
@@ -130,10 +129,15 @@ class FoleyPipeline(DiffusionPipeline):
         of the evaluation, are copied.
 
         Raises:
-            ValueError: After :meth:`prepack`.
+            ValueError: After :meth:`prepack`, and for ``push_to_hub``.
         """
         if self._is_prepacked:
             raise ValueError("a prepacked pipeline cannot be saved; load the model again and save that")
+        if kwargs.get("push_to_hub"):  # diffusers uploads before the rest is written
+            raise ValueError(
+                "push_to_hub would upload half a model; save the folder, then upload it with "
+                "huggingface_hub.upload_folder"
+            )
         if self._folder is not None and (self._folder / "guidance_classifier").is_dir():
             self.load_guidance_classifier()  # the index tells of loaded parts only
         super().save_pretrained(save_directory, **kwargs)
@@ -167,13 +171,19 @@ class FoleyPipeline(DiffusionPipeline):
 
         Raises:
             ValueError: If the model has no student.
-            WeightsError: If the folder holds no encoder.
+            WeightsError: If the folder holds no encoder, or one whose features the generator does not read.
         """
         if choice == "student" and self.video_encoder_student is None:
             raise ValueError('this model has no student; choose "teacher" or a folder')
         if choice not in ("teacher", "student"):
             dtype = next(self.video_encoder.parameters()).dtype
             encoder = load_video_encoder(Path(choice), dtype=dtype).to(self.device)
+            here, wanted = encoder.config.feature_dim, self.conditioner.config.feature_dim
+            if here != wanted:
+                raise CheckpointMismatchError(
+                    f"{choice}: its features are {here} wide, this generator reads {wanted}. Choose an "
+                    "encoder that was trained for it."
+                )
             self.register_modules(video_encoder_student=encoder)
         self._is_student_used = choice != "teacher"
 

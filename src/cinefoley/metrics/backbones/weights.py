@@ -1,17 +1,15 @@
 """Reading the public files of backbones: tensors come in, code does not."""
 
 import hashlib
-import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cinefoley.errors import CheckpointMismatchError, MissingWeightsError, WeightsError
+from cinefoley.models.importing.torch_files import read_torch_file
 
 __all__ = ["file_digest", "fill_strictly", "read_weights"]
 
@@ -40,7 +38,7 @@ def read_weights(path: Path, *, under: str | None = None) -> tuple[dict[str, Ten
         raise MissingWeightsError(f"{path}: {found}; expected weights (.pth or .safetensors).")
     if path.stat().st_size == 0:
         raise WeightsError(f"{path}: the file is empty (0 bytes). Fetch it again.")
-    content = _load(path)
+    content = read_torch_file(path, inert=_INERT)
     if under is not None and isinstance(content, Mapping) and isinstance(content.get(under), Mapping):
         content = content[under]
     if not isinstance(content, Mapping) or not content:
@@ -92,70 +90,15 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class _Inert:
-    """Stands for numpy's array machinery; takes all, does nothing."""
-
-    def __new__(cls, *_: Any) -> "_Inert":
-        return super().__new__(cls)
-
-    def __setstate__(self, state: Any) -> None:
-        """Leave the state unread."""
-
-
 # what the published PANNs file names beside its tensors, and the names that newer numpy writes for the same
-_STAND_INS: list[Any] = [
-    (_Inert, name)
-    for name in (
-        "numpy.core.multiarray._reconstruct",
-        "numpy._core.multiarray._reconstruct",
-        "numpy.core.multiarray.scalar",
-        "numpy._core.multiarray.scalar",
-        "numpy.ndarray",
-        "numpy.dtype",
-        "numpy.dtypes.Int64DType",
-        "numpy.dtypes.Float64DType",
-        "numpy.dtypes.UInt32DType",
-    )
-]
-
-
-def _load(path: Path) -> Any:
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with torch.serialization.safe_globals(_STAND_INS):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as exc:
-        foreign = ", ".join(_foreign_names(path)) or _first_line(exc)
-        if "nsupported" in str(exc) or "blocked" in str(exc):
-            raise WeightsError(
-                f"{path}: refused, because it asks to run more than tensors need ({foreign}). "
-                "Nothing in it was run. Get the file from a source you trust, or as .safetensors."
-            ) from exc
-        raise WeightsError(f"{path}: not a PyTorch checkpoint ({_first_line(exc)}). Fetch it again.") from exc
-    except (
-        SafetensorError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-    ) as exc:
-        raise WeightsError(
-            f"{path}: damaged, cut off or not a checkpoint ({_first_line(exc)}). Fetch it again."
-        ) from exc
-
-
-def _foreign_names(path: Path) -> list[str]:
-    try:
-        known = {name for _, name in _STAND_INS}
-        return sorted(set(torch.serialization.get_unsafe_globals_in_checkpoint(path)) - known)
-    except Exception:  # it meets opcodes it does not know; the refusal stands without the names
-        return []
-
-
-def _first_line(exc: BaseException) -> str:
-    text = str(exc).strip()
-    return text.splitlines()[0] if text else type(exc).__name__
+_INERT = (
+    "numpy.core.multiarray._reconstruct",
+    "numpy._core.multiarray._reconstruct",
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar",
+    "numpy.ndarray",
+    "numpy.dtype",
+    "numpy.dtypes.Int64DType",
+    "numpy.dtypes.Float64DType",
+    "numpy.dtypes.UInt32DType",
+)

@@ -1,21 +1,17 @@
 """Reading other people's checkpoints: tensors come in, code does not."""
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from cinefoley.errors import MissingWeightsError, WeightsError
+from cinefoley.models.importing.torch_files import read_torch_file
 
 __all__ = ["Checkpoint", "read_checkpoint"]
-
-_SAFETENSORS = ".safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,90 +47,24 @@ def read_checkpoint(path: Path) -> Checkpoint:
         )
     if path.stat().st_size == 0:
         raise WeightsError(f"{path}: the file is empty (0 bytes). Fetch it again.")
-    content = _read_safetensors(path) if path.suffix == _SAFETENSORS else _read_pickle(path)
-    state, others = _find_state_dict(path, content)
+    state, others = _find_state_dict(path, read_torch_file(path, inert=_INERT))
     return Checkpoint(path=path, tensors=_without_module(path, state), others=others)
-
-
-class _Inert:
-    """Stands for every class and function that a file names beside its tensors; takes all, does nothing."""
-
-    def __new__(cls, *_: Any) -> "_Inert":
-        return super().__new__(cls)
-
-    def __setstate__(self, state: Any) -> None:
-        """Leave the state unread."""
 
 
 # Diff-Foley's files name the first four, by the hub's own listing of their pickles; the others are what newer
 # versions of the same libraries write in their place.
-_STAND_INS: list[Any] = [
-    (_Inert, name)
-    for name in (
-        "numpy.core.multiarray.scalar",
-        "numpy.dtype",
-        "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
-        "numpy._core.multiarray.scalar",
-        "numpy.dtypes.Float32DType",
-        "numpy.dtypes.Float64DType",
-        "numpy.dtypes.Int64DType",
-        "pytorch_lightning.callbacks.early_stopping.EarlyStopping",
-        "pytorch_lightning.callbacks.lr_monitor.LearningRateMonitor",
-        "argparse.Namespace",
-    )
-]
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as exc:
-        raise WeightsError(
-            f"{path}: damaged or not a safetensors file ({_first_line(exc)}). Fetch it again."
-        ) from exc
-
-
-def _read_pickle(path: Path) -> Any:
-    is_zip = _is_zip(path)
-    with torch.serialization.safe_globals(_STAND_INS):
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip or None)
-        except pickle.UnpicklingError as exc:
-            foreign = _foreign_names(path) if is_zip else []
-            if foreign or "nsupported" in str(exc) or "blocked" in str(exc):
-                names = ", ".join(foreign) or _first_line(exc)
-                raise WeightsError(
-                    f"{path}: refused, because it asks to run more than tensors need ({names}). "
-                    "Nothing in it was run. Get the file from a source you trust, or as .safetensors."
-                ) from exc
-            raise WeightsError(
-                f"{path}: not a PyTorch checkpoint ({_first_line(exc)}). Fetch it again."
-            ) from exc
-        except (
-            RuntimeError,
-            EOFError,
-            OSError,
-            ValueError,
-            KeyError,
-            IndexError,
-            TypeError,
-            AttributeError,
-        ) as exc:
-            raise WeightsError(
-                f"{path}: damaged, cut off or not a PyTorch checkpoint ({_first_line(exc)}). Fetch it again."
-            ) from exc
-
-
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"
-
-
-def _foreign_names(path: Path) -> list[str]:
-    try:
-        return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    except Exception:  # it meets opcodes it does not know; the refusal stands without the names
-        return []
+_INERT = (
+    "numpy.core.multiarray.scalar",
+    "numpy.dtype",
+    "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
+    "numpy._core.multiarray.scalar",
+    "numpy.dtypes.Float32DType",
+    "numpy.dtypes.Float64DType",
+    "numpy.dtypes.Int64DType",
+    "pytorch_lightning.callbacks.early_stopping.EarlyStopping",
+    "pytorch_lightning.callbacks.lr_monitor.LearningRateMonitor",
+    "argparse.Namespace",
+)
 
 
 def _find_state_dict(path: Path, content: Any) -> tuple[Mapping[str, Any], tuple[str, ...]]:
@@ -166,8 +96,3 @@ def _without_module(path: Path, state: Mapping[str, Any]) -> dict[str, Tensor]:
             raise WeightsError(f"{path}: {key!r} is not a plain tensor ({value.layout}, {value.device}).")
         tensors[name] = value.detach()
     return tensors
-
-
-def _first_line(exc: BaseException) -> str:
-    text = str(exc).strip()
-    return text.splitlines()[0] if text else type(exc).__name__
