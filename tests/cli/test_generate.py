@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -328,3 +329,19 @@ def test_the_defaults_of_the_options_are_those_of_the_settings() -> None:
     assert options["subtype"].default == settings.subtype
     assert options["save_mel"].default == settings.saves_mel
     assert options["force"].default == settings.overwrites
+
+
+def test_a_picture_that_no_take_could_hold_is_told_before_anything_is_generated(
+    generate: RunCli, tmp_path: Path, out: Path
+) -> None:
+    film = tmp_path / "rain.wmv"
+    with av.open(str(film), "w") as container:
+        stream = container.add_stream("wmv2", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(10):
+            container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        container.mux(stream.encode(None))
+    result = generate(film)
+    assert result.code == 1
+    assert "wmv2 picture can be copied into none of .mkv, .mov" in result.err
+    assert not out.exists()

@@ -154,3 +154,27 @@ def test_the_defaults_are_the_librarys() -> None:
     assert defaults["scale_range"] == CloseUp().scale_range == CameraMovement().scale_range
     assert vary._variation((0.4, 0.6), None, None, is_close_up=True) == CloseUp()
     assert vary._variation((0.4, 0.6), None, None, is_close_up=False) == CameraMovement()
+
+
+def test_a_folder_that_is_varied_into_itself_is_not_varied_twice(
+    run_cli: RunCli, render_film: Callable[..., Path], tmp_path: Path
+) -> None:
+    render_film(tmp_path / "rain.mp4")
+    for _ in range(2):
+        assert run_cli("vary", tmp_path, "--close-up", "-o", tmp_path).code == 0
+    assert {path.name for path in tmp_path.glob("*.mp4")} == {"rain.mp4", "rain.close-up.mp4"}
+
+
+def test_a_film_whose_place_is_taken_does_not_end_the_others(
+    run_cli: RunCli, render_film: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.close-up.mp4").write_text("of somebody else")
+    for name in ("a", "b"):
+        render_film(tmp_path / f"{name}.mp4")
+    result = run_cli(
+        "vary", tmp_path / "a.mp4", tmp_path / "b.mp4", "--close-up", "-o", tmp_path / "out", "--json"
+    )
+    assert result.code == 1
+    assert (result.json["num_failed"], len(result.json["films"])) == (1, 1)
+    assert (tmp_path / "out" / "b.close-up.mp4").exists()

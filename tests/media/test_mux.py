@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cinefoley.errors import AudioError, MediaError, MediaWarning, OutputError, VideoError
 from cinefoley.media.audio import read_audio, write_audio
-from cinefoley.media.mux import film_suffix, picture_hash, replace_audio
+from cinefoley.media.mux import film_suffix, fitting_suffixes, picture_hash, replace_audio
 from cinefoley.media.probe import probe
 from cinefoley.media.timing import picture_duration
 from cinefoley.media.video import load_video
@@ -340,3 +340,36 @@ def test_a_film_that_does_not_fit_is_told_and_nothing_is_left(
 )
 def test_takes_have_the_suffix_of_the_film_where_it_can_be_written(name: str, suffix: str) -> None:
     assert film_suffix(name) == suffix
+
+
+@pytest.fixture
+def write_odd(tmp_path: Path) -> Callable[[str, str], Path]:
+    """``write_odd(name, codec)`` writes a film of a codec that few containers take."""
+
+    def write(name: str, codec: str) -> Path:
+        path = tmp_path / name
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=10)
+            stream.width, stream.height = 64, 48
+            stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
+            for number in range(10):
+                frame = av.VideoFrame.from_ndarray(
+                    np.full((48, 64, 3), 20 * number, np.uint8), format="rgb24"
+                )
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return path
+
+    return write
+
+
+def test_a_picture_goes_into_the_first_container_that_takes_it(
+    write_odd: Callable[[str, str], Path], render_film: Callable[..., Path], tmp_path: Path
+) -> None:
+    assert fitting_suffixes(render_film(tmp_path / "rain.mp4")) == (".mp4", ".mkv", ".mov")
+    gif = write_odd("rain.gif", "gif")
+    suffix = fitting_suffixes(gif)[0]
+    replace_audio(gif, torch.zeros(16000), tmp_path / f"out{suffix}", sample_rate=16000)
+    assert picture_hash(tmp_path / f"out{suffix}") == picture_hash(gif)
+    with pytest.raises(VideoError, match=r"wmv2 picture can be copied into none of \.mkv, \.mov.*Convert"):
+        fitting_suffixes(write_odd("rain.wmv", "wmv2"))

@@ -269,10 +269,14 @@ class _Run:
         return generate_files(pipeline, film, self._out, self._settings, step, model=record)
 
     def _note_container(self, film: "Film") -> None:
+        from cinefoley.media.mux import fitting_suffixes
+        from cinefoley.pipelines.film_takes import FileFilm
+
         path = film.path
+        suffix = fitting_suffixes(path)[0] if isinstance(film, FileFilm) else film.suffix
         if film.suffix != path.suffix:
             self._note(
-                f"{path.name}: no '{path.suffix}' is written; its picture goes into {film.suffix} as it is."
+                f"{path.name}: no '{path.suffix}' is written; its picture goes into {suffix} as it is."
             )
 
     def _note(self, text: str) -> None:

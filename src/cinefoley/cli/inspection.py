@@ -18,7 +18,7 @@ def describe_film(path: Path) -> dict[str, Any]:
     """
     from cinefoley.config.foley import FoleyConfig
     from cinefoley.config.presets import lite
-    from cinefoley.media.mux import film_suffix
+    from cinefoley.media.mux import fitting_suffixes
     from cinefoley.media.probe import probe
     from cinefoley.media.timing import picture_duration
     from cinefoley.pipelines.loading import resolve_model
@@ -44,7 +44,7 @@ def describe_film(path: Path) -> dict[str, Any]:
         },
         "audio": audio
         and {"codec": audio.codec, "sample_rate": audio.sample_rate, "channels": audio.channels},
-        "takes_suffix": film_suffix(path),
+        "takes_suffix": fitting_suffixes(path)[0],
         "num_windows": _count_windows(duration_s, config),
         "window_s": config.window_s,
     }

@@ -98,7 +98,8 @@ def vary(
     if not lists:
         if view or clips is not None or split is not None:
             raise typer.BadParameter("--view, --clips and --split are for a list of clips, SPLIT.csv.")
-        _vary_films(find_films(inputs), out, variation, seed, force=force, as_json=as_json, quiet=quiet)
+        films = [film for film in find_films(inputs) if str(film) in inputs or not _is_ours(film, out)]
+        _vary_films(films, out, variation, seed, force=force, as_json=as_json, quiet=quiet)
         return
     if len(inputs) > 1:
         raise typer.BadParameter("a list of clips makes one test set: name one SPLIT.csv and nothing else.")
@@ -144,7 +145,7 @@ def _vary_films(
             bar.film(number, film.name)
             try:
                 record = make_varied_film(film, out, variation, seed=seed, overwrites=force)
-            except MediaError as exc:
+            except (MediaError, OutputError) as exc:
                 num_failed += 1
                 typer.echo(f"error: {' '.join(str(exc).split())}", err=True)
                 continue
@@ -155,6 +156,12 @@ def _vary_films(
         typer.echo(json.dumps({"films": records, "num_failed": num_failed}, indent=2))
     if num_failed:
         raise typer.Exit(1)
+
+
+def _is_ours(film: Path, out: Path) -> bool:
+    """Whether an earlier call has left a film in the folder that it was told to vary, too."""
+    is_varied = film.stem.endswith((".close-up", ".camera-movement")) and film.with_suffix(".json").exists()
+    return is_varied and film.parent.resolve() == out.resolve()
 
 
 def _check_names_differ(films: list[Path]) -> None:

@@ -4,7 +4,7 @@ from cinefoley.media.audio import read_audio, write_audio
 from cinefoley.media.audio_writer import AudioWriter
 from cinefoley.media.crop import Crop
 from cinefoley.media.cropping import crop_film, cropped_film_suffix
-from cinefoley.media.mux import film_suffix, picture_hash, replace_audio
+from cinefoley.media.mux import film_suffix, fitting_suffixes, picture_hash, replace_audio
 from cinefoley.media.probe import AudioInfo, MediaInfo, VideoInfo, probe
 from cinefoley.media.save import save_video
 from cinefoley.media.timing import picture_duration
@@ -22,6 +22,7 @@ __all__ = [
     "crop_film",
     "cropped_film_suffix",
     "film_suffix",
+    "fitting_suffixes",
     "load_video",
     "picture_duration",
     "picture_hash",

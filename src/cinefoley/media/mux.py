@@ -1,6 +1,7 @@
 """A film's picture, copied bit for bit, with another sound beside it."""
 
 import hashlib
+import io
 import os
 import warnings
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 from torch import Tensor
 
-from cinefoley.errors import MediaError, MediaWarning
+from cinefoley.errors import MediaError, MediaWarning, VideoError
 from cinefoley.media.audio_writer import as_samples
 from cinefoley.media.containers import open_media, picture_packets, video_stream
 from cinefoley.media.sampling import Seconds, Section
@@ -23,7 +24,7 @@ from cinefoley.media.sound_track import SoundCodec, SoundTrack, container_format
 from cinefoley.media.timing import exact_picture_duration, first_picture_time
 from cinefoley.media.writing import written_aside
 
-__all__ = ["film_suffix", "picture_hash", "replace_audio"]
+__all__ = ["film_suffix", "fitting_suffixes", "picture_hash", "replace_audio"]
 
 _LEAD_S = Fraction(1, 2)  # how far the sound is written ahead of the picture
 _WEBM_PICTURES = ("vp8", "vp9", "av1")
@@ -63,7 +64,7 @@ def replace_audio(
 
     Warns:
         MediaWarning: If a pixel aspect ratio gets lost (one that is not in the picture stream, into mkv or
-            webm), or if parts of a sound file are damaged.
+            webm), if the pictures of an AVI are stored out of order, or if parts of a sound file are damaged.
 
     Raises:
         MediaError: If a file cannot be read, or the container cannot hold the picture or the codec.
@@ -87,6 +88,13 @@ def replace_audio(
     ):
         source = video_stream(film, video_path)
         copy = _add_copy(target, source, Path(video_path), out)
+        if film.format.name == "avi" and source.codec_context.has_b_frames:
+            warnings.warn(
+                f"{Path(video_path).name}: AVI does not say when pictures are shown that are stored out of "
+                f"order; the picture of {out.name} may judder. Convert the film first.",
+                MediaWarning,
+                stacklevel=2,
+            )
         target.metadata.update(_kept(film.metadata))
         placed = place(blocks, channels, round(section.start * rate), round(length_s * rate))
         sound = SoundTrack(target, placed, rate, channels, codec)
@@ -117,6 +125,43 @@ def film_suffix(video_path: str | os.PathLike[str]) -> str:
     """The suffix for a film's takes: its own where :func:`replace_audio` knows it, else ``.mkv``."""
     suffix = Path(video_path).suffix
     return suffix if container_format(suffix) else ".mkv"
+
+
+def fitting_suffixes(video_path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """In which containers a film's picture can lie as it is, the best first: its own, ``.mkv``, ``.mov``.
+
+    Only headers are written, into memory.
+
+    Raises:
+        MediaError: If the file cannot be read.
+        VideoError: If it has no picture, or one that none of them takes, such as WMV's.
+    """
+    path = Path(video_path)
+    tried = tuple(dict.fromkeys((film_suffix(path), ".mkv", ".mov")))
+    with open_media(path) as film:
+        source = video_stream(film, path)
+        fitting = tuple(suffix for suffix in tried if _fits(source, path, suffix))
+        if not fitting:
+            codec = source.codec_context.codec.canonical_name
+            raise VideoError(
+                f"{path.name}: its {codec} picture can be copied into none of {', '.join(tried)}, so no film "
+                "of a take could be written. Convert it to H.264 first."
+            )
+    return fitting
+
+
+def _fits(source: VideoStream, film: Path, suffix: str) -> bool:
+    form = container_format(suffix)
+    assert form is not None  # one of our own
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MediaWarning)
+        try:
+            with av.open(io.BytesIO(), "w", format=form) as target:
+                copy = _add_copy(target, source, film, film.with_suffix(suffix))
+                _write_header(target, copy, film, film.with_suffix(suffix))
+        except (MediaError, av.FFmpegError):
+            return False
+    return True
 
 
 @contextmanager
@@ -197,7 +242,7 @@ def _from_template(target: OutputContainer, source: VideoStream) -> VideoStream:
 
 
 def _unfit(codec: str, film: Path, out: Path) -> MediaError:
-    others = ".mkv" if out.suffix.lower() in {".mp4", ".m4v", ".mov"} else ".mp4, .mov or .mkv"
+    others = {".mkv": ".mov", ".webm": ".mp4, .mov or .mkv"}.get(out.suffix.lower(), ".mkv")
     takes = f" (it takes {', '.join(_WEBM_PICTURES)})" if out.suffix.lower() == ".webm" else ""
     return MediaError(
         f"{film.name}: its {codec} picture cannot be copied into {out.suffix}{takes}. Write {others} instead."

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FilmReport", "GenerationSettings", "generate_files", "report_existing"]
 
-_FALLBACK_SUFFIX = ".mkv"  # takes every picture
+_OTHER_SUFFIXES = (".mkv", ".mov")  # where the film's own container does not take its picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +201,7 @@ def _mel_beside(wav: Path) -> Path:
 
 
 def _is_there(take: TakeFiles) -> bool:
-    films = (take.film, take.film.with_suffix(_FALLBACK_SUFFIX))
+    films = [take.film, *(take.film.with_suffix(suffix) for suffix in _OTHER_SUFFIXES)]
     return take.wav.exists() and any(film.exists() for film in films)
 
 
@@ -277,18 +277,25 @@ def _mel_file(path: Path, shape: tuple[int, int, int]) -> Iterator[BinaryIO]:
 def _write_film(
     film: Film, take: TakeFiles, settings: GenerationSettings, timings: dict[str, float]
 ) -> TakeFiles:
-    """Put the finished WAV beside the film's picture; in Matroska where its own container refuses."""
+    """Put the finished WAV beside the film's picture; in another container where its own refuses."""
     began = time.perf_counter()
     try:
         film.write_take(take.wav, take.film, start=settings.start)
     except (VideoError, AudioError):
         raise
     except MediaError as exc:
-        if take.film.suffix == _FALLBACK_SUFFIX:
+        own = take.film.suffix.lower()
+        for suffix in (suffix for suffix in _OTHER_SUFFIXES if suffix != own):
+            other = replace(take, film=take.film.with_suffix(suffix))
+            try:
+                film.write_take(other.wav, other.film, start=settings.start)
+            except MediaError:
+                continue
+            take = other
+            warnings.warn(f"{exc} Wrote {take.film.name}.", MediaWarning, stacklevel=3)
+            break
+        else:
             raise
-        take = replace(take, film=take.film.with_suffix(_FALLBACK_SUFFIX))
-        warnings.warn(f"{exc} Wrote {take.film.name}.", MediaWarning, stacklevel=3)
-        film.write_take(take.wav, take.film, start=settings.start)
     timings["write_films"] = timings.get("write_films", 0.0) + time.perf_counter() - began
     return take
 

@@ -12,7 +12,7 @@ from cinefoley.data.shard_films import write_film
 from cinefoley.data.shard_source import ShardClip
 from cinefoley.errors import MediaError
 from cinefoley.media.audio import read_audio
-from cinefoley.media.mux import film_suffix, replace_audio
+from cinefoley.media.mux import film_suffix, fitting_suffixes, replace_audio
 from cinefoley.media.timing import picture_duration
 from cinefoley.pipelines.film import VideoInput
 from cinefoley.pipelines.sidecar import file_sha256
@@ -81,12 +81,13 @@ class FileFilm:
         return film_suffix(self.path)
 
     def check(self) -> None:
-        """See whether there is a picture that lasts.
+        """See whether there is a picture that lasts, and that some container takes.
 
         Raises:
             MediaError: If there is none.
         """
         picture_duration(self.path)
+        fitting_suffixes(self.path)
 
     def watch(self, config: FoleyConfig) -> Path:
         """The file."""
