@@ -336,7 +336,7 @@ def test_a_picture_that_no_take_could_hold_is_told_before_anything_is_generated(
 ) -> None:
     film = tmp_path / "rain.wmv"
     with av.open(str(film), "w") as container:
-        stream = container.add_stream("wmv2", rate=10)
+        stream: Any = container.add_stream("wmv2", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for _ in range(10):
             container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))

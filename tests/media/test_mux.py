@@ -349,7 +349,7 @@ def write_odd(tmp_path: Path) -> Callable[[str, str], Path]:
     def write(name: str, codec: str) -> Path:
         path = tmp_path / name
         with av.open(str(path), "w") as container:
-            stream = container.add_stream(codec, rate=10)
+            stream: Any = container.add_stream(codec, rate=10)
             stream.width, stream.height = 64, 48
             stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
             for number in range(10):

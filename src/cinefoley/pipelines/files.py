@@ -303,15 +303,16 @@ def _write_film(
 def _publish(take: TakeFiles, out_dir: Path) -> TakeFiles:
     """Rename a complete take into place: all of it, or nothing, and then what was there before stays."""
     target = take.moved_to(out_dir)
-    paths = [(take.film, target.film), (take.mel, target.mel), (take.wav, target.wav)]
+    paths = [(take.film, target.film), (take.wav, target.wav)]
+    if take.mel is not None and target.mel is not None:
+        paths.insert(1, (take.mel, target.mel))
     placed: list[tuple[Path, Path | None]] = []
     destination = target.wav
     try:
         for source, destination in paths:
-            if source is not None and destination is not None:
-                older = _second_name(destination, source.parent)
-                source.replace(destination)
-                placed.append((destination, older))
+            older = _second_name(destination, source.parent)
+            source.replace(destination)
+            placed.append((destination, older))
         if target.mel is None:  # an earlier take's, which would be judged in place of this one's sound
             _mel_beside(target.wav).unlink(missing_ok=True)
     except BaseException as exc:
