@@ -81,7 +81,8 @@ def test_files_that_are_left_out_are_named_on_stderr(evaluate: RunCli, sounds: t
     assert result.code == 0
     assert "left out: generated" in result.err
     assert "clip03.wav: unreadable" in result.err
-    assert "left out: 1 files in all" in result.err
+    assert "clip03.wav: its partner is left out" in result.err
+    assert "left out: 2 files in all" in result.err
     assert "clips 10" in result.out
 
 

@@ -256,15 +256,21 @@ def test_an_interval_of_a_share_is_one_of_percentiles() -> None:
     assert interval("Align Acc", 1 / 300, replicas.tolist()) == (0, 3 / 300)
 
 
+@pytest.fixture
+def another_method(write_sound: Callable[..., Path], tmp_path: Path) -> Path:
+    """Sounds for fourteen clips, of which the one for clip03 is silent."""
+    folder = tmp_path / "other"
+    for clip in range(14):
+        write_sound(folder / f"clip{clip:02d}.wav", 1000 + clip)
+    spoil(folder / "clip03.wav", "silent")
+    return folder
+
+
 def test_two_methods_are_compared_on_the_same_clips(
-    folders: Folders, spectrum: Any, write_sound: Callable[..., Path], tmp_path: Path
+    folders: Folders, spectrum: Any, another_method: Path
 ) -> None:
     generated, real = folders(14)
-    other = tmp_path / "other"
-    for clip in range(14):
-        write_sound(other / f"clip{clip:02d}.wav", 1000 + clip)
-    spoil(other / "clip03.wav", "silent")
-    evaluation = run(generated, real, spectrum, replicas=20, against=other)
+    evaluation = run(generated, real, spectrum, replicas=20, against=another_method)
     assert evaluation.protocol["clips"] == 13
     left_out = [(entry.side, entry.path.stem, entry.reason) for entry in evaluation.left_out]
     assert sorted(left_out) == [
@@ -295,17 +301,13 @@ def test_categories_are_counted_and_scored(folders: Folders, spectrum: Any, tmp_
 
 
 def test_a_category_of_all_clips_has_the_numbers_of_all_clips(
-    folders: Folders, spectrum: Any, write_sound: Callable[..., Path], tmp_path: Path
+    folders: Folders, spectrum: Any, another_method: Path
 ) -> None:
     """What is left out of a comparison, for either method's sake, is left out of its categories."""
     generated, real = folders(14)
-    other = tmp_path / "other"
-    for clip in range(14):
-        write_sound(other / f"clip{clip:02d}.wav", 1000 + clip)
-    spoil(other / "clip03.wav", "silent")
     spoil(real / "clip05.wav", "silent")
     labels = {f"clip{clip:02d}": "noise" for clip in range(14)}
-    evaluation = run(generated, real, spectrum, against=other, labels=labels)
+    evaluation = run(generated, real, spectrum, against=another_method, labels=labels)
     noise = {metric: score.value for metric, score in evaluation.categories["noise"].items()}
     assert noise == {"clips": 12} | values(evaluation)
 
