@@ -19,7 +19,7 @@ from cinefoley.data.test_sets import SetLayout
 from cinefoley.data.varied_films import describe_variation
 from cinefoley.data.view_events import view_events
 from cinefoley.errors import DataError, OutputError
-from cinefoley.media.versions import ffmpeg_versions
+from cinefoley.media.versions import ffmpeg_versions, joined_versions
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
 
@@ -104,7 +104,7 @@ def begin_set(layout: SetLayout, settings: Record) -> Mapping[str, Record]:
             f"{layout.folder}: holds another test set ({'; '.join(changes)}). Choose another folder with -o."
         )
     _remove_leftovers(layout)
-    write_json(layout.settings, settings)
+    write_json(layout.settings, settings | joined_versions(there, settings["versions"]))
     records = [*Journal(layout.manifest).read(), *Journal(layout.progress).read()]
     return {record["id"]: record for record in records if "id" in record}
 

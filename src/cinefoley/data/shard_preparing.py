@@ -22,7 +22,7 @@ from cinefoley.data.split_csv import SplitRow, read_split
 from cinefoley.data.view_events import events_beside
 from cinefoley.errors import CinefoleyError, DataError, OutputError
 from cinefoley.media.claims import claimed_folder
-from cinefoley.media.versions import ffmpeg_versions
+from cinefoley.media.versions import ffmpeg_versions, joined_versions
 
 __all__ = ["PreparedShards", "prepare_shards"]
 
@@ -149,7 +149,7 @@ def _begin(
         ) from exc
     _remove_leftovers(layout)
     layout.index.unlink(missing_ok=True)  # it comes back when everything it names is there
-    wanted["versions"] = {"cinefoley": __version__, **ffmpeg_versions()}
+    wanted |= joined_versions(there, {"cinefoley": __version__, **ffmpeg_versions()})
     write_json(layout.about, wanted)
     return wanted
 

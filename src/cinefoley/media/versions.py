@@ -1,10 +1,28 @@
 """Which FFmpeg reads and writes the films."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import av
 
-__all__ = ["ffmpeg_versions"]
+__all__ = ["ffmpeg_versions", "joined_versions"]
 
 
 def ffmpeg_versions() -> dict[str, str]:
     """Versions of the FFmpeg libraries that PyAV carries, such as ``{"libavcodec": "62.28.102"}``."""
     return {name: ".".join(map(str, version)) for name, version in av.library_versions.items()}
+
+
+def joined_versions(there: Mapping[str, Any] | None, now: dict[str, str]) -> dict[str, Any]:
+    """What a folder's record says of versions, if what is there may be of others than those of today.
+
+    Args:
+        there: The record that is there.
+        now: Versions of today.
+
+    Returns:
+        ``versions``, of today, and where there were others ``earlier_versions``, a list of them.
+    """
+    known = [] if there is None else [*there.get("earlier_versions", []), there.get("versions", {})]
+    earlier = [versions for versions in known if versions and versions != now]
+    return {"versions": now, **({"earlier_versions": earlier} if earlier else {})}
