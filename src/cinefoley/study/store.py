@@ -322,22 +322,24 @@ def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
     try:
         db.row_factory = sqlite3.Row
-        _check_ours(path, db)
+        is_new = _is_new(path, db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
-        db.executescript(_SCHEMA)
+        if is_new:  # at once, so that nobody meets half of it
+            db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
     except (sqlite3.Error, StudyError):
         db.close()
         raise
     return db
 
 
-def _check_ours(path: Path, db: sqlite3.Connection) -> None:
-    """A database of somebody else's is left as it is; one without tables has just been made."""
+def _is_new(path: Path, db: sqlite3.Connection) -> bool:
+    """Whether a database has no tables yet; one of somebody else's is refused, and left as it is."""
     tables = {row["name"] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if tables and not tables >= _TABLES:
         raise StudyError(f"{path}: is a database, but holds no votes of a study. Name another file.")
+    return not tables
 
 
 def _trial(row: sqlite3.Row) -> Trial:

@@ -20,10 +20,8 @@ from cinefoley.config.training import TrainConfig
 from cinefoley.config.variations import VariationConfig
 from cinefoley.data.clips import ClipSource
 from cinefoley.data.encoded import network_digest, prepare_features, prepare_latents
-from cinefoley.data.pictures import PictureReading
 from cinefoley.data.prepared import ClipColumns, ClipWindows
 from cinefoley.data.preparing import prepare_clips
-from cinefoley.data.preparing_pictures import prepare_pictures
 from cinefoley.data.records import Record
 from cinefoley.data.stage_clips import KIND_NAMES, StageClips
 from cinefoley.errors import CheckpointMismatchError, CinefoleyError, DataError, MissingWeightsError
@@ -49,8 +47,8 @@ from cinefoley.training.previews import preview_takes
 from cinefoley.training.run_folder import RunFolder, claimed_run
 from cinefoley.training.starting_parts import StartingParts
 from cinefoley.training.task import Sample
+from cinefoley.training.varied_look import varied_look
 from cinefoley.training.video_encoder import VideoEncoderTask
-from cinefoley.variations.mixture import Mixture
 
 __all__ = ["STAGES", "Stage", "StageResult", "StageSettings", "claimed_stage", "train_stage"]
 
@@ -239,40 +237,17 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
 
 
 def _look(source: ClipSource, clips: ClipColumns, settings: StageSettings) -> Look | None:
-    """What is seen of clips through windows, where they are varied; damaged pictures are seen whole."""
-    variation = settings.variation
-    if variation is None:
+    """What is seen of clips, where they are varied."""
+    if settings.variation is None:
         return None
-    read = clips.reading
-    reading = PictureReading.of(
-        read.frame_size,
-        read.fps,
-        duration_s=read.duration_s,
-        least_s=read.least_s,
-        scale=variation.scale_range[0],
-    )
-    pictures = prepare_pictures(
+    return varied_look(
         source,
-        reading,
-        settings.cache_dir,
+        clips,
+        settings.variation,
+        cache_dir=settings.cache_dir,
         workers=settings.workers,
         on_clip=settings.counter("larger pictures"),
     )
-    rows = {name: row for row, name in enumerate(pictures.ids)}
-    mixture = Mixture.from_config(variation)
-
-    def look(index: Tensor, seeds: Tensor) -> Tensor:
-        seen = []
-        for number, seed in zip(index.tolist(), seeds.tolist(), strict=True):
-            row = rows.get(clips.ids[number])
-            if row is None:
-                seen.append(clips.frames[number])
-                continue
-            window = mixture.draw(pictures.sizes[row], generator=torch.Generator().manual_seed(seed))
-            seen.append(pictures.video(row, size=read.frame_size, window=window))
-        return torch.stack(seen)
-
-    return look
 
 
 def _wants_warm_start(clips: ClipColumns, settings: StageSettings) -> bool:
