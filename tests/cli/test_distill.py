@@ -45,15 +45,18 @@ def test_the_student_watches_where_it_is_named(
 
 def test_the_options_reach_the_run(distil: RunCli, tmp_path: Path) -> None:
     options = ("--preset", "paper_both", "--proportion", 0.5, "--placement", "uniform", "--seed", 4)
+    optimizer = ("--optimizer", "muon", "--learning-rate", 0.002)
     loss = ("--feature-space", "raw", "--cosine-weight", 2, "--mse-weight", 0.5, "--batch-norm", "train")
-    assert distil("--run-dir", tmp_path, *options, *loss, "--schedule", "constant").code == 0
+    assert distil("--run-dir", tmp_path, *options, *loss, "--schedule", "constant", *optimizer).code == 0
     record = json.loads((tmp_path / "run.json").read_text())
     variation = record["recipe"]["variation"]
     assert (variation["variation_proportion"], variation["placement"]) == (0.5, "uniform")
     assert variation["camera_movement_weight"] == 1.0
     names = ("feature_space", "cosine_weight", "mse_weight", "batch_norm")
     assert [record["recipe"][name] for name in names] == ["raw", 2.0, 0.5, "train"]
-    assert [record["train"][name] for name in ("seed", "schedule", "batch_norm")] == [4, "constant", "train"]
+    trained = ("seed", "schedule", "batch_norm", "optimizer", "learning_rate")
+    assert [record["train"][name] for name in trained] == [4, "constant", "train", "muon", 0.002]
+    assert "Muon at 0.002" in (tmp_path / "README.md").read_text()
 
 
 def test_a_preset_keeps_what_no_option_changes(distil: RunCli, tmp_path: Path) -> None:

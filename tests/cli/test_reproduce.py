@@ -73,7 +73,7 @@ def test_shards_are_trained_on_and_measured_by_their_splits(rerun: RunCli, tmp_p
     assert result.code == 0, result.err
     assert f"# Table 4 on {tmp_path / 'shards'}" in result.out
     assert f"data {tmp_path / 'shards'}; 3 test clips, 1 take, " in result.out
-    assert "steps on 4 training clips" in result.out
+    assert "steps of 4 training clips" in result.out
     report = json.loads((tmp_path / "out" / "table4.json").read_text())
     assert len(report["scores"]) == 12
     source = ShardSource(tmp_path / "shards", split="train")

@@ -16,6 +16,7 @@ from cinefoley.config.training import TrainConfig
         ({"betas": (0.9, 1.0)}, r"betas must be in \[0, 1\), got \(0.9, 1.0\)"),
         ({"max_grad_norm": 0.0}, "max_grad_norm must be positive, or None for no clipping, got 0.0"),
         ({"ema_decay": 1.0}, r"ema_decay must be in \(0, 1\), or None for no averaging, got 1.0"),
+        ({"optimizer": "sgd"}, "optimizer must be one of adamw, muon, got 'sgd'"),
         ({"schedule": "linear"}, "schedule must be one of constant, cosine, trapezoid, got 'linear'"),
         ({"batch_norm": "eval"}, "batch_norm must be one of train, frozen, got 'eval'"),
         ({"precision": "fp16"}, "precision must be one of auto, bf16, fp32, got 'fp16'"),

@@ -231,7 +231,7 @@ def test_a_tables_whole_chain(make_experiment: Any, whole_model: Path, tmp_path:
         runs_dir=tmp_path / "runs",
         cache_dir=tmp_path / "work",
         clip_s=CLIP_S,
-        overrides={"steps": 2, "batch_size": 2, "warmup_steps": 1, "precision": "fp32"},
+        overrides={"epochs": 1.0, "batch_size": 2, "warmup_steps": 1, "precision": "fp32"},
     )
     plan = replace(TABLES["table1"], clips=4, takes=1, seeds=2)
     told: list[str] = []
@@ -259,7 +259,7 @@ def test_a_tables_whole_chain(make_experiment: Any, whole_model: Path, tmp_path:
     )
     assert not torch.equal(teacher, trained)
     told.clear()
-    longer = replace(training, overrides={**training.overrides, "steps": 3})
+    longer = replace(training, overrides={**training.overrides, "epochs": 1.5})
     with pytest.raises(CheckpointMismatchError):  # encoders of other settings do not get into the table
         reproduce(experiment, longer)
     halves = replace(training, overrides={**training.overrides, "precision": "bf16"})

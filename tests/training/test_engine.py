@@ -59,8 +59,10 @@ def test_the_loss_falls(tmp_path: Path) -> None:
     assert lines[-1]["loss"] < 0.5 * lines[0]["loss"]
 
 
-def test_a_stopped_run_continues_to_the_same_end(tmp_path: Path) -> None:
-    config = changed(log_every=7)  # an interval is in the middle when the run is stopped
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_stopped_run_continues_to_the_same_end(tmp_path: Path, optimizer: str) -> None:
+    # an interval is in the middle when the run is stopped
+    config = changed(log_every=7, optimizer=optimizer)
     whole = weights(fit(Regression(dropout=0.1), config, tmp_path / "whole"))
     with pytest.raises(RunInterrupted, match=r"Stopped by SIGTERM at step 10 of 20.*Run the same command"):
         fit(Regression(dropout=0.1, stop_at=9), config, tmp_path / "parts")
@@ -114,6 +116,19 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     first = weights(fit(Regression(), CONFIG, tmp_path))
     second = weights(fit(Regression(nan_at=0), CONFIG, tmp_path))
     assert are_equal(first, second)
+
+
+def test_a_run_from_before_there_was_a_choice_of_optimizer_goes_on(tmp_path: Path) -> None:
+    whole = weights(fit(Regression(), CONFIG, tmp_path / "whole"))
+    with pytest.raises(RunInterrupted):
+        fit(Regression(stop_at=9), CONFIG, tmp_path / "old")
+    path = tmp_path / "old" / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    assert state["run"]["config"].pop("optimizer") == "adamw"
+    torch.save(state, path)
+    with pytest.raises(CheckpointMismatchError, match="optimizer is 'adamw' there and 'muon' here"):
+        fit(Regression(), changed(optimizer="muon"), tmp_path / "old")
+    assert are_equal(whole, weights(fit(Regression(), CONFIG, tmp_path / "old")))
 
 
 def test_a_run_whose_schedule_allows_it_can_be_made_longer(tmp_path: Path) -> None:

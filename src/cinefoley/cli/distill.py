@@ -85,6 +85,10 @@ def distill(
     ] = None,
     batch_size: options.BatchSize = None,
     accumulate: options.Accumulate = None,
+    optimizer: Annotated[
+        Literal["adamw", "muon"] | None,
+        typer.Option(help="Muon takes PyTorch 2.9 or newer. Default: the preset's.", show_default=False),
+    ] = None,
     learning_rate: options.LearningRate = None,
     seed: options.Seed = None,
     precision: options.Precision = None,
@@ -115,7 +119,16 @@ def _distill(given: dict[str, Any]) -> None:
     is_told = not given["quiet"] and is_main_rank()
     if is_told:
         note_unused_list(given)
-    names = ("steps", "schedule", "batch_size", "learning_rate", "seed", "precision", "validate_every")
+    names = (
+        "steps",
+        "schedule",
+        "batch_size",
+        "optimizer",
+        "learning_rate",
+        "seed",
+        "precision",
+        "validate_every",
+    )
     with Preparation(is_wanted=is_told) as preparation, friendly_stops():
         settings = DistillSettings(
             recipe=_recipe(given),

@@ -364,7 +364,7 @@ def _training(given: dict[str, Any], preparation: Preparation) -> "TrainingPlan"
     if given["quick"]:
         overrides |= {"steps": 4, "batch_size": 8, "warmup_steps": 1}
     elif given["epochs"] is not None:
-        overrides["steps"] = max(1, round(given["epochs"] * len(source) / 32))
+        overrides["epochs"] = given["epochs"]
     workers = os.cpu_count() if given["workers"] is None else given["workers"]
     return TrainingPlan(
         source=source,
@@ -415,13 +415,13 @@ def _protocol(
 
     settings, epsilon = experiment.settings, PROTOCOLS["cinefoley"].kl_epsilon
     backbones = ", ".join(f"{b.name} (sha256:{b.digest[:12]})" for b in experiment.backbones)
-    steps = training.overrides.get("steps")
-    length = f"{steps} steps" if steps else "25 epochs"  # what every preset has
+    steps, epochs = (training.overrides.get(name) for name in ("steps", "epochs"))
+    length = f"{steps} steps" if steps else f"{epochs or 25:g} epochs"  # 25 is what every preset has
     takes = "1 take" if plan.takes == 1 else f"{plan.takes} takes"
     seeds = f"{plan.seeds} training seeds, whose mean is shown (± their standard deviation)"
     return (
         f"data {data_name(given)}; {table.clips} test clips, {takes}, the same noise for every method; "
-        f"windows of seed {settings.window_seed}; {length} on {len(training.source)} training clips, "
+        f"windows of seed {settings.window_seed}; {length} of {len(training.source)} training clips, "
         f"{'1 training seed' if plan.seeds == 1 else seeds}{_arithmetic(table)}; generator "
         f"{given['model']}, {settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}, "
         f"{experiment.dtype}; Align Acc by the model's classifier, of the generated mel, posterior mean, "

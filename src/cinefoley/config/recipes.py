@@ -1,7 +1,7 @@
 """Recipes: how each stage of a model is trained, as typed settings."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from cinefoley.config.mel import MelConfig
@@ -30,8 +30,10 @@ class ScheduleRecipe:
     """An epoch ends after this many, however many there are."""
     batch_size: int = 16
     """Clips per step, over all ranks."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """AdamW, or Muon for matrices and kernels with AdamW for all else."""
     learning_rate: float = 1e-4
-    """Peak learning rate of AdamW."""
+    """Peak learning rate."""
     warmup_steps: int = 100
     """Steps over which the learning rate rises from 0."""
     schedule: Literal["constant", "cosine", "trapezoid"] = "cosine"
@@ -39,7 +41,7 @@ class ScheduleRecipe:
     betas: tuple[float, float] = (0.9, 0.999)
     """AdamW's running averages."""
     weight_decay: float = 0.01
-    """AdamW's decoupled decay."""
+    """Decoupled decay."""
     max_grad_norm: float | None = 1.0
     """Gradients with a larger norm are scaled down to it; None leaves them as they are."""
     ema_decay: float | None = None
@@ -52,23 +54,27 @@ class ScheduleRecipe:
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.epochs is None):
             raise ValueError(f"a schedule has steps or epochs, one of both: {self}")
+        if self.epochs is not None and not 0 < self.epochs < math.inf:
+            raise ValueError(f"epochs must be positive and finite, got {self.epochs!r}")
 
     def train_config(self, num_clips: int, **overrides: Any) -> TrainConfig:
         """The engine's settings for a number of clips.
 
         Args:
             num_clips: Clips that there are, at least 1.
-            overrides: Settings of :class:`TrainConfig`, ``steps`` among them; one that is None leaves what
-                the recipe says.
+            overrides: Settings of :class:`TrainConfig`, ``steps`` among them, or ``epochs`` in its place; one
+                that is None leaves what the recipe says.
 
         Raises:
             ValueError: If a setting is out of range.
         """
         given = {key: value for key, value in overrides.items() if value is not None}
+        epochs = given.pop("epochs", None)
+        recipe = self if epochs is None else replace(self, epochs=epochs, steps=None)
         batch_size = given.get("batch_size", self.batch_size)
         shared = {field.name for field in fields(TrainConfig)} & {field.name for field in fields(self)}
         settings = {name: getattr(self, name) for name in shared - {"steps"}} | given
-        settings.setdefault("steps", self._steps(num_clips, batch_size))
+        settings.setdefault("steps", recipe._steps(num_clips, batch_size))
         return TrainConfig(**settings)
 
     def _steps(self, num_clips: int, batch_size: int) -> int:

@@ -17,8 +17,11 @@ class TrainConfig:
     gradient_accumulation: int = 1
     """Parts in which a batch is computed one after the other, to need less memory. Losses that compare the
     clips of a batch with one another compare within a part only."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """AdamW, or Muon (Jordan 2024) for matrices and kernels with AdamW for all else. Muon needs PyTorch
+    2.9."""
     learning_rate: float = 1e-4
-    """Peak learning rate of AdamW."""
+    """Peak learning rate."""
     warmup_steps: int = 100
     """Steps over which the learning rate rises from 0."""
     schedule: Literal["constant", "cosine", "trapezoid"] = "cosine"
@@ -27,7 +30,7 @@ class TrainConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     """AdamW's running averages."""
     weight_decay: float = 0.01
-    """AdamW's decoupled decay; not applied to tensors of one dimension."""
+    """Decoupled decay; not applied to tensors of one dimension."""
     max_grad_norm: float | None = 1.0
     """Gradients with a larger norm are scaled down to it; None leaves them as they are."""
     ema_decay: float | None = None
@@ -64,6 +67,7 @@ class TrainConfig:
         _check(norm is None or norm > 0, "max_grad_norm", "positive, or None for no clipping", norm)
         _check(decay is None or 0 < decay < 1, "ema_decay", "in (0, 1), or None for no averaging", decay)
         for name, choices in (
+            ("optimizer", ("adamw", "muon")),
             ("schedule", ("constant", "cosine", "trapezoid")),
             ("batch_norm", ("train", "frozen")),
             ("precision", ("auto", "bf16", "fp32")),

@@ -389,7 +389,16 @@ def _train_directly(
         )
     recipe = distillation(preset)
     schedule = recipe.schedule.train_config(len(training.source), **{**training.overrides, "seed": seed})
-    names = ("steps", "batch_size", "learning_rate", "seed", "precision", "checkpoint_every", "log_every")
+    names = (
+        "steps",
+        "batch_size",
+        "optimizer",
+        "learning_rate",
+        "seed",
+        "precision",
+        "checkpoint_every",
+        "log_every",
+    )
     settings = StageSettings(
         preset=_direct_preset(experiment.model_folder, recipe.schedule),
         run_dir=run_dir,

@@ -29,6 +29,8 @@ _FREE = (
     "gradient_accumulation",
     "precision",
 )
+# what checkpoints from before there was a choice were made with
+_WITHOUT_CHOICE = {"optimizer": "adamw"}
 
 
 def describe_run(task: Task, config: TrainConfig) -> dict[str, Any]:
@@ -107,6 +109,8 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
         return f"{len(missing)} tensors missing, {len(unexpected)} unexpected, first {first!r}"
     for kind in ("shapes", "settings", "config", "passes"):
         there, here = found.get(kind, {}), wanted.get(kind, {})
+        if kind == "config":
+            there = _WITHOUT_CHOICE | there
         changes = [
             f"{key} is {there.get(key)!r} there and {here.get(key)!r} here"
             for key in sorted(there.keys() | here.keys())

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from cinefoley.config.training import TrainConfig
+from cinefoley.training.muon import MuonWithAdamW
 
 if TYPE_CHECKING:
     from diffusers.training_utils import EMAModel
@@ -27,8 +28,16 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def optimizer_of(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW; tensors of one dimension do not decay."""
+def optimizer_of(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW | MuonWithAdamW:
+    """AdamW, or Muon beside it; tensors of one dimension do not decay.
+
+    Raises:
+        CinefoleyError: If this PyTorch has no Muon.
+    """
+    if config.optimizer == "muon":
+        return MuonWithAdamW(
+            module, learning_rate=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+        )
     decayed = [p for p in module.parameters() if p.ndim > 1]
     plain = [p for p in module.parameters() if p.ndim <= 1]
     return torch.optim.AdamW(

@@ -46,7 +46,7 @@ tags: [video-to-audio, foley]
 Trained by `cinefoley {command}` (cinefoley {version}, torch {torch}), preset `{preset}`.
 
 - **Data**: {clips} clips of {source}; {left_out}. Digest of the data: `{digest}`.
-- **Recipe**: {steps} steps of {batch} clips, AdamW at {rate:g} ({schedule}, {warmup} warm-up steps),
+- **Recipe**: {steps} steps of {batch} clips, {optimizer} at {rate:g} ({schedule}, {warmup} warm-up steps),
   seed {seed}, {arithmetic}.
 - **Started from**: {parts}; first weights: {init}.
 - **Last line of the log**: `{last}`
@@ -223,6 +223,7 @@ class RunFolder:
             digest=record["data_digest"][:16],
             steps=train["steps"],
             batch=train["batch_size"],
+            optimizer={"adamw": "AdamW", "muon": "Muon"}[train["optimizer"]],
             rate=train["learning_rate"],
             schedule=train["schedule"],
             warmup=train["warmup_steps"],

@@ -1,0 +1,98 @@
+"""Muon, for modules that have more than matrices."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cinefoley.errors import CinefoleyError
+
+__all__ = ["MuonWithAdamW"]
+
+
+class MuonWithAdamW:
+    """Muon for matrices and convolution kernels, AdamW for biases and scales; used like one optimiser.
+
+    PyTorch's own Muon knows matrices alone; a kernel is one here, of its outputs by all the rest. Its steps
+    are scaled to the size of AdamW's (Liu et al. 2025, "Muon is scalable for LLM training"), so that one
+    learning rate serves both.
+
+    Args:
+        module: What is trained, on its device and in its memory format: parameters are shared, not copied.
+        learning_rate: Of both.
+        betas: AdamW's running averages; Muon's momentum is PyTorch's 0.95.
+        weight_decay: Muon's decoupled decay; tensors of one dimension do not decay.
+
+    Raises:
+        CinefoleyError: If this PyTorch has no Muon.
+    """
+
+    def __init__(
+        self, module: nn.Module, *, learning_rate: float, betas: tuple[float, float], weight_decay: float
+    ) -> None:
+        if not hasattr(torch.optim, "Muon"):
+            raise CinefoleyError(
+                f"The optimizer muon needs PyTorch 2.9 or newer, and this is {torch.__version__}. Update "
+                "PyTorch, or choose adamw."
+            )
+        self._parameters = list(module.parameters())
+        self._matrices = [_Matrix(value) for value in self._parameters if value.ndim > 1]
+        self._muon = torch.optim.Muon(
+            [matrix.value for matrix in self._matrices],
+            lr=learning_rate,
+            weight_decay=weight_decay,
+            adjust_lr_fn="match_rms_adamw",
+        )
+        self._adamw = torch.optim.AdamW(
+            [value for value in self._parameters if value.ndim <= 1],
+            lr=learning_rate,
+            betas=betas,
+            weight_decay=0.0,
+            fused=True,
+        )
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Groups of both; a rate that is set in them counts from the next step on."""
+        return [*self._muon.param_groups, *self._adamw.param_groups]
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        for matrix in self._matrices:
+            matrix.take_gradient()
+        self._muon.step()
+        self._adamw.step()
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients, or set them to 0."""
+        for matrix in self._matrices:
+            matrix.value.grad = None
+        for value in self._parameters:
+            if value.grad is not None:
+                value.grad = None if set_to_none else value.grad.zero_()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Running averages of both."""
+        return {"muon": self._muon.state_dict(), "adamw": self._adamw.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        self._muon.load_state_dict(state["muon"])
+        self._adamw.load_state_dict(state["adamw"])
+
+
+class _Matrix:
+    """A parameter of two dimensions or more, and the matrix that shares its memory."""
+
+    def __init__(self, parameter: nn.Parameter) -> None:
+        self._parameter = parameter
+        # the order in which the memory has them: channels come last in some layouts
+        inner = sorted(range(1, parameter.ndim), key=parameter.stride, reverse=True)
+        self._order = (0, *inner)
+        self.value = nn.Parameter(parameter.data.permute(self._order).view(len(parameter), -1))
+
+    def take_gradient(self) -> None:
+        gradient: Tensor | None = self._parameter.grad
+        if gradient is not None:
+            gradient = gradient.permute(self._order).reshape(self.value.shape)
+        self.value.grad = gradient
