@@ -1,6 +1,8 @@
 """Distil the student that ships with `lite`, on the Foley stage, and put it into the model's folder.
 
-    python recipes/lite_student.py             # resumes whatever is unfinished; some 45 minutes on two cores
+    python recipes/lite_student.py                # resumes whatever is unfinished; some 4 hours on one core
+    python recipes/lite_student.py --steps N      # longer or shorter, as long as the rate has not begun to fall
+    torchrun --nproc-per-node=2 recipes/lite_student.py     # one process for each core
 
 What it is worth is measured by ``recipes/student_figures.py --card``.
 """
@@ -22,7 +24,7 @@ from cinefoley.pipelines.loading import resolve_model
 from cinefoley.stage import stage_digest
 from cinefoley.training.distill import DistillSettings, distill
 
-CLIPS, VALID_CLIPS, STEPS, SEED = 8192, 64, 1300, 0
+CLIPS, VALID_CLIPS, STEPS, SEED = 8192, 64, 12000, 0
 
 CARD = """---
 library_name: cinefoley
@@ -38,7 +40,8 @@ The generator is the teacher's and stays as it is.
 
 Data: {clips} clips of the stage's `train` split (seeds 0 to {clips} - 1; stage digest `{stage}`), of
 which the teacher had seen the first 6144 whole. Recipe: `make student` (`recipes/lite_student.py`): {steps}
-steps of {batch} clips, AdamW at {rate:g} (cosine, 100 warm-up steps), seed {seed}, {hours:.2f} hours on CPU.
+steps of {batch} clips, Muon at {rate:g} (level, falling to 0 over the last fifth), seed {seed}, {hours:.2f}
+hours on CPU.
 
 | step | {titles} |
 | --- | {rules} |
@@ -56,6 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, default=Path("runs/student"))
     parser.add_argument("--cache", type=Path, default=cache_home() / "training")
+    parser.add_argument("--steps", type=int, default=STEPS)
     args = parser.parse_args()
     model = resolve_model("lite")
     window_s = load_foley_config(model).window_s
@@ -69,10 +73,13 @@ def main() -> None:
             held_out=StageSource("valid", VALID_CLIPS, duration_s=window_s),
             clip_s=window_s,
             workers=os.cpu_count() or 1,
-            overrides={"steps": STEPS, "seed": SEED},
+            # a trapezoid, so that a run that has learned something can go on from there and learn more
+            overrides={"steps": args.steps, "schedule": "trapezoid", "seed": SEED},
             on_log=lambda line: print(json.dumps(line), flush=True),
         ),
     )
+    if os.environ.get("RANK", "0") != "0":  # under torchrun one process writes
+        return
     out = model / "video_encoder_student"
     load_part(result.parts[0], VideoEncoder, dtype=torch.float16).save_pretrained(out)
     lines = [json.loads(line) for line in (args.runs / "log.jsonl").read_text().splitlines()]
