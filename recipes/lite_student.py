@@ -1,7 +1,7 @@
 """Distil the student that ships with `lite`, on the Foley stage, and put it into the model's folder.
 
     python recipes/lite_student.py                # resumes whatever is unfinished; some 4 hours on one core
-    python recipes/lite_student.py --steps N      # longer or shorter, as long as the rate has not begun to fall
+    python recipes/lite_student.py --steps N      # longer or shorter, before the rate begins to fall
     torchrun --nproc-per-node=2 recipes/lite_student.py     # one process for each core
 
 What it is worth is measured by ``recipes/student_figures.py --card``.
