@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from cinefoley.config.model import ModelConfig
 from cinefoley.errors import MissingWeightsError, OutputError, WeightsError
@@ -119,6 +120,17 @@ def test_a_pulled_model_is_found_by_name_and_fetched_once(pull: Pull, hub: Hub, 
     assert len(hub.gets) == 2
     assert pull() == folder
     assert len(hub.gets) == 2
+
+
+def test_a_folder_in_other_numbers_is_kept_and_told(pull: Pull, hub: Hub) -> None:
+    notes: list[str] = []
+    folder = pull()
+    assert pull(dtype=torch.float16, on_note=notes.append) == folder
+    assert notes == ["small is here already, in float32; with --force it is made again in float16"]
+    pull(dtype=torch.float16, overwrites=True)
+    notes.clear()
+    pull(dtype=torch.float16, on_note=notes.append)
+    assert notes == ["small is here already, and its digests are right"]
 
 
 def test_a_cut_connection_goes_on_where_it_stopped(pull: Pull, hub: Hub, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def pull_model(
     Args:
         model: What to fetch.
         home: Where to; :func:`~cinefoley.models.importing.published.cache_home` if None.
-        dtype: How to store the weights; float32 if None.
+        dtype: How to store the weights; float32 if None. A folder that is there keeps its own.
         overwrites: Make the model again if it is there.
         keeps_files: Keep the checkpoints, in ``HOME/downloads/NAME``.
         endpoint: The hub; huggingface_hub's own setting (``HF_ENDPOINT``) if None.
@@ -71,7 +71,11 @@ def pull_model(
     if out.exists() and not overwrites:
         folder = find_pulled(model.name, home)
         verify_parts(folder)
-        note(f"{model.name} is here already, and its digests are right")
+        stored = read_record(folder).get("dtype")
+        if dtype is not None and stored != (wanted := str(dtype).removeprefix("torch.")):
+            note(f"{model.name} is here already, in {stored}; with --force it is made again in {wanted}")
+        else:
+            note(f"{model.name} is here already, and its digests are right")
         return folder
     downloads = home / "downloads" / model.name
     _check_space(model, home, downloads)
