@@ -23,11 +23,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--run-slow"):
-        return
     for item in items:
-        if item.get_closest_marker("slow"):
+        if item.get_closest_marker("slow") and not config.getoption("--run-slow"):
             item.add_marker(pytest.mark.skip(reason="slow: pass --run-slow"))
+        if item.get_closest_marker("muon") and not _has_muon():
+            item.add_marker(pytest.mark.skip(reason="this PyTorch has no Muon"))
+
+
+def _has_muon() -> bool:
+    import torch
+
+    return hasattr(torch.optim, "Muon")
 
 
 def make_tiny_config() -> "ModelConfig":

@@ -11,6 +11,7 @@
     ├── WeightsError                    a model folder or checkpoint
     │   ├── MissingWeightsError         a name, a folder or a part that is not there
     │   └── CheckpointMismatchError     keys, shapes or values that do not fit
+    ├── DependencyError                 a package that a feature needs is missing or too old
     ├── DeviceError                     a device this process does not see
     ├── StudyError                      a preference study's file, films or votes
     │   └── VoteRefusedError            a vote, or another act of a participant, that breaks the rules
@@ -26,6 +27,7 @@ __all__ = [
     "CheckpointMismatchError",
     "CinefoleyError",
     "DataError",
+    "DependencyError",
     "DeviceError",
     "MediaError",
     "MediaWarning",
@@ -78,6 +80,10 @@ class MissingWeightsError(WeightsError):
 
 class CheckpointMismatchError(WeightsError):
     """Keys, shapes or values of a checkpoint do not fit the model they are meant for."""
+
+
+class DependencyError(CinefoleyError):
+    """A package that a feature needs is not installed, or too old for it."""
 
 
 class DeviceError(CinefoleyError):

@@ -43,6 +43,7 @@ def test_the_student_watches_where_it_is_named(
     assert str(student) in json.dumps(json.loads((tmp_path / "film.json").read_text()))
 
 
+@pytest.mark.muon
 def test_the_options_reach_the_run(distil: RunCli, tmp_path: Path) -> None:
     options = ("--preset", "paper_both", "--proportion", 0.5, "--placement", "uniform", "--seed", 4)
     optimizer = ("--optimizer", "muon", "--learning-rate", 0.002)
@@ -59,10 +60,21 @@ def test_the_options_reach_the_run(distil: RunCli, tmp_path: Path) -> None:
     assert "Muon at 0.002" in (tmp_path / "README.md").read_text()
 
 
+@pytest.mark.muon
 def test_a_preset_keeps_what_no_option_changes(distil: RunCli, tmp_path: Path) -> None:
     assert distil("--run-dir", tmp_path, "--preset", "cinematic").code == 0
     variation = json.loads((tmp_path / "run.json").read_text())["recipe"]["variation"]
     assert (variation["variation_proportion"], variation["placement"]) == (0.8, "uniform")
+
+
+def test_a_missing_optimiser_is_told_before_any_clip_is_decoded(
+    distil: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("torch.optim.Muon", raising=False)
+    result = distil("--run-dir", tmp_path / "run", "--preset", "cinematic")
+    assert result.code == 1
+    assert "muon needs PyTorch 2.9" in result.err
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_shards_are_trained_on_and_measured_by_their_splits(rerun: RunCli, tmp_p
     assert result.code == 0, result.err
     assert f"# Table 4 on {tmp_path / 'shards'}" in result.out
     assert f"data {tmp_path / 'shards'}; 3 test clips, 1 take, " in result.out
-    assert "steps of 4 training clips" in result.out
+    assert "4 steps on 4 training clips, AdamW at 0.0005, 8 at a time, 1 training seed, " in result.out
     report = json.loads((tmp_path / "out" / "table4.json").read_text())
     assert len(report["scores"]) == 12
     source = ShardSource(tmp_path / "shards", split="train")
@@ -82,6 +82,18 @@ def test_shards_are_trained_on_and_measured_by_their_splits(rerun: RunCli, tmp_p
     assert not list((tmp_path / "out").rglob("*.mkv"))
     again = rerun("table4", *options, "--json", "--quiet")
     assert again.json[0]["scores"] == report["scores"]
+
+
+def test_a_row_whose_optimiser_is_missing_is_left_out(
+    rerun: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("torch.optim.Muon", raising=False)
+    result = rerun("table3", "-o", tmp_path, "--method", "f_cu", "--method", "cinematic")
+    assert result.code == 0
+    assert "cinematic: left out. The optimizer muon needs PyTorch 2.9" in result.out
+    assert "| CU | f_cu |" in result.out
+    assert "| CU | cinematic |" not in result.out
+    assert "AdamW at 0.0005, 8 at a time (cinematic: Muon at 0.0015, 8 at a time)" in result.out
 
 
 def test_a_model_without_a_judge_is_told(run_cli: RunCli, tiny_model: Path, tmp_path: Path) -> None:
@@ -138,6 +150,8 @@ def test_clips_that_are_trained_on_are_no_test(
         ),
         (("table3", "-o", "out", "--student", "folder"), "table3 does not use --student"),
         (("table3", "-o", "out", "--quick", "--steps", "25"), "--quick decides --steps"),
+        (("table1", "-o", "out", "--epochs", "0"), "--epochs must be positive and finite, got 0"),
+        (("table1", "-o", "out", "--epochs", "nan"), "--epochs must be positive and finite, got nan"),
     ],
 )
 def test_what_does_not_go_together_is_a_usage_error(
@@ -237,5 +251,24 @@ def test_figure5_needs_a_student(run_cli: RunCli, tiny_judge: Path, tmp_path: Pa
     result = run_cli("reproduce", "figure5", *options)
     assert result.code == 1
     assert "no student is there" in result.err
+    shutil.copytree(tiny_judge, own := tmp_path / "own")
+    shutil.copytree(own / "video_encoder", own / "video_encoder_student")
+    options = (
+        "--model",
+        own,
+        "--clips",
+        3,
+        "--quick",
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+        "-o",
+        tmp_path,
+    )
+    result = run_cli("reproduce", "figure5", *options)
+    assert result.code == 0
+    assert "not there; the student is " in result.err
+    options = ("--model", tiny_judge, "--quick", "-o", tmp_path, "--quiet")
     result = run_cli("reproduce", "figure5", *options, "--student", tmp_path / "nowhere")
     assert "nowhere: no student is there" in result.err

@@ -283,9 +283,12 @@ def test_a_tables_whole_chain(make_experiment: Any, whole_model: Path, tmp_path:
     (path,) = scores_dir.glob("paper-0.close_up.*.json")
     kept_scores = json.loads(path.read_text())
     kept_scores["run"]["weights"] = "of another machine"
+    kept_scores["run"]["last"]["elapsed_s"] += 7200
     path.write_text(json.dumps(kept_scores))
     mixed = reproduce(experiment, training)
     assert mixed is not None
+    hours = 2 + table.runs["paper-0"]["last"]["elapsed_s"] / 3600
+    assert mixed.hours == pytest.approx(table.hours + hours)  # both trainings count
     assert "paper-0: its test sets were measured with different trainings" in render_table(
         mixed, "p", title="t"
     )

@@ -1,8 +1,9 @@
+import json
 from dataclasses import replace
 
 from cinefoley.evaluation.reproduction import VIEWS, Table, TableName
 from cinefoley.evaluation.scores import Score
-from cinefoley.evaluation.table_report import claims, render_table
+from cinefoley.evaluation.table_report import claims, render_table, table_as_json
 
 
 def make_table(name: TableName, **methods: tuple[float, float, float]) -> Table:
@@ -28,6 +29,13 @@ def test_the_share_that_is_recovered_is_that_of_what_the_teacher_loses() -> None
     assert "| method | Align Acc, CU, % | Align Acc, CM, % | Align Acc, full view, points |" in text
     assert "| student | 50.000 [-] | 25.000 [-] | -1.000 [-] |" in text
     assert "| no teacher | 0.000 [-] | -150.000 [-] | -50.000 [-] |" in text
+
+
+def test_where_the_teacher_loses_nothing_there_is_no_share() -> None:
+    table = make_table("table1", teacher=(1.0, 1.0, 0.6), student=(1.0, 0.9, 0.7))
+    assert "| student | - [-] | 25.000 [-] | 0.000 [-] |" in render_table(table, "p", title="t")
+    assert claims(table)["recovered Align Acc, CU"].skipped is not None
+    json.loads(json.dumps(table_as_json(table, "p"), allow_nan=False))
 
 
 def test_methods_that_the_paper_compares_are_set_against_each_other() -> None:

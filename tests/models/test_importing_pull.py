@@ -130,7 +130,11 @@ def test_a_folder_in_other_numbers_is_kept_and_told(pull: Pull, hub: Hub) -> Non
     pull(dtype=torch.float16, overwrites=True)
     notes.clear()
     pull(dtype=torch.float16, on_note=notes.append)
-    assert notes == ["small is here already, and its digests are right"]
+    pull(on_note=notes.append)
+    assert notes == [
+        "small is here already, and its digests are right",
+        "small is here already, in float16; with --force it is made again in float32",
+    ]
 
 
 def test_a_cut_connection_goes_on_where_it_stopped(pull: Pull, hub: Hub, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_the_loss_falls(tmp_path: Path) -> None:
     assert lines[-1]["loss"] < 0.5 * lines[0]["loss"]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["adamw", pytest.param("muon", marks=pytest.mark.muon)])
 def test_a_stopped_run_continues_to_the_same_end(tmp_path: Path, optimizer: str) -> None:
     # an interval is in the middle when the run is stopped
     config = changed(log_every=7, optimizer=optimizer)
@@ -137,6 +137,9 @@ def test_a_run_whose_schedule_allows_it_can_be_made_longer(tmp_path: Path) -> No
         fit(Regression(stop_at=9), changed(**settings), tmp_path)
     fit(Regression(), changed(**settings, steps=30), tmp_path)
     assert log(tmp_path)[-1]["step"] == 30
+    fit(Regression(), changed(**settings, steps=30), tmp_path)  # what is finished is finished
+    with pytest.raises(CheckpointMismatchError, match="has fallen since step 24; it is at step 30"):
+        fit(Regression(), changed(**settings, steps=40), tmp_path)
 
 
 def test_a_batch_in_parts_trains_as_a_whole_one(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from cinefoley.config.training import TrainConfig
-from cinefoley.errors import CinefoleyError
+from cinefoley.errors import DependencyError
 from cinefoley.training.muon import MuonWithAdamW
 from cinefoley.training.optimisation import optimizer_of
+
+pytestmark = pytest.mark.muon
 
 SETTINGS: dict[str, Any] = {"learning_rate": 0.01, "betas": (0.8, 0.99), "weight_decay": 0.1}
 
@@ -121,5 +123,5 @@ def test_the_configuration_chooses() -> None:
 
 def test_a_pytorch_without_muon_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.optim, "Muon")
-    with pytest.raises(CinefoleyError, match=r"needs PyTorch 2\.9 or newer.*or choose adamw"):
+    with pytest.raises(DependencyError, match=r"needs PyTorch 2\.9 or newer.*or choose adamw"):
         MuonWithAdamW(Small(), **SETTINGS)

@@ -36,6 +36,8 @@ JOBS: dict[str, dict[str, Any]] = {
     "contrast": {"task": "contrast", "options": {"is_validated": True}, "config": CONFIG},
     "contrast in parts": {"task": "contrast", "config": CONFIG | {"gradient_accumulation": 2}},
 }
+if not hasattr(torch.optim, "Muon"):
+    del JOBS["muon"]
 # these are done by two only, in this order
 FAILURES: dict[str, dict[str, Any]] = {
     "no number": {**REGRESSION, "options": {"nan_at": 6}},

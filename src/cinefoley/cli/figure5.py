@@ -1,6 +1,7 @@
 """``cinefoley reproduce figure5``: the categories in which a student gains most."""
 
 import json
+import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -41,6 +42,8 @@ def figure5(given: dict[str, Any], experiment: "Experiment") -> None:
     student = next((path for path in choices if path is not None and path.is_dir()), None)
     if student is None or given["student"] not in (None, student):
         raise MissingWeightsError(f"{given['student'] or given['model']}: no student is there.")
+    if given["student"] is None and student != trained and not given["quiet"]:
+        print(f"{trained}: not there; the student is {given['model']}'s own", file=sys.stderr)
     teacher = load_part(experiment.model_folder / "video_encoder", VideoEncoder).to(experiment.device)
     with Preparation(is_wanted=not given["quiet"]) as preparation:
         real = experiment.hear_real(teacher, on_clip=lambda *done: preparation.tell("real clips", *done))

@@ -1,6 +1,7 @@
 """``cinefoley reproduce``: the paper's tables, each with one command."""
 
 import json
+import math
 import os
 import re
 import sys
@@ -172,6 +173,8 @@ def reproduce(
     if table == "figure5":
         figure5(locals(), _figure5_experiment(locals()))
         return
+    if epochs is not None and not 0 < epochs < math.inf:
+        raise typer.BadParameter(f"--epochs must be positive and finite, got {epochs:g}.")
     _reproduce(locals(), _read_part(part))
 
 
@@ -393,14 +396,30 @@ def _check_unseen(experiment: "Experiment", training: "TrainingPlan") -> None:
 
 
 def _arithmetic(table: "Table") -> str:
-    """What encoders were trained in, as far as their runs have recorded it."""
+    """What encoders were trained in, as far as their runs have recorded it and are of one training."""
     known: dict[str, list[str]] = {}
     for name, run in table.runs.items():
-        if "arithmetic" in run:
+        if "arithmetic" in run and name not in table.mixed:
             known.setdefault(run["arithmetic"], []).append(name)
     if len(known) == 1 and sum(map(len, known.values())) == sum(map(bool, table.runs.values())):
         return f", trained in {next(iter(known))}"
     return "".join(f", {', '.join(names)} trained in {kind}" for kind, names in sorted(known.items()))
+
+
+def _optimisation(plan: "TablePlan", training: "TrainingPlan") -> str:
+    """How encoders were optimised: as most rows are, and then those that differ."""
+    from cinefoley.config.presets import distillation
+    from cinefoley.config.training import OPTIMIZERS
+
+    ways: dict[str, list[str]] = {}
+    for method in plan.methods:
+        if method.preset is not None:
+            schedule = distillation(method.preset).schedule
+            config = schedule.train_config(len(training.source), **training.overrides)
+            way = f"{OPTIMIZERS[config.optimizer]} at {config.learning_rate:g}, {config.batch_size} at a time"
+            ways.setdefault(way, []).append(method.name)
+    first, *others = ways or [""]  # the teacher alone was not trained here
+    return ", " * bool(ways) + first + "".join(f" ({', '.join(ways[way])}: {way})" for way in others)
 
 
 def _protocol(
@@ -416,13 +435,16 @@ def _protocol(
     settings, epsilon = experiment.settings, PROTOCOLS["cinefoley"].kl_epsilon
     backbones = ", ".join(f"{b.name} (sha256:{b.digest[:12]})" for b in experiment.backbones)
     steps, epochs = (training.overrides.get(name) for name in ("steps", "epochs"))
-    length = f"{steps} steps" if steps else f"{epochs or 25:g} epochs"  # 25 is what every preset has
+    # 25 is what every preset has
+    length = f"{steps} steps on" if steps else f"{epochs or 25:g} epochs of"
     takes = "1 take" if plan.takes == 1 else f"{plan.takes} takes"
-    seeds = f"{plan.seeds} training seeds, whose mean is shown (± their standard deviation)"
+    seeds = "1 training seed"
+    if plan.seeds > 1:
+        seeds = f"{plan.seeds} training seeds, whose mean is shown (± their standard deviation)"
     return (
         f"data {data_name(given)}; {table.clips} test clips, {takes}, the same noise for every method; "
-        f"windows of seed {settings.window_seed}; {length} of {len(training.source)} training clips, "
-        f"{'1 training seed' if plan.seeds == 1 else seeds}{_arithmetic(table)}; generator "
+        f"windows of seed {settings.window_seed}; {length} {len(training.source)} training clips"
+        f"{_optimisation(plan, training)}, {seeds}{_arithmetic(table)}; generator "
         f"{given['model']}, {settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}, "
         f"{experiment.dtype}; Align Acc by the model's classifier, of the generated mel, posterior mean, "
         f"beside the teacher's features of the whole clip; onsets within ±100 ms; backbones {backbones}; "

@@ -1,9 +1,13 @@
 """Settings of a training run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["TrainConfig"]
+__all__ = ["OPTIMIZERS", "TrainConfig"]
+
+OPTIMIZERS: Mapping[str, str] = {"adamw": "AdamW", "muon": "Muon"}
+"""What optimisers are called in text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,7 @@ class TrainConfig:
         _check(norm is None or norm > 0, "max_grad_norm", "positive, or None for no clipping", norm)
         _check(decay is None or 0 < decay < 1, "ema_decay", "in (0, 1), or None for no averaging", decay)
         for name, choices in (
-            ("optimizer", ("adamw", "muon")),
+            ("optimizer", tuple(OPTIMIZERS)),
             ("schedule", ("constant", "cosine", "trapezoid")),
             ("batch_norm", ("train", "frozen")),
             ("precision", ("auto", "bf16", "fp32")),

@@ -1,5 +1,6 @@
 """From judged takes to the numbers of a table, and to differences between methods on the same clips."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -86,13 +87,15 @@ def combine(metric: str, scores: Sequence[Score], function: Callable[..., float]
         function: From their values to the new one.
 
     Returns:
-        Skipped where one of them is; without an interval where one has none, or the function is not defined
-        on a tenth of the resamplings.
+        Skipped where one of them is, or the function is not defined on their values; without an interval
+        where one has none, or the function is not defined on a tenth of the resamplings.
     """
     values = [score.value for score in scores]
     if any(value is None for value in values):
         return Score(skipped=next(score.skipped for score in scores if score.value is None))
     value = function(*values)
+    if not math.isfinite(value):
+        return Score(skipped="not defined on these numbers")
     counts = {len(score.replicas) for score in scores}
     if counts == {0} or len(counts) > 1:
         return Score(value=value)

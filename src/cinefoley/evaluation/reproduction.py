@@ -17,7 +17,7 @@ from cinefoley.data.chunk_files import claimed_cache
 from cinefoley.data.clips import ClipSource
 from cinefoley.data.file_digests import FileDigests
 from cinefoley.data.records import Record
-from cinefoley.errors import CheckpointMismatchError, MissingWeightsError
+from cinefoley.errors import CheckpointMismatchError, DependencyError, MissingWeightsError
 from cinefoley.evaluation.experiment import Experiment, RealClips, digest_of_part
 from cinefoley.evaluation.kept_scores import KeptScores, ScoreFolder
 from cinefoley.evaluation.method_scores import average, score_method
@@ -153,7 +153,8 @@ class Table:
     left_out: tuple[Record, ...]
     """Clips that cannot be used: ``id``, ``reason``, ``message``."""
     runs: Mapping[str, Record]
-    """How each encoder was trained, by its name: ``run.json``, and the last line of its log."""
+    """How each encoder was trained, by its name: ``run.json``, and the last line of its log; of the first of
+    several trainings."""
     hours: float
     """Time that training, generating and judging took, wherever and whenever that was."""
     mixed: tuple[str, ...] = ()
@@ -216,7 +217,7 @@ def reproduce_table(
         is_ours = number % part[1] == part[0] - 1
         try:
             found[encoder] = bench.scores(encoder, may_work=is_ours)
-        except MissingWeightsError as exc:
+        except (MissingWeightsError, DependencyError) as exc:
             skipped[encoder.method.name] = str(exc)
     known = {encoder: views for encoder, views in found.items() if views is not None}
     if len(known) < len(found):
@@ -235,7 +236,7 @@ def reproduce_table(
         left_out=some.left_out,
         runs={encoder.name: views[plan.views[0]].run for encoder, views in known.items()},
         hours=sum(_seconds(views) for views in known.values()) / 3600,
-        mixed=tuple(encoder.name for encoder, views in known.items() if _is_mixed(views)),
+        mixed=tuple(encoder.name for encoder, views in known.items() if len(_trainings(views)) > 1),
     )
 
 
@@ -248,16 +249,17 @@ def _encoders(plan: TablePlan) -> list[_Encoder]:
     ]
 
 
-def _is_mixed(views: Mapping[View, KeptScores]) -> bool:
-    """Whether views are of several trainings; older scores know no weights, but the end of the log."""
+def _trainings(views: Mapping[View, KeptScores]) -> list[Record]:
+    """The distinct trainings that views are of; scores of old know no weights, but the end of the log."""
     runs = [kept.run for kept in views.values()]
     key = "weights" if all("weights" in run for run in runs) else "last"
-    return len({json.dumps(run.get(key), sort_keys=True) for run in runs}) > 1
+    return list({json.dumps(run.get(key), sort_keys=True): run for run in runs}.values())
 
 
 def _seconds(views: Mapping[View, KeptScores]) -> float:
-    trained = next(iter(views.values())).run.get("last", {}).get("elapsed_s", 0.0)
-    return float(trained) + sum(kept.seconds for kept in views.values())
+    """Of all trainings that views are of, and of the views."""
+    trained = sum(float(run.get("last", {}).get("elapsed_s", 0.0)) for run in _trainings(views))
+    return trained + sum(kept.seconds for kept in views.values())
 
 
 class _Bench:

@@ -17,7 +17,14 @@ from cinefoley.media.claims import claimed_folder
 from cinefoley.media.writing import cause_of_failed_write, written_aside
 from cinefoley.training.task import Task
 
-__all__ = ["describe_run", "load_checkpoint", "only_run_in", "save_checkpoint", "written_in_run"]
+__all__ = [
+    "check_length",
+    "describe_run",
+    "load_checkpoint",
+    "only_run_in",
+    "save_checkpoint",
+    "written_in_run",
+]
 
 _NAME = "checkpoint.pt"
 # how often something is written, and how a batch is divided, may differ from one start of a run to the next
@@ -51,6 +58,25 @@ def describe_run(task: Task, config: TrainConfig) -> dict[str, Any]:
     }
     plain: dict[str, Any] = json.loads(json.dumps(description, default=str))
     return plain
+
+
+def check_length(state: dict[str, Any], config: TrainConfig) -> None:
+    """Refuse to make a run longer once its learning rate has begun to fall: it would rise again.
+
+    Args:
+        state: A checkpoint, with the number of steps that its run was to have.
+        config: Of the run that wants to continue.
+
+    Raises:
+        CheckpointMismatchError: If the rate had fallen.
+    """
+    before = state.get("steps", config.steps)  # checkpoints of old do not say
+    level = round(0.8 * before)
+    if config.schedule == "trapezoid" and before < config.steps and state["step"] > level:
+        raise CheckpointMismatchError(
+            f"This run was to end after {before} steps, and its learning rate has fallen since step {level}; "
+            f"it is at step {state['step']}. It cannot be made longer: begin a new run in another folder."
+        )
 
 
 def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.loading import resolve_model
 from cinefoley.training.distillation import DistillationTask
 from cinefoley.training.engine import fit
+from cinefoley.training.muon import check_muon
 from cinefoley.training.run_folder import RunFolder
 from cinefoley.training.stages import StageResult, claimed_stage
 from cinefoley.variations.mixture import Mixture
@@ -76,6 +77,8 @@ def distill(source: ClipSource, settings: DistillSettings) -> StageResult:
         The student's folder, what it was trained on, and the last figures.
 
     Raises:
+        ValueError: If a setting is out of range.
+        DependencyError: If the optimiser is Muon, and this PyTorch has none.
         DataError: If no clip can be used.
         MissingWeightsError: If there is no such teacher.
         CheckpointMismatchError: If the weights to begin with have another shape than the teacher, or what is
@@ -84,6 +87,8 @@ def distill(source: ClipSource, settings: DistillSettings) -> StageResult:
         OutputError: If something cannot be written; what is finished is kept.
         CinefoleyError: If another run holds the folder.
     """
+    if _config(settings, len(source)).optimizer == "muon":
+        check_muon()  # now rather than after hours of decoding
     with claimed_stage(settings.run_dir) as folder:
         model = resolve_model(settings.teacher)
         foley = load_foley_config(model)

@@ -19,6 +19,7 @@ from torch.nn.utils import clip_grad_norm_
 from cinefoley.config.training import TrainConfig
 from cinefoley.errors import CinefoleyError, RunInterrupted
 from cinefoley.training.checkpoints import (
+    check_length,
     describe_run,
     load_checkpoint,
     only_run_in,
@@ -261,6 +262,7 @@ class _Run:
         state: dict[str, Any] = {
             "run": self.description,
             "step": self.step,
+            "steps": self.config.steps,
             "is_bf16": self.is_bf16,
             "elapsed_s": time.monotonic() - self.began,
             "interval": asdict(self.interval),
@@ -274,6 +276,7 @@ class _Run:
         state = self.ranks.on_main(lambda: load_checkpoint(self.run_dir, self.description))
         if state is None:
             return
+        check_length(state, self.config)
         self.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.ema is not None:

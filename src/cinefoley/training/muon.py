@@ -5,17 +5,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cinefoley.errors import CinefoleyError
+from cinefoley.errors import DependencyError
 
-__all__ = ["MuonWithAdamW"]
+__all__ = ["MuonWithAdamW", "check_muon"]
+
+
+def check_muon() -> None:
+    """Make sure that this PyTorch has Muon.
+
+    Raises:
+        DependencyError: If it has none.
+    """
+    if not hasattr(torch.optim, "Muon"):
+        raise DependencyError(
+            f"The optimizer muon needs PyTorch 2.9 or newer, and this is {torch.__version__}. Update "
+            "PyTorch, or choose adamw, with a learning rate of its own, such as the paper's 5e-4."
+        )
 
 
 class MuonWithAdamW:
     """Muon for matrices and convolution kernels, AdamW for biases and scales; used like one optimiser.
 
     PyTorch's own Muon knows matrices alone; a kernel is one here, of its outputs by all the rest. Its steps
-    are scaled to the size of AdamW's (Liu et al. 2025, "Muon is scalable for LLM training"), so that one
-    learning rate serves both.
+    are scaled to the size of AdamW's, so that one learning rate serves both.
 
     Args:
         module: What is trained, on its device and in its memory format: parameters are shared, not copied.
@@ -24,17 +36,17 @@ class MuonWithAdamW:
         weight_decay: Muon's decoupled decay; tensors of one dimension do not decay.
 
     Raises:
-        CinefoleyError: If this PyTorch has no Muon.
+        DependencyError: If this PyTorch has no Muon.
+
+    Source:
+        Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; Liu et al. 2025, "Muon
+        is scalable for LLM training", for the scale of its steps.
     """
 
     def __init__(
         self, module: nn.Module, *, learning_rate: float, betas: tuple[float, float], weight_decay: float
     ) -> None:
-        if not hasattr(torch.optim, "Muon"):
-            raise CinefoleyError(
-                f"The optimizer muon needs PyTorch 2.9 or newer, and this is {torch.__version__}. Update "
-                "PyTorch, or choose adamw."
-            )
+        check_muon()
         self._parameters = list(module.parameters())
         self._matrices = [_Matrix(value) for value in self._parameters if value.ndim > 1]
         self._muon = torch.optim.Muon(

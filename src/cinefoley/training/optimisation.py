@@ -32,7 +32,7 @@ def optimizer_of(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW | 
     """AdamW, or Muon beside it; tensors of one dimension do not decay.
 
     Raises:
-        CinefoleyError: If this PyTorch has no Muon.
+        DependencyError: If this PyTorch has no Muon.
     """
     if config.optimizer == "muon":
         return MuonWithAdamW(

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 
 from cinefoley import __version__
-from cinefoley.config.training import TrainConfig
+from cinefoley.config.training import OPTIMIZERS, TrainConfig
 from cinefoley.data.records import Record, write_json, write_records
 from cinefoley.errors import CheckpointMismatchError, OutputError
 from cinefoley.media.claims import claimed_folder
@@ -223,7 +223,7 @@ class RunFolder:
             digest=record["data_digest"][:16],
             steps=train["steps"],
             batch=train["batch_size"],
-            optimizer={"adamw": "AdamW", "muon": "Muon"}[train["optimizer"]],
+            optimizer=OPTIMIZERS[train["optimizer"]],
             rate=train["learning_rate"],
             schedule=train["schedule"],
             warmup=train["warmup_steps"],

@@ -71,8 +71,8 @@ def pull_model(
     if out.exists() and not overwrites:
         folder = find_pulled(model.name, home)
         verify_parts(folder)
-        stored = read_record(folder).get("dtype")
-        if dtype is not None and stored != (wanted := str(dtype).removeprefix("torch.")):
+        wanted = "float32" if dtype is None else str(dtype).removeprefix("torch.")
+        if (stored := read_record(folder).get("dtype", wanted)) != wanted:
             note(f"{model.name} is here already, in {stored}; with --force it is made again in {wanted}")
         else:
             note(f"{model.name} is here already, and its digests are right")
