@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from cinefoley.config.presets import distillation
+from cinefoley.config.training import OPTIMIZERS
 from cinefoley.data.stage_source import StageSource
 from cinefoley.media.writing import written_aside
 from cinefoley.models.folder import load_foley_config, load_part
@@ -40,8 +41,8 @@ The generator is the teacher's and stays as it is.
 
 Data: {clips} clips of the stage's `train` split (seeds 0 to {clips} - 1; stage digest `{stage}`), of
 which the teacher had seen the first 6144 whole. Recipe: `make student` (`recipes/lite_student.py`): {steps}
-steps of {batch} clips, Muon at {rate:g} (level, falling to 0 over the last fifth), seed {seed}, {hours:.2f}
-hours on CPU.
+steps of {batch} clips, {optimizer} at {rate:g} (schedule {schedule}, after {warmup} steps of warm-up), seed
+{seed}, {hours:.2f} hours on CPU.
 
 | step | {titles} |
 | --- | {rules} |
@@ -89,7 +90,10 @@ def main() -> None:
         stage=stage_digest()[:12],
         steps=result.config.steps,
         batch=result.config.batch_size,
+        optimizer=OPTIMIZERS[result.config.optimizer],
         rate=result.config.learning_rate,
+        schedule=result.config.schedule,
+        warmup=result.config.warmup_steps,
         seed=result.config.seed,
         hours=result.last["elapsed_s"] / 3600,
         titles=" | ".join(str(line["step"]) for line in points),

@@ -17,7 +17,7 @@ import torch
 from cinefoley import __version__
 from cinefoley.data.stage_source import StageSource
 from cinefoley.evaluation.experiment import Experiment, ExperimentSettings
-from cinefoley.evaluation.method_scores import score_method
+from cinefoley.evaluation.method_scores import average, score_method
 from cinefoley.evaluation.reproduction import VIEWS, Table
 from cinefoley.evaluation.scores import Score
 from cinefoley.evaluation.stage_events import stage_events
@@ -71,7 +71,7 @@ def main() -> None:
             print(f"{view}: {name}", flush=True)
             takes = experiment.measure(real, view, encoder)
             seconds += takes.seconds
-            scores[view, name] = score_method(real, takes, replicas=args.replicas)
+            scores[view, name] = average([score_method(real, takes, replicas=args.replicas)])
     table = Table(
         name="table1",
         scores=scores,

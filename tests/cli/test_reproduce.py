@@ -253,22 +253,9 @@ def test_figure5_needs_a_student(run_cli: RunCli, tiny_judge: Path, tmp_path: Pa
     assert "no student is there" in result.err
     shutil.copytree(tiny_judge, own := tmp_path / "own")
     shutil.copytree(own / "video_encoder", own / "video_encoder_student")
-    options = (
-        "--model",
-        own,
-        "--clips",
-        3,
-        "--quick",
-        "--device",
-        "cpu",
-        "--precision",
-        "fp32",
-        "-o",
-        tmp_path,
-    )
-    result = run_cli("reproduce", "figure5", *options)
+    size = ("--clips", 3, "--quick", "--device", "cpu", "--precision", "fp32")
+    result = run_cli("reproduce", "figure5", "--model", own, *size, "-o", tmp_path)
     assert result.code == 0
     assert "not there; the student is " in result.err
-    options = ("--model", tiny_judge, "--quick", "-o", tmp_path, "--quiet")
     result = run_cli("reproduce", "figure5", *options, "--student", tmp_path / "nowhere")
     assert "nowhere: no student is there" in result.err
