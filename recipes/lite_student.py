@@ -1,6 +1,6 @@
 """Distil the student that ships with `lite`, on the Foley stage, and put it into the model's folder.
 
-    python recipes/lite_student.py                # resumes whatever is unfinished; some 1.5 hours on one core
+    python recipes/lite_student.py                # resumes whatever is unfinished; some 3 hours on one core
     python recipes/lite_student.py --steps N      # longer or shorter, before the rate begins to fall
     torchrun --nproc-per-node=2 recipes/lite_student.py     # one process for each core
 
@@ -25,7 +25,7 @@ from cinefoley.pipelines.loading import resolve_model
 from cinefoley.stage import stage_digest
 from cinefoley.training.distill import DistillSettings, distill
 
-CLIPS, VALID_CLIPS, STEPS, SEED = 8192, 64, 4300, 0
+CLIPS, VALID_CLIPS, STEPS, SEED = 8192, 64, 9000, 0
 
 CARD = """---
 library_name: cinefoley
