@@ -15,6 +15,7 @@ from cinefoley.config.training import TrainConfig
 from cinefoley.errors import CheckpointMismatchError, OutputError
 from cinefoley.media.claims import claimed_folder
 from cinefoley.media.writing import cause_of_failed_write, written_aside
+from cinefoley.training.optimisation import FALLING_SHARE
 from cinefoley.training.task import Task
 
 __all__ = [
@@ -71,7 +72,7 @@ def check_length(state: dict[str, Any], config: TrainConfig) -> None:
         CheckpointMismatchError: If the rate had fallen.
     """
     before = state.get("steps", config.steps)  # checkpoints of old do not say
-    level = round(0.8 * before)
+    level = round((1 - FALLING_SHARE) * before)
     if config.schedule == "trapezoid" and before < config.steps and state["step"] > level:
         raise CheckpointMismatchError(
             f"This run was to end after {before} steps, and its learning rate has fallen since step {level}; "

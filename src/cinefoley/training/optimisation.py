@@ -12,7 +12,10 @@ from cinefoley.training.muon import MuonWithAdamW
 if TYPE_CHECKING:
     from diffusers.training_utils import EMAModel
 
-__all__ = ["averaged_weights", "learning_rate", "optimizer_of", "set_mode"]
+__all__ = ["FALLING_SHARE", "averaged_weights", "learning_rate", "optimizer_of", "set_mode"]
+
+FALLING_SHARE = 0.2
+"""Last part of a trapezoid, over which its learning rate falls to 0."""
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -23,7 +26,7 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     if config.schedule == "constant":
         return config.learning_rate
     if config.schedule == "trapezoid":
-        return config.learning_rate * min(1.0, (config.steps - done + 1) / (0.2 * config.steps))
+        return config.learning_rate * min(1.0, (config.steps - done + 1) / (FALLING_SHARE * config.steps))
     progress = (done - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
