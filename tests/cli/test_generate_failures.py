@@ -373,7 +373,7 @@ def interrupt_when(exists: Path, is_over: threading.Event) -> threading.Thread:
 def test_ctrl_c_leaves_finished_takes_and_no_others(generate: RunCli, rain: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     is_over = threading.Event()
-    watcher = interrupt_when(out / "rain.take1.wav", is_over)
+    watcher = interrupt_when(out / "rain.json", is_over)
     try:
         result = generate(rain, "--takes", 12, "--quiet")
     finally:

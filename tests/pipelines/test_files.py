@@ -98,6 +98,34 @@ class Stop(BaseException):
     pass
 
 
+@pytest.mark.parametrize("last", [".mp4", ".wav"])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_whoever_stops_it_between_two_files_finds_what_was_there_before(
+    pipeline: FoleyPipeline,
+    film: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    last: str,
+    is_new: bool,
+) -> None:
+    settings = GenerationSettings(num_inference_steps=1)
+    if not is_new:
+        generate_files(pipeline, film, tmp_path, settings)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    rename = Path.replace
+
+    def rename_and_stop(source: Path, target: Path) -> Path:
+        placed = rename(source, target)
+        if source.name == f"rain.take1{last}" and target.parent == tmp_path:
+            raise Stop
+        return placed
+
+    monkeypatch.setattr(Path, "replace", rename_and_stop)
+    with pytest.raises(Stop):
+        generate_files(pipeline, film, tmp_path, replace(settings, seed=1, overwrites=True))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize("at", [1, 3, 4])
 def test_whoever_stops_it_at_a_step_finds_nothing(
     pipeline: FoleyPipeline, film: Path, tmp_path: Path, at: int

@@ -171,7 +171,7 @@ def generate_files(
         _stream_sound(pipeline, watched, staged, settings, plan, timings, on_step)
         try:
             for take in staged:
-                finished.append(_publish(_write_film(film, take, settings, timings), out_dir))
+                _publish(_write_film(film, take, settings, timings), out_dir, finished)
                 keep_record(staging)
         except BaseException:
             if finished:
@@ -300,28 +300,34 @@ def _write_film(
     return take
 
 
-def _publish(take: TakeFiles, out_dir: Path) -> TakeFiles:
-    """Rename a complete take into place: all of it, or nothing, and then what was there before stays."""
+def _publish(take: TakeFiles, out_dir: Path, finished: list[TakeFiles]) -> None:
+    """Rename a complete take into place and add it to ``finished``: all of it, or what was there stays.
+
+    An interrupt may fall between any two calls, so what to undo is read off the disk: a file that has left
+    the staging folder was placed.
+    """
     target = take.moved_to(out_dir)
     paths = [(take.film, target.film), (take.wav, target.wav)]
     if take.mel is not None and target.mel is not None:
         paths.insert(1, (take.mel, target.mel))
-    placed: list[tuple[Path, Path | None]] = []
+    begun: list[tuple[Path, Path, Path | None]] = []
     destination = target.wav
     try:
         for source, destination in paths:
-            older = _second_name(destination, source.parent)
+            begun.append((source, destination, _second_name(destination, source.parent)))
             source.replace(destination)
-            placed.append((destination, older))
         if target.mel is None:  # an earlier take's, which would be judged in place of this one's sound
             _mel_beside(target.wav).unlink(missing_ok=True)
+        finished.append(target)
     except BaseException as exc:
-        for put, older in placed:
-            put.unlink(missing_ok=True) if older is None else older.replace(put)
+        if target not in finished:
+            for source, put, older in begun:
+                if source.exists():
+                    continue
+                put.unlink(missing_ok=True) if older is None else older.replace(put)
         if isinstance(exc, OSError):
             raise OutputError(f"{destination}: cannot be written ({exc.strerror}).") from exc
         raise
-    return target
 
 
 def _second_name(path: Path, folder: Path) -> Path | None:
