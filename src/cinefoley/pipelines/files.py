@@ -320,11 +320,9 @@ def _publish(take: TakeFiles, out_dir: Path, finished: list[TakeFiles]) -> None:
             _mel_beside(target.wav).unlink(missing_ok=True)
         finished.append(target)
     except BaseException as exc:
-        if target not in finished:
-            for source, put, older in begun:
-                if source.exists():
-                    continue
-                put.unlink(missing_ok=True) if older is None else older.replace(put)
+        placed = () if target in finished else [entry for entry in begun if not entry[0].exists()]
+        for _, put, older in placed:
+            put.unlink(missing_ok=True) if older is None else older.replace(put)
         if isinstance(exc, OSError):
             raise OutputError(f"{destination}: cannot be written ({exc.strerror}).") from exc
         raise
