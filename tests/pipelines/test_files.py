@@ -9,8 +9,10 @@ import soundfile
 import torch
 
 from cinefoley.errors import MediaError, OutputError
+from cinefoley.pipelines import files
 from cinefoley.pipelines.files import GenerationSettings, generate_files, report_existing
 from cinefoley.pipelines.foley import FoleyPipeline
+from cinefoley.pipelines.sidecar import TakeFiles
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +43,8 @@ def test_the_report_names_what_is_on_disk(pipeline: FoleyPipeline, film: Path, t
     report = generate_files(pipeline, film, tmp_path / "new" / "folder", settings)
 
     on_disk = set((tmp_path / "new" / "folder").iterdir())
-    files = {path for take in report.takes for path in (take.wav, take.film, take.mel)}
-    assert files | {report.sidecar} == on_disk
+    written = {path for take in report.takes for path in (take.wav, take.film, take.mel)}
+    assert written | {report.sidecar} == on_disk
     assert (report.duration_s, report.seed, report.skipped) == (4.0, 0, ())
     assert report.timings_s["total"] > 0
     assert report_existing(film, tmp_path / "new" / "folder", settings).skipped == report.takes
@@ -124,6 +126,26 @@ def test_whoever_stops_it_between_two_files_finds_what_was_there_before(
     with pytest.raises(Stop):
         generate_files(pipeline, film, tmp_path, replace(settings, seed=1, overwrites=True))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_take_in_place_is_on_record_though_stopped_before_its_record(
+    pipeline: FoleyPipeline, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = GenerationSettings(num_takes=2, num_inference_steps=1)
+    publish = files._publish
+
+    def publish_and_stop(take: TakeFiles, out_dir: Path, finished: list[TakeFiles]) -> None:
+        publish(take, out_dir, finished)
+        raise Stop
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "_publish", publish_and_stop)
+        with pytest.raises(Stop):
+            generate_files(pipeline, film, tmp_path, settings)
+    assert {path.name for path in tmp_path.iterdir()} == {"rain.take1.mp4", "rain.take1.wav", "rain.json"}
+    report = generate_files(pipeline, film, tmp_path, settings)
+    assert [take.take for take in report.skipped] == [1]
+    assert [take.take for take in report.takes] == [2]
 
 
 @pytest.mark.parametrize("at", [1, 3, 4])
