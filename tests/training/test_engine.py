@@ -138,8 +138,36 @@ def test_a_run_whose_schedule_allows_it_can_be_made_longer(tmp_path: Path) -> No
     fit(Regression(), changed(**settings, steps=30), tmp_path)
     assert log(tmp_path)[-1]["step"] == 30
     fit(Regression(), changed(**settings, steps=30), tmp_path)  # what is finished is finished
-    with pytest.raises(CheckpointMismatchError, match="has fallen since step 24; it is at step 30"):
+    with pytest.raises(CheckpointMismatchError, match="after 30 steps, not 40; .* falls from step 24 on"):
         fit(Regression(), changed(**settings, steps=40), tmp_path)
+
+
+@pytest.mark.parametrize("schedule", ["trapezoid", "constant"])
+def test_a_run_does_not_end_before_the_step_that_it_is_at(tmp_path: Path, schedule: str) -> None:
+    with pytest.raises(RunInterrupted):
+        fit(Regression(stop_at=9), changed(schedule=schedule), tmp_path)
+    begun: list[str] = []
+    with pytest.raises(CheckpointMismatchError, match="is at step 10 and cannot end after 9"):
+        fit(Regression(), changed(schedule=schedule, steps=9), tmp_path, on_begin=begun.append)
+    assert begun == []
+    fit(Regression(), changed(schedule=schedule, steps=13), tmp_path)
+    assert log(tmp_path)[-1]["step"] == 13
+
+
+def test_a_trapezoid_is_not_made_so_short_that_its_rate_should_have_fallen(tmp_path: Path) -> None:
+    with pytest.raises(RunInterrupted):
+        fit(Regression(stop_at=9), changed(schedule="trapezoid"), tmp_path)
+    with pytest.raises(CheckpointMismatchError, match="after 20 steps, not 11; .* falls from step 9 on"):
+        fit(Regression(), changed(schedule="trapezoid", steps=11), tmp_path)
+
+
+def test_a_run_tells_every_arithmetic_it_was_computed_in(tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(RunInterrupted):
+        fit(Regression(stop_at=9), changed(precision="bf16"), tmp_path, on_begin=told.append)
+    for precision in ("fp32", "auto", "bf16"):  # what is finished stays what it was computed in
+        fit(Regression(), changed(precision=precision), tmp_path, on_begin=told.append)
+    assert told == ["bf16"] + 3 * ["bf16, fp32 from step 10"]
 
 
 def test_a_batch_in_parts_trains_as_a_whole_one(tmp_path: Path) -> None:

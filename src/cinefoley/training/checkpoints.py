@@ -15,7 +15,7 @@ from cinefoley.config.training import TrainConfig
 from cinefoley.errors import CheckpointMismatchError, OutputError
 from cinefoley.media.claims import claimed_folder
 from cinefoley.media.writing import cause_of_failed_write, written_aside
-from cinefoley.training.optimisation import FALLING_SHARE
+from cinefoley.training.optimisation import level_steps
 from cinefoley.training.task import Task
 
 __all__ = [
@@ -62,21 +62,30 @@ def describe_run(task: Task, config: TrainConfig) -> dict[str, Any]:
 
 
 def check_length(state: dict[str, Any], config: TrainConfig) -> None:
-    """Refuse to make a run longer once its learning rate has begun to fall: it would rise again.
+    """Refuse a new number of steps that the steps already made do not fit.
+
+    A finished run is not made shorter, since its weights would stay what they are. A trapezoid's length is
+    open only while its learning rate is level for both lengths: else the rate would jump.
 
     Args:
         state: A checkpoint, with the number of steps that its run was to have.
         config: Of the run that wants to continue.
 
     Raises:
-        CheckpointMismatchError: If the rate had fallen.
+        CheckpointMismatchError: If it does not fit.
     """
-    before = state.get("steps", config.steps)  # checkpoints of old do not say
-    level = round((1 - FALLING_SHARE) * before)
-    if config.schedule == "trapezoid" and before < config.steps and state["step"] > level:
+    step, before = state["step"], state.get("steps", config.steps)  # checkpoints of old do not say
+    if config.steps < step:
         raise CheckpointMismatchError(
-            f"This run was to end after {before} steps, and its learning rate has fallen since step {level}; "
-            f"it is at step {state['step']}. It cannot be made longer: begin a new run in another folder."
+            f"This run is at step {step} and cannot end after {config.steps}. Ask for {step} steps at least, "
+            "or begin a new run in another folder."
+        )
+    level = level_steps(min(before, config.steps))
+    if config.schedule == "trapezoid" and before != config.steps and step > level:
+        raise CheckpointMismatchError(
+            f"This run was to end after {before} steps, not {config.steps}; of the shorter one the learning "
+            f"rate falls from step {level} on, and this run is at step {step}. Its length cannot be changed "
+            "any more: begin a new run in another folder."
         )
 
 

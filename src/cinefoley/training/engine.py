@@ -59,7 +59,8 @@ def fit(
         run_dir: Receives ``checkpoint.pt``, ``log.jsonl``, ``tensorboard/`` and ``samples/``; one run at a
             time. Only rank 0 reads and writes it.
         on_begin: Called on rank 0, once it is sure that the run fits what ``run_dir`` holds, with the
-            arithmetic of the forward pass: ``"bf16"`` or ``"fp32"``.
+            arithmetic of the forward pass: ``"bf16"`` or ``"fp32"``, or ``"bf16, fp32 from step 300"`` where
+            it was changed on the way.
         on_log: Called on rank 0 with every line of the log.
         show_progress: Draw a bar with the time left on stderr, on rank 0 and a terminal only.
 
@@ -83,7 +84,7 @@ def fit(
         run = _Run(task, config, run_dir, ranks)
         stack.callback(run.close)
         if on_begin is not None:
-            ranks.on_main(lambda: on_begin("bf16" if run.is_bf16 else "fp32"))
+            ranks.on_main(lambda: on_begin(run.arithmetic))
         is_wanted = show_progress and ranks.is_main
         on_step = stack.enter_context(training_progress(task.name, config.steps, is_wanted=is_wanted))
         stack.enter_context(ranks.missing_others())
@@ -115,10 +116,21 @@ class _Run:
         self.is_bf16 = ranks.computes_in_bf16(config.precision)
         self.step, self.interval = 0, Interval()
         self.elapsed_s = 0.0  # before this start
+        self.changes: list[tuple[int, bool]] = []  # from which steps on it computed in bf16, or did not
         self.ahead = Prefetch(self._load_rows) if task.prefetches else None
         self._load()
+        if not self.changes or self.changes[-1][1] != self.is_bf16:
+            self.changes.append((self.step, self.is_bf16))
         self.log: RunLog | None = None
         ranks.on_main(self._open_log)
+
+    @property
+    def arithmetic(self) -> str:
+        """Of the forward pass, in words."""
+        return ", ".join(
+            ("bf16" if is_bf16 else "fp32") + (f" from step {step}" if step else "")
+            for step, is_bf16 in self.changes
+        )
 
     def loop(
         self, stop: list[int], on_step: Callable[[int], None], on_log: Callable[[dict[str, float]], None]
@@ -263,7 +275,7 @@ class _Run:
             "run": self.description,
             "step": self.step,
             "steps": self.config.steps,
-            "is_bf16": self.is_bf16,
+            "arithmetic": self.changes,
             "elapsed_s": time.monotonic() - self.began,
             "interval": asdict(self.interval),
             "module": self.module.state_dict(),
@@ -282,9 +294,12 @@ class _Run:
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
             self.ema.to(self.ranks.device)
+        # checkpoints of old know the last arithmetic, or none
+        known = state.get("arithmetic", [(0, state["is_bf16"])] if "is_bf16" in state else [])
+        self.changes = [(step, is_bf16) for step, is_bf16 in known if step < state["step"]]
         # whatever this machine would rather compute in; and what is finished was computed as it was
-        if self.config.precision == "auto" or state["step"] >= self.config.steps:
-            self.is_bf16 = state.get("is_bf16", self.is_bf16)
+        if self.changes and (self.config.precision == "auto" or state["step"] >= self.config.steps):
+            self.is_bf16 = self.changes[-1][1]
         self.step, self.interval = state["step"], Interval(**state["interval"])
         self.elapsed_s = state["elapsed_s"]
         if self.ranks.is_main:

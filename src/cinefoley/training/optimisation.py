@@ -12,9 +12,9 @@ from cinefoley.training.muon import MuonWithAdamW
 if TYPE_CHECKING:
     from diffusers.training_utils import EMAModel
 
-__all__ = ["FALLING_SHARE", "averaged_weights", "learning_rate", "optimizer_of", "set_mode"]
+__all__ = ["averaged_weights", "learning_rate", "level_steps", "optimizer_of", "set_mode"]
 
-FALLING_SHARE = 0.2
+_FALLING_SHARE = 0.2
 """Last part of a trapezoid, over which its learning rate falls to 0."""
 
 
@@ -26,9 +26,14 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     if config.schedule == "constant":
         return config.learning_rate
     if config.schedule == "trapezoid":
-        return config.learning_rate * min(1.0, (config.steps - done + 1) / (FALLING_SHARE * config.steps))
+        return config.learning_rate * min(1.0, (config.steps - done + 1) / (_FALLING_SHARE * config.steps))
     progress = (done - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def level_steps(steps: int) -> int:
+    """How many of a trapezoid's steps are made before its learning rate falls."""
+    return round((1 - _FALLING_SHARE) * steps)
 
 
 def optimizer_of(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW | MuonWithAdamW:

@@ -166,7 +166,7 @@ class RunFolder:
 
         Args:
             config: The settings.
-            arithmetic: Of the forward pass, ``"bf16"`` or ``"fp32"``.
+            arithmetic: Of the forward pass, in words.
             more: What else there is to know.
 
         Raises:
