@@ -176,9 +176,6 @@ def test_json_tells_outputs_seed_and_time_of_every_film(
     assert failed["error"] == f"{tmp_path}/gone.mp4: no such file."
 
 
-# -- what is there already ------------------------------------------------------------------------
-
-
 def test_takes_that_are_there_are_skipped_without_a_model(
     generate: RunCli, rain: Path, out: Path, tmp_path: Path
 ) -> None:
@@ -236,9 +233,6 @@ def test_force_makes_takes_again(generate: RunCli, rain: Path, out: Path) -> Non
     assert (out / "rain.take1.wav").read_bytes() != first
     record = json.loads((out / "rain.json").read_text())
     assert (record["seed"], record["earlier"]) == (2, [])
-
-
-# -- which films, into which containers -----------------------------------------------------------
 
 
 def test_folders_and_patterns_stand_for_their_films(

@@ -37,9 +37,6 @@ def left_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
-# -- films ----------------------------------------------------------------------------------------
-
-
 def write_text(path: Path) -> None:
     path.write_text("This is no film.\n" * 40)
 
@@ -165,9 +162,6 @@ def test_choices_that_do_not_go_together_are_wrong_usage(
     assert left_in(tmp_path / "out") == []
 
 
-# -- outputs --------------------------------------------------------------------------------------
-
-
 def test_a_file_in_the_way_of_the_folder_is_told(generate: RunCli, rain: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("mine")
 
@@ -236,9 +230,6 @@ def test_two_films_of_one_name_are_refused_before_any_work(
 
     assert_refused(generate(rain, other), str(rain), str(other), "would both write rain.take1.wav")
     assert left_in(tmp_path / "out") == []
-
-
-# -- models and devices ---------------------------------------------------------------------------
 
 
 def test_an_unknown_model_is_told_with_those_there_are(generate: RunCli, rain: Path, tmp_path: Path) -> None:
@@ -342,9 +333,6 @@ def test_a_device_that_is_not_visible_is_told_with_those_that_are(
 
 def test_a_device_that_does_not_exist_is_told(generate: RunCli, rain: Path) -> None:
     assert_refused(generate(rain, "--device", "tpu"), "No device 'tpu'", "auto, cpu, cuda")
-
-
-# -- interruption ---------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import errno
 import json
 import pickle
 import shutil
@@ -28,9 +29,6 @@ Listed = Any  # tests/data/conftest.py
 def is_source(source: ClipSource) -> ClipSource:
     """mypy says whether it is one."""
     return source
-
-
-# -- the stage ------------------------------------------------------------------------------------
 
 
 def test_a_clip_of_the_stage_is_the_one_that_is_exported() -> None:
@@ -98,9 +96,6 @@ def test_clips_that_the_stage_does_not_have_are_refused(bad: dict[str, Any]) -> 
         StageSource(**settings)
 
 
-# -- folders --------------------------------------------------------------------------------------
-
-
 def test_a_listed_folder_gives_its_films_sound_and_labels(listed: Listed) -> None:
     source = is_source(FolderSource(listed.clips, csv=listed.csv, split="test"))
     assert list(source.ids) == ["cat", "ant", "gone", "bee", "dud"]
@@ -149,9 +144,6 @@ def test_a_print_tells_content_and_label_but_not_place(listed: Listed, tmp_path:
     assert len(set(prints())) == 6
 
 
-# -- by name --------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export")
@@ -159,6 +151,18 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
         settings = ExportSettings(split=split, duration_s=1.5, side=32, fps=8, sample_rate=16000)
         export_clips(folder, 2, settings)
     return folder
+
+
+def test_no_file_left_to_open_gives_no_print(listed: Listed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run's clips are known by their prints, and a machine in need must not make others of them."""
+    source = FolderSource(listed.clips, csv=listed.csv)
+
+    def refuse(path: Path, *args: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(MediaError, match="Too many open files"):
+        source.fingerprints(file_sha256)
 
 
 def test_an_exported_stage_keeps_its_events_and_both_sources(export: Path, tmp_path: Path) -> None:

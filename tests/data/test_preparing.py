@@ -207,9 +207,6 @@ def test_a_cache_that_is_a_file_is_told(tmp_path: Path) -> None:
         prepare(2, tmp_path / "cache")
 
 
-# -- bad clips ------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One good film, and one of each fault."""
@@ -342,9 +339,6 @@ def test_a_film_that_is_replaced_is_decoded_again(
     assert (len(first), len(second)) == (0, 1)
     assert len((tmp_path / "cache" / "digests.jsonl").read_text().splitlines()) == 2
     assert second.kinds.tolist() == [[-1, -1]]
-
-
-# -- windows --------------------------------------------------------------------------------------
 
 
 def test_windows_are_evenly_spaced_on_the_grid_of_the_frames(prepared: ClipColumns) -> None:

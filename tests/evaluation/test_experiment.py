@@ -10,21 +10,23 @@ import pytest
 import torch
 
 from cinefoley.config.published_results import PAPER_TABLES
+from cinefoley.data.building import build_test_set
 from cinefoley.data.folder_source import FolderSource
 from cinefoley.data.stage_source import StageSource
-from cinefoley.errors import CheckpointMismatchError
+from cinefoley.errors import CheckpointMismatchError, DataError
 from cinefoley.evaluation.experiment import Experiment, ExperimentSettings, RealClips, window_of
 from cinefoley.evaluation.method_scores import METRICS, average, combine, score_method
 from cinefoley.evaluation.reproduction import TABLES, Method, TablePlan, TrainingPlan, reproduce_table
 from cinefoley.evaluation.scores import Score
 from cinefoley.evaluation.stage_events import stage_events
+from cinefoley.evaluation.stage_figures import View
 from cinefoley.evaluation.table_report import claims, render_table, table_as_json
 from cinefoley.media.mux import replace_audio
 from cinefoley.metrics.alignment import AlignmentJudge
 from cinefoley.metrics.backbones.segments import SegmentBackbone
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.variations import CloseUp
+from cinefoley.variations import CameraMovement, CloseUp
 
 CLIP_S = 2.5
 RATE = 16000
@@ -133,6 +135,20 @@ def test_the_window_is_that_of_the_test_set(make_experiment: Any) -> None:
     assert window_of(clip, "close_up") == CloseUp().draw(clip.picture_size(), generator=generator)
     assert window_of(clip, "full") is None
     assert window_of(clip, "camera_movement") != window_of(clip, "camera_movement", seed=1)
+
+
+@pytest.mark.parametrize("variation", [CloseUp(), CameraMovement()])
+def test_a_films_window_is_that_of_the_test_set(
+    render_film: Any, tmp_path: Path, variation: CloseUp | CameraMovement
+) -> None:
+    (tmp_path / "films").mkdir()
+    render_film(tmp_path / "films" / "one.mp4", size=(90, 130))
+    (tmp_path / "one.csv").write_text("id\none\n")
+    (built,) = build_test_set(
+        tmp_path / "one.csv", tmp_path / "set", variation, clips=tmp_path / "films", is_view=True
+    ).clips
+    view: View = "close_up" if isinstance(variation, CloseUp) else "camera_movement"
+    assert window_of(FolderSource(tmp_path / "films")[0], view) == built.window
 
 
 def test_a_window_hides_events(make_experiment: Any) -> None:
@@ -349,7 +365,33 @@ def test_a_broken_film_is_named_and_left_out(
     experiment = make_experiment(source=FolderSource(folder), cache_dir=tmp_path / "work")
     real: RealClips = experiment.hear_real(teacher)
     assert real.ids == ("0", "1")
-    assert {entry["id"] for entry in real.ledger} == {"dud", "short0", "short1"}
+    assert {(entry["id"], entry["reason"]) for entry in real.ledger} == {
+        ("dud", "unreadable"),
+        ("short0", "too short"),
+        ("short1", "too short"),
+    }
     takes = experiment.measure(real, "close_up")
     assert (takes.onsets == -1).all()
     assert takes.off_screen.isnan().all()
+    (folder / "1.mp4").unlink()
+    with pytest.raises(DataError, match=r"1 can be used\. dud: unreadable \(.*dud\.mp4"):
+        make_experiment(source=FolderSource(folder), cache_dir=tmp_path / "work").hear_real(teacher)
+
+
+def test_a_judges_failure_is_not_held_against_a_clip(
+    make_experiment: Any,
+    teacher: VideoEncoder,
+    spectrum: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    experiment = make_experiment(cache_dir=tmp_path)
+
+    def fail(waveform: torch.Tensor, sample_rate: int) -> None:
+        raise RuntimeError("CUBLAS_STATUS_ALLOC_FAILED")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(spectrum, "embed", fail)
+        with pytest.raises(RuntimeError, match="CUBLAS"):
+            experiment.hear_real(teacher)
+    assert experiment.hear_real(teacher).ledger == ()

@@ -38,8 +38,6 @@ def noise(pipeline: FoleyPipeline) -> Tensor:
     return torch.randn(2, *pipeline.latent_shape, generator=torch.Generator().manual_seed(1))
 
 
-# -- what it does, where the answer is known --------------------------------------------------------
-
 PRECISION = 4.0  # of a remark about the latents: they are TARGET, give or take 1 / sqrt(PRECISION)
 TARGET = 0.8
 
@@ -135,9 +133,6 @@ def test_a_probability_of_nothing_leaves_the_prediction_alone(pipeline: FoleyPip
     guided = DoubleGuidance(lambda x, t: x, remark, torch.zeros(1, 4, 16), scheduler, scale=50.0)
     far = torch.full((1, 4, 2, 2), 1e4)
     assert torch.equal(guided(far, torch.tensor(10.0)), far)
-
-
-# -- in the pipeline --------------------------------------------------------------------------------
 
 
 def test_scale_0_is_no_double_guidance_and_loads_nothing(
@@ -265,9 +260,6 @@ def test_all_stays_on_the_latents_device_and_nothing_there_is_float64(
             denoise = DoubleGuidance(denoise, classifier, features, scheduler, scale=50.0)
         found = denoise_latents(latents, denoise, scheduler, prediction_type=prediction_type)
     assert (found.device.type, found.dtype, found.shape) == ("meta", torch.float32, latents.shape)
-
-
-# -- what is refused --------------------------------------------------------------------------------
 
 
 def test_a_model_without_a_classifier_says_what_to_do(

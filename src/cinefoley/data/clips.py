@@ -158,6 +158,9 @@ class ClipSource(Protocol):
 
         Args:
             digest_of: Reads, or remembers, the digest of a film.
+
+        Raises:
+            MediaError: If a film cannot be read for a reason that is this machine's.
         """
         ...
 

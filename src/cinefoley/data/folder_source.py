@@ -274,7 +274,9 @@ def _listed_nowhere(path: Path) -> FilmClip:
 def _fingerprint(clip: FilmClip, digest_of: FileDigest) -> str:
     try:
         content = "missing" if clip.path is None else digest_of(clip.path)
-    except MediaError:
+    except MediaError as exc:
+        if is_of_this_machine(exc):
+            raise
         content = "unreadable"
     known = None if clip.events is None else [asdict(event) for event in clip.events]
     return hashlib.sha256(json.dumps([content, clip.labels, known]).encode()).hexdigest()

@@ -13,11 +13,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cinefoley.data.chunk_files import Chunk, claimed_cache, read_chunk, write_chunk
-from cinefoley.data.clips import Clip, ClipSource
+from cinefoley.data.clips import Clip, ClipFault, ClipSource
 from cinefoley.data.file_digests import FileDigests
 from cinefoley.data.making_sets import clip_seed
 from cinefoley.data.reading_clips import fault_from, find_mute
 from cinefoley.data.records import Record
+from cinefoley.data.stage_source import StageClip
 from cinefoley.errors import AudioError, DataError
 from cinefoley.evaluation.stage_figures import View
 from cinefoley.evaluation.synchrony_files import ClipEvents
@@ -44,6 +45,10 @@ __all__ = [
 _FORMAT = 1  # raise when the same settings would give other numbers
 _TOLERANCE_S = 0.1
 _MUTE_DB = -60.0  # peak re full scale, as for clips to train on
+
+
+class _TooShortError(DataError):
+    """A clip ends before the model's window does."""
 
 
 class KnownEvents(Protocol):
@@ -161,9 +166,11 @@ class Experiment:
 
         chunks = self._chunks("real", [], make, range(len(self.source)), on_clip)
         notes = [note for _, several in chunks for note in several["clips"]]
+        ledger = tuple(record for _, several in chunks for record in several["ledger"])
         if len(notes) < 2:
+            why = f" {ledger[0]['id']}: {ledger[0]['reason']} ({ledger[0]['message']})." if ledger else ""
             raise DataError(
-                f"{self.source.name}: an experiment needs two clips at least, {len(notes)} can be used."
+                f"{self.source.name}: an experiment needs two clips at least, {len(notes)} can be used.{why}"
             )
         usable = [tensors for tensors, several in chunks if several["clips"]]
         return RealClips(
@@ -172,7 +179,7 @@ class Experiment:
             labels=tuple(tuple(note["labels"]) for note in notes),
             teacher_features=torch.cat([tensors["teacher_features"] for tensors in usable]),
             embeddings=self._embeddings(usable),
-            ledger=tuple(record for _, several in chunks for record in several["ledger"]),
+            ledger=ledger,
         )
 
     def measure(
@@ -227,8 +234,6 @@ class Experiment:
         clips = hashlib.sha256(json.dumps([list(self.source.ids), prints]).encode()).hexdigest()
         return {"format": _FORMAT, "clips": clips, "judges": self._judges(), "takes": self._decided(view)}
 
-    # -- one file ---------------------------------------------------------------------------------
-
     def _hear(self, rows: range, teacher: VideoEncoder) -> Chunk:
         config = self.judge.config
         kept: list[Record] = []
@@ -237,27 +242,35 @@ class Experiment:
         sounds: dict[str, list[Embedding]] = {backbone.name: [] for backbone in self.backbones}
         for row in rows:
             clip = self.source[row]
-            fault = clip.find_fault()
-            if fault is None:
-                try:
-                    frames = self._watch(clip, None)
-                    waveform = self._listen(clip)
-                    fault = find_mute(clip.id, waveform, _MUTE_DB) if clip.events is None else None
-                    heard = {b.name: b.embed(waveform, config.mel.sample_rate) for b in self.backbones}
-                except Exception as exc:
-                    fault = fault_from(exc, clip.id)
-            if fault is not None:
-                ledger.append({"id": clip.id, "reason": fault.reason, "message": fault.message})
+            found = self._read_real(clip)
+            if isinstance(found, ClipFault):
+                ledger.append({"id": clip.id, "reason": found.reason, "message": found.message})
                 continue
+            frames, waveform = found
+            # what fails from here on fails because of a judge, and is no fault of the clip
             with torch.no_grad():
                 features.append(teacher(frames[None].to(_device(teacher)).float() / 255)[0].float().cpu())
-            for name, embedding in heard.items():
-                sounds[name].append(embedding)
+            for backbone in self.backbones:
+                sounds[backbone.name].append(backbone.embed(waveform, config.mel.sample_rate))
             kept.append({"row": row, "id": clip.id, "labels": list(clip.labels)})
         tensors = _stack_embeddings(sounds) if kept else {}
         if kept:
             tensors["teacher_features"] = torch.stack(features)
         return tensors, {"clips": kept, "ledger": ledger}
+
+    def _read_real(self, clip: Clip) -> tuple[Tensor, Tensor] | ClipFault:
+        """Frames and sound of the model's window, or what is wrong with the clip."""
+        fault = clip.find_fault()
+        if fault is not None:
+            return fault
+        try:
+            frames, waveform = self._watch(clip, None), self._listen(clip)
+        except _TooShortError as exc:
+            return ClipFault(reason="too short", message=str(exc))
+        except Exception as exc:
+            return fault_from(exc, clip.id)
+        fault = find_mute(clip.id, waveform, _MUTE_DB) if clip.events is None else None
+        return fault or (frames, waveform)
 
     def _make_takes(self, places: range, real: RealClips, view: View, pipeline: FoleyPipeline) -> Chunk:
         settings, takes = self.settings, self.settings.num_takes
@@ -335,7 +348,9 @@ class Experiment:
         frames = video.frames[: config.video_frames]
         missing = config.video_frames - len(frames)
         if missing > 1:  # the last frame is sampled half a frame before the end, and may be lost
-            raise ValueError(f"lasts {video.duration:.2f} s, a window needs {config.window_s:.2f} s")
+            raise _TooShortError(
+                f"{clip.id}: lasts {video.duration:.2f} s, a window needs {config.window_s:.2f} s"
+            )
         return torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)]) if missing else frames
 
     def _listen(self, clip: Clip) -> Tensor:
@@ -345,8 +360,6 @@ class Experiment:
         if not len(sound):
             raise AudioError(f"{clip.id}: its sound holds no sample")
         return F.pad(sound, (0, max(0, round(config.window_s * config.mel.sample_rate) - len(sound))))
-
-    # -- all files --------------------------------------------------------------------------------
 
     def _chunks(
         self,
@@ -414,13 +427,14 @@ class Experiment:
 def window_of(clip: Clip, view: View, *, seed: int = 0) -> Window | None:
     """The window that shows a clip in a view; None for the whole of it.
 
-    It is the one that ``cinefoley vary --seed SEED`` gives the clip in a test set.
+    That of a film is the one that ``cinefoley vary --seed SEED`` gives it in a test set, on even pixels.
     """
     if view == "full":
         return None
     generator = torch.Generator().manual_seed(clip_seed(seed, clip.id))
     variation = CloseUp() if view == "close_up" else CameraMovement()
-    return variation.draw(clip.picture_size(), generator=generator)
+    window = variation.draw(clip.picture_size(), generator=generator)
+    return window if isinstance(clip, StageClip) else window.on(window.size, multiple=2)
 
 
 def _split(count: int, size: int) -> Iterator[range]:

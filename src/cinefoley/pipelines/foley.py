@@ -89,8 +89,6 @@ class FoleyPipeline(DiffusionPipeline):
         self._is_prepacked = False
         self._folder: Path | None = None
 
-    # -- folders ---------------------------------------------------------------------------------
-
     @classmethod
     def from_pretrained(
         cls,
@@ -212,8 +210,6 @@ class FoleyPipeline(DiffusionPipeline):
         config = self.foley_config
         return (self.unet.config.in_channels, config.mel.n_mels // factor, config.mel_frames // factor)
 
-    # -- the parts, one call each ----------------------------------------------------------------
-
     @torch.no_grad()
     def encode_video(self, video: Video | Tensor) -> Tensor:
         """Watch frames at the model's rate.
@@ -325,8 +321,6 @@ class FoleyPipeline(DiffusionPipeline):
         """
         generator = torch.Generator().manual_seed(seed)
         return invert_mel(mel.float(), config=self.foley_config.mel, generator=generator, compat=compat)
-
-    # -- all together ----------------------------------------------------------------------------
 
     def __call__(
         self,
