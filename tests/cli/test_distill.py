@@ -1,9 +1,12 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from cinefoley.config.presets import distillation
 
 RunCli = Callable[..., Any]
 
@@ -65,6 +68,46 @@ def test_a_preset_keeps_what_no_option_changes(distil: RunCli, tmp_path: Path) -
     assert distil("--run-dir", tmp_path, "--preset", "cinematic").code == 0
     variation = json.loads((tmp_path / "run.json").read_text())["recipe"]["variation"]
     assert (variation["variation_proportion"], variation["placement"]) == (0.8, "uniform")
+
+
+def test_every_option_that_is_left_out_is_the_presets(
+    distil: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = {"feature_space": "raw", "cosine_weight": 2.0, "mse_weight": 0.5, "batch_norm": "train"}
+    recipe = replace(distillation("paper"), **chosen)
+    monkeypatch.setattr("cinefoley.config.presets.distillation", lambda name: recipe)
+    assert distil("--run-dir", tmp_path).code == 0
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert {name: record["recipe"][name] for name in chosen} == chosen
+    assert record["train"]["batch_norm"] == "train"
+
+
+@pytest.mark.parametrize(
+    ("data", "valid", "said"),
+    [
+        ("stage", "train", "stage:train: 2 of 2 clips to validate on are trained on too, first train-000000"),
+        ("stage", "test", "test split is there to measure with; validate on valid"),
+        ("films", "valid", "2 of 2 clips to validate on are trained on too, first one. Name another split"),
+    ],
+)
+def test_nothing_is_validated_on_what_is_trained_on_or_tested_with(
+    distil: RunCli,
+    tmp_path: Path,
+    render_film: Callable[..., Path],
+    data: str,
+    valid: str,
+    said: str,
+) -> None:
+    options: tuple[Any, ...] = ("--valid", valid, "--valid-clips", 2)
+    if data == "films":  # a list that names no splits is all of one
+        for name in ("one", "two"):
+            render_film(tmp_path / f"{name}.mp4")
+        (tmp_path / "rows.csv").write_text("id\none\ntwo\n")
+        options += ("--data", tmp_path, "--csv", tmp_path / "rows.csv")
+    result = distil("--run-dir", tmp_path / "run", *options)
+    assert result.code != 0
+    assert said in " ".join(result.err.replace("│", " ").split())
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_missing_optimiser_is_told_before_any_clip_is_decoded(

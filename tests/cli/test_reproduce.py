@@ -125,7 +125,7 @@ def test_clips_that_are_trained_on_are_no_test(
     listed = ("--csv", rows) if is_listed else ()
     result = rerun("table4", "-o", tmp_path / "out", "--data", films, *listed, "--backbone", "lite")
     assert result.code == 1
-    assert "2 of 3 test clips are trained on too, first a" in result.err
+    assert "2 of 3 clips to test with are trained on too, first a" in result.err
     assert "--csv" in result.err
 
 

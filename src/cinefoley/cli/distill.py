@@ -56,14 +56,26 @@ def distill(
         typer.Option(help="Where a close-up's window sits. Default: the preset's.", show_default=False),
     ] = None,
     feature_space: Annotated[
-        Literal["normalized", "raw"],
-        typer.Option(help="Compare features after the division by their norm, or before."),
-    ] = "normalized",
-    cosine_weight: Annotated[float, typer.Option(help="Weight of the cosine distance in Eq. 2.")] = 1.0,
-    mse_weight: Annotated[float, typer.Option(help="Weight of the squared error in Eq. 2.")] = 1.0,
+        Literal["normalized", "raw"] | None,
+        typer.Option(
+            help="Compare features after the division by their norm, or before. Default: normalized.",
+            show_default=False,
+        ),
+    ] = None,
+    cosine_weight: Annotated[
+        float | None,
+        typer.Option(help="Weight of the cosine distance in Eq. 2. Default: 1.", show_default=False),
+    ] = None,
+    mse_weight: Annotated[
+        float | None,
+        typer.Option(help="Weight of the squared error in Eq. 2. Default: 1.", show_default=False),
+    ] = None,
     batch_norm: Annotated[
-        Literal["frozen", "train"], typer.Option(help="Keep the teacher's statistics, or take the crops'.")
-    ] = "frozen",
+        Literal["frozen", "train"] | None,
+        typer.Option(
+            help="Keep the teacher's statistics, or take the crops'. Default: frozen.", show_default=False
+        ),
+    ] = None,
     init: Annotated[
         Path | None,
         typer.Option(
@@ -136,7 +148,7 @@ def _distill(given: dict[str, Any]) -> None:
             run_dir=given["run_dir"],
             cache_dir=given["cache"] or cache_home() / "training",
             init=given["init"],
-            held_out=held_out_source(given, clip_s),
+            held_out=held_out_source(given, clip_s, source),
             clip_s=clip_s,
             workers=workers,
             device=choose_device(own_device(given["device"])),
@@ -172,5 +184,5 @@ def _recipe(given: dict[str, Any]) -> "DistillationRecipe":
         recipe,
         variation=replace(recipe.variation, **changed),
         schedule=schedule,
-        **{name: given[name] for name in names},
+        **{name: given[name] for name in names if given[name] is not None},
     )

@@ -17,7 +17,7 @@ from cinefoley.cli import training_options as options
 from cinefoley.cli.figure4 import figure4
 from cinefoley.cli.figure5 import figure5
 from cinefoley.cli.figure6 import figure6
-from cinefoley.cli.training_run import Preparation, data_name
+from cinefoley.cli.training_run import Preparation, check_unseen, data_name
 
 if TYPE_CHECKING:
     from cinefoley.evaluation.experiment import Experiment
@@ -217,7 +217,12 @@ def _reproduce(given: dict[str, Any], part: tuple[int, int]) -> None:
         plan = _plan(TABLES[name], given)
         with Preparation(is_wanted=is_told) as preparation:
             experiment, training = _experiment(plan, given), _training(given, preparation)
-            _check_unseen(experiment, training)
+            check_unseen(
+                training.source,
+                experiment.source,
+                use="test with",
+                remedy="Give a list whose rows name the splits train and test with --csv.",
+            )
             steps = _Steps(preparation, is_told=is_told)
             table = reproduce_table(
                 name,
@@ -380,19 +385,6 @@ def _training(given: dict[str, Any], preparation: Preparation) -> "TrainingPlan"
         on_prepared=preparation.tell,
         shows_progress=not given["quiet"],
     )
-
-
-def _check_unseen(experiment: "Experiment", training: "TrainingPlan") -> None:
-    """A table is about clips that no student has seen."""
-    from cinefoley.errors import DataError
-
-    trained = set(training.source.ids)
-    seen = [name for name in experiment.source.ids if name in trained]
-    if seen:
-        raise DataError(
-            f"{training.source.name}: {len(seen)} of {len(experiment.source)} test clips are trained on too, "
-            f"first {seen[0]}. Give a list whose rows name the splits train and test with --csv."
-        )
 
 
 def _arithmetic(table: "Table") -> str:

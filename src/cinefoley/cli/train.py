@@ -204,7 +204,7 @@ def _train(stage: "Stage", given: dict[str, Any]) -> None:
             preset=preset,
             run_dir=given["run_dir"],
             cache_dir=given["cache"] or cache_home() / "training",
-            held_out=held_out_source(given, clip_s),
+            held_out=held_out_source(given, clip_s, source),
             models=given.get("model") or (),
             init=given["init"] or (),
             clip_s=clip_s,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Preparation",
+    "check_unseen",
     "data_name",
     "friendly_stops",
     "held_out_source",
@@ -102,8 +103,30 @@ def friendly_stops() -> Iterator[None]:
         raise
 
 
-def held_out_source(given: dict[str, Any], clip_s: float) -> "ClipSource | None":
-    """Clips of another split of the same data."""
+def check_unseen(trained: "ClipSource", measured: "ClipSource", *, use: str, remedy: str) -> None:
+    """Refuse to measure on clips that are trained on.
+
+    Raises:
+        DataError: If there is one.
+    """
+    from cinefoley.errors import DataError
+
+    known = set(trained.ids)
+    seen = [name for name in measured.ids if name in known]
+    if seen:
+        raise DataError(
+            f"{trained.name}: {len(seen)} of {len(measured)} clips to {use} are trained on too, first "
+            f"{seen[0]}. {remedy}"
+        )
+
+
+def held_out_source(given: dict[str, Any], clip_s: float, trained: "ClipSource") -> "ClipSource | None":
+    """Clips of another split of the same data.
+
+    Raises:
+        DataError: If there is no such split, or its clips are trained on.
+        BadParameter: If it is the stage's, to test with.
+    """
     from cinefoley.data.folder_source import find_export
     from cinefoley.data.opening import open_source
 
@@ -115,13 +138,19 @@ def held_out_source(given: dict[str, Any], clip_s: float) -> "ClipSource | None"
         split = "valid" if is_there and not is_trained_on else None
     if split in (None, "none"):
         return None
-    return open_source(
+    held_out = open_source(
         "stage" if name == "stage" else data,
         csv=csv,
         split=split,
         count=given["valid_clips"],
         duration_s=clip_s,
     )
+    if held_out.name == "stage:test":
+        raise typer.BadParameter("the stage's test split is there to measure with; validate on valid.")
+    check_unseen(
+        trained, held_out, use="validate on", remedy="Name another split with --valid, or --valid none."
+    )
+    return held_out
 
 
 def note_unused_list(given: dict[str, Any]) -> None:
