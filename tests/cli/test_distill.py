@@ -73,7 +73,12 @@ def test_a_preset_keeps_what_no_option_changes(distil: RunCli, tmp_path: Path) -
 def test_every_option_that_is_left_out_is_the_presets(
     distil: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = {"feature_space": "raw", "cosine_weight": 2.0, "mse_weight": 0.5, "batch_norm": "train"}
+    chosen: dict[str, Any] = {
+        "feature_space": "raw",
+        "cosine_weight": 2.0,
+        "mse_weight": 0.5,
+        "batch_norm": "train",
+    }
     recipe = replace(distillation("paper"), **chosen)
     monkeypatch.setattr("cinefoley.config.presets.distillation", lambda name: recipe)
     assert distil("--run-dir", tmp_path).code == 0

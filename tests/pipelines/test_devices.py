@@ -6,6 +6,7 @@ from cinefoley.pipelines import devices
 from cinefoley.pipelines.devices import (
     choose_device,
     choose_dtype,
+    choose_own_device,
     choose_shared_dtype,
     has_fast_bf16,
     has_native_bf16,
@@ -39,6 +40,33 @@ def test_an_index_beyond_the_last_names_those_there_are() -> None:
     with pytest.raises(DeviceError, match=r"this process sees cuda:0.*\. Pass --device cuda:0, or widen"):
         choose_device("cuda:99")
     assert choose_device("cuda") == torch.device("cuda:0")
+
+
+@pytest.mark.parametrize(
+    ("rank", "name", "expected"),
+    [
+        (None, "auto", "cuda:0"),
+        ("1", "auto", "cuda:1"),
+        ("1", "cuda", "cuda:1"),
+        ("1", "cuda:0", "cuda:0"),
+        ("1", "cpu", "cpu"),
+    ],
+)
+def test_every_process_of_torchrun_has_a_gpu_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, rank: str | None, name: str, expected: str
+) -> None:
+    monkeypatch.setattr(devices, "visible_devices", lambda: ["cuda:0", "cuda:1", "cpu"])
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", rank)
+    assert choose_own_device(name) == torch.device(expected)
+
+
+def test_a_process_too_many_has_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "visible_devices", lambda: ["cuda:0", "cuda:1", "cpu"])
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(DeviceError, match="cuda:0 and cuda:1"):
+        choose_own_device()
 
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:x", "cpu:1", ""])

@@ -14,6 +14,8 @@ import torch
 from tests.namespaces import unshared
 from tests.training.small_tasks import Contrast, run_job
 
+from cinefoley.training.ranks import Ranks
+
 SCRIPT = Path(__file__).with_name("small_tasks.py")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
 CONFIG: dict[str, Any] = {
@@ -132,6 +134,12 @@ def test_a_signal_to_one_rank_stops_all_and_the_run_continues(together: Path) ->
     assert "RunInterrupted: Stopped by SIGTERM at step 7 of 12" in first["error"]
     assert failure(together, "continued")[1] == outcomes(together, list(JOBS).index("plain"))[0]
     assert losses(together / "stopped") == losses(together / "plain")
+
+
+def test_a_process_alone_trains_where_it_is_told() -> None:
+    ranks = Ranks(torch.device("meta"))
+    assert ranks.share(torch.nn.Linear(2, 2)).weight.device == torch.device("meta")
+    assert ranks.moved({"rows": torch.zeros(2)})["rows"].device == torch.device("meta")
 
 
 def test_a_run_continues_on_another_number_of_ranks(alone: Path, together: Path) -> None:

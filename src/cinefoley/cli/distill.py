@@ -13,7 +13,6 @@ from cinefoley.cli.training_run import (
     is_main_rank,
     log_line,
     note_unused_list,
-    own_device,
     tell_result,
     trained_source,
 )
@@ -121,7 +120,7 @@ def distill(
 def _distill(given: dict[str, Any]) -> None:
     from cinefoley.models.folder import load_foley_config
     from cinefoley.models.importing.published import cache_home
-    from cinefoley.pipelines.devices import choose_device
+    from cinefoley.pipelines.devices import choose_own_device
     from cinefoley.pipelines.loading import resolve_model
     from cinefoley.training.distill import DistillSettings, distill
 
@@ -151,7 +150,7 @@ def _distill(given: dict[str, Any]) -> None:
             held_out=held_out_source(given, clip_s, source),
             clip_s=clip_s,
             workers=workers,
-            device=choose_device(own_device(given["device"])),
+            device=choose_own_device(given["device"]),
             overrides={name: given[name] for name in names} | {"gradient_accumulation": given["accumulate"]},
             on_prepared=preparation.tell,
             on_log=log_line("distillation") if is_told else None,

@@ -130,6 +130,7 @@ def evaluate(
     """
     from cinefoley.evaluation.report import as_json as evaluation_as_json
     from cinefoley.evaluation.report import render
+    from cinefoley.pipelines.devices import choose_own_device
 
     if video is not None and model is None:
         raise typer.BadParameter("--video needs --model, the model folder whose alignment classifier judges.")
@@ -140,7 +141,7 @@ def evaluate(
     video = None if video is None else unshard(video)
     settings = _settings(protocol, is_paired=not unpaired, replicas=bootstrap, seed=seed)
     given = {"panns": panns, "vggish": vggish, "lite": lite}
-    place = _choose_device(device)
+    place = choose_own_device(device)
     backbones = _load_backbones(("lite",) if backbone == "lite" else ("panns", "vggish"), given, place)
     kept = _open_cache(cache)
     judges = _load_judges(video, model, video_encoder, events, seed=seed, cache=kept, device=place)
@@ -166,16 +167,6 @@ def _settings(
     from cinefoley.evaluation.protocols import PROTOCOLS
 
     return EvaluationSettings(protocol=PROTOCOLS[protocol], is_paired=is_paired, replicas=replicas, seed=seed)
-
-
-def _choose_device(device: str) -> "torch.device":
-    from cinefoley.evaluation.ranks import local_rank, world_size
-    from cinefoley.pipelines.devices import choose_device
-
-    place = choose_device(device)
-    if world_size() > 1 and place.type == "cuda" and device in ("auto", "cuda"):
-        return choose_device(f"cuda:{local_rank()}")
-    return place
 
 
 def _load_backbones(

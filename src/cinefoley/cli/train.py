@@ -13,7 +13,6 @@ from cinefoley.cli.training_run import (
     log_line,
     note,
     note_unused_list,
-    own_device,
     tell_result,
     trained_source,
 )
@@ -189,7 +188,7 @@ def alignment(
 def _train(stage: "Stage", given: dict[str, Any]) -> None:
     """One run, from its options to what is printed."""
     from cinefoley.models.importing.published import cache_home
-    from cinefoley.pipelines.devices import choose_device
+    from cinefoley.pipelines.devices import choose_own_device
     from cinefoley.training.stages import StageSettings, train_stage
 
     preset = _preset(given["preset"])
@@ -209,7 +208,7 @@ def _train(stage: "Stage", given: dict[str, Any]) -> None:
             init=given["init"] or (),
             clip_s=clip_s,
             workers=workers,
-            device=choose_device(own_device(given["device"])),
+            device=choose_own_device(given["device"]),
             overrides={name: given[name] for name in names}
             | {
                 "gradient_accumulation": given["accumulate"],

@@ -132,7 +132,10 @@ Workers = Annotated[
     typer.Option(metavar="N", help="Processes that decode. Default: one a core.", show_default=False),
 ]
 Device = Annotated[
-    str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where features and latents are computed.")
+    str,
+    typer.Option(
+        metavar="auto|cpu|cuda|cuda:N|mps", help="Where features are computed, and training goes on."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]

@@ -27,7 +27,6 @@ __all__ = [
     "log_line",
     "note",
     "note_unused_list",
-    "own_device",
     "tell_result",
     "trained_source",
 ]
@@ -167,16 +166,6 @@ def note_unused_list(given: dict[str, Any]) -> None:
 def is_main_rank() -> bool:
     """Under torchrun one process talks."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def own_device(name: str) -> str:
-    """Under torchrun, every process's own GPU."""
-    rank = os.environ.get("LOCAL_RANK")
-    if name != "auto" or rank is None:
-        return name
-    from cinefoley.pipelines.devices import visible_devices
-
-    return f"cuda:{rank}" if f"cuda:{rank}" in visible_devices() else name
 
 
 def note(text: str) -> None:

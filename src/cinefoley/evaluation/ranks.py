@@ -16,7 +16,7 @@ from cinefoley.evaluation.pairing import Sample
 from cinefoley.metrics.backbones.protocol import Backbone
 from cinefoley.metrics.backbones.reading import Reading
 
-__all__ = ["embed_in_ranks", "local_rank", "world_size"]
+__all__ = ["embed_in_ranks", "world_size"]
 
 _PATIENCE = timedelta(days=7)  # ranks wait for the slowest; gloo's own half hour is too short for a test set
 
@@ -24,11 +24,6 @@ _PATIENCE = timedelta(days=7)  # ranks wait for the slowest; gloo's own half hou
 def world_size() -> int:
     """How many processes torchrun has started; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def local_rank() -> int:
-    """Which GPU of this machine is this process's."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def embed_in_ranks(

@@ -1,5 +1,6 @@
 """Where a model runs, and in which arithmetic."""
 
+import os
 import platform
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ __all__ = [
     "Precision",
     "choose_device",
     "choose_dtype",
+    "choose_own_device",
     "choose_shared_dtype",
     "has_fast_bf16",
     "has_native_bf16",
@@ -49,6 +51,22 @@ def choose_device(name: str = "auto") -> torch.device:
         f"Device {name!r} is not visible: this process sees {' and '.join(seen)}. "
         f"Pass --device {visible[0]}{widen}."
     )
+
+
+def choose_own_device(name: str = "auto") -> torch.device:
+    """Like :func:`choose_device`, but of several CUDA devices this process's own, where torchrun started it.
+
+    Args:
+        name: As for :func:`choose_device`; a device with a number is taken as it is.
+
+    Raises:
+        DeviceError: If there is no such device, or torchrun started more processes than there are GPUs.
+    """
+    place = choose_device(name)
+    rank = os.environ.get("LOCAL_RANK")
+    if rank is not None and place.type == "cuda" and name in ("auto", "cuda"):
+        return choose_device(f"cuda:{rank}")
+    return place
 
 
 def visible_devices() -> list[str]:

@@ -19,6 +19,7 @@ from cinefoley.data.preparing_pictures import prepare_pictures
 from cinefoley.errors import CheckpointMismatchError, DataError
 from cinefoley.models.folder import load_foley_config, load_part
 from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.pipelines.devices import choose_own_device
 from cinefoley.pipelines.loading import resolve_model
 from cinefoley.training.distillation import DistillationTask
 from cinefoley.training.engine import fit
@@ -50,8 +51,8 @@ class DistillSettings:
     """Seconds that are kept of a clip; all of them are one sample, as in the paper."""
     workers: int = 1
     """Processes, and threads, that decode."""
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    """Where the teacher's features are computed."""
+    device: torch.device = field(default_factory=choose_own_device)
+    """Where the teacher's features are computed, and the student is trained."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Settings of :class:`TrainConfig` in place of the recipe's; None leaves the recipe's."""
     on_prepared: Callable[[str, int, int], None] | None = None
@@ -114,6 +115,7 @@ def distill(source: ClipSource, settings: DistillSettings) -> StageResult:
             task,
             config,
             settings.run_dir,
+            device=settings.device,
             on_begin=partial(folder.note_start, config, recipe=asdict(settings.recipe)),
             on_log=settings.on_log,
             show_progress=settings.shows_progress,

@@ -45,6 +45,7 @@ def fit(
     config: TrainConfig,
     run_dir: Path,
     *,
+    device: torch.device | None = None,
     on_begin: Callable[[str], None] | None = None,
     on_log: Callable[[dict[str, float]], None] | None = None,
     show_progress: bool = False,
@@ -58,6 +59,8 @@ def fit(
         config: How it is trained.
         run_dir: Receives ``checkpoint.pt``, ``log.jsonl``, ``tensorboard/`` and ``samples/``; one run at a
             time. Only rank 0 reads and writes it.
+        device: Where it is trained; this process's own, see
+            :func:`cinefoley.pipelines.devices.choose_own_device`, if None.
         on_begin: Called on rank 0, once it is sure that the run fits what ``run_dir`` holds, with the
             arithmetic of the forward pass: ``"bf16"`` or ``"fp32"``, or ``"bf16, fp32 from step 300"`` where
             it was changed on the way.
@@ -73,9 +76,9 @@ def fit(
         OutputError: If the disk is full; the last checkpoint is untouched.
         CinefoleyError: If another run holds ``run_dir``, the loss or its gradient is not finite, or the
             `train` extra is not installed.
-        ValueError: If the batch does not divide by the ranks.
+        ValueError: If the batch does not divide by the ranks, or a rank is given another one's device.
     """
-    ranks = Ranks()
+    ranks = Ranks(device)
     with contextlib.ExitStack() as stack:
         # dropout draws from the global generators, which are the caller's again afterwards
         stack.enter_context(torch.random.fork_rng([ranks.device] if ranks.device.type == "cuda" else []))

@@ -1,5 +1,6 @@
 """The processes that train together: how many, which one this is, and what they tell one another."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from cinefoley.errors import CinefoleyError
-from cinefoley.pipelines.devices import choose_device, has_fast_bf16
+from cinefoley.pipelines.devices import choose_own_device, has_fast_bf16
 from cinefoley.training.task import Batch
 
 __all__ = ["Ranks", "gather_rows", "working_alone"]
@@ -23,11 +24,15 @@ _PATIENCE = timedelta(hours=2)  # how long the others wait for rank 0 to validat
 class Ranks:
     """This process among those that torchrun started, or alone.
 
+    Args:
+        device: Where this process trains; its own if None.
+
     Raises:
         CinefoleyError: If accelerate is not installed.
+        ValueError: If it is another rank's device.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device | None = None) -> None:
         try:
             from accelerate import Accelerator
         except ModuleNotFoundError as exc:
@@ -35,11 +40,19 @@ class Ranks:
                 "Training needs accelerate, which is not installed. Install it with "
                 "`pip install 'cinefoley[train]'`."
             ) from exc
-        # precision and accumulation are the engine's: accelerate keeps such settings for a whole process
-        self._accelerator = Accelerator(cpu=choose_device().type == "cpu", mixed_precision="no")
-        self.device: torch.device = self._accelerator.device
+        self.device = device or choose_own_device()
+        # accelerate keeps its settings for a whole process: precision and accumulation are the engine's, and
+        # so is the device of a process that is alone
+        is_alone = os.environ.get("WORLD_SIZE", "1") == "1"
+        self._accelerator = Accelerator(cpu=is_alone or self.device.type == "cpu", mixed_precision="no")
         self.count: int = self._accelerator.num_processes
         self.index: int = self._accelerator.process_index
+        given = self._accelerator.device
+        if self.count > 1 and given.type == "cuda" and given != self.device:
+            raise ValueError(
+                f"rank {self.index} trains on {given}, not on {self.device}: torchrun gives every process a "
+                "GPU of its own"
+            )
         # words and files go over gloo, also where gradients go over NCCL
         self._talk = None
         if self.count > 1:
@@ -52,6 +65,9 @@ class Ranks:
 
     def share(self, module: nn.Module) -> nn.Module:
         """Move a module to this rank's device; its gradients become the means over all ranks."""
+        module = module.to(self.device)
+        if self.count == 1:
+            return module
         shared: nn.Module = self._accelerator.prepare(module)
         return shared
 

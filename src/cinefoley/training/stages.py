@@ -35,6 +35,7 @@ from cinefoley.models.build import (
 )
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.pipelines.devices import choose_own_device
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.training.alignment import AlignmentTask
 from cinefoley.training.autoencoder import AutoencoderTask
@@ -78,8 +79,8 @@ class StageSettings:
     """Seconds that are kept of a clip."""
     workers: int = 1
     """Processes that decode."""
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    """Where features and latents are computed."""
+    device: torch.device = field(default_factory=choose_own_device)
+    """Where features and latents are computed, and the stage is trained."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Settings of :class:`TrainConfig` in place of the recipe's; None leaves the recipe's."""
     warm_start_steps: int | None = None
@@ -204,6 +205,7 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
             warm,
             warm_config,
             settings.run_dir / "warm_start",
+            device=settings.device,
             on_log=settings.on_log,
             show_progress=settings.shows_progress,
         )
@@ -222,7 +224,7 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
         trains_audio=settings.trains_audio,
     )
     task.prefetches = clips.is_streamed
-    audio_encoder.to(settings.device)  # the engine moves what is trained
+    audio_encoder.to(settings.device)  # the engine moves only what is trained
     held_out = _prepare_held_out(heard, settings)
     if held_out is not None and (task.heads is None or held_out.label_names == clips.label_names):
         assert settings.held_out is not None
@@ -512,6 +514,7 @@ def _fit(
         task,
         config,
         settings.run_dir,
+        device=settings.device,
         on_begin=partial(folder.note_start, config),
         on_log=settings.on_log,
         show_progress=settings.shows_progress,
