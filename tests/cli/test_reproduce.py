@@ -26,7 +26,7 @@ def test_a_table_is_printed_beside_the_papers_and_kept(rerun: RunCli, tmp_path: 
     result = rerun("table4", "-o", tmp_path)
     assert result.code == 0
     assert result.out.startswith("# Table 4 on stage\n\nSmoke run")
-    assert (tmp_path / "table4.md").read_text() == result.out.removesuffix("\n")
+    assert (tmp_path / "table4.quick.md").read_text() == result.out.removesuffix("\n")
     for expected in (
         "## k = 75 %, less k = 50 %",
         "| CU | k = 75 % |",
@@ -35,7 +35,7 @@ def test_a_table_is_printed_beside_the_papers_and_kept(rerun: RunCli, tmp_path: 
         "3 test clips, 1 take, ",
     ):
         assert expected in result.out
-    report = json.loads((tmp_path / "table4.json").read_text())
+    report = json.loads((tmp_path / "table4.quick.json").read_text())
     assert len(report["scores"]) == 12
     assert {"FAD", "FD", "KID", "KL", "Align Acc"} <= report["scores"][0].keys()
     assert {path.name for path in (tmp_path / "quick-runs").iterdir()} == {
@@ -48,7 +48,10 @@ def test_a_table_is_printed_beside_the_papers_and_kept(rerun: RunCli, tmp_path: 
     assert again.err == ""
     some = rerun("table4", "-o", tmp_path, "--json", "--quiet", "--view", "camera_movement").json[0]["scores"]
     assert some == [score for score in report["scores"] if score["view"] != "close_up"]
+    assert "without close_up." in (tmp_path / "table4.quick.partial.md").read_text()
     row = rerun("table4", "-o", tmp_path, "--json", "--quiet", "--method", "k = 100 %").json[0]["scores"]
+    assert "without k = 50 %, k = 75 %." in (tmp_path / "table4.quick.partial.md").read_text()
+    assert json.loads((tmp_path / "table4.quick.json").read_text()) == report
     assert row == [score for score in report["scores"] if score["method"] in ("teacher", "k = 100 %")]
 
 

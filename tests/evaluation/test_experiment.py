@@ -311,6 +311,38 @@ def test_a_tables_whole_chain(make_experiment: Any, whole_model: Path, tmp_path:
     assert json.loads(json.dumps(table_as_json(table, "four clips")))["claims"].keys() == claims(table).keys()
 
 
+def test_with_and_without_a_teacher_as_many_steps_are_made(
+    make_experiment: Any, whole_model: Path, render_film: Any, tmp_path: Path
+) -> None:
+    """Though a mute film has nothing to teach without a teacher."""
+    films = tmp_path / "films"
+    films.mkdir()
+    noise = torch.rand(3 * RATE, generator=torch.Generator().manual_seed(0)) - 0.5
+    for seed, level in enumerate((1, 1, 1, 0)):
+        silent = render_film(tmp_path / f"{seed}.mp4", seed=seed, duration_s=3.0)
+        replace_audio(silent, level * noise, films / f"{seed}.mkv", sample_rate=RATE)
+    (tmp_path / "films.csv").write_text("id\n0\n1\n2\n3\ngone\n")
+    training = TrainingPlan(
+        source=FolderSource(films, csv=tmp_path / "films.csv"),
+        runs_dir=tmp_path / "runs",
+        cache_dir=tmp_path / "work",
+        clip_s=CLIP_S,
+        overrides={"epochs": 2.0, "batch_size": 2, "warmup_steps": 1},
+    )
+    experiment = make_experiment(2, model=whole_model, model_folder=whole_model)
+    table = reproduce_table(
+        "table1",
+        replace(TABLES["table1"], takes=1, seeds=1, views=("full",)),
+        experiment,
+        training,
+        replicas=0,
+    )
+    assert table is not None
+    runs = table.runs["paper-0"], table.runs["direct-paper-0"]
+    assert [run["num_clips"] for run in runs] == [4, 3]
+    assert [run["last"]["step"] for run in runs] == [4, 4]
+
+
 def test_without_an_audio_tower_a_row_is_left_out(make_experiment: Any, tmp_path: Path) -> None:
     plan = TablePlan(
         methods=(Method(name="teacher"), Method(name="no teacher", preset="paper", has_teacher=False)),

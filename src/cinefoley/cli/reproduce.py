@@ -244,16 +244,31 @@ def _reproduce(given: dict[str, Any], part: tuple[int, int]) -> None:
             continue
         protocol = _protocol(table, plan, experiment, training, given)
         title = f"{name.capitalize().replace('e', 'e ', 1)} on {given['data']}"
-        text = render_table(table, protocol, title=title, note=_QUICK if given["quick"] else None)
+        kind, note = _extent(plan, TABLES[name], is_quick=given["quick"])
+        text = render_table(table, protocol, title=title, note=note)
         report = table_as_json(table, protocol)
         for suffix, content in ((".md", text), (".json", json.dumps(report, indent=2) + "\n")):
-            with written_aside(given["out"] / f"{name}{suffix}") as temporary:
+            with written_aside(given["out"] / f"{name}{kind}{suffix}") as temporary:
                 temporary.write_text(content, encoding="utf-8")
         reports.append(report)
         if not given["as_json"]:
             typer.echo(text)
     if given["as_json"]:
         typer.echo(json.dumps(reports, indent=2))
+
+
+def _extent(plan: "TablePlan", whole: "TablePlan", *, is_quick: bool) -> tuple[str, str | None]:
+    """What the file of less than a table is called, so that it replaces no table, and what it says of it."""
+    kinds, notes = [], []
+    if is_quick:
+        kinds.append(".quick")
+        notes.append(_QUICK)
+    left_out = [view for view in whole.views if view not in plan.views]
+    left_out += [method.name for method in whole.methods if method not in plan.methods]
+    if left_out:
+        kinds.append(".partial")
+        notes.append(f"A part of the table, without {', '.join(left_out)}.")
+    return "".join(kinds), " ".join(notes) or None
 
 
 class _Steps:
@@ -387,6 +402,16 @@ def _training(given: dict[str, Any], preparation: Preparation) -> "TrainingPlan"
     )
 
 
+def _training_clips(table: "Table", training: "TrainingPlan") -> str:
+    """How many clips there are, and how many of them could be used where some could not."""
+    used = sorted({run["num_clips"] for run in table.runs.values() if "num_clips" in run})
+    count = len(training.source)
+    if used in ([], [count]):
+        return f"{count} training clips"
+    span = f"{used[0]}" if len(used) == 1 else f"{used[0]} to {used[-1]}"
+    return f"{count} training clips, of which {span} can be used"
+
+
 def _arithmetic(table: "Table") -> str:
     """What encoders were trained in, as far as their runs have recorded it and are of one training."""
     known: dict[str, list[str]] = {}
@@ -435,7 +460,7 @@ def _protocol(
         seeds = f"{plan.seeds} training seeds, whose mean is shown (± their standard deviation)"
     return (
         f"data {data_name(given)}; {table.clips} test clips, {takes}, the same noise for every method; "
-        f"windows of seed {settings.window_seed}; {length} {len(training.source)} training clips"
+        f"windows of seed {settings.window_seed}; {length} {_training_clips(table, training)}"
         f"{_optimisation(plan, training)}, {seeds}{_arithmetic(table)}; generator "
         f"{given['model']}, {settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}, "
         f"{experiment.dtype}; Align Acc by the model's classifier, of the generated mel, posterior mean, "

@@ -25,7 +25,7 @@ from cinefoley.evaluation.scores import Score
 from cinefoley.evaluation.stage_figures import View
 from cinefoley.models.folder import load_foley_config, load_part
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.training.distill import DistillSettings, distill
+from cinefoley.training.distill import DistillSettings, distill, planned_config
 from cinefoley.training.stages import StageResult, StageSettings, train_stage
 
 __all__ = [
@@ -366,7 +366,13 @@ class _Bench:
 def _distil(
     preset: DistillationPreset, experiment: Experiment, training: TrainingPlan, seed: int, run_dir: Path
 ) -> StageResult:
-    settings = DistillSettings(
+    return distill(training.source, _student_settings(preset, experiment, training, seed, run_dir))
+
+
+def _student_settings(
+    preset: DistillationPreset, experiment: Experiment, training: TrainingPlan, seed: int, run_dir: Path
+) -> DistillSettings:
+    return DistillSettings(
         recipe=distillation(preset),
         teacher=experiment.model,
         run_dir=run_dir,
@@ -378,7 +384,6 @@ def _distil(
         on_prepared=training.on_prepared,
         shows_progress=training.shows_progress,
     )
-    return distill(training.source, settings)
 
 
 def _train_directly(
@@ -390,7 +395,8 @@ def _train_directly(
             f"{experiment.model_folder}: has no audio_encoder/, which training without a teacher needs."
         )
     recipe = distillation(preset)
-    schedule = recipe.schedule.train_config(len(training.source), **{**training.overrides, "seed": seed})
+    student = _student_settings(preset, experiment, training, seed, run_dir)
+    schedule = planned_config(training.source, student)
     names = (
         "steps",
         "batch_size",

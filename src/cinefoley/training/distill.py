@@ -28,7 +28,7 @@ from cinefoley.training.run_folder import RunFolder
 from cinefoley.training.stages import StageResult, claimed_stage
 from cinefoley.variations.mixture import Mixture
 
-__all__ = ["DistillSettings", "distill"]
+__all__ = ["DistillSettings", "distill", "planned_config"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +121,20 @@ def distill(source: ClipSource, settings: DistillSettings) -> StageResult:
             show_progress=settings.shows_progress,
         )
         return _finish(student, model, pictures, config, folder)
+
+
+def planned_config(source: ClipSource, settings: DistillSettings) -> TrainConfig:
+    """How a student would be trained: its steps are those of the clips that can be used.
+
+    Args:
+        source: The clips; those that are not decoded yet are decoded now.
+        settings: As for :func:`distill`.
+
+    Raises:
+        OutputError: If pictures cannot be kept.
+    """
+    foley = load_foley_config(resolve_model(settings.teacher))
+    return _config(settings, len(_prepare(source, foley, settings)))
 
 
 def _begin_student(model: Path, settings: DistillSettings, teacher: VideoEncoder) -> VideoEncoder:
