@@ -4,7 +4,7 @@ BIN := .venv/bin
 # test processes share the cores: threads that spin while they wait would stall the others
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: setup demo test test-all check fmt parity bench lite student yardsticks clean
+.PHONY: setup demo test test-all check fmt parity bench lite student clean
 
 setup: .venv/dev.stamp  ## everything developers and checks use
 

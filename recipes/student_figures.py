@@ -16,7 +16,7 @@ import torch
 
 from cinefoley import __version__
 from cinefoley.data.stage_source import StageSource
-from cinefoley.evaluation.experiment import Experiment, ExperimentSettings
+from cinefoley.evaluation.experiment import Experiment, ExperimentSettings, name_of_part
 from cinefoley.evaluation.method_scores import average, score_method
 from cinefoley.evaluation.reproduction import VIEWS, Table
 from cinefoley.evaluation.scores import Score
@@ -81,8 +81,10 @@ def main() -> None:
         runs={},
         hours=seconds / 3600,
     )
+    takes = "1 take" if args.takes == 1 else f"{args.takes} takes"
     protocol = (
-        f"stage {stage_digest()[:12]}, split {args.split}, clips 0 to {args.clips - 1}, {args.takes} takes, "
+        f"student {name_of_part(student)}; "
+        f"stage {stage_digest()[:12]}, split {args.split}, clips 0 to {args.clips - 1}, {takes}, "
         f"the same noise for both; {args.steps} steps, guidance 4.5, {experiment.dtype}; judge: "
         f"{args.model}'s alignment classifier, teacher's features of the whole film, posterior mean; "
         "onsets within ±100 ms; "

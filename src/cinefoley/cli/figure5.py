@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -31,6 +30,7 @@ def figure5(given: dict[str, Any], experiment: "Experiment") -> None:
     from cinefoley.analysis.category_gains import category_gains
     from cinefoley.analysis.style import save_figure
     from cinefoley.errors import DataError, MissingWeightsError
+    from cinefoley.evaluation.experiment import name_of_part
     from cinefoley.media.writing import written_aside
     from cinefoley.metrics.alignment import alignment_accuracy
     from cinefoley.models.folder import load_part
@@ -68,7 +68,7 @@ def figure5(given: dict[str, Any], experiment: "Experiment") -> None:
         {"category": g.label, "clips": g.clips, "teacher": g.teacher, "student": g.student} for g in gains
     ]
     everything: dict[str, Any] = {"category": "overall", "clips": len(real), **overall}
-    protocol = _protocol(given, experiment, len(real), _provenance(student))
+    protocol = _protocol(given, experiment, len(real), name_of_part(student))
     text = _page([everything, *rows], protocol)
     with written_aside(given["out"] / "figure5.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -79,13 +79,6 @@ def figure5(given: dict[str, Any], experiment: "Experiment") -> None:
     typer.echo(text)
     for path in files:
         typer.echo(f"wrote {path}")
-
-
-def _provenance(student: Path) -> str:
-    """What a student is, without the path it lies under on this machine."""
-    from cinefoley.evaluation.experiment import digest_of_part
-
-    return f"{student.parent.name}/{student.name} (sha256:{digest_of_part(student)[:12]})"
 
 
 def _page(rows: Sequence[dict[str, Any]], protocol: str) -> str:

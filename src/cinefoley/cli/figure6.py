@@ -116,12 +116,13 @@ def _explain_stage(given: dict[str, Any]) -> None:
     )
     times = [] if events is None else events.times.tolist()
     files = write_explanation(explanation, given["out"], "figure6", events_s=times)
-    text = _page(found, _protocol(given, count))
+    protocol = _protocol(given, count)
+    text = _page(found, protocol)
     with written_aside(given["out"] / "figure6.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
     if given["as_json"]:
         numbers: dict[str, Any] = {view: _as_json(heat) for view, heat in found.items()}
-        answer = {"protocol": _protocol(given, count), "files": [str(path) for path in files]} | numbers
+        answer = {"protocol": protocol, "files": [str(path) for path in files]} | numbers
         typer.echo(json.dumps(answer, indent=2))
         return
     typer.echo(text)
@@ -147,11 +148,19 @@ def _page(found: "dict[Any, TargetHeat]", protocol: str) -> str:
 
 def _protocol(given: dict[str, Any], count: int) -> str:
     from cinefoley import __version__
+    from cinefoley.evaluation.experiment import name_of_part
+    from cinefoley.pipelines.loading import resolve_model
 
+    folder = resolve_model(given["model"])
+    student = given["student"] or folder / "video_encoder_student"
+    watching = f"teacher {name_of_part(folder / 'video_encoder')}"
+    if student.is_dir():
+        watching += f", student {name_of_part(student)}"
     return (
         f"{data_name(given)}, split test, clips 0 to {count - 1}, windows of seed 0; model "
-        f"{given['model']}; similarity to the real sound, maps of the deepest stage of 7 rows or more; mean "
-        "over frames that show a target, then over clips; intervals over clips, paired, 2,000 resamplings; "
+        f"{given['model']}, {watching}; "
+        "similarity to the real sound, maps of the deepest stage of 7 rows or more; mean over frames that "
+        "show a target, then over clips; intervals over clips, paired, 2,000 resamplings; "
         f"cinefoley {__version__}, {date.today()}"
     )
 

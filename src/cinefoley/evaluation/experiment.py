@@ -39,6 +39,7 @@ __all__ = [
     "RealClips",
     "ViewTakes",
     "digest_of_part",
+    "name_of_part",
     "window_of",
 ]
 
@@ -454,6 +455,11 @@ def _stack_embeddings(sounds: Mapping[str, Sequence[Embedding]]) -> dict[str, Te
 
 def _device(module: torch.nn.Module) -> torch.device:
     return next(module.parameters()).device
+
+
+def name_of_part(folder: Path) -> str:
+    """What a protocol calls a part: the end of its path and its digest, without a place on this machine."""
+    return f"{folder.parent.name}/{folder.name} (sha256:{digest_of_part(folder)[:12]})"
 
 
 def digest_of_part(folder: Path) -> str:
