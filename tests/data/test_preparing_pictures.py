@@ -133,8 +133,28 @@ def test_shards_of_another_rate_are_kept_like_other_clips(films: Path, tmp_path:
     source = ShardSource(tmp_path / "shards")
     pictures = prepare_pictures(source, READING, tmp_path / "cache")
     assert list((tmp_path / "cache").rglob("*.safetensors"))
+    reasons = {line["id"]: line["reason"] for line in pictures.ledger}
+    assert reasons == {"broken": "unreadable", "short": "too short"}
     expected = source[0].video(fps=4, duration=1.5).frames
     assert mean_error(pictures.video(0, size=(96, 128)), resize(resize(expected, (48, 64)), (96, 128))) < 12
+
+
+def test_shards_of_another_rate_and_of_larger_pictures_are_known_by_what_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    clip = render_clip(0, fps=10, size=(720, 960), duration_s=1.5)
+    save_video(
+        tmp_path / "films" / "large.mp4",
+        torch.from_numpy(clip.frames).permute(0, 3, 1, 2),
+        10,
+        waveform=clip.waveform,
+        sample_rate=16000,
+    )
+    (tmp_path / "list.csv").write_text("id\nlarge\n")
+    settings = ShardSettings(duration_s=1.5, least_s=1.0, fps=8, short_side=720)
+    prepare_shards(tmp_path / "films", tmp_path / "shards", csv=tmp_path / "list.csv", settings=settings)
+    pictures = prepare_pictures(ShardSource(tmp_path / "shards"), READING, tmp_path / "cache")
+    assert pictures.sizes == ((560, 747),)
+    assert decode_jpeg(pictures.stills(0)[0]).shape == (560, 747, 3)
 
 
 def test_a_shard_that_is_gone_or_cut_off_is_named(films: Path, tmp_path: Path) -> None:

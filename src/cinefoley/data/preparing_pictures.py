@@ -169,7 +169,7 @@ def _make(plan: _Plan) -> int:
 
 def _read(clip: Clip, reading: PictureReading) -> tuple[list[bytes], tuple[int, int]] | ClipFault:
     """All pictures of a clip, a repeated one as no bytes, and the size that windows are drawn for."""
-    fault = clip.find_fault()
+    fault = _find_fault(clip, reading) if isinstance(clip, ShardClip) else clip.find_fault()
     if fault is not None and fault.reason not in ("no sound", "mute"):
         return fault
     try:
@@ -179,7 +179,8 @@ def _read(clip: Clip, reading: PictureReading) -> tuple[list[bytes], tuple[int, 
             if isinstance(clip, FilmClip) and reading.kept_side is not None:
                 return _read_film(clip, reading, reading.kept_side)
             size = clip.picture_size()
-            video = clip.video(fps=reading.fps, size=_kept_size(size, reading), duration=reading.duration_s)
+            kept = _kept_size(size, reading)
+            video = clip.video(fps=reading.fps, size=kept, duration=reading.duration_s)
     except MediaWarning as exc:
         return ClipFault(reason="unreadable", message=str(exc))
     except Exception as exc:
@@ -193,7 +194,8 @@ def _read(clip: Clip, reading: PictureReading) -> tuple[list[bytes], tuple[int, 
         is_written, encoded = cv2.imencode(".jpg", np.ascontiguousarray(frame[..., ::-1]), options)
         assert is_written  # a picture of bytes always can be
         pictures.append(encoded.tobytes())
-    return _repeated(pictures, reading.num_frames), size
+    # films are known by what is kept of them; the stage draws its windows itself, at its own size
+    return _repeated(pictures, reading.num_frames), size if reading.kept_side is None else kept
 
 
 def _read_film(

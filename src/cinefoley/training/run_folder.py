@@ -116,6 +116,9 @@ class RunFolder:
             CheckpointMismatchError: If the folder holds another run.
             OutputError: If it cannot be written.
         """
+        self._clips = clips
+        if not self.is_main:  # its machine may hold a run of old under this name, which plays no part
+            return
         self._record = {
             "stage": stage,
             "preset": preset,
@@ -141,7 +144,6 @@ class RunFolder:
                     f"{self.path}: holds another run ({'; '.join(changes)}). Repeat its settings to go on, "
                     "or name another folder with --run-dir."
                 )
-        self._clips = clips
         self._record |= {
             "source": source,
             "init": list(init),
