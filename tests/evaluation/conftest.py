@@ -1,6 +1,7 @@
-"""Small folders of sounds, and a backbone of a few lines that plugs in through the protocol."""
+"""Small folders of sounds, a backbone of a few lines, and experiments with it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,17 @@ import pytest
 import soundfile
 import torch
 
+from cinefoley.data.stage_source import StageSource
+from cinefoley.evaluation.experiment import Experiment, ExperimentSettings
+from cinefoley.evaluation.stage_events import stage_events
+from cinefoley.metrics.alignment import AlignmentJudge
 from cinefoley.metrics.backbones.protocol import Embedding, check_waveform
+from cinefoley.models.folder import load_part
+from cinefoley.models.video_encoder import VideoEncoder
 
 RATE = 16000
+CLIP_S = 2.5
+SETTINGS = ExperimentSettings(num_takes=2, num_inference_steps=2, batch_size=4, clips_per_file=2)
 
 
 class Spectrum:
@@ -68,3 +77,31 @@ def folders(tmp_path: Path, write_sound: Callable[..., Path]) -> Callable[..., t
         return generated, real
 
     return make
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("experiments")
+
+
+@pytest.fixture
+def make_experiment(tiny_judge: Path, cache: Path, spectrum: Any) -> Any:
+    def make(count: int = 4, **changes: Any) -> Experiment:
+        experiment = Experiment(
+            source=StageSource("test", count, duration_s=CLIP_S),
+            model=tiny_judge,
+            model_folder=tiny_judge,
+            judge=AlignmentJudge.from_model(tiny_judge).eval(),
+            backbones=[spectrum],
+            cache_dir=cache,
+            settings=SETTINGS,
+            events=stage_events,
+        )
+        return replace(experiment, **changes)
+
+    return make
+
+
+@pytest.fixture
+def teacher(tiny_judge: Path) -> VideoEncoder:
+    return load_part(tiny_judge / "video_encoder", VideoEncoder)

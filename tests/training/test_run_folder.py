@@ -30,7 +30,7 @@ def test_a_folder_says_what_its_run_is_and_goes_on_with_no_other(tmp_path: Path)
     record = json.loads((tmp_path / "run.json").read_text())
     assert (record["num_clips"], record["left_out"]) == (3, {"missing": 2})
     begin(tmp_path)
-    with pytest.raises(CheckpointMismatchError, match=r"holds another run .preset paper there, paper_50 here"):
+    with pytest.raises(CheckpointMismatchError, match=r"another run .preset paper there, paper_50 here"):
         begin(tmp_path, preset="paper_50")
     assert json.loads((tmp_path / "run.json").read_text()) == record
 
