@@ -51,8 +51,20 @@ def test_a_take_gives_way_to_silence_within_the_fade(ones: Path) -> None:
 def test_a_take_of_a_region_sounds_where_the_region_is(ones: Path) -> None:
     track = assemble([piece(0, 2, None), piece(2, 5, ones, wav_start_s=2.0), piece(5, 10, None)], 10.0, RATE)
 
-    assert track[:1990].abs().max() == 0
-    assert torch.allclose(track[2010:4990], torch.tensor(0.5), atol=1e-4)
+    assert track[:2000].abs().max() == 0  # there is no sound of it before
+    assert torch.allclose(track[2020:4990], torch.tensor(0.5), atol=1e-4)
+
+
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_takes_no_longer_than_their_shots_do_not_break_off(tmp_path: Path, is_followed: bool) -> None:
+    for seconds in (4, 6):
+        write_audio(tmp_path / f"{seconds}.wav", torch.full((seconds * RATE,), 0.5), RATE, subtype="PCM_24")
+    second = piece(4, 10, tmp_path / "6.wav" if is_followed else None, wav_start_s=4.0)
+    track = assemble([piece(0, 4, tmp_path / "4.wav"), second], 10.0, RATE)
+
+    assert track.diff().abs().max() < 0.5 / 10
+    assert torch.allclose(track[:3980], torch.tensor(0.5), atol=1e-4)
+    assert torch.allclose(track[4020:], torch.tensor(0.5 if is_followed else 0.0), atol=1e-4)
 
 
 def test_the_rate_is_converted_and_the_length_exact(ones: Path) -> None:

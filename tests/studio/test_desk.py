@@ -62,6 +62,23 @@ def test_a_film_comes_onto_the_desk_under_a_harmless_name(desk: Desk, upload: Pa
     assert len(desk.shots) == 2
 
 
+def test_the_same_film_of_somebody_else_stays(desk: Desk, upload: Path, two_shots: Path) -> None:
+    desk.open_film(upload)
+    again = upload.with_name("again.mp4")
+    shutil.copy(two_shots, again)
+    again.replace(upload)  # the same path, since it is the same film
+    desk.close()
+
+    assert upload.exists()
+
+
+def test_an_upload_goes_with_its_desk(desk: Desk, upload: Path) -> None:
+    desk.open_film(upload)
+    desk.close()
+
+    assert not upload.exists()
+
+
 def test_the_same_film_can_be_dropped_again(desk: Desk, upload: Path) -> None:
     desk.open_film(upload)
     desk.open_film(upload)
@@ -82,6 +99,9 @@ def test_takes_of_two_regions_are_chosen_by_shot_and_taken_home(
         desk.accept(0, 3)
     desk.accept(0, 2)
     desk.accept(1, 3)
+    unfinished = third.wav.parents[1] / "run9" / ".cinefoley-0.part"
+    unfinished.mkdir(parents=True)
+    (unfinished.parent / "film.take1.wav").write_text("of a run that failed")
     delivery = desk.deliver(subtype="PCM_24", sample_rate=48000)
 
     assert picture_hash(delivery.film) == picture_hash(two_shots)
@@ -99,6 +119,8 @@ def test_takes_of_two_regions_are_chosen_by_shot_and_taken_home(
     assert {"my_film_rm_-rf_HOME.foley.wav", "my_film_rm_-rf_HOME.foley.mp4"} <= names
     assert [shot["take"] for shot in record["shots"]] == [2, 3]
     assert all(shot["wav"] in names for shot in record["shots"])
+    assert not [name for name in names if name.startswith("run9")]
+    assert len(names) == 3 + 2 + 2 * 3  # what was assembled, two runs' records, three takes
     assert run["seed"] == 9
     assert run["model"]["sha256"]
 

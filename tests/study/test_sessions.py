@@ -142,6 +142,17 @@ def test_after_the_end_no_vote_is_taken_but_a_counted_one_is_still_acknowledged(
     assert sum(t.choice is not None for t in bench.store.list_trials()) == 1
 
 
+def test_what_is_withdrawn_is_in_no_file_any_more(bench: Bench) -> None:
+    token = bench.arrive()
+    remark = "a remark that nobody shall read"
+    bench.sessions.vote(token, bench.watch(token), "left", comment=remark)
+    files = [*bench.store.path.parent.glob(f"{bench.store.path.name}*")]
+    assert any(remark.encode() in path.read_bytes() for path in files)
+    bench.sessions.withdraw(token)
+
+    assert not [path.name for path in files if path.exists() and remark.encode() in path.read_bytes()]
+
+
 def test_a_full_study_takes_nobody_in_until_somebody_leaves(make_bench: MakeBench) -> None:
     bench = make_bench(participants=1)
     token = bench.arrive()

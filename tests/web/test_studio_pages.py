@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import av
 import pytest
 import torch
 from tests.web.browser import open_browser, take_screenshot
@@ -221,6 +222,25 @@ def test_a_wrong_file_is_refused_by_name(enter: Any, studio: Studio, tmp_path: P
     take_screenshot(user.page, "studio-wrong")
 
     assert user.page.locator("#strip video").count() == 0
+    user.button("Generate").click()
+    user.says("There is no film on the desk yet. Drop one first.")
+
+
+def test_a_film_that_was_not_copied_to_its_end_is_refused(enter: Any, film: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "whole.mp4"
+    with av.open(str(film)) as source, av.open(str(whole), "w", options={"movflags": "faststart"}) as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    data = whole.read_bytes()
+    kept = len(data) // 2
+    (tmp_path / "half.mp4").write_bytes(data[:kept] + bytes(len(data) - kept))
+    user = enter()
+    user.drop(tmp_path / "half.mp4")
+    user.says("parts of its picture cannot be read; is the file whole?")
+
     user.button("Generate").click()
     user.says("There is no film on the desk yet. Drop one first.")
 

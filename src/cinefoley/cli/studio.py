@@ -62,4 +62,7 @@ def studio(
         typer.echo(json.dumps({"address": address}) if as_json else address)
         if not as_json:
             typer.echo("Open it in a browser; stop with Ctrl-C.", err=True)
-        serve(app, listening)
+        try:
+            serve(app, listening)
+        finally:
+            app.state.desks.close_all()  # Python waits for the threads of runs

@@ -52,21 +52,28 @@ def assemble(pieces: Sequence[Piece], duration_s: float, sample_rate: int) -> Te
         sound, _ = read_audio(piece.wav, sample_rate=sample_rate, mono=True)
         offset = round(piece.wav_start_s * sample_rate)
         start, end = round(piece.start_s * sample_rate), round(piece.end_s * sample_rate)
-        # a fade reaches over the cut as far as there is sound, so that two halves add up to one
-        low = max(0, offset, start - half)
-        high = min(total, offset + sound.shape[1], end + half)
+        # a fade reaches half of it over the cut, so that two of them add up to one; a take that ends before
+        # that fades within itself, since one that breaks off clicks
+        begin, finish = max(start - half, offset), min(end + half, offset + sound.shape[1])
+        low, high = max(0, begin), min(total, finish)
         if low < high:
-            gain = _gain(low, high, start, end, half, total)
+            gain = _gain(
+                low,
+                high,
+                fades_from=begin if max(start, offset) > 0 else None,
+                fades_to=finish if min(end, finish) < total else None,
+                length=2 * half,
+            )
             track[low:high] += gain * sound[0, low - offset : high - offset]
     return track
 
 
-def _gain(low: int, high: int, start: int, end: int, half: int, total: int) -> Tensor:
-    """1 between the cuts, half at each of them, 0 half a fade outside; 1 up to the ends of the film."""
+def _gain(low: int, high: int, *, fades_from: int | None, fades_to: int | None, length: int) -> Tensor:
+    """1 but for a rise after one place and a fall before another; None is an end of the film, without one."""
     places = torch.arange(low, high) + 0.5
     gain = torch.ones(high - low)
-    if half and start > 0:
-        gain = torch.minimum(gain, ((places - start) / (2 * half) + 0.5).clamp(0, 1))
-    if half and end < total:
-        gain = torch.minimum(gain, ((end - places) / (2 * half) + 0.5).clamp(0, 1))
+    if length and fades_from is not None:
+        gain = torch.minimum(gain, ((places - fades_from) / length).clamp(0, 1))
+    if length and fades_to is not None:
+        gain = torch.minimum(gain, ((fades_to - places) / length).clamp(0, 1))
     return gain

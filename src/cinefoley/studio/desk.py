@@ -1,5 +1,6 @@
 """One user's desk: a film, takes of it, which of them is accepted for which shot, and files to take home."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -10,7 +11,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from torch import Tensor
 
@@ -81,7 +82,7 @@ class Desk:
         self._stop = threading.Event()
         self._changing = threading.RLock()
         self._runs = 0
-        self._upload: Path | None = None
+        self._upload: _Upload | None = None
         self.film: Path | None = None
         self.duration_s = 0.0
         self.shots: list[Shot] = []
@@ -100,14 +101,12 @@ class Desk:
             VideoError: If it lasts too long.
             OutputError: If it cannot be copied.
         """
-        if self._upload == upload:  # the same film once more
-            self._upload = None
-        self.clear()
+        self.clear(keeps=upload)  # it may be the same film once more
         folder = self._folder / "film"
         folder.mkdir(exist_ok=True)
         film = folder / _harmless_name(upload.name)
-        self._upload = upload
         try:
+            self._upload = _Upload.of(upload)
             shutil.copyfile(upload, film)
         except OSError as exc:
             raise OutputError(f"{upload.name}: cannot be kept ({exc.strerror}). Drop it again.") from exc
@@ -244,15 +243,21 @@ class Desk:
         with zipfile.ZipFile(archive, "w") as writer:  # films do not get smaller
             for path in (wav, out, record):
                 writer.write(path, path.name)
-            for path in sorted(self._folder.glob("run*/*.*")):
+            for path in self._files_of_takes():  # and of no run that is going on or has failed
                 writer.write(path, f"{path.parent.name}/{path.name}")
         return Delivery(wav=wav, film=out, archive=archive)
 
-    def clear(self) -> None:
-        """Take everything off the desk."""
+    def _files_of_takes(self) -> list[Path]:
+        """Sounds and films of the takes on the desk, and the records that make them again."""
+        takes = list(self.takes)
+        records = {take.wav.with_name(f"{self._need_film().stem}.json") for take in takes}
+        return sorted({*records, *(path for take in takes for path in (take.wav, take.film))})
+
+    def clear(self, *, keeps: Path | None = None) -> None:
+        """Take everything off the desk, and remove its upload unless it is to be kept."""
         with self._changing:
             self.stop()
-            self._remove_upload()
+            self._remove_upload(keeps)
             for path in self._folder.iterdir():
                 shutil.rmtree(path, ignore_errors=True)
             self.film, self.duration_s, self.shots, self.takes, self.accepted = None, 0.0, [], [], {}
@@ -263,10 +268,10 @@ class Desk:
         self._remove_upload()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _remove_upload(self) -> None:
+    def _remove_upload(self, keeps: Path | None = None) -> None:
         upload, self._upload = self._upload, None
-        if upload is not None:
-            upload.unlink(missing_ok=True)
+        if upload is not None and upload.path != keeps:
+            upload.remove()
 
     def _need_film(self) -> Path:
         if self.film is None:
@@ -321,6 +326,26 @@ class Desk:
                 for take in self.takes
             },
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """A file that was uploaded: the same film, uploaded again, is another file under the same path."""
+
+    path: Path
+    inode: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        state = path.stat()
+        return cls(path, state.st_ino, state.st_mtime_ns)
+
+    def remove(self) -> None:
+        """Remove it, but no later upload of somebody else's."""
+        with contextlib.suppress(OSError):
+            if self == self.of(self.path):
+                self.path.unlink()
 
 
 class _Clock:

@@ -226,7 +226,8 @@ class Sessions:
             participant = self._participant(token)
             if participant.withdrew_at is None:
                 self._store.withdraw(participant.id, self._clock())
-            return Standing(stage="withdrawn")
+        self._store.empty_log()
+        return Standing(stage="withdrawn")
 
     def _plan(self, number: int) -> list[PlannedTrial]:
         attention = self.study.attention

@@ -297,6 +297,13 @@ class VoteStore:
             self._run("DELETE FROM trials WHERE participant = ?", participant)
             self._run("UPDATE participants SET number = NULL, withdrew_at = ? WHERE id = ?", now, participant)
 
+    def empty_log(self) -> None:
+        """Move what the log beside the file holds into the file: the log remembers what was deleted.
+
+        Outside of transactions. Where another process reads meanwhile for long, a later call does it.
+        """
+        self._all("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def _all(self, statement: str, *values: object) -> list[sqlite3.Row]:
         with self._lock, self._translated():
             return self._db.execute(statement, values).fetchall()
@@ -326,6 +333,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA secure_delete = ON")  # what a participant withdraws is overwritten
         if is_new:  # at once, so that nobody meets half of it
             db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
     except (sqlite3.Error, StudyError):

@@ -38,6 +38,13 @@ class Desks:
             desk.used_at = now
             return desk
 
+    def close_all(self) -> None:
+        """The studio ends: whatever runs is stopped at its next step."""
+        with self._lock:
+            desks, self._desks = [*self._desks.values()], {}
+        for desk in desks:
+            desk.close()
+
     def close(self, session: str) -> None:
         """A session is over: whatever it runs is stopped, its files are removed."""
         with self._lock:

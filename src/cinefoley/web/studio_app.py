@@ -26,7 +26,7 @@ def create_studio_app(
         longest_s: Longest film, in seconds.
 
     Returns:
-        An ASGI application that needs its lifespan to be run.
+        An ASGI application that needs its lifespan to be run; ``state.desks`` are to be closed in the end.
     """
     uploads, desks = folder / "uploads", folder / "desks"
     uploads.mkdir()
@@ -40,8 +40,9 @@ def create_studio_app(
     from cinefoley.web.studio_page import build_studio_page
 
     files = PublishedFiles()
-    page = build_studio_page(shelf, Desks(desks, longest_s=longest_s), files, uploads=uploads)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.desks = Desks(desks, longest_s=longest_s)
+    page = build_studio_page(shelf, app.state.desks, files, uploads=uploads)
     app.include_router(files.router())
     # gradio checks that files named in requests were uploaded, but not before its own launch(), which a
     # mounted page never goes through: without this, a forged request opens any film on this machine

@@ -111,7 +111,12 @@ class _Work:
             desk.open_film(self._check_upload(Path(upload)))
         except CinefoleyError as exc:
             return _emptied(_warning(exc))
-        return self._opened(desk, request)
+        try:
+            return self._opened(desk, request)
+        except CinefoleyError as exc:  # its beginning can be read, and its length
+            name = "" if desk.film is None else desk.film.name
+            self.clear(request)
+            return _emptied(f"⚠ {name}: parts of its picture cannot be read; is the file whole? ({exc})")
 
     def clear(self, request: gr.Request) -> tuple[Any, ...]:
         self._files.withdraw(_session(request))
