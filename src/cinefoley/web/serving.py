@@ -1,6 +1,8 @@
 """An application on a socket, until it is told to stop."""
 
+import asyncio
 import ipaddress
+import logging
 import socket
 
 import uvicorn
@@ -59,4 +61,12 @@ def serve(app: ASGIApp, listening: socket.socket) -> None:
         ws="none",
         timeout_graceful_shutdown=_PATIENCE_S,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Pages that are still open when the server ends are cancelled, which is no error of anybody's."""
+    exc = record.exc_info[1] if record.exc_info else None
+    is_cancelled = isinstance(exc, asyncio.CancelledError)
+    return not is_cancelled and "graceful shutdown exceeded" not in record.getMessage()
