@@ -52,7 +52,7 @@ def sounds(tmp_path: Path) -> tuple[Path, Path]:
 def evaluate(run_cli: RunCli, sounds: tuple[Path, Path], lite_weights: Path) -> RunCli:
     generated, real = sounds
     options = ("--reference", real, "--backbone", "lite", "--lite", lite_weights, "--device", "cpu")
-    return lambda *arguments: run_cli("evaluate", generated, *options, "--bootstrap", 5, *arguments)
+    return lambda *arguments: run_cli("evaluate", generated, *options, "--bootstrap", 40, *arguments)
 
 
 def test_numbers_come_with_their_protocol_line(evaluate: RunCli) -> None:
@@ -121,7 +121,7 @@ def test_stage_clips_are_exported_varied_and_judged(
         *("-o", varied, "--json"),
     )
     assert result.json["events"] == str(varied / "events.jsonl")
-    options = ("--backbone", "lite", "--lite", lite_weights, "--device", "cpu", "--bootstrap", 20)
+    options = ("--backbone", "lite", "--lite", lite_weights, "--device", "cpu", "--bootstrap", 40)
     for films, events in ((clips, clips / "test.events.jsonl"), (varied / "clips", varied / "events.jsonl")):
         result = run_cli(
             "evaluate",
@@ -151,6 +151,15 @@ def test_stage_clips_are_exported_varied_and_judged(
 def test_wrong_usage_is_told(evaluate: RunCli, tmp_path: Path) -> None:
     assert evaluate("--video", tmp_path).code == 2
     assert evaluate("--unpaired", "--events", tmp_path / "x").code == 2
+    assert evaluate("--unpaired", "--labels", tmp_path / "x").code == 2
+    assert evaluate("--bootstrap", 1).code == 2
+
+
+def test_labels_of_other_clips_are_told(evaluate: RunCli, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("somebody else's,dog\n")
+    result = evaluate("--labels", tmp_path / "labels.csv")
+    assert result.code == 0
+    assert "no clip is in" in result.err
 
 
 @pytest.mark.slow
@@ -171,7 +180,7 @@ def test_two_ranks_print_what_one_prints(
     alone = evaluate("--json", "--cache", sounds[0].parent / "one", *judged).out
     assert "Align Acc" in alone
     arguments = ["evaluate", str(sounds[0]), "--reference", str(sounds[1]), "--backbone", "lite", *judged]
-    arguments += ["--lite", str(lite_weights), "--device", "cpu", "--bootstrap", "5", "--json"]
+    arguments += ["--lite", str(lite_weights), "--device", "cpu", "--bootstrap", "40", "--json"]
     command = [
         sys.executable,
         "-m",

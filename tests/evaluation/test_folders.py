@@ -228,6 +228,36 @@ def test_unpaired_folders_have_no_kl(folders: Folders, spectrum: Any) -> None:
     assert (evaluation.protocol["clips"], evaluation.protocol["real_clips"]) == (12, 11)
 
 
+def test_takes_of_one_clip_are_one_clip_though_nothing_is_paired(folders: Folders, spectrum: Any) -> None:
+    """Six takes of twelve clips say no more of other clips than twelve do."""
+    generated, real = folders(12, samples=3)
+    (real / "clip01.wav").unlink()
+    evaluation = run(generated, real, spectrum, is_paired=False)
+    told = evaluation.protocol
+    assert (told["clips"], told["samples"], told["samples_per_clip"]) == (12, 36, "3")
+
+
+def test_a_reference_is_repeated_for_pairs_alone(folders: Folders, spectrum: Any) -> None:
+    pair, protocol = folders(4, samples=2), PROTOCOLS["audioldm_eval"]
+    told = [
+        run(*pair, spectrum, protocol=protocol, is_paired=is_paired).protocol["reference"]
+        for is_paired in (True, False)
+    ]
+    assert told == ["once per sample", "once per clip"]
+
+
+def test_the_channel_that_is_heard_is_looked_at(folders: Folders, spectrum: Any) -> None:
+    generated, real = folders(4, channels=2)
+    for name, dead in (("clip00", 0), ("clip01", 1)):
+        samples, rate = soundfile.read(generated / f"{name}.wav")
+        samples[:, dead] = 0
+        soundfile.write(generated / f"{name}.wav", samples, rate)
+    left_out = run(generated, real, spectrum).left_out
+    assert [(entry.path.stem, entry.reason) for entry in left_out if entry.side == "generated"] == [
+        ("clip00", "silent")
+    ]
+
+
 def test_intervals_hold_the_value_and_depend_on_the_seed_alone(folders: Folders, spectrum: Any) -> None:
     pair = folders(16, samples=2)
     first, again = (run(*pair, spectrum, replicas=40) for _ in range(2))

@@ -65,6 +65,15 @@ def test_sounds_are_taken_before_films_and_all_else_is_left_alone(tmp_path: Path
     assert {path.name for path in films.values()} == {"a.mp4", "b.MP4"}
 
 
+def test_two_sounds_of_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("rain.take1.wav", "rain.take1.flac"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        MediaError, match=r"rain\.take1\.flac and rain\.take1\.wav are two sounds of one name"
+    ):
+        find_sounds(tmp_path)
+
+
 def test_a_folder_without_sounds_is_told(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"no sound and no film in this folder \(0 of 1 files\)"):
         find_sounds(touch(tmp_path, "notes.txt"))

@@ -139,6 +139,7 @@ def test_the_stage_writes_what_is_read(tmp_path: Path) -> None:
         '{"clip": "a", "events": [{"time_s": null}]}',
         '{"clip": "a", "events": [{"time_s": 1, "end_s": 0.5}]}',
         '{"clip": "a", "events": [], "off_screen": [[2, 1]]}',
+        '{"clip": "a", "events": [], "off_screen": [[0.5, Infinity]]}',
         '{"clip": "a", "events": [{"time_s": NaN}]}',
     ],
 )

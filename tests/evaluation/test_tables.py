@@ -13,6 +13,20 @@ def test_markdown_escapes_its_bars() -> None:
     assert write_table(ROWS, "markdown").splitlines()[0].replace("\\|", "").count("|") == 3
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("__rain__.mp4", r"\_\_rain\_\_.mp4"),
+        ("dog_bark_1", "dog_bark_1"),
+        ("<b>x", r"\<b>x"),
+        ("a\\|b", r"a\\\|b"),
+        ("`*`", r"\`\*\`"),
+    ],
+)
+def test_markdown_means_every_sign_literally(text: str, written: str) -> None:
+    assert write_table([[text]], "markdown").splitlines()[0] == f"| {written} |"
+
+
 def test_latex_means_every_sign_literally() -> None:
     assert (
         r"x\_1 \& \$\textbackslash{}\{\textasciitilde{}\textasciicircum{}\textless{}\textgreater{}"

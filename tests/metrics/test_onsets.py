@@ -11,12 +11,12 @@ RATE = 16000
 moments = st.lists(st.floats(0, 8), max_size=12).map(lambda times: np.sort(np.array(times)))
 
 
-def clicks(times_s: list[float], seconds: float = 4.0) -> torch.Tensor:
+def clicks(times_s: list[float], seconds: float = 4.0, rate: int = RATE) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    waveform = 1e-4 * torch.randn(int(seconds * RATE), generator=generator)
+    waveform = 1e-4 * torch.randn(int(seconds * rate), generator=generator)
     burst = torch.randn(1600, generator=generator) * torch.exp(-torch.arange(1600) / 300)
     for time_s in times_s:
-        start = round(time_s * RATE)
+        start = round(time_s * rate)
         waveform[start : start + 1600] += 0.3 * burst
     return waveform
 
@@ -24,6 +24,11 @@ def clicks(times_s: list[float], seconds: float = 4.0) -> torch.Tensor:
 def test_clicks_are_found_where_they_are() -> None:
     times = [0.5, 1.1, 2.73, 3.3]
     assert detect_onsets(clicks(times), sample_rate=RATE) == pytest.approx(times, abs=0.02)
+
+
+def test_times_do_not_drift_where_no_whole_number_of_samples_is_a_hundredth() -> None:
+    found = detect_onsets(clicks([0.5, 58.0], seconds=60.0, rate=22050), sample_rate=22050)
+    assert found == pytest.approx([0.5, 58.0], abs=0.02)
 
 
 def test_quiet_noise_and_silence_have_no_onsets() -> None:

@@ -63,6 +63,10 @@ def test_every_setting_can_be_written(tmp_path: Path) -> None:
         (f'{METHODS}[attention]\nbetter = "g"\n', r"\[attention\] lacks worse"),
         (f"{METHODS}[attention]\nmore = 3\n", "does not understand 'attention.more'"),
         (f'{METHODS}[attention]\nbetter = "g"\nworse = "w"\nper_participant = 0\n', "must be at least 1"),
+        (
+            f'{METHODS}[attention]\nbetter = "g"\nworse = "w"\nmost_failures = -1\n',
+            "most_failures must be at least 0, got -1",
+        ),
         ("methods = [", "is no TOML"),
     ],
 )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
+_FEWEST_RESAMPLINGS = 40  # of fewer, no 2.5 % lie beyond either end
 _OnFile = Callable[[int, int], None]
 
 
@@ -136,6 +137,12 @@ def evaluate(
         raise typer.BadParameter("--video needs --model, the model folder whose alignment classifier judges.")
     if unpaired and (against is not None or video is not None or events is not None):
         raise typer.BadParameter("--against, --video and --events need clips that are paired by name.")
+    if unpaired and labels is not None:
+        raise typer.BadParameter("--labels need clips that are paired by name; --unpaired knows no partners.")
+    if 0 < bootstrap < _FEWEST_RESAMPLINGS:
+        raise typer.BadParameter(
+            f"--bootstrap {bootstrap}: a 95 % interval takes {_FEWEST_RESAMPLINGS} resamplings; 0 for none."
+        )
     generated, reference = unshard(generated, sounds_only=True), unshard(reference, sounds_only=True)
     against = None if against is None else unshard(against, sounds_only=True)
     video = None if video is None else unshard(video)
@@ -149,6 +156,8 @@ def evaluate(
     if evaluation is None:  # another rank prints
         return
     _name_left_out(evaluation)
+    if labels is not None and not evaluation.categories:
+        typer.echo(f"note: no clip is in {labels}, so there is no table by category.", err=True)
     if out is not None:
         _write_all(evaluation, out)
     typer.echo(

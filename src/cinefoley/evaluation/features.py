@@ -19,7 +19,7 @@ __all__ = ["FileFeatures", "embed_file", "embed_files"]
 
 _SILENT = 1e-4  # largest distance from the mean: -80 dB, three steps of a 16-bit file
 _FLAT, _FULL_SCALE, _CLIPPED_SHARE = 1e-4, 0.999, 0.01
-_INSPECTION = "inspection 2"  # part of the cache's key; change it when other things are looked at
+_INSPECTION = "inspection 3"  # part of the cache's key; change it when other things are looked at
 _UNSTATED = 0x7FFFFF00  # sizes that writers to a pipe leave in a WAV's header
 
 
@@ -78,7 +78,7 @@ def embed_file(
     if inspection is None or len(embeddings) < len(backbones):
         try:
             waveform, rate, is_damaged = _read(path)
-            inspection = _inspect(waveform, rate, is_damaged=is_damaged)
+            inspection = _inspect(reading.channel(waveform)[None], rate, is_damaged=is_damaged)
             _embed(waveform, rate, backbones, embeddings, reading)
         except MediaError as exc:
             return FileFeatures(problem=f"unreadable ({exc})")
@@ -132,7 +132,7 @@ def _is_cut_off(path: Path) -> bool:
 
 
 def _inspect(waveform: Tensor, rate: int, *, is_damaged: bool) -> Embedding:
-    """Largest distance from the mean, share of samples on a flat top, of all channels; length, and damage.
+    """Largest distance from the mean, share of samples on a flat top, of what is heard; length, and damage.
 
     Raises:
         ValueError: If there are no samples, or some are not finite.

@@ -10,7 +10,7 @@ from cinefoley.errors import CinefoleyError
 from cinefoley.evaluation.cache import FeatureCache
 from cinefoley.evaluation.features import FileFeatures, embed_files
 from cinefoley.evaluation.judging import Judgement, SampleJudge, ratio_scores
-from cinefoley.evaluation.pairing import Pairs, Sample, find_sounds, pair_by_name
+from cinefoley.evaluation.pairing import Pairs, Sample, find_sounds, group_samples, pair_by_name
 from cinefoley.evaluation.protocols import PROTOCOLS, Protocol
 from cinefoley.evaluation.scores import Draws, Score, Side, bootstrap_draws, interval, score_sides
 from cinefoley.metrics.backbones.protocol import Backbone
@@ -77,7 +77,11 @@ def pair_folders(generated: Path, real: Path, settings: EvaluationSettings) -> P
     found, reference = find_sounds(generated), find_sounds(real)
     if settings.is_paired:
         return pair_by_name(found, reference, least_share=settings.protocol.least_share)
-    samples = [Sample(stem, 0, path) for stem, path in sorted(found.items())]
+    samples = [
+        Sample(clip, number, path)
+        for clip, paths in sorted(group_samples(found).items())
+        for number, path in enumerate(paths)
+    ]
     return Pairs(samples=samples, real=dict(sorted(reference.items())))
 
 
@@ -329,7 +333,7 @@ def _protocol_fields(
         "samples": len(job.samples),
         "samples_per_clip": job.samples_per_clip,
         "pairing": "by name" if settings.is_paired else "none",
-        "reference": "once per sample" if protocol.repeats_real else "once per clip",
+        "reference": "once per sample" if protocol.repeats_real and settings.is_paired else "once per clip",
         "reference_length_s": shortest if shortest == longest else f"{shortest} to {longest}",
         "reading": protocol.reading.describe(),
         "resampler": RESAMPLER,

@@ -2,13 +2,13 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cinefoley.errors import CinefoleyError, MediaError
 
-__all__ = ["Pairs", "Sample", "find_sounds", "pair_by_name"]
+__all__ = ["Pairs", "Sample", "find_sounds", "group_samples", "pair_by_name"]
 
 _SOUND_SUFFIXES = (".wav", ".flac", ".aif", ".aiff", ".m4a", ".mp3", ".ogg", ".opus", ".aac", ".wma")
 _FILM_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".m4v", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv")
@@ -57,7 +57,7 @@ def find_sounds(folder: Path, *, prefers_films: bool = False) -> dict[str, Path]
         prefers_films: Take the film instead, and films alone.
 
     Raises:
-        MediaError: If it is no folder, or holds no sound or film.
+        MediaError: If it is no folder, holds no sound or film, or two sounds of one name.
     """
     if not folder.is_dir():
         raise MediaError(f"{folder}: no such folder; expected one with sounds or films.")
@@ -71,6 +71,10 @@ def find_sounds(folder: Path, *, prefers_films: bool = False) -> dict[str, Path]
         ):
             continue
         other = found.get(path.stem)
+        if other is not None and {suffix, other.suffix.lower()} <= {*_SOUND_SUFFIXES}:
+            raise MediaError(
+                f"{folder}: {other.name} and {path.name} are two sounds of one name. Keep one of them."
+            )
         if other is None or _ORDER[suffix] < _ORDER[other.suffix.lower()]:
             found[path.stem] = path
     if not found:
@@ -95,11 +99,7 @@ def pair_by_name(
     Raises:
         CinefoleyError: If more have none; counts them and names the first.
     """
-    by_clip: dict[str, list[tuple[int, Path]]] = defaultdict(list)
-    for stem, path in generated.items():
-        match = None if stem in real else _SAMPLE.fullmatch(stem)
-        clip, number = (match["clip"], int(match["number"])) if match else (stem, -1)
-        by_clip[clip].append((number, path))
+    by_clip = group_samples(generated, known=real.keys())
     common = by_clip.keys() & real.keys()
     lonely_generated, lonely_real = sorted(by_clip.keys() - common), sorted(real.keys() - common)
     share = len(common) / max(len(by_clip), len(real), 1)
@@ -110,12 +110,28 @@ def pair_by_name(
             "of one clip: dog.take1.wav, dog.take2.wav), or pass --unpaired, which leaves KL out."
         )
     samples = [
-        Sample(clip, number, path)
-        for clip in sorted(common)
-        for number, (_, path) in enumerate(sorted(by_clip[clip], key=lambda item: (item[0], item[1].name)))
+        Sample(clip, number, path) for clip in sorted(common) for number, path in enumerate(by_clip[clip])
     ]
     left_out = [*lonely_generated, *lonely_real]
     return Pairs(samples=samples, real={clip: real[clip] for clip in sorted(common)}, left_out=left_out)
+
+
+def group_samples(files: Mapping[str, Path], *, known: Collection[str] = ()) -> dict[str, list[Path]]:
+    """The samples of each clip, in the order of their numbers: ``dog.take1`` and ``dog.take2`` of ``dog``.
+
+    Args:
+        files: By stem.
+        known: Stems that are clips' own, whatever they look like.
+    """
+    by_clip: dict[str, list[tuple[int, Path]]] = defaultdict(list)
+    for stem, path in files.items():
+        match = None if stem in known else _SAMPLE.fullmatch(stem)
+        clip, number = (match["clip"], int(match["number"])) if match else (stem, -1)
+        by_clip[clip].append((number, path))
+    return {
+        clip: [path for _, path in sorted(samples, key=lambda item: (item[0], item[1].name))]
+        for clip, samples in by_clip.items()
+    }
 
 
 def _count(names: Iterable[str], side: str) -> str:

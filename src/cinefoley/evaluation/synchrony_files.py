@@ -87,7 +87,7 @@ class EventJudge:
 
     def __init__(self, path: Path) -> None:
         self._events = read_events(path)
-        self._describe = f"{path.name} (sha256:{file_digest(path)[:12]})"
+        self._describe = f"{path.name} (sha256:{file_digest(path)[:12]}), mean of channels"
 
     def judge(self, samples: Sequence[Sample]) -> Judgement:
         """Onset F1 at each tolerance over clips of onset-like kinds, its visible form, off-screen energy.
@@ -188,9 +188,9 @@ def parse_events(entry: Mapping[str, Any]) -> ClipEvents:
     hidden = None if off_screen is None else np.array(off_screen, dtype=np.float64).reshape(-1, 2)
     for name, spans in (("a sound", sounding), ("off_screen", hidden)):
         if spans is not None and not (spans[:, 1] >= spans[:, 0]).all():
-            raise ValueError(f"{name} ends before it begins, or a time is not finite")
-    if not np.isfinite(sounding).all():
-        raise ValueError("a time is not finite")
+            raise ValueError(f"{name} ends before it begins, or at a time that is no number")
+        if spans is not None and not np.isfinite(spans).all():
+            raise ValueError(f"{name} begins or ends at a time that is not finite")
     return ClipEvents(
         times=times,
         is_visible=np.array(visible, dtype=bool),

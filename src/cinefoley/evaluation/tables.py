@@ -1,5 +1,6 @@
 """A table of texts for people: plain, Markdown or LaTeX."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -8,6 +9,7 @@ __all__ = ["Format", "write_table"]
 Format = Literal["text", "markdown", "latex"]
 """How a table is written for people."""
 
+_MARKDOWN = re.compile(r"[\\`*<|]|(?<![^\W_])_|_(?![^\W_])")  # inside a word an underscore is one
 _LATEX = {character: "\\" + character for character in "&%#_$"} | {
     "{": r"\{",
     "}": r"\}",
@@ -36,7 +38,7 @@ def write_table(rows: Sequence[Sequence[str]], format: Format = "text") -> str:
     if format == "latex":
         return "\n".join(_latex(rows))
     if format == "markdown":
-        rows = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+        rows = [[_MARKDOWN.sub(r"\\\g<0>", cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
     if format == "text":

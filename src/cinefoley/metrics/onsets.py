@@ -94,7 +94,7 @@ def detect_onsets(waveform: Tensor, *, sample_rate: int) -> NDArray[np.float64]:
     peaks, _ = signal.find_peaks(
         np.concatenate([[0.0], rise, [0.0]]), height=threshold, distance=max(1, round(_MIN_GAP_S / _HOP_S))
     )
-    return np.asarray((peaks - 1 + _LAG) * _HOP_S, dtype=np.float64)
+    return np.asarray((peaks - 1 + _LAG) * (hop / sample_rate), dtype=np.float64)
 
 
 def match_onsets(

@@ -86,6 +86,9 @@ class StudySettings:
             raise StudyError(
                 f"{self.path}: attention.per_participant must be at least 1; leave [attention] out for none."
             )
+        if self.attention is not None and self.attention.most_failures < 0:
+            failures = self.attention.most_failures
+            raise StudyError(f"{self.path}: attention.most_failures must be at least 0, got {failures}.")
 
 
 def load_study(path: Path) -> StudySettings:

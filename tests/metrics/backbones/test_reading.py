@@ -27,10 +27,22 @@ def test_resampling_gives_the_length_that_rates_ask_for(source: int, target: int
     assert bool(found.isfinite().all())
 
 
-@pytest.mark.parametrize("source", [8000, 22050, 44100, 48000])
+@pytest.mark.parametrize("source", [8000, 22050, 44100, 44101, 48000])
 def test_a_tone_survives_resampling(source: int) -> None:
     found = resample(tone(source, 1.0), source, 16000)
     torch.testing.assert_close(found[400:-400], tone(16000, 1.0)[400:-400], rtol=0, atol=5e-3)
+
+
+@pytest.mark.parametrize(("source", "target"), [(44100, 16000), (48000, 32000), (9001, 8000)])
+def test_filters_of_every_phase_or_of_taps_that_weigh_give_the_same(
+    monkeypatch: pytest.MonkeyPatch, source: int, target: int
+) -> None:
+    noise = torch.randn(3000, generator=torch.Generator().manual_seed(0))
+    found: list[torch.Tensor] = []
+    for most in (10**9, 0):
+        monkeypatch.setattr("cinefoley.metrics.backbones.resampling._MOST_TAPS", most)
+        found.append(resample(noise, source, target))
+    assert torch.allclose(found[0], found[1], atol=1e-5)
 
 
 def test_what_lies_above_the_new_rate_is_removed() -> None:

@@ -28,6 +28,10 @@ class Reading:
     shortest_s: float | None = 2.0
     """Shorter clips are padded with silence at their end; None leaves them short."""
 
+    def channel(self, waveform: Tensor) -> Tensor:
+        """What is heard, ``(N,)``, of all channels, ``(channels, N)``."""
+        return waveform[0] if self.channels == "first" else waveform.mean(dim=0)
+
     def describe(self) -> str:
         """One phrase for protocol lines."""
         parts = [f"{self.channels} channel" if self.channels == "first" else "mean of channels"]
@@ -78,7 +82,7 @@ def prepare(
     Returns:
         ``(M,)`` float32.
     """
-    heard = waveform[0] if reading.channels == "first" else waveform.mean(dim=0)
+    heard = reading.channel(waveform)
     if reading.removes_mean:
         heard = heard - heard.mean()
     heard = resample(heard, source_rate, sample_rate)

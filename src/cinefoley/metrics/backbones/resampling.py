@@ -11,6 +11,7 @@ __all__ = ["RESAMPLER", "resample"]
 
 _ZEROS = 6
 _ROLLOFF = 0.99
+_MOST_TAPS = 4_000_000  # of all filters together
 
 RESAMPLER = f"windowed sinc, Hann, {_ZEROS} zero crossings, rolloff {_ROLLOFF}"
 """What goes into protocol lines."""
@@ -44,19 +45,40 @@ def resample(waveform: Tensor, source_rate: int, sample_rate: int) -> Tensor:
         return waveform
     divisor = math.gcd(source_rate, sample_rate)
     source, target = source_rate // divisor, sample_rate // divisor
-    kernels, reach = _kernels(source, target)
+    reach = math.ceil(_ZEROS * source / (_ROLLOFF * min(source, target)))
     padded = F.pad(waveform, (reach, reach + source))
-    phases = F.conv1d(padded[None, None], kernels.to(waveform), stride=source)
-    return phases[0].T.reshape(-1)[: -(-target * len(waveform) // source)]
+    if source * target > _MOST_TAPS:
+        phases = _sparse(padded, source, target, reach)
+    else:
+        phases = F.conv1d(padded[None, None], _kernels(source, target, reach).to(waveform), stride=source)[0]
+    return phases.T.reshape(-1)[: -(-target * len(waveform) // source)]
 
 
 @lru_cache(maxsize=16)
-def _kernels(source: int, target: int) -> tuple[Tensor, int]:
-    """One filter per output phase, ``(target, 1, taps)``, and the taps on either side of a sample."""
+def _kernels(source: int, target: int, reach: int) -> Tensor:
+    """One filter per output phase, ``(target, 1, taps)``."""
+    taps = torch.arange(-reach, reach + source, dtype=torch.float32)
+    return _weights(torch.arange(target), taps, source, target)[:, None]
+
+
+def _sparse(padded: Tensor, source: int, target: int, reach: int) -> Tensor:
+    """The same phases, ``(target, blocks)``, from the taps near each alone; all others weigh nothing.
+
+    Rates with no common divisor, such as 44101 and 16000 Hz, have as many phases as samples a second: all of
+    their filters would be gigabytes.
+    """
+    first = torch.arange(target) * source // target - reach
+    taps = first[:, None] + torch.arange(2 * reach + 2)
+    weights = _weights(torch.arange(target), taps.float(), source, target).to(padded)
+    windows = padded.unfold(0, source + 2 * reach, source)
+    # the last tap of the last phases lies beyond the block, and weighs nothing
+    places = (taps + reach).clamp(max=windows.shape[1] - 1)
+    return torch.stack([(block[places] * weights).sum(dim=1) for block in windows], dim=1)
+
+
+def _weights(phases: Tensor, taps: Tensor, source: int, target: int) -> Tensor:
+    """What taps weigh in output phases, ``(phases, taps)``."""
     band = _ROLLOFF * min(source, target)
-    reach = math.ceil(_ZEROS * source / band)
-    taps = torch.arange(-reach, reach + source, dtype=torch.float32) / source
-    phases = -torch.arange(target, dtype=torch.float32) / target
-    at = ((phases[:, None, None] + taps) * band).clamp(-_ZEROS, _ZEROS)
+    at = ((-phases.float()[:, None] / target + taps / source) * band).clamp(-_ZEROS, _ZEROS)
     window = torch.cos(at * math.pi / _ZEROS / 2).square()
-    return torch.sinc(at) * window * (band / source), reach
+    return torch.sinc(at) * window * (band / source)
