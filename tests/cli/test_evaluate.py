@@ -73,6 +73,10 @@ def test_json_and_files_hold_the_same_numbers(evaluate: RunCli, tmp_path: Path) 
     assert "tabular" in (tmp_path / "report" / "evaluation.tex").read_text()
     assert list(stored["scores"]) == ["FD-lite", "KID-lite", "KL-lite", "IS-lite"]
     assert (tmp_path / "home" / "features").is_dir()
+    again = evaluate("--json", "-o", tmp_path / "report")
+    assert again.code == 1
+    assert "evaluation.json: exists. Pass --force" in again.err
+    assert evaluate("--json", "-o", tmp_path / "report", "--force").code == 0
 
 
 def test_files_that_are_left_out_are_named_on_stderr(evaluate: RunCli, sounds: tuple[Path, Path]) -> None:

@@ -38,6 +38,10 @@ def test_a_report_can_be_written_in_every_form(run_cli: RunCli, study: Path, tmp
     names = ["clips.csv", "preferences.csv", "study.json", "study.md", "study.tex", "votes.csv"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert json.loads((tmp_path / "out" / "study.json").read_text()) == result.json
+    again = run_cli("study", "report", study, "-o", tmp_path / "out")
+    assert again.code == 1
+    assert "study.json: exists. Pass --force" in again.err
+    assert run_cli("study", "report", study, "-o", tmp_path / "out", "--force").code == 0
 
 
 def test_a_report_without_votes_says_how_to_get_some(run_cli: RunCli, study_folder: Path) -> None:

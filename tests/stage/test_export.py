@@ -55,6 +55,15 @@ def test_a_second_run_renders_only_what_is_missing(exported: Path) -> None:
     assert films(exported) == before
 
 
+def test_clips_that_are_added_join_the_list(tmp_path: Path) -> None:
+    export_clips(tmp_path, 2, SMALL)
+    before = (tmp_path / "valid.events.jsonl").read_text()
+    export_clips(tmp_path, 1, SMALL, first_seed=4)
+    rows = list(csv.reader((tmp_path / "valid.csv").read_text().splitlines()))
+    assert [row[0] for row in rows] == ["valid-000000", "valid-000001", "valid-000004"]
+    assert (tmp_path / "valid.events.jsonl").read_text().startswith(before)
+
+
 def test_two_processes_make_what_one_makes(exported: Path, tmp_path: Path) -> None:
     seen: list[int] = []
     export_clips(tmp_path, 4, SMALL, first_seed=2, workers=2, on_clip=seen.append)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cinefoley.cli.inputs import unshard
+from cinefoley.cli.outputs import check_free
 from cinefoley.errors import OutputError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
+_RESULTS = ("evaluation.json", "evaluation.md", "evaluation.tex")
 _FEWEST_RESAMPLINGS = 40  # of fewer, no 2.5 % lie beyond either end
 _OnFile = Callable[[int, int], None]
 
@@ -120,6 +122,7 @@ def evaluate(
             "--out", "-o", metavar="DIR", help="Also write evaluation.json, .md and .tex.", show_default=False
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace results that are in DIR.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure FAD, FD, KID, KL and IS of generated sound, and with --video or --events its synchrony.
@@ -143,6 +146,8 @@ def evaluate(
         raise typer.BadParameter(
             f"--bootstrap {bootstrap}: a 95 % interval takes {_FEWEST_RESAMPLINGS} resamplings; 0 for none."
         )
+    if out is not None and not force:  # now rather than after the work
+        check_free(out / name for name in _RESULTS)
     generated, reference = unshard(generated, sounds_only=True), unshard(reference, sounds_only=True)
     against = None if against is None else unshard(against, sounds_only=True)
     video = None if video is None else unshard(video)
@@ -271,16 +276,16 @@ def _write_all(evaluation: "Evaluation", folder: Path) -> None:
     from cinefoley.evaluation.report import as_json, render
     from cinefoley.media.writing import written_aside
 
-    contents = {
-        "evaluation.json": json.dumps(as_json(evaluation), indent=2),
-        "evaluation.md": render(evaluation, "markdown"),
-        "evaluation.tex": render(evaluation, "latex"),
-    }
+    texts = (
+        json.dumps(as_json(evaluation), indent=2),
+        render(evaluation, "markdown"),
+        render(evaluation, "latex"),
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise OutputError(f"{folder}: cannot be made ({exc.strerror}). Choose another with -o.") from exc
-    for name, text in contents.items():
+    for name, text in zip(_RESULTS, texts, strict=True):
         with written_aside(folder / name) as temporary:
             temporary.write_text(text + "\n")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cinefoley.cli.outputs import check_free
 from cinefoley.errors import OutputError
 
 if TYPE_CHECKING:
@@ -62,7 +63,11 @@ def render(
     else:
         films = {number: out / f"{split}-{number:06d}.mp4" for number in range(seed, seed + count)}
     if not force:
-        _check_free(films.values())
+        check_free(
+            path
+            for film in films.values()
+            for path in (film, film.with_suffix(".wav"), film.with_suffix(".json"))
+        )
     results = [
         _render_one(number, film, request, makes_folder=count is not None) for number, film in films.items()
     ]
@@ -182,13 +187,6 @@ def _parse_size(text: str) -> tuple[int, int]:
     if not (separator and width.isdigit() and height.isdigit()):
         raise typer.BadParameter(f"--size must be WIDTHxHEIGHT, such as 320x180, got {text!r}.")
     return int(height), int(width)
-
-
-def _check_free(films: Any) -> None:
-    for film in films:
-        for path in (film, film.with_suffix(".wav"), film.with_suffix(".json")):
-            if path.exists() and not path.is_dir():
-                raise OutputError(f"{path}: exists. Pass --force to replace it, or write elsewhere.")
 
 
 def _make_folder(folder: Path) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cinefoley.cli.outputs import check_free
 from cinefoley.errors import CinefoleyError, OutputError
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def report(
             show_default=False,
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace results that are in DIR.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Count the votes: preferences with exact tests and intervals, by participant and by clip.
@@ -111,11 +113,11 @@ def report(
         study, votes, keeps_inattentive=keep_inattentive, keeps_unfinished=not only_finished
     )
     if out is not None:
-        _write_all(results, out)
+        _write_all(results, out, overwrites=force)
     typer.echo(json.dumps(results_as_json(results), indent=2) if as_json else render(results, format))
 
 
-def _write_all(results: "StudyResults", folder: Path) -> None:
+def _write_all(results: "StudyResults", folder: Path, *, overwrites: bool) -> None:
     from cinefoley.media.writing import written_aside
     from cinefoley.study.report import as_json, clips_csv, preferences_csv, render, votes_csv
 
@@ -131,6 +133,8 @@ def _write_all(results: "StudyResults", folder: Path) -> None:
         "votes.csv": votes_csv(results),
         "clips.csv": clips_csv(results),
     }
+    if not overwrites:
+        check_free(folder / name for name in contents)
     for name, content in contents.items():
         with written_aside(folder / name) as temporary:
             temporary.write_text(content, encoding="utf-8")

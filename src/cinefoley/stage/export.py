@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -67,8 +68,9 @@ def export_clips(
     """Render clips into ``folder``: ``train-000000.mp4`` and so on, ``train.csv``, ``train.events.jsonl``.
 
     A run that was killed goes on where it was: films appear under their names only when they are complete,
-    and list and events are written at the end. ``train.settings.json`` says what the films are; a run with
-    other settings, or with another stage, is refused, as is a second run while one is going on.
+    and list and events are written at the end, of all that is there of the split: clips can be added.
+    ``train.settings.json`` says what the films are; a run with other settings, or with another stage, is
+    refused, as is a second run while one is going on.
 
     Args:
         folder: Made if it is missing.
@@ -170,7 +172,10 @@ def _render(folder: Path, settings: ExportSettings, seed: int) -> None:
 
 
 def _write_lists(folder: Path, settings: ExportSettings, seeds: range) -> tuple[Path, Path]:
-    """Lists of this run's clips; they follow from the seeds, so a killed run loses nothing."""
+    """Lists of all that is there of the split; they follow from the seeds, so a killed run loses nothing."""
+    names = (path.stem for path in folder.glob(f"{settings.split}-*.mp4"))
+    known = (re.fullmatch(rf"{settings.split}-(\d{{6,}})", name) for name in names)
+    everything = sorted({*seeds, *(int(match[1]) for match in known if match)})
     list_path, events_path = (folder / f"{settings.split}.{suffix}" for suffix in ("csv", "events.jsonl"))
     with (
         written_aside(list_path) as list_part,
@@ -179,7 +184,7 @@ def _write_lists(folder: Path, settings: ExportSettings, seeds: range) -> tuple[
         events_part.open("w") as lines,
     ):
         writer = csv.writer(rows, lineterminator="\n")
-        for seed in seeds:
+        for seed in everything:
             description = _describe(settings, seed)
             writer.writerow([_name(settings, seed), 0, description["kinds"][0], settings.split])
             lines.write(json.dumps(description) + "\n")
