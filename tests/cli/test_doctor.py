@@ -126,6 +126,8 @@ def damage_header(folder: Path) -> None:
     ("damage", "told"),
     [
         (lambda folder: shutil.rmtree(folder / "vae"), "vae: no such folder"),
+        (lambda folder: shutil.rmtree(folder / "scheduler"), "scheduler: no scheduler_config.json"),
+        (lambda folder: (folder / "video_encoder_student").mkdir(), "video_encoder_student: no weights"),
         (lambda folder: (folder / "vae" / "config.json").unlink(), "vae: config.json: No such file"),
         (lambda folder: (folder / "vae" / "config.json").write_text("{"), "vae: "),
         (damage_header, "vae: diffusion_pytorch_model.safetensors is damaged"),

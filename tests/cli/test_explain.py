@@ -46,6 +46,16 @@ def test_a_figure_and_a_film_are_written(explain: RunCli, rain: Path, student: P
     assert film.video.width == 2 * 64
 
 
+def test_what_is_there_is_replaced_only_by_force(explain: RunCli, rain: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "rain.explain.pdf").write_text("mine")
+    result = explain(rain)
+    assert result.code == 1
+    assert "rain.explain.pdf: exists. Pass --force" in result.err
+    assert (tmp_path / "out" / "rain.explain.pdf").read_text() == "mine"
+    assert explain(rain, "--force").code == 0
+
+
 def test_without_a_student_the_teacher_stands_alone(explain: RunCli, rain: Path) -> None:
     result = explain(rain, "--json")
     assert result.code == 0

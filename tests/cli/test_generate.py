@@ -185,7 +185,11 @@ def test_takes_that_are_there_are_skipped_without_a_model(
 
     assert again.code == 0
     assert again.out == ""
-    assert again.err == f"note: skipped rain.take1.wav: already in {out}; --force makes them again.\n"
+    assert again.err == (
+        f"note: skipped rain.take1.wav: already in {out}; --force makes them again.\n"
+        "note: rain.mp4: skipped takes were made with seed 0, not 9.\n"
+    )
+    assert generate(rain).err.count("note:") == 1
     assert (out / "rain.take1.wav").stat().st_mtime_ns == before
 
 
@@ -222,6 +226,27 @@ def test_a_take_that_lacks_its_film_is_made_again(generate: RunCli, rain: Path, 
     generate(rain)
 
     assert (out / "rain.take1.mp4").exists()
+
+
+@pytest.mark.parametrize("name", ["rain.take1.mp4", "rain.take1.wav", "rain.take1.mkv"])
+def test_a_file_of_a_takes_name_that_is_no_take_stays(
+    generate: RunCli, rain: Path, out: Path, name: str
+) -> None:
+    out.mkdir()
+    (out / name).write_text("the camera's first take")
+    result = generate(rain)
+
+    assert result.code == 1
+    assert f"{name}: exists and is in no record of takes" in result.err
+    assert {path.name: path.read_text() for path in out.iterdir()} == {name: "the camera's first take"}
+    assert generate(rain, "--force").code == 0
+
+
+def test_what_is_told_of_skipped_takes_is_there(generate: RunCli, rain: Path, out: Path) -> None:
+    generate(rain)
+    (skipped,) = generate(rain, "--save-mel", "--json").json["films"][0]["skipped"]
+
+    assert skipped == {"take": 1, "wav": str(out / "rain.take1.wav"), "film": str(out / "rain.take1.mp4")}
 
 
 def test_force_makes_takes_again(generate: RunCli, rain: Path, out: Path) -> None:

@@ -93,6 +93,7 @@ def test_a_list_becomes_a_test_set(
         (("--close-up", "--clips", "."), "are for a list of clips"),
         (("--close-up", "--split", "test"), "are for a list of clips"),
         (("--close-up", "--seed", "-1"), "greater than or equal to 0"),
+        (("--close-up", "--seed", str(2**32)), "less than or equal to 4294967295"),
     ],
 )
 def test_wrong_usage_is_told_before_any_work(

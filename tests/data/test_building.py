@@ -1,10 +1,12 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 import torch
 
 from cinefoley.data.building import build_test_set
-from cinefoley.data.making_sets import clip_seed
+from cinefoley.data.making_sets import claimed_set, clip_seed
 from cinefoley.data.records import read_records
 from cinefoley.data.split_csv import SplitRow
 from cinefoley.data.test_sets import SetLayout, read_test_set
@@ -38,7 +40,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "test_set.json"
+        if path.is_file() and path.name not in ("test_set.json", ".set.lock")
     }
 
 
@@ -70,6 +72,28 @@ def test_a_clips_window_depends_on_its_id_and_the_seed_alone(listed: Listed, tmp
     assert alone.window == draw_for_film(CloseUp(), alone.source_path, generator=generator)
     other = build(listed, tmp_path / "c", is_view=True, split=None, seed=1).clips[0]
     assert other.window != alone.window
+
+
+def test_two_runs_do_not_build_one_set_at_once(listed: Listed, tmp_path: Path) -> None:
+    with (
+        claimed_set(SetLayout(tmp_path / "cu")),
+        pytest.raises(OutputError, match="cu is in use: another run builds a set there"),
+    ):
+        build(listed, tmp_path / "cu")
+    assert len(build(listed, tmp_path / "cu").clips) == 3
+
+
+def test_a_film_whose_times_step_back_is_named_and_the_others_are_made(
+    listed: Listed, render_film: Callable[..., Path], tmp_path: Path
+) -> None:
+    once = render_film(tmp_path / "once.mkv")
+    films = tmp_path / "films"
+    films.mkdir()
+    (films / "twice.mkv").write_bytes(2 * once.read_bytes())
+    shutil.copy(once, films / "well.mkv")
+    (tmp_path / "list.csv").write_text("id\ntwice\nwell\n")
+    built = build_test_set(tmp_path / "list.csv", tmp_path / "set", CloseUp(), clips=films)
+    assert [clip.id for clip in built.clips][-1:] == ["well"]
 
 
 def test_close_ups_and_movements_of_one_seed_have_windows_of_one_size(listed: Listed, tmp_path: Path) -> None:
@@ -191,7 +215,7 @@ def test_folders_that_cannot_be_used_are_refused(listed: Listed, tmp_path: Path)
     (tmp_path / "mine" / "notes.txt").touch()
     with pytest.raises(DataError, match="mine: holds other files and no test set"):
         build(listed, tmp_path / "mine")
-    with pytest.raises(OutputError, match=r"split\.csv: cannot be made"):
+    with pytest.raises(OutputError, match=r"split\.csv: cannot be written"):
         build(listed, listed.csv)
     with pytest.raises(DataError, match=r"holds none of the 5 clips of split\.csv .*ant_000001\.mp4"):
         build(listed, tmp_path / "cu", clips=tmp_path)

@@ -75,8 +75,24 @@ def test_a_list_without_events_gives_a_set_without(exported: Path, tmp_path: Pat
     assert read_test_set(tmp_path / "set").events_path is None
 
 
+def test_events_without_boxes_give_a_set_without_events(exported: Path, tmp_path: Path) -> None:
+    """Nobody knows what a window shows of them."""
+    (tmp_path / "test.csv").write_bytes(exported.read_bytes())
+    line = {"id": "test-000000", "events": [{"time_s": 0.5, "kind": "strike"}]}
+    (tmp_path / "test.events.jsonl").write_text(json.dumps(line))
+    out = tmp_path / "set"
+    assert build_test_set(tmp_path / "test.csv", out, CloseUp(), clips=exported.parent, is_view=True).clips
+    assert read_test_set(out).events_path is None
+
+
 @pytest.mark.parametrize(
-    "line", ["{", "[]", '{"id": "test-000000"}', '{"id": "test-000000", "size": [32, 57], "sources": []}']
+    "line",
+    [
+        "{",
+        "[]",
+        '{"id": "test-000000", "sources": [{"target_boxes": []}]}',
+        '{"id": "test-000000", "size": [32, 57], "sources": []}',
+    ],
 )
 def test_a_line_that_describes_no_clip_is_named(exported: Path, tmp_path: Path, line: str) -> None:
     (tmp_path / "test.csv").write_bytes(exported.read_bytes())

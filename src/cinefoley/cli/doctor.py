@@ -116,7 +116,7 @@ def _parameters(model: dict[str, Any]) -> str:
 
 
 def _line(name: str, text: str) -> str:
-    return f"{name:<18}{text}"
+    return f"{name:<24}{text}"
 
 
 def _gib(number: float | None) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cinefoley.cli.outputs import check_free
 from cinefoley.errors import CinefoleyError, OutputError, VideoError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def explain(
     ] = None,
     start: Annotated[float, typer.Option(min=0, metavar="S", help="Where the window of time begins.")] = 0.0,
     takes: Annotated[int, typer.Option(min=1, help="Takes of each encoder.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same takes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed makes the same takes.")] = 0,
     steps: Annotated[int, typer.Option(min=1, help="Denoiser calls.")] = 25,
     guidance_scale: Annotated[float, typer.Option(min=0, help="Strength of the film's influence.")] = 4.5,
     columns: Annotated[int, typer.Option(min=1, help="Frames across the figure.")] = 6,
@@ -56,6 +57,7 @@ def explain(
             show_default=False,
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Draw where teacher and student look (Grad-CAM), above the real sound and their takes.
@@ -68,6 +70,8 @@ def explain(
     from cinefoley.analysis.explaining import explain_clip
 
     check_picture(video)
+    if not force:
+        check_free(out / f"{video.stem}.explain{suffix}" for suffix in (".png", ".pdf", ".mp4"))
     pipeline, encoders = load_encoders(model, video_encoder)
     if "student" not in encoders:
         typer.echo(

@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -52,7 +52,7 @@ def generate(
         ),
     ] = None,
     takes: Annotated[int, typer.Option(min=1, help="Takes per film.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed makes the same takes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed makes the same takes.")] = 0,
     steps: Annotated[int, typer.Option(min=1, help="Denoiser calls per window.")] = 25,
     guidance_scale: Annotated[
         float, typer.Option(min=0, help="Strength of the film's influence; 1 turns guidance off.")
@@ -255,11 +255,15 @@ class _Run:
 
     def _one(self, film: "Film", number: int, bar: Bar) -> "FilmReport":
         from cinefoley.pipelines.files import generate_files, report_existing
+        from cinefoley.pipelines.sidecar import made_otherwise
 
         existing = report_existing(film, self._out, self._settings)
         if existing.skipped:
             names = ", ".join(take.wav.name for take in existing.skipped)
             self._note(f"skipped {names}: already in {self._out}; --force makes them again.")
+            other = made_otherwise(existing.sidecar, existing.skipped, asdict(self._settings))
+            if other:
+                self._note(f"{film.path.name}: skipped takes were made with {other}.")
         if len(existing.skipped) == self._settings.num_takes:
             return existing
         film.check()  # a film that cannot be used is told without loading the model

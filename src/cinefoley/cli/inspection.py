@@ -9,6 +9,9 @@ from cinefoley.errors import CinefoleyError, WeightsError
 
 __all__ = ["describe_bundled_models", "describe_film", "describe_model"]
 
+_LOADED_IF_THERE = ("video_encoder_student", "guidance_classifier")
+_NOTHING: dict[str, Any] = {"parameters": 0, "dtypes": [], "bytes": 0, "sha256": {}, "problem": None}
+
 
 def describe_film(path: Path) -> dict[str, Any]:
     """Look at a film as ``generate`` would.
@@ -60,6 +63,9 @@ def describe_model(folder: Path) -> dict[str, Any]:
 
     config = load_foley_config(folder)
     names = [*PARTS, *(path.name for path in sorted(folder.iterdir()) if _is_extra_part(path, set(PARTS)))]
+    parts = {name: _describe_part(folder / name) for name in names}
+    if not (folder / "scheduler" / "scheduler_config.json").is_file():
+        parts["scheduler"] = _NOTHING | {"problem": "no scheduler_config.json"}
     return {
         "path": str(folder),
         "window_s": config.window_s,
@@ -67,7 +73,7 @@ def describe_model(folder: Path) -> dict[str, Any]:
         "fps": config.video_fps,
         "frame_size": list(config.frame_size),
         "sample_rate": config.mel.sample_rate,
-        "parts": {name: _describe_part(folder / name) for name in names},
+        "parts": parts,
     }
 
 
@@ -98,14 +104,15 @@ def _count_windows(duration_s: float, config: Any) -> int:
 
 
 def _is_extra_part(path: Path, known: set[str]) -> bool:
-    return path.name not in known and any(path.glob("*.safetensors"))
+    is_loaded = path.is_dir() and path.name in _LOADED_IF_THERE
+    return path.name not in known and (is_loaded or any(path.glob("*.safetensors")))
 
 
 def _describe_part(folder: Path) -> dict[str, Any]:
     from cinefoley.pipelines.sidecar import file_sha256
 
     files = sorted(folder.glob("*.safetensors"))
-    part: dict[str, Any] = {"parameters": 0, "dtypes": [], "bytes": 0, "sha256": {}, "problem": None}
+    part: dict[str, Any] = _NOTHING | {"sha256": {}}
     try:
         if not folder.is_dir() or not files:
             raise WeightsError("no weights" if folder.is_dir() else "no such folder")

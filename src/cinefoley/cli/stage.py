@@ -23,7 +23,7 @@ def render(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE.mp4|DIR", help="The film; with --count, a folder.")
     ],
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same bytes.")] = 0,
     kind: Annotated[
         str | None,
         typer.Option(help="The action, e.g. drum. Default: drawn from the seed.", show_default=False),
@@ -86,7 +86,9 @@ def export(
         Literal["train", "valid", "test"],
         typer.Option(help="Family of clips; the same seed differs between them."),
     ] = "train",
-    first_seed: Annotated[int, typer.Option(min=0, help="Seed of the first; the others follow.")] = 0,
+    first_seed: Annotated[
+        int, typer.Option(min=0, max=2**31, help="Seed of the first; the others follow.")
+    ] = 0,
     duration: Annotated[float, typer.Option(min=1, metavar="S", help="Length of every film.")] = 10.0,
     side: Annotated[
         int, typer.Option(min=16, metavar="PX", help="Shorter side; 16:9, 9:16 or square as drawn.")

@@ -39,7 +39,9 @@ def vary(
     camera_movement: Annotated[
         bool, typer.Option("--camera-movement", help="A window that crosses the frame (f_cm).")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same windows.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same windows.")
+    ] = 0,
     scale_range: Annotated[
         tuple[float, float], typer.Option(metavar="A B", help="Fraction of each side that is kept.")
     ] = (0.4, 0.6),

@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 
 from cinefoley.data.clip_files import ClipFolder, candidate_stems
-from cinefoley.data.making_sets import begin_set, clip_seed, describe_set, fault_record, make_set
+from cinefoley.data.making_sets import begin_set, claimed_set, clip_seed, describe_set, fault_record, make_set
+from cinefoley.data.reading_clips import fault_from
 from cinefoley.data.records import Record, file_sha256
 from cinefoley.data.split_csv import SplitRow, read_split
 from cinefoley.data.test_sets import SetLayout, VariedSet, read_test_set
 from cinefoley.data.view_events import events_beside
-from cinefoley.errors import DataError, MediaError, MediaWarning
+from cinefoley.errors import DataError, MediaWarning
 from cinefoley.media.cropping import cropped_film_suffix
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
@@ -79,21 +80,22 @@ def build_test_set(
             f"as {candidate_stems(rows[0])[0]}.mp4). Name the clips' folder with --clips."
         )
     layout = SetLayout(Path(out))
-    earlier = begin_set(layout, describe_set(variation, seed, rows, is_view=is_view, clips=source))
-    tasks = [
-        _Task(
-            row=row,
-            source=files[row.id],
-            seed=clip_seed(seed, row.id),
-            variation=variation,
-            films=None if is_view else layout.films,
-            earlier=earlier.get(row.id),
+    with claimed_set(layout):
+        earlier = begin_set(layout, describe_set(variation, seed, rows, is_view=is_view, clips=source))
+        tasks = [
+            _Task(
+                row=row,
+                source=files[row.id],
+                seed=clip_seed(seed, row.id),
+                variation=variation,
+                films=None if is_view else layout.films,
+                earlier=earlier.get(row.id),
+            )
+            for row in rows
+        ]
+        make_set(
+            layout, tasks, _make_clip, jobs=jobs, events_path=events_beside(Path(split_csv)), on_clip=on_clip
         )
-        for row in rows
-    ]
-    make_set(
-        layout, tasks, _make_clip, jobs=jobs, events_path=events_beside(Path(split_csv)), on_clip=on_clip
-    )
     return read_test_set(out, clips=source)
 
 
@@ -116,8 +118,8 @@ def _make_clip(task: _Task) -> tuple[Record, bool]:
         if task.earlier is not None and _still_holds(task, task.source, task.earlier):
             return task.earlier, False
         return _vary(task, task.source), True
-    except MediaError as exc:
-        return fault_record(task.row.id, "unreadable", str(exc)), True
+    except Exception as exc:  # one clip is never the end of a set
+        return fault_record(task.row.id, "unreadable", fault_from(exc, task.row.id).message), True
 
 
 def _vary(task: _Task, source: Path) -> Record:

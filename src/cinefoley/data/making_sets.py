@@ -4,8 +4,9 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -19,14 +20,24 @@ from cinefoley.data.test_sets import SetLayout
 from cinefoley.data.varied_films import describe_variation
 from cinefoley.data.view_events import view_events
 from cinefoley.errors import DataError, OutputError
+from cinefoley.media.claims import claimed_folder
 from cinefoley.media.versions import ffmpeg_versions, joined_versions
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
 
-__all__ = ["SetTask", "begin_set", "clip_seed", "describe_set", "fault_record", "make_set"]
+__all__ = [
+    "SetTask",
+    "begin_set",
+    "claimed_set",
+    "clip_seed",
+    "describe_set",
+    "fault_record",
+    "make_set",
+]
 
 _log = logging.getLogger(__name__)
 
+_LOCK = ".set.lock"
 _FORMAT = 1  # raise when the same settings would give other windows or films
 
 
@@ -68,6 +79,19 @@ def describe_set(
     }
 
 
+def claimed_set(layout: SetLayout) -> AbstractContextManager[None]:
+    """Hold a set's folder from :func:`begin_set` to the end of :func:`make_set`.
+
+    Raises:
+        OutputError: If another run holds it, or it cannot be made.
+    """
+    return claimed_folder(
+        layout.folder,
+        lock_name=_LOCK,
+        refusal="is in use: another run builds a set there. Wait for it, or choose another folder with -o.",
+    )
+
+
 def begin_set(layout: SetLayout, settings: Record) -> Mapping[str, Record]:
     """Make the folder, or refuse it: it must be empty, or hold the same set.
 
@@ -84,7 +108,7 @@ def begin_set(layout: SetLayout, settings: Record) -> Mapping[str, Record]:
     """
     try:
         (layout.folder if settings["is_view"] else layout.films).mkdir(parents=True, exist_ok=True)
-        is_empty = all(path == layout.films for path in layout.folder.iterdir())
+        is_empty = all(path == layout.films or path.name == _LOCK for path in layout.folder.iterdir())
     except OSError as exc:
         raise OutputError(
             f"{layout.folder}: cannot be made ({exc.strerror}). Choose another with -o."
@@ -180,10 +204,12 @@ def _finish(layout: SetLayout, records: list[Record], events_path: Path | None) 
     """Write manifest and ledger; what the films' folder holds beyond them was made for other rows."""
     _remove_leftovers(layout)
     clips = [record for record in records if "reason" not in record]
-    if events_path is None:
+    events = iter(()) if events_path is None else view_events(events_path, clips)
+    first = next(events, None)
+    if first is None:
         layout.events.unlink(missing_ok=True)
     else:
-        write_records(layout.events, view_events(events_path, clips))
+        write_records(layout.events, chain([first], events))
     write_records(layout.ledger, (record for record in records if "reason" in record))
     write_records(layout.manifest, clips)
     layout.progress.unlink(missing_ok=True)

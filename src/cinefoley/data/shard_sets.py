@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from cinefoley.data.making_sets import begin_set, clip_seed, describe_set, fault_record, make_set
+from cinefoley.data.making_sets import begin_set, claimed_set, clip_seed, describe_set, fault_record, make_set
+from cinefoley.data.reading_clips import fault_from
 from cinefoley.data.records import Record, file_sha256
 from cinefoley.data.shard_films import write_film
 from cinefoley.data.shard_source import ShardClip, ShardSource
@@ -68,19 +69,20 @@ def build_shard_set(
     rows = [_row(clips[name]) for name in sorted(clips)]
     layout = SetLayout(Path(out))
     settings = describe_set(variation, seed, rows, is_view=is_view, clips=source.folder)
-    earlier = begin_set(layout, settings | {"are_shards": True})
-    tasks = [
-        _Task(
-            row=row,
-            clip=clips[row.id],
-            seed=clip_seed(seed, row.id),
-            variation=variation,
-            films=None if is_view else layout.films,
-            earlier=earlier.get(row.id),
-        )
-        for row in rows
-    ]
-    make_set(layout, tasks, _make_clip, jobs=jobs, on_clip=on_clip)
+    with claimed_set(layout):
+        earlier = begin_set(layout, settings | {"are_shards": True})
+        tasks = [
+            _Task(
+                row=row,
+                clip=clips[row.id],
+                seed=clip_seed(seed, row.id),
+                variation=variation,
+                films=None if is_view else layout.films,
+                earlier=earlier.get(row.id),
+            )
+            for row in rows
+        ]
+        make_set(layout, tasks, _make_clip, jobs=jobs, on_clip=on_clip)
     return read_test_set(out, clips=source.folder)
 
 
@@ -105,8 +107,8 @@ def _make_clip(task: _Task) -> tuple[Record, bool]:
         if task.earlier is not None and _still_holds(task, task.earlier):
             return task.earlier, False
         return _vary(task), True
-    except MediaError as exc:
-        return fault_record(task.row.id, "unreadable", str(exc)), True
+    except Exception as exc:  # one clip is never the end of a set
+        return fault_record(task.row.id, "unreadable", fault_from(exc, task.row.id).message), True
 
 
 def _vary(task: _Task) -> Record:

@@ -29,7 +29,8 @@ def view_events(events_path: Path, clips: Iterable[Record]) -> Iterator[Record]:
 
     Args:
         events_path: A line for each clip: ``id``, ``fps``, ``size``, ``events``, ``sources`` with the boxes
-            of every frame, as ``cinefoley stage export`` writes them. Lines of other clips are passed over.
+            of every frame, as ``cinefoley stage export`` writes them. Lines of other clips are passed over,
+            and those without ``sources``: nobody knows what a window shows of them.
         clips: Lines of the set's manifest: ``id``, ``source``, ``window``.
 
     Yields:
@@ -49,7 +50,7 @@ def view_events(events_path: Path, clips: Iterable[Record]) -> Iterator[Record]:
                 try:
                     description = json.loads(line)
                     record = wanted.get(description["id"])
-                    if record is not None:
+                    if record is not None and "sources" in description:
                         yield _view(description, record)
                 except (ValueError, LookupError, TypeError) as exc:
                     raise DataError(

@@ -20,6 +20,7 @@ from cinefoley.errors import AudioError, MediaError, VideoError
 __all__ = [
     "audio_stream",
     "describe_streams",
+    "explained_muxing",
     "has_exact_seeks",
     "open_media",
     "picture_packets",
@@ -48,6 +49,24 @@ _PLAYLISTS = {
 _STILL_PICTURE = {"image2", "image2pipe", "ico"}
 _WEBM_CODECS = {"vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9", "opus", "vorbis", "webvtt"}
 _NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+@contextmanager
+def explained_muxing(film: str | os.PathLike[str], out: Path) -> Iterator[None]:
+    """Say in plain words that a container does not take a film's packets while the block writes them.
+
+    Raises:
+        MediaError: If FFmpeg refuses one, as it does where times step back.
+    """
+    try:
+        yield
+    except av.FFmpegError as exc:
+        if isinstance(exc, OSError):  # the disk's
+            raise
+        raise MediaError(
+            f"{Path(film).name}: cannot be written into {out.suffix} ({exc.strerror}). Its times may step "
+            "back, as where files were joined; convert the film first."
+        ) from exc
 
 
 @contextmanager

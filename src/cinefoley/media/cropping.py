@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from cinefoley.errors import MediaError
-from cinefoley.media.containers import open_media
+from cinefoley.media.containers import explained_muxing, open_media
 from cinefoley.media.crop import Crop
 from cinefoley.media.decoding import PictureReader
 from cinefoley.media.picture_planes import PlaneCropper
@@ -70,7 +70,10 @@ def crop_film(
         )
     with SoundCopy(video_path) as sound, PictureReader(video_path) as reader, written_aside(out) as temporary:
         options = muxer_options(form, sound.sample_rate) | {"fflags": "+bitexact"}  # no random ids
-        with av.open(str(temporary), "w", format=form, container_options=options) as target:
+        with (
+            explained_muxing(video_path, out),
+            av.open(str(temporary), "w", format=form, container_options=options) as target,
+        ):
             pictures = iter(reader)
             time, frame = next(pictures)
             picture = _Picture(

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cinefoley.errors import MediaError, MediaWarning, VideoError
 from cinefoley.media.audio_writer import as_samples
-from cinefoley.media.containers import open_media, picture_packets, video_stream
+from cinefoley.media.containers import explained_muxing, open_media, picture_packets, video_stream
 from cinefoley.media.sampling import Seconds, Section
 from cinefoley.media.sound import Samples, SoundReader, resample_blocks, slice_blocks
 from cinefoley.media.sound_track import SoundCodec, SoundTrack, container_format, muxer_options, place
@@ -84,6 +84,7 @@ def replace_audio(
         _open_sound(audio, sample_rate, section.duration) as (blocks, rate, channels),
         open_media(video_path) as film,
         written_aside(out) as temporary,
+        explained_muxing(video_path, out),
         av.open(str(temporary), "w", format=form, container_options=muxer_options(form, rate)) as target,
     ):
         source = video_stream(film, video_path)

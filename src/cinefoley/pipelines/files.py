@@ -6,7 +6,7 @@ import secrets
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from cinefoley.pipelines.sidecar import (
     check_film,
     check_sidecar,
     read_versions,
+    recorded_takes,
     write_sidecar,
 )
 
@@ -60,12 +61,12 @@ class GenerationSettings(SamplingSettings):
 
     def __post_init__(self) -> None:
         SamplingSettings.__post_init__(self)  # not super(): slots make another class of this one
-        if self.num_takes < 1 or not 0 <= self.seed < 2**63:
-            raise ValueError(f"takes must be at least 1 and the seed 0 to 2**63 - 1: {self}")
+        if self.num_takes < 1 or not 0 <= self.seed < 2**32:
+            raise ValueError(f"takes must be at least 1 and the seed 0 to 2**32 - 1: {self}")
         if not (math.isfinite(self.start) and self.start >= 0):
             raise ValueError(f"start must be 0 s or more, got {self.start}")
-        if self.duration is not None and not (math.isfinite(self.duration) and self.duration > 0):
-            raise ValueError(f"duration must be more than 0 s, got {self.duration}")
+        if self.duration is not None and not (math.isfinite(self.duration) and self.duration >= 1e-3):
+            raise ValueError(f"duration must be a millisecond or more, got {self.duration}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,8 @@ def report_existing(
     A take is there if its WAV and its film are; with ``settings.overwrites`` none counts.
 
     Raises:
-        OutputError: If takes of another film have these names there, and are not to be overwritten.
+        OutputError: If takes of another film have these names there, or other files have those of takes that
+            are not there, and neither are to be overwritten.
     """
     film, out_dir = as_film(video), Path(out_dir)
     planned = _planned_takes(film, out_dir, settings)
@@ -104,10 +106,18 @@ def report_existing(
     if sidecar.exists() and not settings.overwrites:
         with suppress(FileNotFoundError):  # a film that is gone is told when it is opened
             check_film(sidecar, film.describe())
+    standing = [_standing(take) for take in planned]
+    if not settings.overwrites:
+        ours = recorded_takes(sidecar)
+        _check_free(
+            take
+            for take, there in zip(planned, standing, strict=True)
+            if there is None and take.take not in ours
+        )
     return FilmReport(
         video=film.path,
         takes=(),
-        skipped=tuple(take for take in planned if not settings.overwrites and _is_there(take)),
+        skipped=() if settings.overwrites else tuple(take for take in standing if take is not None),
         sidecar=sidecar,
         seed=settings.seed,
     )
@@ -151,7 +161,8 @@ def generate_files(
     film, out_dir, settings = as_film(video), Path(out_dir), settings or GenerationSettings()
     began = time.perf_counter()
     report = report_existing(film, out_dir, settings)
-    missing = [take for take in _planned_takes(film, out_dir, settings) if take not in report.skipped]
+    skipped = {take.take for take in report.skipped}
+    missing = [take for take in _planned_takes(film, out_dir, settings) if take.take not in skipped]
     if not missing:
         return report
     watched = film.watch(pipeline.foley_config)
@@ -200,9 +211,28 @@ def _mel_beside(wav: Path) -> Path:
     return wav.with_suffix(".mel.npy")
 
 
-def _is_there(take: TakeFiles) -> bool:
-    films = [take.film, *(take.film.with_suffix(suffix) for suffix in _OTHER_SUFFIXES)]
-    return take.wav.exists() and any(film.exists() for film in films)
+def _standing(take: TakeFiles) -> TakeFiles | None:
+    """What is there of a take whose sound and film are; else None."""
+    films = [film for film in _films_of(take) if film.exists()]
+    if not films or not take.wav.exists():
+        return None
+    return replace(take, film=films[0], mel=take.mel if take.mel and take.mel.exists() else None)
+
+
+def _films_of(take: TakeFiles) -> list[Path]:
+    """Where a take's film may lie: in its own container, or in another where that does not take it."""
+    return [take.film, *(take.film.with_suffix(suffix) for suffix in _OTHER_SUFFIXES)]
+
+
+def _check_free(takes: Iterable[TakeFiles]) -> None:
+    """A file of a take's name that no record of ours names may be somebody's own."""
+    for take in takes:
+        for path in (take.wav, *_films_of(take)):
+            if path.exists():
+                raise OutputError(
+                    f"{path}: exists and is in no record of takes, so it was left alone. Choose another "
+                    "folder with -o, or pass --force to replace it."
+                )
 
 
 @contextmanager

@@ -18,7 +18,9 @@ __all__ = [
     "check_film",
     "check_sidecar",
     "file_sha256",
+    "made_otherwise",
     "read_versions",
+    "recorded_takes",
     "write_sidecar",
 ]
 
@@ -125,6 +127,33 @@ def check_film(path: Path, film: Mapping[str, Any]) -> None:
                 f"{path.with_suffix('')}: its takes there are of another film ({there.get('path')}). Choose "
                 "another folder with -o, or pass --force to replace them."
             )
+
+
+def made_otherwise(path: Path, takes: Iterable[TakeFiles], wanted: Mapping[str, Any]) -> str:
+    """In what the runs that made some takes differ from what is asked for now, in words; empty if in nothing.
+
+    Args:
+        path: The sidecar; none need be there.
+        takes: The takes that stand.
+        wanted: Seed and settings, by name.
+    """
+    numbers = {take.take for take in takes}
+    runs = [run for run in _standing_runs(path, set()) if numbers & {take["take"] for take in run["takes"]}]
+    changes = {
+        f"{name.replace('_', ' ')} {there[name]}, not {value}"
+        for run in runs
+        for there in ({"seed": run.get("seed"), **run.get("settings", {})},)
+        for name, value in wanted.items()
+        if name in there and name != "num_takes" and there[name] != value
+    }
+    return "; ".join(sorted(changes))
+
+
+def recorded_takes(path: Path) -> set[int]:
+    """Numbers of the takes that a sidecar names; none where there is no sidecar."""
+    newest = _read(path)
+    runs = [] if newest is None else [newest, *newest.get("earlier", [])]
+    return {take["take"] for run in runs for take in run["takes"]}
 
 
 def file_sha256(path: Path) -> str:

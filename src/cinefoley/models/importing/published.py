@@ -124,8 +124,9 @@ def read_record(folder: Path) -> dict[str, Any]:
         return {}
     try:
         record = json.loads(path.read_text())
-        assert record["kind"] == "cinefoley import"
-        assert all(isinstance(entry["bytes"], int) for entry in record["parts"].values())
-    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as exc:
+        sizes = [entry["bytes"] for entry in record["parts"].values()]
+        if record["kind"] != "cinefoley import" or not all(isinstance(size, int) for size in sizes):
+            raise ValueError("of another kind")
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise WeightsError(f"{path}: damaged. Import the model again.") from exc
     return dict(record)
