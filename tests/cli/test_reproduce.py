@@ -77,7 +77,7 @@ def test_shards_are_trained_on_and_measured_by_their_splits(rerun: RunCli, tmp_p
     assert f"# Table 4 on {tmp_path / 'shards'}" in result.out
     assert f"data {tmp_path / 'shards'}; 3 test clips, 1 take, " in result.out
     assert "4 steps on 4 training clips, AdamW at 0.0005, 8 at a time, 1 training seed, " in result.out
-    report = json.loads((tmp_path / "out" / "table4.json").read_text())
+    report = json.loads((tmp_path / "out" / "table4.quick.json").read_text())
     assert len(report["scores"]) == 12
     source = ShardSource(tmp_path / "shards", split="train")
     run = json.loads((tmp_path / "out" / "quick-runs" / "paper-0" / "run.json").read_text())
