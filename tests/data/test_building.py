@@ -20,6 +20,7 @@ from cinefoley.data.records import read_records
 from cinefoley.data.split_csv import SplitRow
 from cinefoley.data.test_sets import SetLayout, read_test_set
 from cinefoley.errors import DataError, OutputError
+from cinefoley.media.mux import replace_audio
 from cinefoley.media.probe import probe
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
@@ -86,14 +87,18 @@ def test_two_runs_do_not_build_one_set_at_once(listed: Listed, tmp_path: Path) -
 def test_a_film_whose_times_step_back_is_named_and_the_others_are_made(
     listed: Listed, render_film: Callable[..., Path], tmp_path: Path
 ) -> None:
-    once = render_film(tmp_path / "once.mkv")
+    once = tmp_path / "once.mkv"
+    noise = torch.rand(2 * 16000, generator=torch.Generator().manual_seed(0)) - 0.5
+    replace_audio(render_film(tmp_path / "silent.mkv"), noise, once, sample_rate=16000)
     films = tmp_path / "films"
     films.mkdir()
     (films / "twice.mkv").write_bytes(2 * once.read_bytes())
     shutil.copy(once, films / "well.mkv")
     (tmp_path / "list.csv").write_text("id\ntwice\nwell\n")
     built = build_test_set(tmp_path / "list.csv", tmp_path / "set", CloseUp(), clips=films)
-    assert [clip.id for clip in built.clips][-1:] == ["well"]
+    assert [clip.id for clip in built.clips] == ["well"]
+    assert [entry["id"] for entry in built.ledger] == ["twice"]
+    assert "times may step back" in built.ledger[0]["message"]
 
 
 def test_close_ups_and_movements_of_one_seed_have_windows_of_one_size(listed: Listed, tmp_path: Path) -> None:

@@ -190,7 +190,8 @@ def test_the_line_over_the_spectrogram_follows_the_picture(enter: Any, film: Pat
     user.says("Made take 1.")
     left = user.page.locator(".now").evaluate_handle("line => line")
     video = user.page.locator("#takes video").first
-    video.evaluate("video => new Promise(done => { video.onseeked = done; video.currentTime = 1.5; })")
+    seen = video.evaluate_handle("video => { video.currentTime = 1.5; return video; }")
+    user.page.wait_for_function("video => !video.seeking && video.readyState >= 2", arg=seen)  # not for ever
     user.page.wait_for_function("line => Math.abs(parseFloat(line.style.left) - 50) < 1", arg=left)
     sound = user.page.locator(".sound")
     width = sound.evaluate("sound => sound.clientWidth")

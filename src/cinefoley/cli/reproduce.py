@@ -263,9 +263,8 @@ def _extent(plan: "TablePlan", whole: "TablePlan", *, is_quick: bool) -> tuple[s
     if is_quick:
         kinds.append(".quick")
         notes.append(_QUICK)
-    views = [view for view in whole.views if view not in plan.views]
-    methods = [method.name for method in whole.methods if method not in plan.methods]
-    left_out = [*views, *methods]
+    left_out: list[str] = [view for view in whole.views if view not in plan.views]
+    left_out += [method.name for method in whole.methods if method not in plan.methods]
     if left_out:
         kinds.append(".partial")
         notes.append(f"A part of the table, without {', '.join(left_out)}.")

@@ -138,14 +138,16 @@ def made_otherwise(path: Path, takes: Iterable[TakeFiles], wanted: Mapping[str, 
         wanted: Seed and settings, by name.
     """
     numbers = {take.take for take in takes}
-    runs = [run for run in _standing_runs(path, set()) if numbers & {take["take"] for take in run["takes"]}]
-    changes = {
-        f"{name.replace('_', ' ')} {there[name]}, not {value}"
-        for run in runs
-        for there in ({"seed": run.get("seed"), **run.get("settings", {})},)
-        for name, value in wanted.items()
-        if name in there and name != "num_takes" and there[name] != value
-    }
+    changes = set()
+    for run in _standing_runs(path, set()):
+        if numbers.isdisjoint(take["take"] for take in run["takes"]):
+            continue
+        there = {"seed": run.get("seed"), **run.get("settings", {})}
+        changes |= {
+            f"{name.replace('_', ' ')} {there[name]}, not {wanted[name]}"
+            for name in (there.keys() & wanted.keys()) - {"num_takes"}
+            if there[name] != wanted[name]
+        }
     return "; ".join(sorted(changes))
 
 
