@@ -113,3 +113,10 @@ def test_a_pulled_backbone_with_a_wrong_digest_is_refused(run_cli: RunCli, tmp_p
     assert result.code == 1
     assert "the published file's begins with 10086976" in result.err
     assert run_cli("models", "pull", "vggish", "--half").code == 2
+
+
+@pytest.mark.parametrize("command", [("pull", "diff-foley"), ("import", "out", "--cavp", "a", "--ldm", "b")])
+def test_a_half_type_without_half_is_refused(run_cli: RunCli, command: tuple[str, ...]) -> None:
+    result = run_cli("models", *command, "--half-type", "bf16")
+    assert result.code == 2
+    assert "16-bit numbers --half stores" in " ".join(result.err.split())

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from cinefoley.errors import CinefoleyError, MissingWeightsError
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["app"]
 
@@ -18,7 +21,12 @@ app = typer.Typer(help="Models: bundled, fetched and imported.", no_args_is_help
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _Half = Annotated[bool, typer.Option("--half", help="Store 16-bit numbers: half the disk.")]
-_HalfType = Annotated[Literal["fp16", "bf16"], typer.Option("--half-type", help="Which, with --half.")]
+_HalfType = Annotated[
+    Literal["fp16", "bf16"] | None,
+    typer.Option(
+        "--half-type", help="Which 16-bit numbers, with --half: fp16 if not said.", show_default=False
+    ),
+]
 _Force = Annotated[bool, typer.Option("--force", help="Replace a model folder that is there.")]
 
 
@@ -64,7 +72,7 @@ def pull(
         ),
     ],
     half: _Half = False,
-    half_type: _HalfType = "fp16",
+    half_type: _HalfType = None,
     keep_files: Annotated[
         bool, typer.Option("--keep-files", help="Keep the downloaded checkpoints after the import.")
     ] = False,
@@ -83,6 +91,7 @@ def pull(
     from cinefoley.models.importing.published import PUBLISHED
     from cinefoley.models.importing.pull import pull_model
 
+    dtype = _half_dtype(half, half_type)
     if name in PUBLISHED_BACKBONES:
         if half or keep_files:
             raise typer.BadParameter("backbones are kept as they are: without --half and --keep-files.")
@@ -97,7 +106,7 @@ def pull(
     with _conversion_bar() as count:
         folder = pull_model(
             PUBLISHED[name],
-            dtype=_dtype(half_type) if half else None,
+            dtype=dtype,
             overwrites=force,
             keeps_files=keep_files,
             on_note=_note,
@@ -127,7 +136,7 @@ def import_(
         typer.Option(metavar="FILE", help="Measures synchrony (eval_classifier.ckpt).", show_default=False),
     ] = None,
     half: _Half = False,
-    half_type: _HalfType = "fp16",
+    half_type: _HalfType = None,
     force: _Force = False,
     as_json: _Json = False,
 ) -> None:
@@ -136,9 +145,12 @@ def import_(
     Every expected tensor must be there and nothing unknown may be left over; otherwise the command says what
     does not fit and writes nothing. Pickles are read as tensors only: no code in them is run.
     """
+    import torch
+
     from cinefoley.models.importing.diff_foley import import_diff_foley
     from cinefoley.models.importing.layout import KindName
 
+    dtype = _half_dtype(half, half_type)
     given: dict[KindName, Path | None] = {
         "cavp": cavp,
         "ldm": ldm,
@@ -149,7 +161,7 @@ def import_(
         report = import_diff_foley(
             out,
             {kind: path for kind, path in given.items() if path is not None},
-            dtype=_dtype(half_type if half else "fp32"),
+            dtype=dtype or torch.float32,
             overwrites=force,
             on_bytes=count,
         )
@@ -240,10 +252,14 @@ def _licence(card: Path) -> str | None:
     return next((line.partition(":")[2].strip() for line in lines[:40] if line.startswith("license:")), None)
 
 
-def _dtype(name: str) -> Any:
+def _half_dtype(half: bool, half_type: str | None) -> "torch.dtype | None":
     import torch
 
-    return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[name]
+    if half_type is not None and not half:
+        raise typer.BadParameter(
+            "it says which 16-bit numbers --half stores: give --half too.", param_hint="--half-type"
+        )
+    return (torch.bfloat16 if half_type == "bf16" else torch.float16) if half else None
 
 
 @contextmanager

@@ -56,13 +56,19 @@ def last_picture_time(path: str | os.PathLike[str]) -> Fraction:
         MediaError: If the file cannot be read.
         VideoError: If it has no picture stream, or no picture in it.
     """
+    latest: Fraction | None = None
     with open_media(path) as container:
         stream = video_stream(container, path)
-        packets = picture_packets(container, stream) if has_exact_seeks(container) else iter(())
-        times = [shown_at(packet, stream) for packet in packets if not packet.is_discard]
-    known = [time for time in times if time is not None]
-    if not known or len(known) < len(times):  # AVI and raw streams store no such times: the decoder counts
+        for packet in picture_packets(container, stream) if has_exact_seeks(container) else iter(()):
+            if packet.is_discard:
+                continue
+            time = shown_at(packet, stream)
+            if time is None:  # AVI and raw streams store no such times: the decoder counts
+                latest = None
+                break
+            latest = time if latest is None else max(latest, time)
+    if latest is None:
         with PictureReader(path) as reader:
             return max(time for time, _ in reader)
     with open_media(path) as container:
-        return max(Fraction(0), max(known) - first_picture_time(container, Path(path)))
+        return max(Fraction(0), latest - first_picture_time(container, Path(path)))
