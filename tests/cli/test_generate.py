@@ -10,14 +10,37 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import load_file, save_file
 
 from cinefoley.cli.generate import generate as generate_command
 from cinefoley.media.audio import read_audio
 from cinefoley.media.mux import picture_hash
 from cinefoley.media.probe import probe
 from cinefoley.pipelines.files import GenerationSettings
+from cinefoley.pipelines.foley import FoleyPipeline
 
 RunCli = Callable[..., Any]
+
+
+QUIET = 0.02  # what random weights sing is far beyond full scale
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Make every take louder or softer than the model has it."""
+    vocode = FoleyPipeline.vocode
+
+    def set_volume(volume: float) -> None:
+        monkeypatch.setattr(
+            FoleyPipeline, "vocode", lambda *args, **options: volume * vocode(*args, **options)
+        )
+
+    return set_volume
+
+
+@pytest.fixture(autouse=True)
+def _quiet(play: Callable[[float], None]) -> None:
+    play(QUIET)
 
 
 @pytest.fixture
@@ -51,6 +74,29 @@ def test_the_sound_is_as_long_as_the_picture_and_the_picture_is_untouched(
     assert (rate, sound.shape) == (16000, (1, 32000))
     assert in_film.shape == (1, 32000)
     assert picture_hash(out / "rain.take1.mp4") == picture_hash(rain)
+
+
+def test_a_take_beyond_full_scale_is_lowered_as_a_whole_and_says_so(
+    generate: RunCli, rain: Path, out: Path, tmp_path: Path, play: Callable[[float], None]
+) -> None:
+    (quiet,) = generate(rain, "--subtype", "FLOAT", "--json").json["films"][0]["outputs"]
+    assert quiet["gain_db"] == 0
+    play(QUIET * 4 / 10 ** (quiet["peak_db"] / 20))
+    result = generate(rain, "-o", tmp_path / "loud", "--subtype", "FLOAT")
+
+    before, after = (read_audio(folder / "rain.take1.wav")[0] for folder in (out, tmp_path / "loud"))
+    assert after.abs().max() == pytest.approx(10 ** (-1 / 20), abs=1e-4)
+    assert torch.allclose(after / after.abs().max(), before / before.abs().max(), atol=1e-3)
+    assert result.err == "note: rain.take1.wav: lowered by 13.0 dB to stay within full scale.\n"
+    (take,) = json.loads((tmp_path / "loud" / "rain.json").read_text())["takes"]
+    assert (take["peak_db"], take["gain_db"]) == (12.04, -13.04)
+
+
+def test_a_take_that_nobody_hears_says_so(
+    generate: RunCli, rain: Path, play: Callable[[float], None]
+) -> None:
+    play(1e-5)
+    assert "note: rain.take1.wav: is all but silent (peak -" in generate(rain).err
 
 
 def test_takes_differ_and_the_seed_makes_each_again(
@@ -168,29 +214,53 @@ def test_json_tells_outputs_seed_and_time_of_every_film(
 
     assert result.code == 1
     assert result.json["failed"] == 1
-    outputs = [{"take": 1, "wav": str(out / "rain.take1.wav"), "film": str(out / "rain.take1.mp4")}]
-    assert made["outputs"] == outputs
+    (output,) = made["outputs"]
+    files = {"wav": str(out / "rain.take1.wav"), "film": str(out / "rain.take1.mp4")}
+    assert output.items() >= {"take": 1, **files}.items()
+    assert output["peak_db"] > -180
+    assert output["gain_db"] <= 0
     assert (made["seed"], made["duration_s"], made["error"]) == (3, 2.0, None)
     assert made["seconds"] > 0
     assert failed["film"] == str(tmp_path / "gone.mp4")
     assert failed["error"] == f"{tmp_path}/gone.mp4: no such file."
 
 
-def test_takes_that_are_there_are_skipped_without_a_model(
-    generate: RunCli, rain: Path, out: Path, tmp_path: Path
-) -> None:
+def test_takes_that_are_there_are_skipped(generate: RunCli, rain: Path, out: Path) -> None:
     generate(rain)
     before = (out / "rain.take1.wav").stat().st_mtime_ns
-    again = generate(rain, "--model", tmp_path / "no-such-model", "--seed", 9)
+    again = generate(rain)
 
     assert again.code == 0
     assert again.out == ""
-    assert again.err == (
-        f"note: skipped rain.take1.wav: already in {out}; --force makes them again.\n"
-        "note: rain.mp4: skipped takes were made with seed 0, not 9.\n"
-    )
-    assert generate(rain).err.count("note:") == 1
+    assert again.err == f"note: skipped rain.take1.wav: already in {out}; --force makes them again.\n"
     assert (out / "rain.take1.wav").stat().st_mtime_ns == before
+
+
+def test_takes_that_were_made_otherwise_are_not_taken_for_what_is_asked_for(
+    generate: RunCli, rain: Path, out: Path, tmp_path: Path, tiny_model: Path
+) -> None:
+    generate(rain)
+    before = (out / "rain.take1.wav").read_bytes()
+    other = tmp_path / "other"
+    shutil.copytree(tiny_model, other)
+    for part in ("unet", "video_encoder"):
+        weights = other / part / "diffusion_pytorch_model.safetensors"
+        save_file({key: value + 1e-3 for key, value in load_file(weights).items()}, weights)
+    encoder = other / "video_encoder"
+    for options, change in (
+        (("--seed", 9, "-q"), "seed 0, not 9"),
+        (("--seed", 9, "--takes", 2), "seed 0, not 9"),
+        (("--video-encoder", encoder), f"video encoder default, not {encoder}"),
+        (("--model", other), f"model {tiny_model}, not {other}"),
+    ):
+        refused = generate(rain, *options)
+        assert refused.code == 1
+        assert f"error: {out}: holds rain.take1.wav, made with {change}." in refused.err
+        assert (out / "rain.take1.wav").read_bytes() == before
+    assert generate(rain, "--model", tmp_path / "no-such-model").code == 1
+    assert "skipped" in generate(rain, "--video-encoder", "teacher").err, "the model has no other"
+    assert generate(rain, "--video-encoder", encoder, "--force").code == 0
+    assert "skipped" in generate(rain, "--video-encoder", encoder).err
 
 
 def test_only_missing_takes_are_made_and_the_record_keeps_both_runs(
@@ -198,16 +268,17 @@ def test_only_missing_takes_are_made_and_the_record_keeps_both_runs(
 ) -> None:
     generate(rain, "--seed", 1)
     first = (out / "rain.take1.wav").read_bytes()
-    result = generate(rain, "--seed", 2, "--takes", 3, "--json")
+    result = generate(rain, "--seed", 1, "--takes", 3, "--json")
 
     (film,) = result.json["films"]
     assert [take["take"] for take in film["skipped"]] == [1]
     assert [take["take"] for take in film["outputs"]] == [2, 3]
     assert (out / "rain.take1.wav").read_bytes() == first
+    generate(rain, "--seed", 2, "--force")
     record = json.loads((out / "rain.json").read_text())
-    assert (record["seed"], [take["take"] for take in record["takes"]]) == (2, [2, 3])
+    assert (record["seed"], [take["take"] for take in record["takes"]]) == (2, [1])
     (earlier,) = record["earlier"]
-    assert (earlier["seed"], [take["take"] for take in earlier["takes"]]) == (1, [1])
+    assert (earlier["seed"], [take["take"] for take in earlier["takes"]]) == (1, [2, 3])
 
 
 def test_a_take_made_later_is_the_same_as_one_made_at_once(
@@ -244,7 +315,9 @@ def test_a_file_of_a_takes_name_that_is_no_take_stays(
 
 def test_what_is_told_of_skipped_takes_is_there(generate: RunCli, rain: Path, out: Path) -> None:
     generate(rain)
-    (skipped,) = generate(rain, "--save-mel", "--json").json["films"][0]["skipped"]
+    assert "saves mel False, not True" in generate(rain, "--save-mel").err
+    generate(rain, "--save-mel", "--force")
+    (skipped,) = generate(rain, "--json").json["films"][0]["skipped"]
 
     assert skipped == {"take": 1, "wav": str(out / "rain.take1.wav"), "film": str(out / "rain.take1.mp4")}
 

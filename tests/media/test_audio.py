@@ -69,6 +69,14 @@ def test_blocks_of_any_size_give_the_same_file(tmp_path: Path) -> None:
     assert (tmp_path / "whole.wav").read_bytes() == (tmp_path / "blocks.wav").read_bytes()
 
 
+@pytest.mark.parametrize(("subtype", "bits"), [("PCM_16", 16), ("PCM_24", 24)])
+def test_samples_are_rounded_to_the_nearest_step(tmp_path: Path, subtype: Subtype, bits: int) -> None:
+    steps = torch.tensor([0.9, -0.1, 0.4, -1.9, 1234.0, -4321.0])
+    write_audio(tmp_path / "rain.wav", steps / 2 ** (bits - 1), 16000, subtype=subtype)
+    read, _ = soundfile.read(tmp_path / "rain.wav", dtype="int32")
+    assert (read >> (32 - bits)).tolist() == [1, 0, 0, -2, 1234, -4321]
+
+
 def test_what_exceeds_full_scale_is_clipped_with_a_warning(tmp_path: Path) -> None:
     with pytest.warns(
         MediaWarning, match=r"rain\.wav: 2 samples beyond full scale were clipped \(peak \+6\.0 dB\)"

@@ -9,6 +9,7 @@ import soundfile
 import torch
 
 from cinefoley.errors import MediaError, OutputError
+from cinefoley.media.fitted_audio import fitting_gain
 from cinefoley.pipelines import files
 from cinefoley.pipelines.files import GenerationSettings, generate_files, report_existing
 from cinefoley.pipelines.foley import FoleyPipeline
@@ -35,7 +36,12 @@ def test_what_is_streamed_to_disk_is_what_the_pipeline_returns(
     for take, audio in zip(report.takes, result.audios, strict=True):
         samples, rate = soundfile.read(take.wav, dtype="float32")
         assert rate == result.sample_rate
-        assert torch.equal(torch.from_numpy(samples), audio)
+        assert torch.equal(torch.from_numpy(samples), fitting_gain(float(audio.abs().max())) * audio)
+        result.save(tmp_path / "again.wav", take=take.take, subtype="FLOAT")
+        assert (tmp_path / "again.wav").read_bytes() == take.wav.read_bytes()
+    for number in (0, 3):
+        with pytest.raises(ValueError, match="take must be 1 to 2"):
+            result.save(tmp_path / "none.wav", take=number)
 
 
 def test_the_report_names_what_is_on_disk(pipeline: FoleyPipeline, film: Path, tmp_path: Path) -> None:

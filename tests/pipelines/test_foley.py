@@ -34,7 +34,6 @@ def test_sound_is_exactly_as_long_as_the_picture(
         result = pipeline(film, num_takes=2, num_inference_steps=1)
         assert result.audios.shape == (2, seconds * RATE)
         assert result.audios.dtype == torch.float32
-        assert result.audios.abs().max() <= 1
 
 
 def test_the_same_seed_gives_the_same_takes_and_another_seed_others(
@@ -63,6 +62,9 @@ def test_a_generator_can_stand_in_for_the_seed(pipeline: FoleyPipeline, long_fil
     drawn = pipeline(long_film, generator=torch.Generator().manual_seed(3), num_inference_steps=1)
     again = pipeline(long_film, seed=drawn.seed, num_inference_steps=1)
     assert torch.equal(drawn.audios, again.audios)
+    for seed in (-1, 2**32):
+        with pytest.raises(ValueError, match=r"seed must be 0 to 2\*\*32 - 1"):
+            pipeline(long_film, seed=seed)
     with pytest.raises(ValueError, match="not both"):
         pipeline(long_film, seed=1, generator=torch.Generator())
 

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -100,9 +101,10 @@ def generate(
     """Generate the sound of silent films.
 
     For rain.mp4 this writes rain.take1.wav and rain.take1.mp4 (the same picture, with the sound), one such
-    pair per take, and rain.json, which says what makes them again. Takes that are there are skipped. The WAV
-    is as long as the picture, or as the section that --start and --duration choose; the film is always kept
-    whole.
+    pair per take, and rain.json, which says what makes them again. Takes that are there are skipped, and
+    refused if another model, seed or setting made them. The WAV is as long as the picture, or as the section
+    that --start and --duration choose; the film is always kept whole. A take that would go beyond full scale
+    is lowered as a whole.
     """
     from cinefoley.pipelines.devices import choose_device
     from cinefoley.pipelines.files import GenerationSettings
@@ -161,27 +163,32 @@ class _Model:
         self._device = device
         self._precision = precision
         self._has_double_guidance = has_double_guidance
-        self._loaded: tuple[FoleyPipeline, ModelRecord] | None = None
 
-    def load(self) -> "tuple[FoleyPipeline, ModelRecord]":
-        """The pipeline on its device, and what the sidecars say about it."""
-        if self._loaded is None:
-            self._loaded = self._load()
-        return self._loaded
+    @cached_property
+    def record(self) -> "ModelRecord":
+        """What the sidecars say about it; read from its files without loading them."""
+        from cinefoley.pipelines.sidecar import ModelRecord
 
-    def _load(self) -> "tuple[FoleyPipeline, ModelRecord]":
+        return ModelRecord.of(self._name, self._folder, self._video_encoder)
+
+    @cached_property
+    def _folder(self) -> Path:
+        from cinefoley.pipelines.loading import resolve_model
+
+        return resolve_model(self._name)
+
+    @cached_property
+    def pipeline(self) -> "FoleyPipeline":
+        """The model, on its device."""
         from cinefoley.pipelines.devices import choose_device, choose_dtype
         from cinefoley.pipelines.foley import FoleyPipeline
-        from cinefoley.pipelines.loading import resolve_model
-        from cinefoley.pipelines.sidecar import ModelRecord
 
         if not _log.isEnabledFor(logging.INFO):
             logging.getLogger("diffusers").setLevel(logging.ERROR)  # it talks to developers
-        folder = resolve_model(self._name)
         device = choose_device(self._device)
         dtype = choose_dtype(device, self._precision)
-        _log.info("loading %s from %s onto %s in %s", self._name, folder, device, dtype)
-        pipeline = FoleyPipeline.from_pretrained(folder, torch_dtype=dtype)
+        _log.info("loading %s from %s onto %s in %s", self._name, self._folder, device, dtype)
+        pipeline = FoleyPipeline.from_pretrained(self._folder, torch_dtype=dtype)
         if self._video_encoder is not None:
             try:
                 pipeline.use_video_encoder(self._video_encoder)
@@ -190,7 +197,7 @@ class _Model:
         if self._has_double_guidance:
             pipeline.load_guidance_classifier()  # a model without one is told before any film is read
         pipeline.to(device).prepack()
-        return pipeline, ModelRecord.of(self._name, folder, self._video_encoder)
+        return pipeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,23 +261,31 @@ class _Run:
             typer.echo(f"{self.num_failed} of {len(self._outcomes)} films failed.", err=True)
 
     def _one(self, film: "Film", number: int, bar: Bar) -> "FilmReport":
-        from cinefoley.pipelines.files import generate_files, report_existing
-        from cinefoley.pipelines.sidecar import made_otherwise
+        from cinefoley.pipelines.files import check_made_alike, generate_files, report_existing
 
         existing = report_existing(film, self._out, self._settings)
         if existing.skipped:
+            check_made_alike(existing, self._settings, self._model.record)
             names = ", ".join(take.wav.name for take in existing.skipped)
             self._note(f"skipped {names}: already in {self._out}; --force makes them again.")
-            other = made_otherwise(existing.sidecar, existing.skipped, asdict(self._settings))
-            if other:
-                self._note(f"{film.path.name}: skipped takes were made with {other}.")
         if len(existing.skipped) == self._settings.num_takes:
             return existing
         film.check()  # a film that cannot be used is told without loading the model
         self._note_container(film)
-        pipeline, record = self._model.load()
+        pipeline = self._model.pipeline
         step = bar.film(number, film.path.name)
-        return generate_files(pipeline, film, self._out, self._settings, step, model=record)
+        report = generate_files(pipeline, film, self._out, self._settings, step, model=self._model.record)
+        self._note_levels(report.takes)
+        return report
+
+    def _note_levels(self, takes: "Sequence[TakeFiles]") -> None:
+        for take in takes:
+            if take.level is not None and take.level.gain_db < 0:
+                self._note(
+                    f"{take.wav.name}: lowered by {-take.level.gain_db:.1f} dB to stay within full scale."
+                )
+            if take.level is not None and take.level.is_near_silent:
+                self._note(f"{take.wav.name}: is all but silent (peak {take.level.peak_db:.0f} dB).")
 
     def _note_container(self, film: "Film") -> None:
         from cinefoley.media.mux import fitting_suffixes
@@ -309,4 +324,5 @@ def _as_json(outcome: _Outcome) -> dict[str, Any]:
 
 def _paths(take: "TakeFiles") -> dict[str, Any]:
     paths = {"wav": take.wav, "film": take.film} | ({"mel": take.mel} if take.mel is not None else {})
-    return {"take": take.take} | {kind: str(path) for kind, path in paths.items()}
+    level = asdict(take.level) if take.level is not None else {}
+    return {"take": take.take} | {kind: str(path) for kind, path in paths.items()} | level

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cinefoley.errors import AudioError, MediaWarning
@@ -110,10 +111,9 @@ class AudioWriter:
             raise AudioError(f"{self.path.name}: the sound holds NaN or infinity and was not written.")
         if self._format == "WAV" and self._size_with(samples.shape[1]) > _LARGEST_WAV:
             raise AudioError(f"{self.path.name}: a WAV ends at 4 GiB. Write a .flac instead.")
-        if self.subtype != "FLOAT":
-            samples = self._clip(samples)
+        stored = samples if self.subtype == "FLOAT" else _as_integers(self._clip(samples), self.subtype)
         try:
-            self._file.write(samples.T)
+            self._file.write(stored.T)
         except (soundfile.LibsndfileError, AssertionError) as exc:  # soundfile asserts that all was written
             raise cause_of_failed_write(self._temporary) from exc
         self.length += samples.shape[1]
@@ -151,6 +151,15 @@ def as_samples(waveform: Tensor | Samples) -> Samples:
     if samples.ndim != 2 or samples.shape[0] < 1:
         raise ValueError(f"a waveform must be (N,) or (channels, N), got shape {tuple(samples.shape)}")
     return samples
+
+
+def _as_integers(samples: Samples, subtype: Subtype) -> NDArray[np.signedinteger[Any]]:
+    """Round to the nearest integer, which libsndfile, told to clip, does not: it rounds down."""
+    bits = 8 * _BYTES[subtype]
+    levels: NDArray[np.float64] = np.rint(samples.astype(np.float64) * 2 ** (bits - 1)).clip(max=2 ** (bits - 1) - 1)
+    # soundfile stores an int32's upper bits
+    stored: NDArray[np.signedinteger[Any]] = levels.astype(np.int32) << (32 - bits)
+    return stored
 
 
 def _check_format(path: Path, subtype: Subtype) -> str:

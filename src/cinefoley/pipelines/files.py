@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from cinefoley.errors import AudioError, MediaError, MediaWarning, OutputError, VideoError
-from cinefoley.media.audio_writer import AudioWriter, Subtype
+from cinefoley.media.audio_writer import Subtype
+from cinefoley.media.fitted_audio import fitted_audio
 from cinefoley.media.writing import written_aside
 from cinefoley.pipelines.film import VideoInput
 from cinefoley.pipelines.film_takes import Film, as_film
@@ -24,8 +25,10 @@ from cinefoley.pipelines.settings import SamplingSettings
 from cinefoley.pipelines.sidecar import (
     ModelRecord,
     TakeFiles,
+    TakeLevel,
     check_film,
     check_sidecar,
+    made_otherwise,
     read_versions,
     recorded_takes,
     write_sidecar,
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
     from cinefoley.pipelines.foley import FoleyPipeline
     from cinefoley.pipelines.windows import WindowPlan
 
-__all__ = ["FilmReport", "GenerationSettings", "generate_files", "report_existing"]
+__all__ = ["FilmReport", "GenerationSettings", "check_made_alike", "generate_files", "report_existing"]
 
 _OTHER_SUFFIXES = (".mkv", ".mov")  # where the film's own container does not take its picture
 
@@ -123,6 +126,28 @@ def report_existing(
     )
 
 
+def check_made_alike(
+    report: FilmReport, settings: GenerationSettings, model: ModelRecord | None = None
+) -> None:
+    """Refuse to take what other settings or weights made for what is asked for now.
+
+    Args:
+        report: Of :func:`report_existing`.
+        settings: What is asked for.
+        model: The weights that are; None leaves them out.
+
+    Raises:
+        OutputError: If a take that is there was made otherwise; says in what.
+    """
+    changes = made_otherwise(report.sidecar, report.skipped, asdict(settings), model)
+    if changes:
+        names = ", ".join(take.wav.name for take in report.skipped)
+        raise OutputError(
+            f"{report.sidecar.parent}: holds {names}, made with {changes}. Choose another folder with -o, or "
+            "pass --force to make them again."
+        )
+
+
 def generate_files(
     pipeline: "FoleyPipeline",
     video: str | os.PathLike[str] | Film,
@@ -144,7 +169,7 @@ def generate_files(
         out_dir: Is made if missing.
         settings: What to make; the defaults if None.
         on_step: Called with finished and total denoiser calls; may raise to stop.
-        model: Goes into the sidecar.
+        model: Goes into the sidecar, and is compared with what made the takes that are there.
 
     Returns:
         What was made and what was skipped.
@@ -152,8 +177,8 @@ def generate_files(
     Raises:
         MediaError: If the film cannot be used.
         MissingWeightsError: If double guidance is asked for and the model has no guidance classifier.
-        OutputError: If ``out_dir`` cannot be written, the disk is full, or takes of another film have these
-            names there.
+        OutputError: If ``out_dir`` cannot be written, the disk is full, takes of another film have these
+            names there, or this film's were made with other settings or weights.
 
     Warns:
         MediaWarning: If the film is damaged, or its picture goes into another container than its own.
@@ -161,6 +186,7 @@ def generate_files(
     film, out_dir, settings = as_film(video), Path(out_dir), settings or GenerationSettings()
     began = time.perf_counter()
     report = report_existing(film, out_dir, settings)
+    check_made_alike(report, settings, model)
     skipped = {take.take for take in report.skipped}
     missing = [take for take in _planned_takes(film, out_dir, settings) if take.take not in skipped]
     if not missing:
@@ -179,7 +205,7 @@ def generate_files(
 
     with _staging(out_dir) as staging:
         staged = [take.moved_to(staging) for take in missing]
-        _stream_sound(pipeline, watched, staged, settings, plan, timings, on_step)
+        staged = _stream_sound(pipeline, watched, staged, settings, plan, timings, on_step)
         try:
             for take in staged:
                 _publish(_write_film(film, take, settings, timings), out_dir, finished)
@@ -268,12 +294,12 @@ def _stream_sound(
     plan: "WindowPlan",
     timings: dict[str, float],
     on_step: Callable[[int, int], None] | None,
-) -> None:
-    """Generate all takes in one pass and write their WAVs, and mels, as the windows come."""
+) -> list[TakeFiles]:
+    """Generate all takes in one pass; write their WAVs, and mels, as the windows come; add their levels."""
     config = pipeline.foley_config
     with ExitStack() as files:
         sounds = [
-            files.enter_context(AudioWriter(take.wav, config.mel.sample_rate, subtype=settings.subtype))
+            files.enter_context(fitted_audio(take.wav, config.mel.sample_rate, subtype=settings.subtype))
             for take in takes
         ]
         shape = (len(plan), config.mel.n_mels, config.mel_frames)
@@ -293,6 +319,7 @@ def _stream_sound(
                 sound.write(block.audios[take.take - 1])
             for take, mel in zip(takes, mels, strict=False):
                 mel.write(block.mels[take.take - 1].float().numpy().tobytes())
+    return [replace(take, level=TakeLevel.of(sound)) for take, sound in zip(takes, sounds, strict=True)]
 
 
 @contextmanager

@@ -340,7 +340,7 @@ class FoleyPipeline(DiffusionPipeline):
             video: A file, a clip in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's rate.
             num_takes: Takes; all share one encoding of the film. Take ``k`` does not depend on how many there
                 are.
-            seed: Makes the same takes again; drawn from ``generator``, or 0, if None.
+            seed: Makes the same takes again, 0 to 2**32 - 1; drawn from ``generator``, or 0, if None.
             generator: Alternative to ``seed``.
             start: Where the section begins, in seconds.
             duration: Seconds of the section; None reaches to the end.
@@ -349,7 +349,8 @@ class FoleyPipeline(DiffusionPipeline):
                 low, as it does there.
 
         Returns:
-            The takes, exactly as long as the picture.
+            The takes, exactly as long as the picture. Loud ones go beyond full scale:
+            :meth:`FoleyOutput.save` writes them as they fit.
 
         Raises:
             MediaError: If the file cannot be read.
@@ -401,6 +402,8 @@ class FoleyPipeline(DiffusionPipeline):
         """
         if num_takes < 1:
             raise ValueError(f"num_takes must be at least 1, got {num_takes}")
+        if not 0 <= seed < 2**32:  # PyTorch's generator would take another for the same
+            raise ValueError(f"seed must be 0 to 2**32 - 1, got {seed}")
         settings = SamplingSettings(**sampling)
         clock = _Clock(timings_s if timings_s is not None else {})
         plan = self.plan(video, start=start, duration=duration)
@@ -434,7 +437,7 @@ class FoleyPipeline(DiffusionPipeline):
                 with clock("vocode"):
                     audios.append(self.vocode(mels[-1], seed=seed, compat=settings.compat).cpu())
             yield FoleyBlock(
-                audios=fader.add(window, torch.cat(audios)).clamp(-1, 1),
+                audios=fader.add(window, torch.cat(audios)),
                 mels=torch.cat(mels),
                 video_features=features[0].cpu(),
                 window=window,
@@ -499,6 +502,4 @@ def _choose_seed(seed: int | None, generator: torch.Generator | None) -> int:
         raise ValueError("give seed or generator, not both")
     if generator is not None:
         return int(torch.randint(2**31, (1,), generator=generator))
-    if seed is not None and seed < 0:
-        raise ValueError(f"seed must be 0 or more, got {seed}")
     return seed or 0

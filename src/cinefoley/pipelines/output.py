@@ -1,8 +1,13 @@
 """What a generation returns."""
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from torch import Tensor
+
+from cinefoley.media.audio_writer import Subtype
+from cinefoley.media.fitted_audio import fitted_audio
 
 __all__ = ["FoleyBlock", "FoleyOutput"]
 
@@ -12,7 +17,7 @@ class FoleyBlock:
     """Sound that is finished after one window of film."""
 
     audios: Tensor
-    """``(num_takes, n)`` float32 in [-1, 1]; blocks follow each other without a gap."""
+    """``(num_takes, n)`` float32, full scale at 1 but not clipped; blocks follow each other without a gap."""
     mels: Tensor
     """The window's mels, ``(num_takes, n_mels, frames)``."""
     video_features: Tensor
@@ -25,10 +30,18 @@ class FoleyBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FoleyOutput:
-    """Takes for one film."""
+    """Takes for one film.
+
+    ``audios`` are ``(num_takes, N)`` float32, full scale at 1, at ``sample_rate`` samples per second;
+    ``mels``, ``video_features`` and ``timings_s`` tell how they came about, and ``seed`` makes them again.
+
+    Example:
+        >>> result = pipeline("rain.mp4", num_takes=4)  # doctest: +SKIP
+        >>> result.save("rain.take3.wav", take=3)  # doctest: +SKIP
+    """
 
     audios: Tensor
-    """``(num_takes, N)`` float32 in [-1, 1]; N is the film's length to the sample."""
+    """``(num_takes, N)`` float32, full scale at 1 but not clipped; N is the film's length to the sample."""
     sample_rate: int
     """Samples per second."""
     mels: Tensor
@@ -39,3 +52,25 @@ class FoleyOutput:
     """Makes the same takes again."""
     timings_s: dict[str, float] = field(default_factory=dict)
     """Seconds spent in each part."""
+
+    def save(self, path: str | os.PathLike[str], *, take: int = 1, subtype: Subtype = "PCM_16") -> float:
+        """Write one take as a sound file; as a whole lower where it would go beyond full scale.
+
+        Args:
+            path: ``.wav`` or ``.flac``.
+            take: Counted from 1, as in the names of what ``cinefoley generate`` writes.
+            subtype: How samples are stored: ``"PCM_16"``, ``"PCM_24"`` or, in a WAV, ``"FLOAT"``.
+
+        Returns:
+            What the samples were multiplied by: 1 unless the take was too loud.
+
+        Raises:
+            ValueError: If there is no such take.
+            AudioError: If the suffix or the subtype is not supported.
+            OutputError: If the file cannot be written.
+        """
+        if not 1 <= take <= len(self.audios):
+            raise ValueError(f"take must be 1 to {len(self.audios)}, got {take}")
+        with fitted_audio(Path(path), self.sample_rate, subtype=subtype) as sound:
+            sound.write(self.audios[take - 1])
+        return sound.gain

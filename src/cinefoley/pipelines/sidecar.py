@@ -4,17 +4,20 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from math import log10
 from pathlib import Path
 from typing import Any
 
 from cinefoley.errors import OutputError
+from cinefoley.media.fitted_audio import FittedSound
 from cinefoley.media.writing import written_aside
 
 __all__ = [
     "ModelRecord",
     "TakeFiles",
+    "TakeLevel",
     "check_film",
     "check_sidecar",
     "file_sha256",
@@ -25,6 +28,9 @@ __all__ = [
 ]
 
 _KIND = "cinefoley takes"
+_AUDIBLE_DB = -50.0  # a peak below this is silence beside any other sound of a film
+_NO_DIFFERENCE = {("saves_mel", False)}  # a take with mels is one without, too
+_GENERATOR_PARTS = ("conditioner", "unet", "vae")
 _PACKAGES = ("cinefoley", "torch", "diffusers", "av", "numpy", "soundfile", "soxr")
 
 
@@ -48,6 +54,32 @@ class ModelRecord:
             digests |= {f"--video-encoder/{key}": digest for key, digest in _weight_digests(other).items()}
         return cls(name=name, video_encoder=video_encoder or "default", sha256=digests)
 
+    def difference(self, there: Mapping[str, Any]) -> str | None:
+        """In what the weights that made a take differ from these, in words; None if in nothing.
+
+        Args:
+            there: A record of another run, as JSON has it.
+        """
+        other = ModelRecord(
+            name=str(there.get("name")),
+            video_encoder=str(there.get("video_encoder")),
+            sha256=dict(there.get("sha256", {})),
+        )
+        if other._digests_in(*_GENERATOR_PARTS) != self._digests_in(*_GENERATOR_PARTS):
+            return _name_change("model", other.name, self.name)
+        if other._encoder_digests() != self._encoder_digests():
+            return _name_change("video encoder", other.video_encoder, self.video_encoder)
+        return None
+
+    def _encoder_digests(self) -> list[str]:
+        if self.video_encoder not in ("default", "teacher", "student"):
+            return self._digests_in("--video-encoder")
+        student = [] if self.video_encoder == "teacher" else self._digests_in("video_encoder_student")
+        return student or self._digests_in("video_encoder")
+
+    def _digests_in(self, *parts: str) -> list[str]:
+        return [digest for file, digest in sorted(self.sha256.items()) if file.split("/")[0] in parts]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeFiles:
@@ -61,16 +93,40 @@ class TakeFiles:
     """The film's picture with that sound."""
     mel: Path | None = None
     """The mels of its windows, ``(windows, n_mels, frames)`` float32, where they were asked for."""
+    level: "TakeLevel | None" = field(default=None, compare=False)
+    """How loud it was generated; None where that was not now."""
 
     def moved_to(self, folder: Path) -> "TakeFiles":
         """The same names in another folder."""
         mel = self.mel and folder / self.mel.name
-        return TakeFiles(take=self.take, wav=folder / self.wav.name, film=folder / self.film.name, mel=mel)
+        return replace(self, wav=folder / self.wav.name, film=folder / self.film.name, mel=mel)
 
-    def names(self) -> dict[str, Any]:
-        """Take and file names, without folders, for JSON."""
+    def describe(self) -> dict[str, Any]:
+        """Take, file names without folders, and level, for JSON."""
         paths = {"wav": self.wav, "film": self.film, "mel": self.mel}
-        return {"take": self.take} | {key: path.name for key, path in paths.items() if path is not None}
+        names = {key: path.name for key, path in paths.items() if path is not None}
+        return {"take": self.take} | names | (asdict(self.level) if self.level else {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeLevel:
+    """How loud a take was generated, and what was done about it."""
+
+    peak_db: float
+    """Its largest sample before any gain, in dB of full scale."""
+    gain_db: float
+    """By how much its files are louder than it was generated: 0, or less where it went beyond full scale."""
+
+    @classmethod
+    def of(cls, sound: FittedSound) -> "TakeLevel":
+        """The level of a sound that has been written."""
+        peak_db = 20 * log10(max(sound.peak, 1e-9))
+        return cls(peak_db=round(peak_db, 2), gain_db=round(20 * log10(sound.gain), 2))
+
+    @property
+    def is_near_silent(self) -> bool:
+        """Whether nobody would hear it."""
+        return self.peak_db < _AUDIBLE_DB
 
 
 def write_sidecar(path: Path, record: dict[str, Any], takes: Iterable[TakeFiles], *, staging: Path) -> None:
@@ -89,7 +145,7 @@ def write_sidecar(path: Path, record: dict[str, Any], takes: Iterable[TakeFiles]
     """
     takes = list(takes)
     earlier = _standing_runs(path, {take.take for take in takes})
-    content = {"kind": _KIND, **record, "takes": [take.names() for take in takes], "earlier": earlier}
+    content = {"kind": _KIND, **record, "takes": [take.describe() for take in takes], "earlier": earlier}
     with written_aside(staging / path.name) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
     (staging / path.name).replace(path)
@@ -129,13 +185,16 @@ def check_film(path: Path, film: Mapping[str, Any]) -> None:
             )
 
 
-def made_otherwise(path: Path, takes: Iterable[TakeFiles], wanted: Mapping[str, Any]) -> str:
+def made_otherwise(
+    path: Path, takes: Iterable[TakeFiles], wanted: Mapping[str, Any], model: ModelRecord | None = None
+) -> str:
     """In what the runs that made some takes differ from what is asked for now, in words; empty if in nothing.
 
     Args:
         path: The sidecar; none need be there.
         takes: The takes that stand.
         wanted: Seed and settings, by name.
+        model: The weights; None leaves them out.
     """
     numbers = {take.take for take in takes}
     changes = set()
@@ -146,8 +205,10 @@ def made_otherwise(path: Path, takes: Iterable[TakeFiles], wanted: Mapping[str, 
         changes |= {
             f"{name.replace('_', ' ')} {there[name]}, not {wanted[name]}"
             for name in (there.keys() & wanted.keys()) - {"num_takes"}
-            if there[name] != wanted[name]
+            if there[name] != wanted[name] and (name, wanted[name]) not in _NO_DIFFERENCE
         }
+        if model is not None and run.get("model"):
+            changes |= {text for text in [model.difference(run["model"])] if text is not None}
     return "; ".join(sorted(changes))
 
 
@@ -173,6 +234,10 @@ def read_versions() -> dict[str, str]:
         except PackageNotFoundError:  # run from a source tree
             versions[package] = "not installed"
     return versions
+
+
+def _name_change(what: str, there: str, here: str) -> str:
+    return f"{what} {there}, not {here}" if there != here else f"another {what} by the name of {here}"
 
 
 def _weight_digests(folder: Path) -> dict[str, str]:
