@@ -129,7 +129,7 @@ def _take(
     result = pipeline(silent, seed=seed)
     name = f"{silent.name.removesuffix('.silent.mp4')}.{watcher}"
     wav, film = out / f"{name}.wav", out / f"{name}.mp4"
-    write_audio(wav, result.audios[0], result.sample_rate)
+    result.save(wav)
     replace_audio(silent, wav, film)
     seconds = sum(result.timings_s.values())
     print(f"{name}: {len(events.times)} events, {seconds:.1f} s to generate", file=sys.stderr)

@@ -145,6 +145,21 @@ def test_a_broken_part_is_named(
     assert len(result.err.splitlines()) == 1
 
 
+def test_an_encoder_of_its_own_is_told_with_the_option_that_takes_it(
+    run_cli: RunCli, tiny_model: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "my run"
+    shutil.copytree(tiny_model / "video_encoder", run / "video_encoder")
+    for folder in (run, run / "video_encoder"):
+        result = run_cli("doctor", folder)
+        assert result.code == 0
+        assert f"--video-encoder '{run / 'video_encoder'}'" in result.out
+    (run / "video_encoder" / "diffusion_pytorch_model.safetensors").write_bytes(b"\xff" * 64)
+    broken = run_cli("doctor", run)
+    assert broken.code == 1
+    assert "diffusion_pytorch_model.safetensors is damaged" in broken.err
+
+
 def test_a_folder_that_is_no_model_is_told(run_cli: RunCli, tmp_path: Path) -> None:
     result = run_cli("doctor", tmp_path)
 

@@ -88,7 +88,9 @@ def mark_moments(ax: "Axes", times_s: Sequence[float] | NDArray[np.floating[Any]
 def draw_sounds(
     axes: Sequence["Axes"], screening: Screening, *, remarks: Mapping[str, str] | None = None
 ) -> "list[tuple[str, Axes]]":
-    """Every sound of a film: its name, its waveform as high as the row, its spectrogram.
+    """Every sound of a film: its name, its waveform, its spectrogram.
+
+    The loudest sample of all is as high as its row, so that the waveforms compare.
 
     Args:
         axes: Three for each sound: :data:`NAME_IN`, :data:`WAVE_IN` and :data:`SPECTRUM_IN` high.
@@ -99,6 +101,9 @@ def draw_sounds(
         The sounds' names, and the axes of their waveforms.
     """
     found = []
+    loudest = max(
+        (float(sound.abs().max()) for sound in screening.sounds.values() if len(sound)), default=0.0
+    )
     for number, (name, sound) in enumerate(screening.sounds.items()):
         title, waveform, spectrum = axes[3 * number : 3 * number + 3]
         title.set_axis_off()
@@ -106,6 +111,7 @@ def draw_sounds(
         remark = (remarks or {}).get(name)
         title.text(0, 0, text + (f": {remark}" if remark else ""), fontsize=5, va="bottom")
         _draw_waveform(waveform, sound, screening.sample_rate, name)
+        waveform.set_ylim(-max(loudest, 1e-3), max(loudest, 1e-3))
         spectrum.imshow(
             screening.mels[name].clamp(0, 1).numpy(),
             extent=(0.0, screening.duration_s, 0, 1),
@@ -137,8 +143,6 @@ def _draw_waveform(ax: "Axes", sound: Tensor, sample_rate: int, name: str) -> No
     low, high = _envelope(sound)
     times = np.linspace(0, len(sound) / sample_rate, len(low))
     ax.fill_between(times, low, high, color=color_of(name), linewidth=0.3)
-    most = max(float(high.max(initial=0)), -float(low.min(initial=0)), 1e-3)
-    ax.set_ylim(-most, most)
 
 
 def _envelope(sound: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

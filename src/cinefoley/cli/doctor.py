@@ -1,6 +1,7 @@
 """``cinefoley doctor``: what this machine can run, and what is missing."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,10 @@ __all__ = ["doctor"]
 
 def doctor(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A film, or a model folder.", show_default=False)
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]", help="A film, a model folder, or a video encoder's.", show_default=False
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -22,7 +26,7 @@ def doctor(
     if file is None:
         report, lines = _machine()
     elif file.is_dir():
-        report, lines = _model(file)
+        report, lines = _encoder(file) or _model(file)
     else:
         report, lines = _film(file)
     typer.echo(json.dumps(report, indent=2) if as_json else "\n".join(lines))
@@ -92,6 +96,23 @@ def _film(path: Path) -> tuple[dict[str, Any], list[str]]:
     return film, lines
 
 
+def _encoder(folder: Path) -> tuple[dict[str, Any], list[str]] | None:
+    from cinefoley.cli.inspection import describe_encoder
+    from cinefoley.models.folder import PARTS
+
+    is_model = any((folder / name).is_dir() for name in PARTS if name != "video_encoder")
+    encoder = None if is_model else describe_encoder(folder)
+    if encoder is None:
+        return None
+    lines = [
+        _line("video encoder", encoder["path"]),
+        _line("weights", encoder["problem"] or _weights(encoder)),
+        _line("generate", f"takes it with --video-encoder {shlex.quote(encoder['path'])}"),
+    ]
+    problem = f"{encoder['path']}: {encoder['problem']}." if encoder["problem"] else None
+    return encoder | {"problem": problem}, lines[: 2 if problem else None]
+
+
 def _model(folder: Path) -> tuple[dict[str, Any], list[str]]:
     from cinefoley.cli.inspection import describe_model
 
@@ -103,12 +124,13 @@ def _model(folder: Path) -> tuple[dict[str, Any], list[str]]:
         _line("window", f"{model['window_s']:g} s, {frames}, sound at {model['sample_rate']} Hz"),
     ]
     for name, part in model["parts"].items():
-        about = (
-            f"{part['parameters']:,} parameters, {'/'.join(part['dtypes'])}, {part['bytes'] / 2**20:.1f} MiB"
-        )
-        lines.append(_line(name, part["problem"] or about))
+        lines.append(_line(name, part["problem"] or _weights(part)))
     broken = [f"{name}: {part['problem']}" for name, part in model["parts"].items() if part["problem"]]
     return model | {"problem": f"{folder}: {broken[0]}." if broken else None}, lines
+
+
+def _weights(part: dict[str, Any]) -> str:
+    return f"{part['parameters']:,} parameters, {'/'.join(part['dtypes'])}, {part['bytes'] / 2**20:.1f} MiB"
 
 
 def _parameters(model: dict[str, Any]) -> str:

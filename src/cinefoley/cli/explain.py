@@ -153,7 +153,7 @@ def check_extra() -> None:
     missing = [name for name in ("captum", "matplotlib") if find_spec(name) is None]
     if missing:
         raise CinefoleyError(
-            f"This needs {' and '.join(missing)}, which is not installed: pip install 'cinefoley[analysis]'."
+            f"This needs {' and '.join(missing)}, not installed here: pip install 'cinefoley[analysis]'."
         )
 
 
@@ -188,6 +188,7 @@ def write_explanation(
     """
     from cinefoley.analysis.explain_figure import draw_explanation, side_by_side
     from cinefoley.analysis.style import save_figure
+    from cinefoley.media.fitted_audio import fitting_gain
     from cinefoley.media.save import save_video
 
     try:
@@ -196,12 +197,12 @@ def write_explanation(
         raise OutputError(f"{out}: cannot be made ({exc.strerror}).") from exc
     figure = draw_explanation(explanation, columns=columns, events_s=events_s)
     film = out / f"{name}.mp4"
-    sounds = explanation.sounds
+    sound = explanation.sounds.get("real", list(explanation.sounds.values())[-1])
     save_video(
         film,
         side_by_side(explanation),
         explanation.fps,
-        waveform=sounds.get("real", list(sounds.values())[-1]),
+        waveform=fitting_gain(float(sound.abs().max())) * sound,
         sample_rate=explanation.sample_rate,
     )
     return [*save_figure(figure, out / name), film]

@@ -7,7 +7,7 @@ from typing import Any
 
 from cinefoley.errors import CinefoleyError, WeightsError
 
-__all__ = ["describe_bundled_models", "describe_film", "describe_model"]
+__all__ = ["describe_bundled_models", "describe_encoder", "describe_film", "describe_model"]
 
 _LOADED_IF_THERE = ("video_encoder_student", "guidance_classifier")
 _NOTHING: dict[str, Any] = {"parameters": 0, "dtypes": [], "bytes": 0, "sha256": {}, "problem": None}
@@ -75,6 +75,21 @@ def describe_model(folder: Path) -> dict[str, Any]:
         "sample_rate": config.mel.sample_rate,
         "parts": parts,
     }
+
+
+def describe_encoder(folder: Path) -> dict[str, Any] | None:
+    """Look for a video encoder in a folder of its own, or in the folder of a distillation; None without one.
+
+    Its weights are not loaded.
+    """
+    for place in (folder, folder / "video_encoder"):
+        try:
+            config = json.loads((place / "config.json").read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(config, dict) and config.get("_class_name") == "VideoEncoder":
+            return {"path": str(place), **_describe_part(place)}
+    return None
 
 
 def describe_bundled_models() -> dict[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Opening untrusted media files, and finding the streams that count."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -109,8 +110,8 @@ def video_stream(container: InputContainer, path: str | os.PathLike[str]) -> Vid
     streams = picture_streams(container)
     if not streams:
         raise VideoError(
-            f"{name}: no video stream (found {describe_streams(container)}). "
-            f"cinefoley needs a clip with moving pictures; look at it with `cinefoley doctor {name}`."
+            f"{name}: no video stream (found {describe_streams(container)}). cinefoley needs a clip with "
+            f"moving pictures; look at it with `cinefoley doctor {shlex.quote(str(path))}`."
         )
     usable = [s for s in streams if s.codec_context is not None]
     if not usable:

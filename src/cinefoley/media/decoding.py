@@ -1,6 +1,7 @@
 """The pictures of a film in the order they are shown, decoded once."""
 
 import os
+import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -70,8 +71,9 @@ class PictureReader:
         first = next(frames, None)
         if first is None:
             raise VideoError(
-                f"{self.path.name}: no picture in its {self._stream.codec_context.name} video stream "
-                f"can be decoded. Export the clip again; look at it with `cinefoley doctor {self.path.name}`."
+                f"{self.path.name}: no picture in its {self._stream.codec_context.name} video stream can be "
+                "decoded. Export the clip again; look at it with "
+                f"`cinefoley doctor {shlex.quote(str(self.path))}`."
             )
         origin = self._origin = first[0]
         if self.start > _SEEK_FROM_S and has_exact_seeks(self._container):

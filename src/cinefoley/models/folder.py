@@ -50,7 +50,7 @@ def load_part(folder: Path, part_class: type[PartT], *, dtype: torch.dtype | Non
         found = found if folder.is_dir() else "no such folder"
         raise MissingWeightsError(
             f"{folder}: {found}; expected config.json and {_WEIGHTS} of a {part_class.__name__}. "
-            "Look at the model with `cinefoley doctor`, or name another folder with --model."
+            "`cinefoley doctor` says what a folder holds."
         )
     try:
         config = json.loads(config_file.read_text())
@@ -80,7 +80,7 @@ def load_foley_config(folder: Path) -> FoleyConfig:
     if not path.is_file():
         raise MissingWeightsError(
             f"{folder} is not a model folder: no {FoleyConfig.FILE_NAME} in it. "
-            "Name a bundled model (`lite`), a folder saved by cinefoley, or a hub id with --model."
+            "A model is a bundled one (`lite`), a folder saved by cinefoley, or a hub id."
         )
     try:
         return FoleyConfig.load(folder)

@@ -349,7 +349,8 @@ def _write_film(
             except MediaError:
                 continue
             take = other
-            warnings.warn(f"{exc} Wrote {take.film.name}.", MediaWarning, stacklevel=3)
+            if own == film.path.suffix.lower():  # of one that is never written is told before any work
+                warnings.warn(f"{exc} Wrote {take.film.name}.", MediaWarning, stacklevel=3)
             break
         else:
             raise

@@ -39,8 +39,7 @@ def resolve_model(name: str | Path, **hub_options: Any) -> Path:
     if isinstance(name, Path) or len(parts) != 2 or not all(parts) or parts[0] in (".", "..", "~"):
         raise MissingWeightsError(
             f"No model {str(name)!r}: it is neither bundled ({', '.join(BUNDLED)}), nor published "
-            f"({', '.join(PUBLISHED)}), nor a folder, nor a hub id like owner/name. "
-            "Name one of these with --model."
+            f"({', '.join(PUBLISHED)}), nor a folder, nor a hub id like owner/name."
         )
     return _download(str(name), **hub_options)
 
@@ -88,5 +87,5 @@ def _download(name: str, **hub_options: Any) -> Path:
         raise MissingWeightsError(
             f"Model {name!r} is neither bundled nor a folder, and could not be fetched from the hub "
             f"({type(exc).__name__}: {str(exc).splitlines()[0] if str(exc) else 'no details'}). "
-            "Check the name and the network, or name a folder with --model."
+            "Check the name and the network, or name a folder."
         ) from exc

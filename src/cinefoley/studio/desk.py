@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cinefoley.errors import CinefoleyError, OutputError, RunInterrupted, VideoError
 from cinefoley.media.audio import write_audio
+from cinefoley.media.fitted_audio import fitting_gain
 from cinefoley.media.mux import film_suffix, replace_audio
 from cinefoley.media.timing import picture_duration
 from cinefoley.pipelines.files import GenerationSettings, generate_files
@@ -233,7 +234,7 @@ class Desk:
         folder.mkdir()
         wav = folder / f"{film.stem}.foley.wav"
         track = self._assemble(sample_rate)
-        gain = 1 / max(1.0, float(track.abs().max()))  # conversion to another rate can overshoot full scale
+        gain = fitting_gain(float(track.abs().max()))  # conversion to another rate can overshoot full scale
         write_audio(wav, gain * track, sample_rate, subtype=subtype)
         out = folder / f"{film.stem}.foley{film_suffix(film)}"
         replace_audio(film, wav, out)
