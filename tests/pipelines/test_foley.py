@@ -6,6 +6,7 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 
+from cinefoley import render_clip, save_video
 from cinefoley.errors import CheckpointMismatchError, MissingWeightsError, VideoError
 from cinefoley.media.video import load_video, video_from_frames
 from cinefoley.models.prepacked import can_prepack
@@ -56,6 +57,28 @@ def test_takes_beyond_a_batch_are_takes_like_others(pipeline: FoleyPipeline, lon
     result = pipeline(long_film, num_takes=18, num_inference_steps=1, duration=2.0)
     assert result.audios.shape == (18, 2 * RATE)
     assert len({tuple(mel.flatten()[:50].tolist()) for mel in result.mels[:, 0]}) == 18
+
+
+def test_what_is_no_film_and_what_is_no_option_is_told(
+    pipeline: FoleyPipeline, long_film: Path, tiny_model: Path
+) -> None:
+    for nothing in ([long_film, long_film], render_clip(0, duration_s=1.0), None):
+        with pytest.raises(TypeError, match="a film is a file, a Video, or a tensor"):
+            pipeline(nothing)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"unknown arguments: steps\. .*num_inference_steps"):
+        pipeline(long_film, steps=3)  # type: ignore[call-arg]
+    for name, value in (("video_encodr", "teacher"), ("dtype", torch.float16), ("scheduler", None)):
+        with pytest.raises(TypeError, match=f"unknown arguments: {name}"):
+            FoleyPipeline.from_pretrained(tiny_model, **{name: value})  # type: ignore[arg-type]
+
+
+def test_a_clip_of_the_stage_is_a_film(pipeline: FoleyPipeline, tmp_path: Path) -> None:
+    clip = render_clip(0, duration_s=1.0)
+    save_video(tmp_path / "clip.mkv", clip.as_video(), waveform=clip.waveform, sample_rate=clip.sample_rate)
+    assert clip.as_video().frames.permute(0, 2, 3, 1).numpy().tobytes() == clip.frames.tobytes()
+    assert pipeline(clip.as_video(), num_inference_steps=1).audios.shape == (1, RATE)
+    with pytest.raises(TypeError, match="of a stage clip give its as_video"):
+        save_video(tmp_path / "clip.mkv", clip)  # type: ignore[arg-type]
 
 
 def test_a_generator_can_stand_in_for_the_seed(pipeline: FoleyPipeline, long_film: Path) -> None:

@@ -54,6 +54,7 @@ def save_video(
         MediaError: If the suffix is unknown or the container does not hold the codec.
         OutputError: If ``path`` cannot be written. Nothing is left behind then.
         ValueError: If shapes, dtypes or numbers are not as above.
+        TypeError: If the frames are neither tensor nor clip.
     """
     video = _as_video(frames, fps)
     if waveform is not None and (sample_rate is None or sample_rate < 1):
@@ -85,6 +86,11 @@ def save_video(
 def _as_video(frames: Tensor | Video, fps: Seconds | None) -> Video:
     if isinstance(frames, Video):
         return frames if fps is None else video_from_frames(frames.frames, fps)
+    if not isinstance(frames, Tensor):
+        raise TypeError(
+            f"frames are a uint8 tensor (T, 3, H, W) or a Video, got {type(frames).__name__}; "
+            "of a stage clip give its as_video()"
+        )
     if fps is None:
         raise ValueError("frames without a rate: pass fps")
     return video_from_frames(frames, as_rate(fps))

@@ -29,7 +29,13 @@ def plan_film(
     Raises:
         MediaError: If the file cannot be read, or ends before ``start``.
         ValueError: If a number is out of range, or a tensor is no video.
+        TypeError: If it is no film at all.
     """
+    if not isinstance(video, str | os.PathLike | Video | Tensor):
+        raise TypeError(
+            "a film is a file, a Video, or a tensor (1, T, 3, H, W); got "
+            f"{type(video).__name__}. Give several films one by one, and of a stage clip its as_video()"
+        )
     if isinstance(video, Tensor):
         check_frames(video)
         if len(video) != 1:

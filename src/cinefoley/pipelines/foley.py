@@ -24,7 +24,7 @@ from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.denoiser import Denoise, GuidedDenoiser, predict_with
 from cinefoley.pipelines.film import VideoInput, check_frames, plan_film, window_pictures
 from cinefoley.pipelines.guidance import DoubleGuidance, load_guidance_classifier
-from cinefoley.pipelines.loading import load_components, load_video_encoder, resolve_model
+from cinefoley.pipelines.loading import HubOptions, load_components, load_video_encoder, resolve_model
 from cinefoley.pipelines.output import FoleyBlock, FoleyOutput
 from cinefoley.pipelines.sampling import Scheduler, denoise_latents, draw_noise, make_scheduler
 from cinefoley.pipelines.settings import SamplingOptions, SamplingSettings
@@ -96,7 +96,7 @@ class FoleyPipeline(DiffusionPipeline):
         *,
         video_encoder: str | os.PathLike[str] | None = None,
         torch_dtype: torch.dtype | None = None,
-        **hub_options: Any,
+        **hub_options: Unpack[HubOptions],
     ) -> Self:
         """Load a model.
 
@@ -105,12 +105,15 @@ class FoleyPipeline(DiffusionPipeline):
             video_encoder: ``"teacher"``, ``"student"``, or a folder with another encoder trained for this
                 generator; None takes the student where the model has one.
             torch_dtype: Of the weights in memory; None means float32.
-            hub_options: ``revision``, ``cache_dir``, ``local_files_only``; used with a hub id only.
+            hub_options: ``revision``, ``cache_dir``, ``local_files_only`` and the other ones of
+                :class:`~cinefoley.pipelines.loading.HubOptions`; used with a hub id only. Parts are exchanged
+                by giving them to the class itself, samplers by :meth:`__call__`'s ``sampler``.
 
         Raises:
             MissingWeightsError: If the model, one of its parts or the encoder does not exist.
             CheckpointMismatchError: If a part does not fit its configuration; names it and the first key.
             WeightsError: If a file is damaged.
+            TypeError: If an argument is none of these.
         """
         name = pretrained_model_name_or_path
         folder = resolve_model(name if isinstance(name, str) else Path(name), **hub_options)
@@ -290,7 +293,7 @@ class FoleyPipeline(DiffusionPipeline):
                 ignored.
             MissingWeightsError: If double guidance is asked for and the model has no guidance classifier.
         """
-        settings = SamplingSettings(**sampling)
+        settings = SamplingSettings.of(**sampling)
         shape = (len(video_features), *self.latent_shape)
         if latents is None:
             latents = torch.randn(shape, generator=generator)
@@ -404,7 +407,7 @@ class FoleyPipeline(DiffusionPipeline):
             raise ValueError(f"num_takes must be at least 1, got {num_takes}")
         if not 0 <= seed < 2**32:  # PyTorch's generator would take another for the same
             raise ValueError(f"seed must be 0 to 2**32 - 1, got {seed}")
-        settings = SamplingSettings(**sampling)
+        settings = SamplingSettings.of(**sampling)
         clock = _Clock(timings_s if timings_s is not None else {})
         plan = self.plan(video, start=start, duration=duration)
         fader = CrossFader(plan)

@@ -35,8 +35,8 @@ def load_guidance_classifier(
     folder = model_folder / "guidance_classifier"
     if not folder.is_dir():
         raise MissingWeightsError(
-            f"{model_folder} has no guidance_classifier/, which double guidance needs. Leave "
-            "--double-guidance out, or make a model that has one with `cinefoley models import --cavp A "
+            f"{model_folder} has no guidance_classifier/, which double guidance needs. Do "
+            "without double guidance, or make a model that has one with `cinefoley models import --cavp A "
             "--ldm B --guidance-classifier double_guidance_classifier.ckpt OUT`."
         )
     with torch.inference_mode(False):  # gradients pass through its weights

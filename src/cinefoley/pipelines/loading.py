@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 
@@ -11,23 +11,41 @@ from cinefoley.models.folder import PARTS, load_foley_config, load_part, load_sc
 from cinefoley.models.importing.published import PUBLISHED, find_pulled
 from cinefoley.models.video_encoder import VideoEncoder
 
-__all__ = ["BUNDLED", "load_components", "load_video_encoder", "resolve_model"]
+__all__ = ["BUNDLED", "HubOptions", "load_components", "load_video_encoder", "resolve_model"]
 
 BUNDLED = ("lite",)
 """Models inside the package; their names are reserved, a folder of that name is given as ``./lite``."""
 
 
-def resolve_model(name: str | Path, **hub_options: Any) -> Path:
+class HubOptions(TypedDict, total=False):
+    """How a model is fetched from the hub: arguments of ``huggingface_hub.snapshot_download``."""
+
+    revision: str
+    cache_dir: str | Path
+    local_files_only: bool
+    force_download: bool
+    token: bool | str
+    endpoint: str
+
+
+def resolve_model(name: str | Path, **hub_options: Unpack[HubOptions]) -> Path:
     """Find the folder of a model.
 
     Args:
         name: A bundled name, the name of a pulled model, a folder, or a hub id ``owner/name``; only the last
             goes online.
-        hub_options: ``revision``, ``cache_dir``, ``local_files_only`` and so on, for the hub.
+        hub_options: Of :class:`HubOptions`, used with a hub id only.
 
     Raises:
         MissingWeightsError: If there is no such model.
+        TypeError: If an option is none of them.
     """
+    unknown = sorted(hub_options.keys() - HubOptions.__annotations__.keys())
+    if unknown:
+        raise TypeError(
+            f"unknown arguments: {', '.join(unknown)}. Of the hub there are "
+            f"{', '.join(HubOptions.__annotations__)}."
+        )
     if str(name) in BUNDLED:
         return Path(str(files("cinefoley"))) / "assets" / str(name)
     if str(name) in PUBLISHED:
@@ -73,7 +91,7 @@ def load_video_encoder(folder: str | Path, *, dtype: torch.dtype | None = None) 
     return load_part(Path(folder).expanduser(), VideoEncoder, dtype=dtype)
 
 
-def _download(name: str, **hub_options: Any) -> Path:
+def _download(name: str, **hub_options: Unpack[HubOptions]) -> Path:
     from huggingface_hub import snapshot_download
 
     try:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Literal, TypedDict, cast, get_args
+from typing import Literal, TypedDict, Unpack, cast, get_args
 
 from cinefoley.spectral.magnitude import Compat
 
@@ -55,6 +55,21 @@ class SamplingSettings:
             raise ValueError(f"compat is None or 'diff-foley', got {self.compat!r}")
         if self.double_guidance_scale:
             self._check_double_guidance()
+
+    @classmethod
+    def of(cls, **options: Unpack[SamplingOptions]) -> "SamplingSettings":
+        """The same, for callers that hand on what they were given.
+
+        Raises:
+            TypeError: If a name is none of the fields; says which there are.
+        """
+        unknown = sorted(options.keys() - SamplingOptions.__annotations__.keys())
+        if unknown:
+            raise TypeError(
+                f"unknown arguments: {', '.join(unknown)}. Of sampling there are "
+                f"{', '.join(SamplingOptions.__annotations__)}."
+            )
+        return SamplingSettings(**options)
 
     def options(self) -> SamplingOptions:
         """Keyword arguments that make these settings again, without those that a subclass adds."""

@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from cinefoley.media.video import Video
 
 __all__ = [
     "StageClip",
@@ -91,6 +94,14 @@ class StageClip:
     def duration_s(self) -> float:
         """Length of picture and sound, in seconds."""
         return len(self.waveform) / self.sample_rate
+
+    def as_video(self) -> "Video":
+        """The pictures as the pipeline and :func:`cinefoley.save_video` take them; shares their memory."""
+        import torch
+
+        from cinefoley.media.video import video_from_frames
+
+        return video_from_frames(torch.from_numpy(self.frames).permute(0, 3, 1, 2), self.fps)
 
     def describe(self, *, has_boxes: bool = False) -> dict[str, Any]:
         """Everything but pictures and samples, ready for JSON; on demand with every frame's boxes."""
