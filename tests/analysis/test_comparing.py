@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from cinefoley.analysis.known_events import known_events
 from cinefoley.data.clips import Clip
 from cinefoley.data.folder_source import FilmClip
 from cinefoley.data.stage_source import StageSource
+from cinefoley.data.test_sets import SetLayout
 from cinefoley.errors import DataError
 from cinefoley.evaluation.experiment import window_of
 from cinefoley.evaluation.stage_events import stage_events
@@ -110,6 +112,16 @@ def test_films_of_an_export_bring_their_events(tmp_path: Path) -> None:
         assert expected is not None
         np.testing.assert_allclose(found.times, expected.times, atol=1e-6)
         assert np.array_equal(found.is_visible, expected.is_visible)
+    of_set = SetLayout(tmp_path / "set")
+    of_set.films.mkdir(parents=True)
+    moved = FilmClip(id="test-000000", path=of_set.films / "test-000000.mp4", expected="test-000000.mp4")
+    shutil.copy(tmp_path / "test-000000.mp4", of_set.films)
+    shutil.copy(tmp_path / "test.events.jsonl", of_set.events)
+    assert known_events(moved, None) is None, "a folder by that name, and no test set"
+    of_set.settings.write_text("{}\n")
+    found = known_events(moved, None)
+    assert found is not None
+    assert found.times.tolist() == known_events(film, None).times.tolist()  # type: ignore[union-attr]
     other = FilmClip(id="rain", path=tmp_path / "rain.mp4", expected="rain.mp4")
     assert known_events(other, window_of(film, "close_up")) is None
     (tmp_path / "test.events.jsonl").write_text("{}\n")

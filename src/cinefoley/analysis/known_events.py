@@ -2,6 +2,7 @@
 
 from cinefoley.data.clips import Clip
 from cinefoley.data.folder_source import FilmClip
+from cinefoley.data.test_sets import SetLayout
 from cinefoley.data.view_events import view_events
 from cinefoley.evaluation.stage_events import stage_events
 from cinefoley.evaluation.synchrony_files import ClipEvents, parse_events
@@ -11,7 +12,9 @@ __all__ = ["known_events"]
 
 
 def known_events(clip: Clip, window: Window | None) -> ClipEvents | None:
-    """Events of a clip of the stage, or of a film of an export, whose ``SPLIT.events.jsonl`` lies beside it.
+    """Events of a clip of the stage, or of a film of an export or of a test set that was made of one.
+
+    They are read from ``SPLIT.events.jsonl`` beside the film, or from the test set's ``events.jsonl``.
 
     Args:
         clip: Any clip.
@@ -24,7 +27,11 @@ def known_events(clip: Clip, window: Window | None) -> ClipEvents | None:
         return stage_events(clip, window)
     seen = window or Window(kind="none", size=clip.picture_size())
     record = {"id": clip.id, "source": clip.path.name, "window": seen.to_dict()}
-    for path in sorted(clip.path.parent.glob("*.events.jsonl")):
+    folder = clip.path.absolute().parent
+    of_set = SetLayout(folder.parent)
+    is_of_set = folder == of_set.films and of_set.settings.is_file() and of_set.events.is_file()
+    beside = sorted(folder.glob("*.events.jsonl"))
+    for path in [*beside, *([of_set.events] if is_of_set else [])]:
         for found in view_events(path, [record]):
             return parse_events(found)
     return None
