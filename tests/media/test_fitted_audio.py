@@ -1,5 +1,8 @@
 """Sounds are lowered as a whole where they go beyond full scale, and left alone otherwise."""
 
+import errno
+import io
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from cinefoley.errors import AudioError
+from cinefoley.errors import AudioError, OutputError
 from cinefoley.media.audio_writer import Subtype
 from cinefoley.media.fitted_audio import fitted_audio
 
@@ -44,6 +47,28 @@ def test_nothing_is_left_where_it_fails(tmp_path: Path) -> None:
         sound.write(torch.cat([TONE, torch.tensor([float("nan")])]))
     with pytest.raises(AudioError, match="written as"), fitted_audio(tmp_path / "a.mp3", 16000):
         pass
+    nowhere = tmp_path / "nowhere" / "a.wav"
+    with (
+        pytest.raises(OutputError, match=r"a\.wav: the folder .* does not exist"),
+        fitted_audio(nowhere, 16000),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_of_the_file_that_was_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullDisk(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **options: FullDisk())
+    with (
+        pytest.raises(OutputError, match=r"/a\.wav: no space left"),
+        fitted_audio(tmp_path / "a.wav", 16000) as sound,
+    ):
+        sound.write(TONE)
     assert list(tmp_path.iterdir()) == []
 
 

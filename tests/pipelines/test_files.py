@@ -44,6 +44,29 @@ def test_what_is_streamed_to_disk_is_what_the_pipeline_returns(
             result.save(tmp_path / "none.wav", take=number)
 
 
+def test_takes_of_another_seed_are_not_taken_for_what_is_asked_for(
+    pipeline: FoleyPipeline, film: Path, tmp_path: Path
+) -> None:
+    settings = GenerationSettings(num_inference_steps=1)
+    (take,) = generate_files(pipeline, film, tmp_path, settings).takes
+    before = take.wav.read_bytes()
+    with pytest.raises(OutputError, match=r"rain\.take1\.wav, made with seed 0, not 1\."):
+        generate_files(pipeline, film, tmp_path, replace(settings, seed=1, num_takes=2))
+    assert take.wav.read_bytes() == before
+    assert generate_files(pipeline, film, tmp_path, replace(settings, num_takes=2)).skipped == (take,)
+
+
+def test_a_film_with_a_name_as_long_as_names_can_be(
+    pipeline: FoleyPipeline, film: Path, tmp_path: Path
+) -> None:
+    longest = tmp_path / f"{'x' * (255 - len('.take1.mel.npy'))}.mp4"
+    longest.hardlink_to(film)
+    (take,) = generate_files(
+        pipeline, longest, tmp_path / "out", GenerationSettings(num_inference_steps=1)
+    ).takes
+    assert take.wav.exists()
+
+
 def test_the_report_names_what_is_on_disk(pipeline: FoleyPipeline, film: Path, tmp_path: Path) -> None:
     settings = GenerationSettings(num_takes=2, num_inference_steps=1, saves_mel=True)
     report = generate_files(pipeline, film, tmp_path / "new" / "folder", settings)

@@ -1,6 +1,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinefoley.errors import OutputError
-from cinefoley.pipelines.sidecar import ModelRecord, TakeFiles, check_sidecar, file_sha256, write_sidecar
+from cinefoley.errors import MissingWeightsError, OutputError
+from cinefoley.pipelines.sidecar import (
+    ModelRecord,
+    TakeFiles,
+    check_sidecar,
+    file_sha256,
+    made_otherwise,
+    write_sidecar,
+)
 
 
 def make_takes(folder: Path, numbers: Iterable[int]) -> list[TakeFiles]:
@@ -74,6 +82,77 @@ def test_our_own_file_and_none_at_all_are_welcome(tmp_path: Path) -> None:
     check_sidecar(tmp_path / "rain.json")
 
 
+WEIGHTS = {
+    "unet/a.safetensors": "u",
+    "vae/a.safetensors": "v",
+    "conditioner/a.safetensors": "c",
+    "video_encoder/a.safetensors": "teacher",
+    "video_encoder_student/a.safetensors": "student",
+    "guidance_classifier/a.safetensors": "g",
+    "alignment/a.safetensors": "a",
+}
+NO_STUDENT = {name: digest for name, digest in WEIGHTS.items() if "student" not in name}
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "difference"),
+    [
+        ({}, {}, None),
+        ({}, {"video_encoder": "student"}, None),
+        ({}, {"video_encoder": "teacher"}, "video encoder default, not teacher"),
+        ({"video_encoder": "student"}, {"video_encoder": "teacher"}, "video encoder student, not teacher"),
+        ({"sha256": NO_STUDENT}, {"sha256": NO_STUDENT, "video_encoder": "teacher"}, None),
+        ({"sha256": NO_STUDENT}, {}, "another video encoder by the name of default"),
+        ({}, {"video_encoder": "mine", "sha256": WEIGHTS | {"--video-encoder/b": "student"}}, None),
+        (
+            {},
+            {"video_encoder": "mine", "sha256": WEIGHTS | {"--video-encoder/b": "x"}},
+            "video encoder default, not mine",
+        ),
+        ({"name": "other"}, {}, None),
+        (
+            {"name": "other", "sha256": WEIGHTS | {"unet/a.safetensors": "x"}},
+            {},
+            "model other, not lite",
+        ),
+        ({"sha256": WEIGHTS | {"vae/a.safetensors": "x"}}, {}, "another model by the name of lite"),
+        ({"sha256": WEIGHTS | {"alignment/a.safetensors": "x"}}, {}, None),
+        ({"sha256": WEIGHTS | {"guidance_classifier/a.safetensors": "x"}}, {}, None),
+        ({"sha256": {}}, {}, None),
+    ],
+)
+def test_weights_are_compared_and_not_what_they_are_called(
+    there: dict[str, Any], here: dict[str, Any], difference: str | None
+) -> None:
+    other, own = (ModelRecord(**{"name": "lite", "sha256": WEIGHTS} | given) for given in (there, here))
+    assert own.difference(json.loads(json.dumps(asdict(other)))) == difference
+
+
+def test_the_guidance_classifier_counts_where_it_guides() -> None:
+    other = ModelRecord(name="lite", sha256=WEIGHTS | {"guidance_classifier/a.safetensors": "x"})
+    own = ModelRecord(name="lite", sha256=WEIGHTS)
+    assert own.difference(asdict(other), is_doubly_guided=True) == "another model by the name of lite"
+
+
+@pytest.mark.parametrize("there", [None, "lite", {}, {"name": "lite", "sha256": None}])
+def test_a_record_that_does_not_tell_weights_differs_in_nothing_that_is_known(there: Any) -> None:
+    assert ModelRecord(name="lite", sha256=WEIGHTS).difference(there) is None
+
+
+def test_only_takes_that_were_made_otherwise_are_named(tmp_path: Path) -> None:
+    takes = make_takes(tmp_path, [1, 2])
+    write(tmp_path, {"seed": 0, "settings": {"duration": None, "saves_mel": True}}, takes)
+    write(tmp_path, {"seed": 5, "settings": {"duration": 2.0, "saves_mel": False}}, takes[1:])
+    path, nothing = tmp_path / "rain.json", {"num_takes": 2, "saves_mel": False}
+
+    assert made_otherwise(path, takes, nothing) == {}, "a take with mels is one without"
+    assert made_otherwise(path, takes, {"seed": 5, "duration": 2.0}) == {
+        1: ["duration unset, not 2.0", "seed 0, not 5"]
+    }
+    assert made_otherwise(path, takes, {"saves_mel": True}) == {2: ["mels left out, not kept"]}
+    assert made_otherwise(path, takes[1:], {"seed": 5}) == {}
+
+
 def test_digests_are_those_of_the_files(tiny_model: Path) -> None:
     record = ModelRecord.of("tiny", tiny_model, "teacher")
     file = tiny_model / "vae" / "diffusion_pytorch_model.safetensors"
@@ -82,3 +161,7 @@ def test_digests_are_those_of_the_files(tiny_model: Path) -> None:
     assert file_sha256(file) == hashlib.sha256(file.read_bytes()).hexdigest()
     assert record.video_encoder == "teacher"
     assert len(record.sha256) == 4
+    own = ModelRecord.of("tiny", tiny_model, str(tiny_model / "video_encoder"))
+    assert own.difference(asdict(record)) is None
+    with pytest.raises(MissingWeightsError, match="no video encoder"):
+        ModelRecord.of("tiny", tiny_model, "nowhere")

@@ -98,9 +98,8 @@ def _film(path: Path) -> tuple[dict[str, Any], list[str]]:
 
 def _encoder(folder: Path) -> tuple[dict[str, Any], list[str]] | None:
     from cinefoley.cli.inspection import describe_encoder
-    from cinefoley.models.folder import PARTS
 
-    is_model = any((folder / name).is_dir() for name in PARTS if name != "video_encoder")
+    is_model = (folder / "model_index.json").is_file() or (folder / "unet").is_dir()
     encoder = None if is_model else describe_encoder(folder)
     if encoder is None:
         return None
@@ -110,7 +109,7 @@ def _encoder(folder: Path) -> tuple[dict[str, Any], list[str]] | None:
         _line("generate", f"takes it with --video-encoder {shlex.quote(encoder['path'])}"),
     ]
     problem = f"{encoder['path']}: {encoder['problem']}." if encoder["problem"] else None
-    return encoder | {"problem": problem}, lines[: 2 if problem else None]
+    return {"kind": "video encoder"} | encoder | {"problem": problem}, lines[: 2 if problem else None]
 
 
 def _model(folder: Path) -> tuple[dict[str, Any], list[str]]:

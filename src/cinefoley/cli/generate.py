@@ -262,12 +262,18 @@ class _Run:
 
     def _one(self, film: "Film", number: int, bar: Bar) -> "FilmReport":
         from cinefoley.pipelines.files import check_made_alike, generate_files, report_existing
+        from cinefoley.pipelines.sidecar import recorded_takes
 
         existing = report_existing(film, self._out, self._settings)
         if existing.skipped:
+            check_made_alike(existing, self._settings)  # before anything is read of the model
             check_made_alike(existing, self._settings, self._model.record)
             names = ", ".join(take.wav.name for take in existing.skipped)
             self._note(f"skipped {names}: already in {self._out}; --force makes them again.")
+            recorded = recorded_takes(existing.sidecar)
+            unknown = [take.wav.name for take in existing.skipped if take.take not in recorded]
+            if unknown:
+                self._note(f"no record tells what made {', '.join(unknown)}.")
         if len(existing.skipped) == self._settings.num_takes:
             return existing
         film.check()  # a film that cannot be used is told without loading the model

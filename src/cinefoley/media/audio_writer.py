@@ -157,7 +157,7 @@ def _as_integers(samples: Samples, subtype: Subtype) -> NDArray[np.signedinteger
     """Round to the nearest integer, which libsndfile, told to clip, does not: it rounds down."""
     bits = 8 * _BYTES[subtype]
     full_scale = 2 ** (bits - 1)
-    levels: NDArray[np.float64] = np.rint(samples.astype(np.float64) * full_scale).clip(max=full_scale - 1)
+    levels: NDArray[np.float32] = np.rint(samples * full_scale).clip(max=full_scale - 1)
     # soundfile stores an int32's upper bits
     stored: NDArray[np.signedinteger[Any]] = levels.astype(np.int32) << (32 - bits)
     return stored

@@ -1,16 +1,18 @@
 """Sound files of sounds whose peak is known only at their end: what is too loud is lowered as a whole."""
 
-import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-import soundfile
 from torch import Tensor
 
+from cinefoley.errors import AudioError, OutputError
 from cinefoley.media.audio_writer import AudioWriter, Subtype, as_samples
 from cinefoley.media.sound import Samples
+from cinefoley.media.writing import explain_failure
 
 __all__ = ["FittedSound", "fitted_audio", "fitting_gain"]
 
@@ -22,8 +24,10 @@ _BLOCK = 1 << 16
 class FittedSound:
     """A sound that is being written by :func:`fitted_audio`."""
 
-    def __init__(self, writer: AudioWriter) -> None:
-        self._writer = writer
+    def __init__(self, samples: BinaryIO, path: Path, channels: int) -> None:
+        self._samples = samples
+        self._path = path
+        self._channels = channels
         self.peak = 0.0
         """Largest magnitude so far, full scale at 1, before any gain."""
 
@@ -35,8 +39,14 @@ class FittedSound:
     def write(self, block: Tensor | Samples) -> None:
         """Append ``(channels, N)`` or ``(N,)`` samples of any magnitude."""
         samples = as_samples(block)
-        self._writer.write(samples)
-        self.peak = max(self.peak, float(np.abs(samples).max(initial=0.0)))
+        if samples.shape[0] != self._channels:
+            raise ValueError(f"expected {self._channels} channels, got a block of shape {samples.shape}")
+        peak = float(np.abs(samples).max(initial=0.0))
+        if not np.isfinite(peak):
+            raise AudioError(f"{self._path.name}: the sound holds NaN or infinity and was not written.")
+        with _told_of(self._path):
+            self._samples.write(samples.T.tobytes())
+        self.peak = max(self.peak, peak)
 
 
 def fitting_gain(peak: float) -> float:
@@ -55,7 +65,7 @@ def fitted_audio(
     """Write a WAV or FLAC file block by block, all of it lowered where any of it goes beyond full scale.
 
     Clipping would bend the waveform, and a limiter the relation of loud to soft; one gain changes neither.
-    The samples lie beside ``path`` as 32-bit floats until the end, when the gain is known.
+    Until the gain is known the samples lie in a nameless file in the same folder, 4 bytes each.
 
     Args:
         path: ``.wav`` or ``.flac``; appears under its name only when the block succeeds.
@@ -70,16 +80,26 @@ def fitted_audio(
         AudioError: As :class:`~cinefoley.media.audio_writer.AudioWriter`.
         OutputError: If the path cannot be written or the disk is full. Nothing is left behind then.
     """
-    unfitted = path.with_name(f".{path.stem}-{secrets.token_hex(8)}.wav")
     target = AudioWriter(
         path, sample_rate, channels, subtype=subtype
     )  # a wrong suffix is told before any work
+    with _told_of(path):
+        samples = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115  # closed below
+    with samples:
+        sound = FittedSound(samples, path, channels)
+        yield sound
+        with _told_of(path):
+            samples.seek(0)  # writes what is still in memory
+        with target as writer:
+            while block := samples.read(4 * channels * _BLOCK):
+                rows = np.frombuffer(block, np.float32).reshape(-1, channels)
+                writer.write(np.float32(sound.gain) * rows.T)
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """Speak of the file that was meant, not of the nameless one."""
     try:
-        with AudioWriter(unfitted, sample_rate, channels, subtype="FLOAT") as writer:
-            sound = FittedSound(writer)
-            yield sound
-        with soundfile.SoundFile(str(unfitted)) as source, target as writer:
-            for block in source.blocks(_BLOCK, dtype="float32", always_2d=True):
-                writer.write(np.float32(sound.gain) * block.T)
-    finally:
-        unfitted.unlink(missing_ok=True)
+        yield
+    except OSError as exc:
+        raise OutputError(explain_failure(exc, path)) from exc

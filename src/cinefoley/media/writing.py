@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cinefoley.errors import OutputError
 
-__all__ = ["cause_of_failed_write", "written_aside"]
+__all__ = ["cause_of_failed_write", "explain_failure", "written_aside"]
 
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -41,7 +41,7 @@ def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as exc:
         if not _concerns(exc, temporary):
             raise
-        raise OutputError(_explain(exc, target)) from exc
+        raise OutputError(explain_failure(exc, target)) from exc
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -66,6 +66,19 @@ def cause_of_failed_write(path: Path) -> OSError:
     return OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
 
+def explain_failure(exc: OSError, target: Path) -> str:
+    """Say in a user's words why ``target`` could not be written, and what to do about it."""
+    if exc.errno in _OUT_OF_SPACE:
+        return (
+            f"{target}: no space left ({exc.strerror}); nothing was kept. Free some space or write elsewhere."
+        )
+    if exc.errno in {errno.ENOENT, errno.ENOTDIR}:
+        return f"{target}: the folder {target.parent} does not exist. Make it first, or write elsewhere."
+    if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return f"{target}: no permission to write in {target.parent}. Choose a folder of yours."
+    return f"{target}: cannot be written ({exc.strerror or exc})."
+
+
 def _make_temporary(target: Path) -> Path:
     if target.is_dir():
         raise OutputError(f"{target}: is a folder; a file name is needed here.")
@@ -73,7 +86,7 @@ def _make_temporary(target: Path) -> Path:
     try:
         temporary.open("xb").close()
     except OSError as exc:
-        raise OutputError(_explain(exc, target)) from exc
+        raise OutputError(explain_failure(exc, target)) from exc
     return temporary
 
 
@@ -91,15 +104,3 @@ def _concerns(exc: OSError, temporary: Path) -> bool:
     if exc.filename is None:
         return exc.errno in _OUT_OF_SPACE | {errno.EIO, errno.EROFS}
     return os.fspath(exc.filename) == str(temporary) or exc.errno in _OUT_OF_SPACE
-
-
-def _explain(exc: OSError, target: Path) -> str:
-    if exc.errno in _OUT_OF_SPACE:
-        return (
-            f"{target}: no space left ({exc.strerror}); nothing was kept. Free some space or write elsewhere."
-        )
-    if exc.errno in {errno.ENOENT, errno.ENOTDIR}:
-        return f"{target}: the folder {target.parent} does not exist. Make it first, or write elsewhere."
-    if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return f"{target}: no permission to write in {target.parent}. Choose a folder of yours."
-    return f"{target}: cannot be written ({exc.strerror or exc})."

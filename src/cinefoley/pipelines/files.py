@@ -141,10 +141,11 @@ def check_made_alike(
     """
     changes = made_otherwise(report.sidecar, report.skipped, asdict(settings), model)
     if changes:
-        names = ", ".join(take.wav.name for take in report.skipped)
+        names = ", ".join(take.wav.name for take in report.skipped if take.take in changes)
+        texts = "; ".join(dict.fromkeys(text for change in changes.values() for text in change))
         raise OutputError(
-            f"{report.sidecar.parent}: holds {names}, made with {changes}. Choose another folder with -o, or "
-            "pass --force to make them again."
+            f"{report.sidecar.parent}: holds {names}, made with {texts}. Choose another folder with -o, "
+            "remove them, or pass --force to make every take again."
         )
 
 
@@ -340,7 +341,7 @@ def _write_film(
         film.write_take(take.wav, take.film, start=settings.start)
     except (VideoError, AudioError):
         raise
-    except MediaError as exc:
+    except MediaError:
         own = take.film.suffix.lower()
         for suffix in (suffix for suffix in _OTHER_SUFFIXES if suffix != own):
             other = replace(take, film=take.film.with_suffix(suffix))
@@ -349,8 +350,8 @@ def _write_film(
             except MediaError:
                 continue
             take = other
-            if own == film.path.suffix.lower():  # of one that is never written is told before any work
-                warnings.warn(f"{exc} Wrote {take.film.name}.", MediaWarning, stacklevel=3)
+            text = f"{film.path.name}: {own} does not take its picture as it is; wrote {take.film.name}."
+            warnings.warn(text, MediaWarning, stacklevel=3)
             break
         else:
             raise

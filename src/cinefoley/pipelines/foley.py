@@ -1,5 +1,6 @@
 """FoleyPipeline: a film in, takes of its sound out."""
 
+import operator
 import os
 import shutil
 import time
@@ -27,7 +28,7 @@ from cinefoley.pipelines.guidance import DoubleGuidance, load_guidance_classifie
 from cinefoley.pipelines.loading import HubOptions, load_components, load_video_encoder, resolve_model
 from cinefoley.pipelines.output import FoleyBlock, FoleyOutput
 from cinefoley.pipelines.sampling import Scheduler, denoise_latents, draw_noise, make_scheduler
-from cinefoley.pipelines.settings import SamplingOptions, SamplingSettings
+from cinefoley.pipelines.settings import SamplingOptions, SamplingSettings, sampling_settings
 from cinefoley.pipelines.windows import CrossFader, WindowPlan
 from cinefoley.spectral.inverse import invert_mel
 from cinefoley.spectral.magnitude import Compat
@@ -293,7 +294,7 @@ class FoleyPipeline(DiffusionPipeline):
                 ignored.
             MissingWeightsError: If double guidance is asked for and the model has no guidance classifier.
         """
-        settings = SamplingSettings.of(**sampling)
+        settings = sampling_settings(**sampling)
         shape = (len(video_features), *self.latent_shape)
         if latents is None:
             latents = torch.randn(shape, generator=generator)
@@ -405,9 +406,9 @@ class FoleyPipeline(DiffusionPipeline):
         """
         if num_takes < 1:
             raise ValueError(f"num_takes must be at least 1, got {num_takes}")
-        if not 0 <= seed < 2**32:  # PyTorch's generator would take another for the same
+        if not 0 <= operator.index(seed) < 2**32:  # PyTorch's generator would take another for the same
             raise ValueError(f"seed must be 0 to 2**32 - 1, got {seed}")
-        settings = SamplingSettings.of(**sampling)
+        settings = sampling_settings(**sampling)
         clock = _Clock(timings_s if timings_s is not None else {})
         plan = self.plan(video, start=start, duration=duration)
         fader = CrossFader(plan)

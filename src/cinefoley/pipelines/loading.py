@@ -43,8 +43,8 @@ def resolve_model(name: str | Path, **hub_options: Unpack[HubOptions]) -> Path:
     unknown = sorted(hub_options.keys() - HubOptions.__annotations__.keys())
     if unknown:
         raise TypeError(
-            f"unknown arguments: {', '.join(unknown)}. Of the hub there are "
-            f"{', '.join(HubOptions.__annotations__)}."
+            f"unknown arguments: {', '.join(unknown)}. Beside video_encoder and torch_dtype there are those "
+            f"of the hub: {', '.join(HubOptions.__annotations__)}."
         )
     if str(name) in BUNDLED:
         return Path(str(files("cinefoley"))) / "assets" / str(name)

@@ -6,7 +6,7 @@ from typing import Literal, TypedDict, Unpack, cast, get_args
 
 from cinefoley.spectral.magnitude import Compat
 
-__all__ = ["Sampler", "SamplingOptions", "SamplingSettings", "check_even_grid"]
+__all__ = ["Sampler", "SamplingOptions", "SamplingSettings", "check_even_grid", "sampling_settings"]
 
 Sampler = Literal["dpm++", "ddim", "plms"]
 """DPM-Solver++ (2M), DDIM (eta 0), or PLMS."""
@@ -56,21 +56,6 @@ class SamplingSettings:
         if self.double_guidance_scale:
             self._check_double_guidance()
 
-    @classmethod
-    def of(cls, **options: Unpack[SamplingOptions]) -> "SamplingSettings":
-        """The same, for callers that hand on what they were given.
-
-        Raises:
-            TypeError: If a name is none of the fields; says which there are.
-        """
-        unknown = sorted(options.keys() - SamplingOptions.__annotations__.keys())
-        if unknown:
-            raise TypeError(
-                f"unknown arguments: {', '.join(unknown)}. Of sampling there are "
-                f"{', '.join(SamplingOptions.__annotations__)}."
-            )
-        return SamplingSettings(**options)
-
     def options(self) -> SamplingOptions:
         """Keyword arguments that make these settings again, without those that a subclass adds."""
         values = {field.name: getattr(self, field.name) for field in fields(SamplingSettings)}
@@ -92,6 +77,22 @@ class SamplingSettings:
                 "Diff-Foley's DPM-Solver drops the classifier at guidance_scale 1, so there is nothing to "
                 "repeat; leave compat out to have double guidance alone, or choose another guidance_scale"
             )
+
+
+def sampling_settings(**options: Unpack[SamplingOptions]) -> SamplingSettings:
+    """Settings from what a caller was given by name.
+
+    Raises:
+        ValueError: As :class:`SamplingSettings`.
+        TypeError: If a name is none of the fields; says which there are.
+    """
+    unknown = sorted(options.keys() - SamplingOptions.__annotations__.keys())
+    if unknown:
+        raise TypeError(
+            f"unknown arguments: {', '.join(unknown)}. Of sampling there are "
+            f"{', '.join(SamplingOptions.__annotations__)}."
+        )
+    return SamplingSettings(**options)
 
 
 def check_even_grid(sampler: Sampler, num_inference_steps: int, num_train_timesteps: int = 1000) -> None:

@@ -10,7 +10,7 @@ from math import log10
 from pathlib import Path
 from typing import Any
 
-from cinefoley.errors import OutputError
+from cinefoley.errors import MissingWeightsError, OutputError
 from cinefoley.media.fitted_audio import FittedSound
 from cinefoley.media.writing import written_aside
 
@@ -29,6 +29,8 @@ __all__ = [
 
 _KIND = "cinefoley takes"
 _AUDIBLE_DB = -50.0  # a peak below this is silence beside any other sound of a film
+_OWN_ENCODER = "--video-encoder"  # before the names of files of an encoder with a folder of its own
+_SPOKEN = {"num_inference_steps": "steps", "double_guidance_scale": "double guidance", "saves_mel": "mels"}
 _NO_DIFFERENCE = {("saves_mel", False)}  # a take with mels is one without, too
 _GENERATOR_PARTS = ("conditioner", "unet", "vae")
 _PACKAGES = ("cinefoley", "torch", "diffusers", "av", "numpy", "soundfile", "soxr")
@@ -47,25 +49,37 @@ class ModelRecord:
 
     @classmethod
     def of(cls, name: str, folder: Path, video_encoder: str | None = None) -> "ModelRecord":
-        """Read the digests of a model folder, and of the encoder's folder where that is another."""
+        """Read the digests of a model folder, and of the encoder's folder where that is another.
+
+        Raises:
+            MissingWeightsError: If there are no weights in the encoder's folder.
+        """
         digests = _weight_digests(folder)
         if video_encoder not in (None, "teacher", "student"):
-            other = Path(str(video_encoder)).expanduser()
-            digests |= {f"--video-encoder/{key}": digest for key, digest in _weight_digests(other).items()}
+            other = _weight_digests(Path(str(video_encoder)).expanduser())
+            if not other:
+                raise MissingWeightsError(
+                    f"{video_encoder}: no video encoder, since no weights are in there."
+                )
+            digests |= {f"{_OWN_ENCODER}/{key}": digest for key, digest in other.items()}
         return cls(name=name, video_encoder=video_encoder or "default", sha256=digests)
 
-    def difference(self, there: Mapping[str, Any]) -> str | None:
-        """In what the weights that made a take differ from these, in words; None if in nothing.
+    def difference(self, there: Any, *, is_doubly_guided: bool = False) -> str | None:
+        """In what the weights that made a take differ from these, in words; None if in nothing that is known.
 
         Args:
             there: A record of another run, as JSON has it.
+            is_doubly_guided: Whether the guidance classifier has a say.
         """
+        if not isinstance(there, dict) or not isinstance(there.get("sha256"), dict) or not there["sha256"]:
+            return None
         other = ModelRecord(
             name=str(there.get("name")),
             video_encoder=str(there.get("video_encoder")),
-            sha256=dict(there.get("sha256", {})),
+            sha256=there["sha256"],
         )
-        if other._digests_in(*_GENERATOR_PARTS) != self._digests_in(*_GENERATOR_PARTS):
+        generator = (*_GENERATOR_PARTS, *(["guidance_classifier"] if is_doubly_guided else []))
+        if other._digests_in(*generator) != self._digests_in(*generator):
             return _name_change("model", other.name, self.name)
         if other._encoder_digests() != self._encoder_digests():
             return _name_change("video encoder", other.video_encoder, self.video_encoder)
@@ -73,7 +87,7 @@ class ModelRecord:
 
     def _encoder_digests(self) -> list[str]:
         if self.video_encoder not in ("default", "teacher", "student"):
-            return self._digests_in("--video-encoder")
+            return self._digests_in(_OWN_ENCODER)
         student = [] if self.video_encoder == "teacher" else self._digests_in("video_encoder_student")
         return student or self._digests_in("video_encoder")
 
@@ -187,29 +201,34 @@ def check_film(path: Path, film: Mapping[str, Any]) -> None:
 
 def made_otherwise(
     path: Path, takes: Iterable[TakeFiles], wanted: Mapping[str, Any], model: ModelRecord | None = None
-) -> str:
-    """In what the runs that made some takes differ from what is asked for now, in words; empty if in nothing.
+) -> dict[int, list[str]]:
+    """In what the runs that made some takes differ from what is asked for now, in words.
 
     Args:
         path: The sidecar; none need be there.
         takes: The takes that stand.
         wanted: Seed and settings, by name.
         model: The weights; None leaves them out.
+
+    Returns:
+        The differences by take, without takes that have none or of which no record tells.
     """
     numbers = {take.take for take in takes}
-    changes = set()
+    found: dict[int, list[str]] = {}
     for run in _standing_runs(path, set()):
-        if numbers.isdisjoint(take["take"] for take in run["takes"]):
-            continue
         there = {"seed": run.get("seed"), **run.get("settings", {})}
-        changes |= {
-            f"{name.replace('_', ' ')} {there[name]}, not {wanted[name]}"
-            for name in (there.keys() & wanted.keys()) - {"num_takes"}
+        changes = [
+            f"{_SPOKEN.get(name, name.replace('_', ' '))} {_speak(there[name])}, not {_speak(wanted[name])}"
+            for name in sorted((there.keys() & wanted.keys()) - {"num_takes"})
             if there[name] != wanted[name] and (name, wanted[name]) not in _NO_DIFFERENCE
-        }
-        if model is not None and run.get("model"):
-            changes |= {text for text in [model.difference(run["model"])] if text is not None}
-    return "; ".join(sorted(changes))
+        ]
+        if model is not None:
+            is_doubly_guided = bool(wanted.get("double_guidance_scale"))
+            change = model.difference(run.get("model"), is_doubly_guided=is_doubly_guided)
+            changes += [] if change is None else [change]
+        if changes:
+            found |= {take["take"]: changes for take in run["takes"] if take["take"] in numbers}
+    return found
 
 
 def recorded_takes(path: Path) -> set[int]:
@@ -236,13 +255,20 @@ def read_versions() -> dict[str, str]:
     return versions
 
 
+def _speak(value: Any) -> str:
+    if isinstance(value, bool):
+        return "kept" if value else "left out"
+    return "unset" if value is None else str(value)
+
+
 def _name_change(what: str, there: str, here: str) -> str:
     return f"{what} {there}, not {here}" if there != here else f"another {what} by the name of {here}"
 
 
 def _weight_digests(folder: Path) -> dict[str, str]:
     return {
-        str(file.relative_to(folder)): file_sha256(file) for file in sorted(folder.rglob("*.safetensors"))
+        file.relative_to(folder).as_posix(): file_sha256(file)
+        for file in sorted(folder.rglob("*.safetensors"))
     }
 
 
