@@ -37,6 +37,15 @@ def test_a_figure_has_a_row_for_each_encoder_and_three_for_each_sound() -> None:
     assert len(lefts) == 1  # aligned in time
 
 
+def test_waveforms_share_the_scale_of_the_loudest() -> None:
+    explanation = make_explanation()
+    sounds = dict(explanation.sounds) | {"teacher": 7 * explanation.sounds["teacher"]}
+    figure = draw_explanation(replace(explanation, sounds=sounds))
+    loudest = float(sounds["teacher"].abs().max())
+    scales = [ax.get_ylim() for ax in figure.axes if ax.collections and not ax.images]
+    assert scales == [pytest.approx((-loudest, loudest))] * 3
+
+
 @pytest.mark.parametrize("count", [1, 3, 8])
 def test_short_films_show_the_frames_they_have(count: int) -> None:
     strip = draw_explanation(make_explanation(count), columns=6).axes[0].images[0].get_array()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from cinefoley.media.audio import write_audio
+from cinefoley.media.audio import read_audio, write_audio
 from cinefoley.media.mux import replace_audio
 from cinefoley.media.probe import probe
 from cinefoley.models.video_encoder import VideoEncoder
@@ -44,6 +44,10 @@ def test_a_figure_and_a_film_are_written(explain: RunCli, rain: Path, student: P
     assert film.video is not None
     assert film.audio is not None
     assert film.video.width == 2 * 64
+    sound, _ = read_audio(tmp_path / "out" / "rain.explain.mp4")
+    assert 0.5 < sound.abs().max() < 0.99, (
+        "what random weights make is loud, and was lowered rather than clipped"
+    )
 
 
 def test_what_is_there_is_replaced_only_by_force(explain: RunCli, rain: Path, tmp_path: Path) -> None:
