@@ -18,7 +18,9 @@ def test_names_are_shown_and_never_run() -> None:
         end_s=3.0,
         wav=Path("x.wav"),
         film=Path("x.mp4"),
+        remark=f"lowered by 3.2 dB{ODD}",
     )
+    assert "seed 3, 1.50 to 3.00 s; lowered by 3.2 dB" in take_cards([(take, "/film", "/picture")])
     for html in (take_cards([(take, ODD, ODD)]), links([(ODD, ODD)]), shot_strip(ODD, [Shot(0, 1)], [ODD])):
         assert "<script" not in html
 

@@ -286,12 +286,9 @@ class _Run:
 
     def _note_levels(self, takes: "Sequence[TakeFiles]") -> None:
         for take in takes:
-            if take.level is not None and take.level.gain_db < 0:
-                self._note(
-                    f"{take.wav.name}: lowered by {-take.level.gain_db:.1f} dB to stay within full scale."
-                )
-            if take.level is not None and take.level.is_near_silent:
-                self._note(f"{take.wav.name}: is all but silent (peak {take.level.peak_db:.0f} dB).")
+            remark = take.level.remark() if take.level is not None else None
+            if remark is not None:
+                self._note(f"{take.wav.name}: {remark}.")
 
     def _note_container(self, film: "Film") -> None:
         from cinefoley.media.mux import fitting_suffixes

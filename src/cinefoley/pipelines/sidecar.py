@@ -137,10 +137,11 @@ class TakeLevel:
         peak_db = 20 * log10(max(sound.peak, 1e-9))
         return cls(peak_db=round(peak_db, 2), gain_db=round(20 * log10(sound.gain), 2))
 
-    @property
-    def is_near_silent(self) -> bool:
-        """Whether nobody would hear it."""
-        return self.peak_db < _AUDIBLE_DB
+    def remark(self) -> str | None:
+        """What whoever hears the take should know of its level; None if nothing."""
+        if self.peak_db < _AUDIBLE_DB:
+            return f"all but silent (peak {self.peak_db:.0f} dB)"
+        return f"lowered by {-self.gain_db:.1f} dB to stay within full scale" if self.gain_db < 0 else None
 
 
 def write_sidecar(path: Path, record: dict[str, Any], takes: Iterable[TakeFiles], *, staging: Path) -> None:

@@ -55,6 +55,8 @@ class DeskTake:
     """The sound."""
     film: Path
     """The whole film with it."""
+    remark: str | None = None
+    """What is to be known of its level, if anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +181,7 @@ class Desk:
                     end_s=end_s,
                     wav=take.wav,
                     film=take.film,
+                    remark=take.level.remark() if take.level is not None else None,
                 )
                 for place, take in enumerate(report.takes, start=1)
             ]

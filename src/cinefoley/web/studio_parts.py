@@ -61,6 +61,7 @@ def links(addresses: Sequence[tuple[str, str]]) -> str:
 def _card(take: DeskTake, film: str, picture: str) -> str:
     region = time_range(take.start_s, take.end_s)
     about = f"{Path(take.model).name}, {take.encoder} encoder, seed {take.seed}, {region}"
+    about += f"; {take.remark}" if take.remark else ""
     begin = f"#t={take.start_s:.3f}" if take.start_s else ""  # plays from where the take's sound begins
     return (
         f'<figure class="take" data-start="{take.start_s:.4f}" data-end="{take.end_s:.4f}">'
