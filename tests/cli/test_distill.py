@@ -46,6 +46,13 @@ def test_the_student_watches_where_it_is_named(
     assert str(student) in json.dumps(json.loads((tmp_path / "film.json").read_text()))
 
 
+def test_every_validation_has_a_line_of_the_log(distil: RunCli, tmp_path: Path) -> None:
+    result = distil("--run-dir", tmp_path, "--valid", "valid", "--steps", 4, "--validate-every", 2, "--quiet")
+    assert result.code == 0, result.err
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "valid_cosine_whole" in line] == [2, 4]
+
+
 @pytest.mark.muon
 def test_the_options_reach_the_run(distil: RunCli, tmp_path: Path) -> None:
     options = ("--preset", "paper_both", "--proportion", 0.5, "--placement", "uniform", "--seed", 4)

@@ -154,6 +154,13 @@ def test_clips_that_are_trained_on_are_no_test(
         (("table3", "-o", "out", "--student", "folder"), "table3 does not use --student"),
         (("table3", "-o", "out", "--quick", "--steps", "25"), "--quick decides --steps"),
         (("table1", "-o", "out", "--epochs", "0"), "--epochs must be positive and finite, got 0"),
+        (("table1", "-o", "out", "--backbone", "nonsense"), "--backbone is one of panns, vggish, lite"),
+        (
+            ("table1", "-o", "out", "--backbone", "lite", "--backbone", "panns"),
+            "lite and panns would both",
+        ),
+        (("table1", "-o", "out", "--replicas", "2"), "a 95 % interval takes 40 resamplings"),
+        (("table1", "-o", "out", "--guidance-scale", "-1"), "--guidance-scale"),
         (("table1", "-o", "out", "--epochs", "nan"), "--epochs must be positive and finite, got nan"),
     ],
 )

@@ -42,6 +42,22 @@ def test_two_clips_in_one_file_are_refused(tmp_path: Path) -> None:
         ClipFolder(tmp_path).find_all(rows)
 
 
+def test_a_file_with_another_clips_id_is_that_clips(tmp_path: Path) -> None:
+    for stem in ("a_30", "b"):
+        (tmp_path / f"{stem}.mp4").touch()
+    first, listed = SplitRow(id="a", start_s=30.0), {"a", "a_30"}
+    files = ClipFolder(tmp_path)
+    assert files.find_all([first], listed=listed) == {"a": None}
+    assert files.find_all([first]) == {"a": tmp_path / "a_30.mp4"}
+
+
+def test_without_a_start_the_id_itself_comes_first(tmp_path: Path) -> None:
+    for stem in ("a", "a_0", "b_0"):
+        (tmp_path / f"{stem}.mp4").touch()
+    found = ClipFolder(tmp_path).find_all([SplitRow(id="a"), SplitRow(id="b")])
+    assert found == {"a": tmp_path / "a.mp4", "b": tmp_path / "b_0.mp4"}
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the clips' folder cannot be read .* --clips"):
         ClipFolder(tmp_path / "no")

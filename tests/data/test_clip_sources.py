@@ -256,6 +256,25 @@ def test_what_is_no_record_of_events_is_told(tmp_path: Path, line: str) -> None:
         read_events(path)
     with pytest.raises(DataError, match="cannot be read"):
         read_events(tmp_path / "gone")
+    path.write_text('{"id": "b", "events": []}\n' * 2)
+    with pytest.raises(DataError, match="line 2: the clip 'b' is there twice"):
+        read_events(path)
+
+
+def test_a_clip_of_one_split_is_never_read_from_another_splits_film(
+    tmp_path: Path, render_film: Callable[..., Path]
+) -> None:
+    for name in ("a", "a_0"):
+        render_film(tmp_path / f"{name}.mp4")
+    (tmp_path / "list.csv").write_text("id,label,split\na_0,x,train\na,y,test\nb,y,test\n")
+    for split, names in (
+        ("train", ["a_0.mp4"]),
+        ("test", ["a.mp4", None]),
+        (None, ["a_0.mp4", "a.mp4", None]),
+    ):
+        source = FolderSource(tmp_path, csv=tmp_path / "list.csv", split=split)
+        paths = [source[number].path for number in range(len(source))]
+        assert [path and path.name for path in paths] == names
 
 
 def test_labels_are_read_from_a_file(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_one_split_can_be_chosen(tmp_path: Path) -> None:
         ("a,-1,x,test\n", "line 1: the start must be seconds"),
         ("a,nan,x,test\n", "line 1: the start must be seconds"),
         ("a,1,x,test\nb,1,x,test\na,9,y,test\n", "the id 'a' is in line 1 and again in line 3"),
+        ("a,1,x,test\nb,1,x,Test\n", "the split is 'test' in line 1 and 'Test' in line 2"),
         ("../a,1,x,test\n", "'../a' is no id"),
         ("a\\b,1,x,test\n", "is no id"),
         (".a,1,x,test\n", "is no id"),

@@ -405,6 +405,36 @@ def test_vggsounds_list_is_a_table_of_labels(tmp_path: Path) -> None:
     assert labels["abc"] == labels["abc_000001"] == "dog"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,start,label\r\ndog,30,animal\r\n",
+        "id,split,label\ndog,test,animal\n",
+        "label,id\nanimal,dog\n",
+        "\n\ndog,30,animal,test\n",
+        "\ufeffdog,animal\n",
+        "\ufeffid,label\ndog.wav,animal\n",
+        "clip,category\ndog.wav,animal\ndog.mp4,animal\n",
+    ],
+)
+def test_labels_come_in_many_forms(tmp_path: Path, text: str) -> None:
+    (tmp_path / "labels.csv").write_text(text, encoding="utf-8", newline="")
+    assert read_labels(tmp_path / "labels.csv")["dog"] == "animal"
+
+
+def test_a_clips_own_label_comes_before_that_of_a_name_it_might_have(tmp_path: Path) -> None:
+    for text in ("dog_0,0,cat,test\ndog,0,bark,test\n", "dog,0,bark,test\ndog_0,0,cat,test\n"):
+        (tmp_path / "labels.csv").write_text(text)
+        labels = read_labels(tmp_path / "labels.csv")
+        assert (labels["dog"], labels["dog_0"]) == ("bark", "cat")
+
+
+def test_a_clip_of_two_categories_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("dog,animal\ndog.wav,car\n")
+    with pytest.raises(CinefoleyError, match="line 2: dog is car here and animal above"):
+        read_labels(tmp_path / "labels.csv")
+
+
 def test_labels_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("clip,label\nonly one column\n")
     with pytest.raises(CinefoleyError, match="line 2: expected a clip and its category"):

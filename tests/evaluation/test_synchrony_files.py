@@ -150,3 +150,14 @@ def test_a_line_that_is_none_is_named(line: str, tmp_path: Path) -> None:
         read_events(path)
     with pytest.raises(CinefoleyError, match="cannot be read"):
         read_events(tmp_path / "none.jsonl")
+
+
+def test_a_clip_is_there_once_and_known_by_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text(
+        '\ufeff{"clip": "rain.wav", "events": []}\n{"clip": "v1.2", "events": []}\n', encoding="utf-8"
+    )
+    assert set(read_events(path)) == {"rain", "v1.2"}
+    path.write_text('{"clip": "rain", "events": []}\n{"film": "a/rain.mp4", "events": []}\n')
+    with pytest.raises(CinefoleyError, match="line 2: the clip 'rain' is there twice"):
+        read_events(path)

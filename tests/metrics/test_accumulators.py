@@ -249,6 +249,18 @@ def test_rows_of_one_clip_keep_their_order_and_are_not_taken_for_repetitions() -
     assert torch.equal(metric._ordered("real"), segments[[3, 4, 5, 6, 7, 8, 0, 1, 2]])
 
 
+@pytest.mark.parametrize("metric", [accumulators.InceptionScore(WIDTH), accumulators.KLDivergence(WIDTH)])
+def test_samples_under_one_number_are_refused(metric: Any) -> None:
+    clips, real = torch.arange(20), rows(0, 20)
+    sides = (real,) if isinstance(metric, accumulators.KLDivergence) else ()
+    metric.update(*sides, rows(1, 20), clips)
+    metric.update(*sides, rows(1, 20) + 1e-4, clips)  # again, as another batch gives it
+    metric.compute()
+    metric.update(*sides, rows(2, 20), clips)
+    with pytest.raises(ValueError, match="came again with other rows"):
+        metric.compute()
+
+
 def test_a_metric_that_saw_too_little_says_what_it_needs() -> None:
     metric = accumulators.FrechetDistance(WIDTH)
     metric.update(rows(1, 1), torch.tensor([0]), is_real=True)

@@ -11,6 +11,7 @@ from cinefoley.cli.training_run import (
     friendly_stops,
     held_out_source,
     is_main_rank,
+    log_interval,
     log_line,
     note_unused_list,
     tell_result,
@@ -151,7 +152,11 @@ def _distill(given: dict[str, Any]) -> None:
             clip_s=clip_s,
             workers=workers,
             device=choose_own_device(given["device"]),
-            overrides={name: given[name] for name in names} | {"gradient_accumulation": given["accumulate"]},
+            overrides={name: given[name] for name in names}
+            | {
+                "gradient_accumulation": given["accumulate"],
+                "log_every": log_interval(given["validate_every"]),
+            },
             on_prepared=preparation.tell,
             on_log=log_line("distillation") if is_told else None,
             shows_progress=is_told,

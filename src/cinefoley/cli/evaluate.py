@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from cinefoley.evaluation.judging import SampleJudge
     from cinefoley.metrics.backbones.protocol import Backbone
 
-__all__ = ["evaluate"]
+__all__ = ["FEWEST_RESAMPLINGS", "evaluate"]
 
 _RESULTS = ("evaluation.json", "evaluation.md", "evaluation.tex")
-_FEWEST_RESAMPLINGS = 40  # of fewer, no 2.5 % lie beyond either end
+FEWEST_RESAMPLINGS = 40  # of fewer, no 2.5 % lie beyond either end
 _OnFile = Callable[[int, int], None]
 
 
@@ -142,9 +142,9 @@ def evaluate(
         raise typer.BadParameter("--against, --video and --events need clips that are paired by name.")
     if unpaired and labels is not None:
         raise typer.BadParameter("--labels need clips that are paired by name; --unpaired knows no partners.")
-    if 0 < bootstrap < _FEWEST_RESAMPLINGS:
+    if 0 < bootstrap < FEWEST_RESAMPLINGS:
         raise typer.BadParameter(
-            f"--bootstrap {bootstrap}: a 95 % interval takes {_FEWEST_RESAMPLINGS} resamplings; 0 for none."
+            f"--bootstrap {bootstrap}: a 95 % interval takes {FEWEST_RESAMPLINGS} resamplings; 0 for none."
         )
     if out is not None and not force:  # now rather than after the work
         check_free(out / name for name in _RESULTS)

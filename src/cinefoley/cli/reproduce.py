@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cinefoley.cli import training_options as options
+from cinefoley.cli.evaluate import FEWEST_RESAMPLINGS
 from cinefoley.cli.figure4 import figure4
 from cinefoley.cli.figure5 import figure5
 from cinefoley.cli.figure6 import figure6
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["reproduce"]
 
 _STAGE_CLIPS = 2048
+_BACKBONES = ("panns", "vggish", "lite")
 _TAKES_ON_GPU = 64  # at once; a processor gains nothing beyond 16
 _QUICK = "Smoke run: a few clips, a few steps. It shows that the chain works, and its numbers mean nothing."
 _QUICK_DECIDES = ("epochs", "num_inference_steps", "replicas")
@@ -128,8 +130,10 @@ def reproduce(
         float | None, typer.Option(help="Passes over them. Default: 25.", show_default=False)
     ] = None,
     num_inference_steps: Annotated[int, typer.Option("--steps", min=1, help="Denoiser calls.")] = 25,
-    guidance_scale: Annotated[float, typer.Option(help="Strength of the film's influence.")] = 4.5,
-    replicas: Annotated[int, typer.Option(min=0, help="Resamplings for the 95 % intervals.")] = 200,
+    guidance_scale: Annotated[float, typer.Option(min=0, help="Strength of the film's influence.")] = 4.5,
+    replicas: Annotated[
+        int, typer.Option(min=0, help="Resamplings for the 95 % intervals, 40 or more; 0 for none.")
+    ] = 200,
     part: Annotated[
         str,
         typer.Option(
@@ -156,6 +160,7 @@ def reproduce(
     in common.
     """
     _refuse_unused(context, table)
+    _check_measures(backbone or [], replicas)
     named = files or []
     if (table == "table2" and len(named) != 1) or (named and table not in ("table2", "figure4", "figure6")):
         raise typer.BadParameter("table2 needs the file of its study, and no other table has one.")
@@ -189,6 +194,21 @@ def _refuse_unused(context: typer.Context, table: str) -> None:
             raise typer.BadParameter(f"{table} does not use {parameter.opts[0]}; leave it out.")
         if is_given and context.params["quick"] and name in _QUICK_DECIDES:
             raise typer.BadParameter(f"--quick decides {parameter.opts[0]}; leave one of them out.")
+
+
+def _check_measures(backbones: Sequence[str], replicas: int) -> None:
+    unknown = [name for name in backbones if name not in _BACKBONES]
+    if unknown:
+        raise typer.BadParameter(f"--backbone is one of {', '.join(_BACKBONES)}; got {', '.join(unknown)}.")
+    of_clips = sorted({*backbones} - {"vggish"})
+    if len(of_clips) > 1:
+        raise typer.BadParameter(
+            f"--backbone {' and '.join(of_clips)} would both make FD, KID, KL and IS; name one."
+        )
+    if 0 < replicas < FEWEST_RESAMPLINGS:
+        raise typer.BadParameter(
+            f"a 95 % interval takes {FEWEST_RESAMPLINGS} resamplings; --replicas 0 for none."
+        )
 
 
 def _read_part(text: str) -> tuple[int, int]:
@@ -341,7 +361,7 @@ def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
     )
     names = given["backbone"] or (["lite"] if is_stage else ["panns", "vggish"])
     device = choose_device(given["device"])
-    backbones = [load_backbone(name, device=device) for name in names]
+    backbones = [load_backbone(name, device=device) for name in dict.fromkeys(names)]
     if "vggish" not in names:  # FAD is about segments
         backbones = [SegmentBackbone(backbones[0]), *backbones]
     is_cpu = device.type == "cpu"

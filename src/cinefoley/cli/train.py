@@ -10,6 +10,7 @@ from cinefoley.cli.training_run import (
     friendly_stops,
     held_out_source,
     is_main_rank,
+    log_interval,
     log_line,
     note,
     note_unused_list,
@@ -213,6 +214,7 @@ def _train(stage: "Stage", given: dict[str, Any]) -> None:
             | {
                 "gradient_accumulation": given["accumulate"],
                 "validate_every": given["validate_every"],
+                "log_every": log_interval(given["validate_every"]),
                 "sample_every": given["validate_every"],
             },
             warm_start_steps=given.get("warm_start_steps"),

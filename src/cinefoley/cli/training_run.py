@@ -1,6 +1,7 @@
 """What the commands of training share around the training itself: data, devices, progress, the report."""
 
 import json
+import math
 import os
 import sys
 from collections import Counter
@@ -24,6 +25,7 @@ __all__ = [
     "friendly_stops",
     "held_out_source",
     "is_main_rank",
+    "log_interval",
     "log_line",
     "note",
     "note_unused_list",
@@ -100,6 +102,13 @@ def friendly_stops() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("interrupted; what is finished is kept, and the same command goes on.", err=True)
         raise
+
+
+def log_interval(validate_every: int | None) -> int | None:
+    """Steps between lines of the log, so that every validation has one; None leaves the default."""
+    from cinefoley.config.training import LOG_EVERY
+
+    return None if validate_every is None else math.gcd(validate_every, LOG_EVERY)
 
 
 def check_unseen(trained: "ClipSource", measured: "ClipSource", *, use: str, remedy: str) -> None:

@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["OPTIMIZERS", "TrainConfig"]
+__all__ = ["LOG_EVERY", "OPTIMIZERS", "TrainConfig"]
 
 OPTIMIZERS: Mapping[str, str] = {"adamw": "AdamW", "muon": "Muon"}
 """What optimisers are called in text."""
+
+
+LOG_EVERY = 20
+"""Steps between two lines of the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,7 @@ class TrainConfig:
     """Every random number of step ``n`` depends on ``(seed, n)`` alone, so a resumed run repeats none."""
     checkpoint_every: int = 200
     """Steps between checkpoints."""
-    log_every: int = 20
+    log_every: int = LOG_EVERY
     """Steps between lines in the log."""
     validate_every: int | None = None
     """Steps between validations, a multiple of ``log_every``; None validates after the last step only."""

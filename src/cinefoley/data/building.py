@@ -73,7 +73,8 @@ def build_test_set(
         raise ValueError("jobs must not be 0; -1 takes every core")
     source = Path(split_csv).parent if clips is None else Path(clips)
     rows = sorted(read_split(split_csv, split=split), key=lambda row: row.id)
-    files = ClipFolder(source).find_all(rows)
+    listed = {row.id for row in read_split(split_csv)}
+    files = ClipFolder(source).find_all(rows, listed=listed)
     if not any(files.values()):
         raise DataError(
             f"{source}: holds none of the {len(rows)} clips of {Path(split_csv).name} (looked for names such "

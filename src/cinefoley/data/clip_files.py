@@ -1,7 +1,7 @@
 """Finding a list's clips among the names that downloaders give them."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from cinefoley.data.split_csv import SplitRow
@@ -52,16 +52,27 @@ class ClipFolder:
                 raise DataError(f"{film} and {owners[film.stem].name} have one name. Rename one.")
         return films
 
-    def find(self, row: SplitRow) -> Path | None:
-        """The file of a clip: the first name of :func:`candidate_stems` that is there; None without one."""
+    def find(self, row: SplitRow, *, listed: Collection[str] = ()) -> Path | None:
+        """The file of a clip: the first name of :func:`candidate_stems` that is there; None without one.
+
+        Args:
+            row: The clip.
+            listed: Every id of the list: a file that bears another clip's id is that clip's.
+        """
         for stem in candidate_stems(row):
+            if stem != row.id and stem in listed:
+                continue
             for suffix in _SUFFIXES:
                 if stem + suffix in self._names:
                     return self.path / (stem + suffix)
         return None
 
-    def find_all(self, rows: Iterable[SplitRow]) -> dict[str, Path | None]:
+    def find_all(self, rows: Iterable[SplitRow], *, listed: Collection[str] = ()) -> dict[str, Path | None]:
         """The file of every clip by its id.
+
+        Args:
+            rows: The clips.
+            listed: As in :meth:`find`, other splits' ids included.
 
         Raises:
             DataError: If two clips have the same file.
@@ -69,7 +80,7 @@ class ClipFolder:
         found: dict[str, Path | None] = {}
         owners: dict[Path, str] = {}
         for row in rows:
-            path = found[row.id] = self.find(row)
+            path = found[row.id] = self.find(row, listed=listed)
             if path is not None and owners.setdefault(path, row.id) != row.id:
                 raise DataError(
                     f"{path}: the clips {owners[path]!r} and {row.id!r} both lead to this file. Rename one."
@@ -80,6 +91,8 @@ class ClipFolder:
 def candidate_stems(row: SplitRow) -> list[str]:
     """Under which names, without suffix, a clip may be stored, the most telling first.
 
+    Of a clip that begins at 0, as all do in a list without starts, that is the id itself.
+
     Example:
         >>> candidate_stems(SplitRow(id="abc", start_s=30))
         ['abc_000030', 'abc_30', 'abc_30000_40000', 'abc']
@@ -89,4 +102,4 @@ def candidate_stems(row: SplitRow) -> list[str]:
     if begin_ms % 1000 == 0:
         start = begin_ms // 1000
         stems = [f"{row.id}_{start:06d}", f"{row.id}_{start}", *stems]
-    return stems
+    return stems if row.start_s else sorted(stems, key=lambda stem: stem != row.id)

@@ -128,8 +128,9 @@ class FolderSource:
             self._clips = [_listed_nowhere(path) for path in films.films()]
             self.label_names = tuple(label_names or ())
         else:
-            rows = _chosen(read_split(csv, label_names=label_names), Path(csv), split)
-            found = films.find_all(rows)
+            whole = read_split(csv, label_names=label_names)
+            rows = _chosen(whole, Path(csv), split)
+            found = films.find_all(rows, listed={row.id for row in whole})
             if not any(found.values()):
                 raise DataError(
                     f"{self.folder}: holds none of the {len(rows)} clips of {Path(csv).name} (looked for "
@@ -216,6 +217,8 @@ def read_events(path: Path) -> dict[str, KnownClip]:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     name, clip = _parse_events(line, f"{path.name}, line {number}")
+                    if name in known:
+                        raise DataError(f"{path.name}, line {number}: the clip {name!r} is there twice.")
                     known[name] = clip
     except OSError as exc:
         raise DataError(f"{path}: cannot be read ({exc.strerror}).") from exc

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cinefoley.errors import DataError
 
-__all__ = ["SplitRow", "read_split"]
+__all__ = ["SplitRow", "is_list", "read_split"]
 
 _COLUMNS = ("id", "start", "label", "split")
 _NAMES = {
@@ -66,12 +66,22 @@ def read_split(
     rows = list(_parse(lines[1:] if columns else lines, columns or _COLUMNS, name))
     _check_ids(rows, name)
     _check_labels(rows, name, label_names)
+    _check_splits(rows, name)
     kept = [row for _, row in rows if split is None or row.split == split]
     if not kept:
         found = ", ".join(sorted({row.split or "(none)" for _, row in rows})) or "no row at all"
         wanted = "a clip" if split is None else f"a clip of the split {split!r}"
         raise DataError(f"{name}: no row names {wanted} (found {found}).")
     return kept
+
+
+def is_list(cells: Sequence[str]) -> bool:
+    """Whether a CSV with this first row is a list of labelled clips: by its header, or of four columns."""
+    titles = {cell.strip().lower().lstrip("# ") for cell in cells}
+    has_header = all(titles & _NAMES[name] for name in ("id", "label")) and titles <= set().union(
+        *_NAMES.values()
+    )
+    return has_header or len(cells) == len(_COLUMNS)
 
 
 def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
@@ -169,4 +179,16 @@ def _check_labels(
             raise DataError(
                 f"{name}, line {number}: unknown label {row.label!r}. Expected one of the {len(known)} "
                 f"labels that were given, such as {min(known, default='')!r}{hint}"
+            )
+
+
+def _check_splits(rows: Sequence[tuple[int, SplitRow]], name: str) -> None:
+    """Two spellings of one split would leave clips out without a word."""
+    spellings: dict[str, tuple[int, str]] = {}
+    for number, row in rows:
+        line, spelling = spellings.setdefault(row.split.casefold(), (number, row.split))
+        if spelling != row.split:
+            raise DataError(
+                f"{name}: the split is {spelling!r} in line {line} and {row.split!r} in line {number}. "
+                "Write it one way."
             )

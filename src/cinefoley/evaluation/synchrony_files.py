@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from cinefoley.errors import CinefoleyError
 from cinefoley.evaluation.judging import Judgement, Ratio
+from cinefoley.evaluation.labels import stem_of_clip
 from cinefoley.evaluation.pairing import Sample
 from cinefoley.media.audio import read_audio
 from cinefoley.metrics.backbones.weights import file_digest
@@ -58,16 +59,20 @@ def read_events(path: Path) -> dict[str, ClipEvents]:
     """
     clips: dict[str, ClipEvents] = {}
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, line in _objects(file):
                 try:
                     entry = json.loads(line)
-                    clips[_name(entry)] = parse_events(entry)
+                    name = _name(entry)
+                    events = parse_events(entry)
                 except (ValueError, KeyError, TypeError, AttributeError) as exc:
                     raise CinefoleyError(
                         f"{path}, line {number}: not the events of a clip ({type(exc).__name__}: {exc}). "
                         f"Expected {_EXAMPLE}."
                     ) from exc
+                if name in clips:
+                    raise CinefoleyError(f"{path}, line {number}: the clip {name!r} is there twice.")
+                clips[name] = events
     except (OSError, UnicodeDecodeError) as exc:
         raise CinefoleyError(f"{path}: cannot be read ({exc}). Expected JSON lines, one per clip.") from exc
     return clips
@@ -167,7 +172,7 @@ def _objects(file: TextIO) -> Iterator[tuple[int, str]]:
 
 def _name(entry: Mapping[str, Any]) -> str:
     if "clip" in entry:
-        return str(entry["clip"])
+        return stem_of_clip(str(entry["clip"]))
     return Path(entry["film"]).stem if "film" in entry else str(entry["id"])
 
 

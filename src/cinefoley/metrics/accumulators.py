@@ -19,7 +19,8 @@ class _RowMetric(Metric):
 
     Before anything is computed the rows of all ranks are put in the order of their clips, so the result does
     not depend on batches, on ranks, or on who was first, to the last digit. A clip that came twice, as
-    samplers repeat some to fill up a rank, counts once. Rows are kept in float32.
+    samplers repeat some to fill up a rank, counts once; other rows under its number are an error when the
+    metric is computed. Rows are kept in float32.
     """
 
     is_differentiable = False
@@ -62,6 +63,11 @@ class _RowMetric(Metric):
         first = torch.full((len(distinct),), len(keys), device=keys.device)
         first.scatter_reduce_(0, group, torch.arange(len(keys), device=keys.device), "amin")
         chosen: Tensor = rows[first]
+        if len(distinct) < len(keys) and not _are_alike(rows, chosen[group]):
+            raise ValueError(
+                f"{type(self).__name__}: a clip's number came again with other rows. Samples of one clip are "
+                "clips of their own: give each sample a number."
+            )
         return chosen
 
 
@@ -171,7 +177,10 @@ class KLDivergence(_RowMetric):
         self.activation, self.epsilon = activation, epsilon
 
     def update(self, real_logits: Tensor, generated_logits: Tensor, clips: Tensor) -> None:
-        """Take pairs in: logits ``(R, width)`` of both sides, and the numbers of their clips ``(R,)``."""
+        """Take pairs in: logits ``(R, width)`` of both sides, and the numbers of their clips ``(R,)``.
+
+        All rows of a clip come in one call. Samples of one clip are clips of their own.
+        """
         self._keep("real", real_logits, clips)
         self._keep("generated", generated_logits, clips)
 
@@ -203,12 +212,20 @@ class InceptionScore(_RowMetric):
         self.splits, self.seed = splits, seed
 
     def update(self, logits: Tensor, clips: Tensor) -> None:
-        """Take logits ``(R, width)`` of generated clips in, with the numbers of their clips ``(R,)``."""
+        """Take logits ``(R, width)`` of generated clips in, with the numbers of their clips ``(R,)``.
+
+        All rows of a clip come in one call. Samples of one clip are clips of their own.
+        """
         self._keep("generated", logits, clips)
 
     def compute(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation over splits, scalars in float64."""
         return inception_score(self._ordered("generated"), splits=self.splits, seed=self.seed)
+
+
+def _are_alike(rows: Tensor, others: Tensor) -> bool:
+    """The same clip comes out a little different of another batch; another sample of it is not at all alike."""
+    return torch.allclose(rows, others, rtol=0.01, atol=0.01 * float(rows.abs().max()), equal_nan=True)
 
 
 def _places(clips: Tensor) -> Tensor:
