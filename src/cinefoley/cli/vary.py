@@ -80,9 +80,9 @@ def vary(
     For rain.mp4 this writes rain.close-up.mp4 (a window of the picture, the sound copied untouched) and
     rain.close-up.json (the window). For a list of clips, such as VGGSound's vggsound.csv, it builds a whole
     test set: films in clips/, manifest.jsonl, and ledger.jsonl with what was missing or unreadable; for clips
-    of the stage also events.jsonl, which says what the windows show of every event. So it does for a folder
-    of shards (its split test, if it has one), at the rate of their pictures. A run that was stopped goes on
-    where it was.
+    of the stage also events.jsonl, which says what the windows show of every event. From a folder of shards
+    (its split test, if it has one) it builds the same, at the rate of their pictures and without
+    events.jsonl, since shards keep no places. A run that was stopped goes on where it was.
     """
     if close_up == camera_movement:
         raise typer.BadParameter("pass one of --close-up and --camera-movement.")

@@ -224,7 +224,7 @@ class InceptionScore(_RowMetric):
 
 
 def _are_alike(rows: Tensor, others: Tensor) -> bool:
-    """The same clip comes out a little different of another batch; another sample of it is not at all alike."""
+    """The same clip comes out a little different of another batch; another sample of it is unlike."""
     return torch.allclose(rows, others, rtol=0.01, atol=0.01 * float(rows.abs().max()), equal_nan=True)
 
 
