@@ -61,5 +61,5 @@ def test_a_test_set_that_was_left_out_is_left_out_everywhere() -> None:
 
 def test_what_was_not_measured_is_not_compared() -> None:
     text = render_table(make_table("table4", teacher=(1.0, 0.7, 0.6)), "p", title="t")
-    assert "less" not in text
+    assert ", less " not in text
     assert "recovered" not in text
