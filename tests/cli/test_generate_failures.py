@@ -77,7 +77,7 @@ def test_a_film_that_fails_is_told_at_the_end_and_the_others_finish(
     generate: RunCli, rain: Path, tmp_path: Path
 ) -> None:
     write_text(tmp_path / "notes.mp4")
-    result = generate(tmp_path / "notes.mp4", rain)
+    result = generate(tmp_path / "notes.mp4", rain, "-q")
 
     assert result.code == 1
     assert result.out.splitlines() == [str(tmp_path / "out" / f"rain.take1{s}") for s in (".wav", ".mp4")]
@@ -92,7 +92,7 @@ def test_of_a_film_that_is_cut_off_the_rest_is_used_and_a_warning_says_how_much(
     film = render_film(tmp_path / "rain.mkv", duration_s=4.0)
     whole = film.read_bytes()
     film.write_bytes(whole[: len(whole) * 2 // 3])
-    result = generate(film)
+    result = generate(film, "-q")
 
     assert result.code == 0
     assert result.err.startswith("warning: rain.mkv: is cut off or damaged: used the first ")
@@ -235,7 +235,7 @@ def test_two_films_of_one_name_are_refused_before_any_work(
 def test_an_unknown_model_is_told_with_those_there_are(generate: RunCli, rain: Path, tmp_path: Path) -> None:
     result = generate(rain, "--model", "large")
 
-    assert_refused(result, "No model 'large'", "lite", "--model")
+    assert_refused(result, "No model 'large'", "lite", "hub id")
     assert left_in(tmp_path / "out") == []
 
 
@@ -303,7 +303,7 @@ def test_a_model_without_a_guidance_classifier_says_how_to_get_one(
 ) -> None:
     result = generate(rain, "--double-guidance", 50)
 
-    assert_refused(result, "has no guidance_classifier/", "Leave --double-guidance out", "models import")
+    assert_refused(result, "has no guidance_classifier/", "Do without double guidance", "models import")
     assert left_in(tmp_path / "out") == []
 
 

@@ -1,3 +1,4 @@
+import shlex
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_a_cover_picture_is_no_film(sound_file: Path) -> None:
         load_video(sound_file)
     assert str(error.value) == (
         "song.mp3: no video stream (found 1 audio stream, 1 cover picture, mp3). cinefoley needs a clip with "
-        "moving pictures; look at it with `cinefoley doctor song.mp3`."
+        f"moving pictures; look at it with `cinefoley doctor {shlex.quote(str(sound_file))}`."
     )
 
 
