@@ -80,9 +80,8 @@ def fitted_audio(
         AudioError: As :class:`~cinefoley.media.audio_writer.AudioWriter`.
         OutputError: If the path cannot be written or the disk is full. Nothing is left behind then.
     """
-    target = AudioWriter(
-        path, sample_rate, channels, subtype=subtype
-    )  # a wrong suffix is told before any work
+    # made first: a wrong suffix is told before any work
+    target = AudioWriter(path, sample_rate, channels, subtype=subtype)
     with _told_of(path):
         samples = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115  # closed below
     with samples:
@@ -90,10 +89,11 @@ def fitted_audio(
         yield sound
         with _told_of(path):
             samples.seek(0)  # writes what is still in memory
+        gain = np.float32(sound.gain)
         with target as writer:
             while block := samples.read(4 * channels * _BLOCK):
                 rows = np.frombuffer(block, np.float32).reshape(-1, channels)
-                writer.write(np.float32(sound.gain) * rows.T)
+                writer.write(gain * rows.T)
 
 
 @contextmanager
