@@ -10,6 +10,7 @@ from cinefoley.data.shard_preparing import prepare_shards
 from cinefoley.data.shard_settings import ShardSettings
 from cinefoley.data.shard_source import ShardSource
 from cinefoley.data.stand_in import make_stand_in
+from cinefoley.stage.export import ExportSettings, export_clips
 
 RunCli = Callable[..., Any]
 
@@ -85,6 +86,33 @@ def test_shards_are_trained_on_and_measured_by_their_splits(rerun: RunCli, tmp_p
     assert not list((tmp_path / "out").rglob("*.mkv"))
     again = rerun("table4", *options, "--json", "--quiet")
     assert again.json[0]["scores"] == report["scores"]
+
+
+def test_an_export_is_measured_by_its_events(rerun: RunCli, tmp_path: Path) -> None:
+    """Films are longer than takes. When only the boxes in their file change, takes are judged anew."""
+    data = tmp_path / "stage"
+    for split, count in (("train", 2), ("test", 3)):
+        settings = ExportSettings(split=split, duration_s=6.0, side=64, sample_rate=16000)
+        export_clips(data, count, settings)
+    options = ("--data", data, "--backbone", "lite", "-o", tmp_path / "out", "--method", "teacher", "--json")
+    result = rerun("table4", *options)
+    assert result.code == 0, result.err
+    (table,) = result.json
+    assert "onsets within ±100 ms of test.events.jsonl (sha256:" in table["protocol"]
+    assert all("visible onset F1" in score for score in table["scores"])
+    events = data / "test.events.jsonl"
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    for source in (source for line in lines for source in line["sources"]):
+        for name in ("target_boxes", "contact_boxes"):
+            source[name] = [[2.0, 2.0, 3.0, 3.0] for _ in source[name]]
+    events.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (unseen,) = rerun("table4", *options).json
+    scores = {(score["view"], score["method"]): score for score in table["scores"]}
+    for score in unseen["scores"]:
+        before = scores[score["view"], score["method"]]
+        is_same = score["visible onset F1"] == before["visible onset F1"]
+        assert is_same == (score["view"] == "full")
+        assert score["onset F1"] == before["onset F1"]
 
 
 def test_a_row_whose_optimiser_is_missing_is_left_out(

@@ -339,9 +339,9 @@ def _figure5_experiment(given: dict[str, Any]) -> "Experiment":
 
 
 def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
-
-    from cinefoley.data.opening import names_splits, open_source
+    from cinefoley.data.opening import find_events, names_splits, open_source
     from cinefoley.evaluation.experiment import Experiment, ExperimentSettings
+    from cinefoley.evaluation.film_events import FilmEvents
     from cinefoley.evaluation.stage_events import stage_events
     from cinefoley.metrics.alignment import AlignmentJudge
     from cinefoley.metrics.backbones.loading import load_backbone
@@ -352,13 +352,16 @@ def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
 
     folder = resolve_model(given["model"])
     is_stage = given["data"] == "stage"
+    window_s = load_foley_config(folder).window_s
     source = open_source(
         given["data"],
         csv=given["csv"],
         split="test" if names_splits(given["data"], given["csv"]) else None,
         count=plan.clips,
-        duration_s=load_foley_config(folder).window_s,
+        duration_s=window_s,
     )
+    told = find_events(given["data"], given["csv"], split="test")
+    of_films = None if told is None else FilmEvents(told, until_s=window_s)
     names = given["backbone"] or (["lite"] if is_stage else ["panns", "vggish"])
     device = choose_device(given["device"])
     backbones = [load_backbone(name, device=device) for name in dict.fromkeys(names)]
@@ -380,7 +383,8 @@ def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
         ),
         dtype=choose_shared_dtype(device, given["precision"]),
         device=device,
-        events=stage_events,
+        events=of_films or stage_events,
+        events_digest=of_films.digest if of_films else None,
     )
 
 
@@ -459,6 +463,13 @@ def _optimisation(plan: "TablePlan", training: "TrainingPlan") -> str:
     return ", " * bool(ways) + first + "".join(f" ({', '.join(ways[way])}: {way})" for way in others)
 
 
+def _told_by(experiment: "Experiment") -> str:
+    """Where events are written down, if they are."""
+    from cinefoley.evaluation.film_events import FilmEvents
+
+    return f" of {experiment.events.name}" if isinstance(experiment.events, FilmEvents) else ""
+
+
 def _protocol(
     table: "Table",
     plan: "TablePlan",
@@ -484,7 +495,8 @@ def _protocol(
         f"{_optimisation(plan, training)}, {seeds}{_arithmetic(table)}; generator "
         f"{given['model']}, {settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}, "
         f"{experiment.dtype}; Align Acc by the model's classifier, of the generated mel, posterior mean, "
-        f"beside the teacher's features of the whole clip; onsets within ±100 ms; backbones {backbones}; "
+        f"beside the teacher's features of the whole clip; onsets within ±100 ms{_told_by(experiment)}; "
+        f"backbones {backbones}; "
         f"sounds: mean of channels, one window, silent takes kept; KL with epsilon {epsilon:g}; "
         f"intervals over clips, paired, {0 if given['quick'] else given['replicas']} resamplings; "
         f"cinefoley {__version__}; {date.today()}; {table.hours:.2f} hours of computing"

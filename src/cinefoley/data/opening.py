@@ -9,6 +9,7 @@ from cinefoley.data.folder_source import FolderSource, exported_splits, find_exp
 from cinefoley.data.shard_settings import ShardLayout
 from cinefoley.data.shard_source import ShardSource
 from cinefoley.data.stage_source import StageSource
+from cinefoley.data.view_events import events_beside
 from cinefoley.errors import DataError
 from cinefoley.stage.kinds import KINDS
 from cinefoley.stage.take import Split
@@ -75,15 +76,32 @@ def open_source(
             )
         source = FolderSource(folder, label_names=label_names)
     else:
-        known = csv.with_suffix(".events.jsonl")
+        known = events_beside(csv)
         source = FolderSource(
             folder,
             csv=csv,
             split=chosen,
             label_names=label_names,
-            events=read_events(known) if known.is_file() else None,
+            events=None if known is None else read_events(known),
         )
     return source if count is None else source.first(count)
+
+
+def find_events(data: str, csv: Path | None = None, *, split: str) -> Path | None:
+    """The file that tells what happens in a folder's films; None where there is none, and for the stage.
+
+    Args:
+        data: As for :func:`open_source`.
+        csv: As for :func:`open_source`.
+        split: Of an export.
+    """
+    folder = Path(data).expanduser()
+    if data.partition(":")[0] == _STAGE or ShardLayout.find(folder) is not None:
+        return None
+    if csv is not None:
+        return events_beside(csv)
+    export = find_export(folder, split)
+    return None if export is None else export[1]
 
 
 def names_splits(data: str, csv: Path | None = None) -> bool:

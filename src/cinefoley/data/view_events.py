@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from cinefoley.errors import DataError
 from cinefoley.stage.clip import describe_view
 from cinefoley.variations.window import Window
 
-__all__ = ["events_beside", "view_events"]
+__all__ = ["events_beside", "seen_through", "view_events"]
 
 
 def events_beside(split_csv: Path) -> Path | None:
@@ -62,13 +61,25 @@ def view_events(events_path: Path, clips: Iterable[Record]) -> Iterator[Record]:
         raise DataError(f"{events_path}: cannot be read ({exc}).") from exc
 
 
-def _view(description: dict[str, Any], record: Record) -> Record:
+def seen_through(description: Record, window: Window) -> Record:
+    """A clip's line of events as a window shows it.
+
+    Args:
+        description: ``fps``, ``size`` ``[height, width]``, ``events``, and ``sources`` with their boxes.
+        window: Of the same clip.
+
+    Raises:
+        ValueError, LookupError, TypeError: If it is not such a line.
+    """
     height, width = description["size"]
-    window = Window.from_dict(record["window"])
     count = len(description["sources"][0]["target_boxes"])
     boxes = window.boxes(count, (height, width)).numpy() / np.array([width, height, width, height])
+    return describe_view(description, boxes)
+
+
+def _view(description: Record, record: Record) -> Record:
     return {
-        **describe_view(description, boxes),
+        **seen_through(description, Window.from_dict(record["window"])),
         "clip": Path(record["source"]).stem,
         "window": record["window"],
     }

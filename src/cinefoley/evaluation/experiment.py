@@ -147,6 +147,8 @@ class Experiment:
     """Where takes are made; judge and backbones are where they were put."""
     events: KnownEvents | None = None
     """What happens in the clips, where it is known."""
+    events_digest: str | None = None
+    """Of the file that tells it. None if the clips themselves do, as those of the stage."""
 
     def hear_real(
         self, teacher: VideoEncoder, *, on_clip: Callable[[int, int], None] | None = None
@@ -407,7 +409,8 @@ class Experiment:
             names.append("alignment_vae")  # the judge's own, where it has one
         # how much is done at once decides no number, so it is no part of the name
         settings = asdict(self.settings) | {"clips_per_file": 0, "batch_size": 16}
-        return [view, settings, str(self.dtype), [self._part(name) for name in names]]
+        told = [] if self.events_digest is None else [f"events {self.events_digest}"]
+        return [view, settings, str(self.dtype), [self._part(name) for name in names], *told]
 
     def _part(self, name: str) -> str:
         return digest_of_part(self.model_folder / name)
