@@ -1,9 +1,12 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cinefoley.cli.inputs import check_stems_differ, find_films, find_takeable
+from cinefoley.data.building import build_test_set
 from cinefoley.errors import MediaError, OutputError
+from cinefoley.variations.close_up import CloseUp
 
 
 @pytest.fixture
@@ -74,6 +77,18 @@ def test_a_folder_without_films_is_refused(folder: Path) -> None:
 
     with pytest.raises(MediaError, match="empty: no film in this folder"):
         find_films([str(folder / "empty")])
+
+
+def test_a_test_set_stands_for_its_films(folder: Path, render_film: Callable[..., Path]) -> None:
+    (folder / "films").mkdir()
+    render_film(folder / "films" / "rain.mp4")
+    (folder / "rain.csv").write_text("id\nrain\n")
+    for name, is_view in (("set", False), ("view", True)):
+        build_test_set(folder / "rain.csv", folder / name, CloseUp(), clips=folder / "films", is_view=is_view)
+
+    assert find_films([str(folder / "set")]) == [folder / "set" / "clips" / "rain.mp4"]
+    with pytest.raises(MediaError, match="view: a test set that records windows and holds no films"):
+        find_films([str(folder / "view")])
 
 
 def test_a_pattern_without_films_is_refused(folder: Path) -> None:

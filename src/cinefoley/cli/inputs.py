@@ -25,15 +25,16 @@ _TAKE = re.compile(r"(?P<film>.+)\.take\d+")
 def find_films(arguments: Sequence[str]) -> list[Path]:
     """Turn arguments into films, in their order, each once.
 
-    A folder stands for the films in it (not in folders below), sorted by name; a pattern that the shell has
-    left alone for what it matches. Takes that cinefoley has made are no films there, unless named. A path
-    that does not exist is kept: whoever opens it says so.
+    A folder stands for the films in it (not in folders below), sorted by name, a test set of ``cinefoley
+    vary`` for its films; a pattern that the shell has left alone for what it matches. Takes that cinefoley
+    has made are no films there, unless named. A path that does not exist is kept: whoever opens it says so.
 
     Args:
         arguments: Paths and patterns.
 
     Raises:
         MediaError: If a folder or a pattern stands for nothing.
+        DataError: If a test set's settings are damaged.
     """
     found = [film for argument in arguments for film in _expand(argument)]
     return list(dict.fromkeys(found))
@@ -117,7 +118,7 @@ def unshard(folder: Path, *, sounds_only: bool = False) -> Path:
 def _expand(argument: str) -> list[Path]:
     path = Path(argument).expanduser()
     if path.is_dir():
-        films = _films_among(path.iterdir())
+        films = _films_among(path.iterdir()) or _films_of_set(path)
         if not films:
             raise MediaError(f"{path}: no film in this folder. Name a film, or a folder that holds some.")
         return films
@@ -128,6 +129,20 @@ def _expand(argument: str) -> list[Path]:
     if not films:
         raise MediaError(f"{argument}: no film matches this pattern.")
     return films
+
+
+def _films_of_set(folder: Path) -> list[Path]:
+    if not (folder / "test_set.json").is_file():  # asked first: the import takes a while
+        return []
+    from cinefoley.data.test_sets import SetLayout
+
+    layout = SetLayout(folder)
+    settings = layout.read_settings()
+    if settings is not None and settings["is_view"]:
+        raise MediaError(
+            f"{folder}: a test set that records windows and holds no films. Build it without --view."
+        )
+    return _films_among(layout.films.iterdir()) if layout.films.is_dir() else []
 
 
 def _films_among(paths: Iterable[Path]) -> list[Path]:
