@@ -1,17 +1,20 @@
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+import typer.main
 
 from cinefoley import __version__
-from cinefoley.cli.main import main
+from cinefoley.cli.main import app, main
 from cinefoley.errors import MediaWarning
 
 RunCli = Callable[..., Any]
@@ -28,6 +31,25 @@ def test_help_names_every_command(run_cli: RunCli) -> None:
 
     assert result.code == 0
     assert all(f"\n  {command} " in result.out for command in ("generate", "doctor", "stage"))
+
+
+def test_help_says_of_every_option_what_it_takes(run_cli: RunCli) -> None:
+    """In words or letters of ours: ``--steps N``, where typer would write ``--steps <int range>``."""
+    commands = list(_commands(typer.main.get_command(app)))
+    assert {("generate",), ("train", "ldm")} <= set(commands)
+    unnamed = [
+        (*command, option)
+        for command in commands
+        for option in re.findall(r"^ +(?:-\w, )?(--\S+) <[a-z ]+>", run_cli(*command, "-h").out, re.MULTILINE)
+    ]
+    assert unnamed == []
+
+
+def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, below in getattr(command, "commands", {}).items():
+        yield from _commands(below, (*path, name))
+    if not hasattr(command, "commands"):
+        yield path
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def prepare(
     short_side: Annotated[
         int, typer.Option(min=16, metavar="PX", help="Pixels of a picture's shorter side at most.")
     ] = 560,
-    quality: Annotated[int, typer.Option(min=1, max=95, help="Of the JPEG pictures.")] = 90,
+    quality: Annotated[int, typer.Option(min=1, max=95, metavar="N", help="Of the JPEG pictures.")] = 90,
     duration: Annotated[
         float, typer.Option(min=0.5, metavar="S", help="Seconds that are kept of a clip.")
     ] = 10.0,
@@ -151,7 +151,7 @@ def inspect(
         ),
     ] = None,
     clips: Annotated[int, typer.Option(min=0, metavar="N", help="Clips that the page shows.")] = 24,
-    seed: Annotated[int, typer.Option(min=0, help="Chooses them.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Chooses them.")] = 0,
     check: Annotated[
         bool, typer.Option("--check", help="Read every shard again, and compare it with its digest.")
     ] = False,

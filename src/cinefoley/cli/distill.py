@@ -64,11 +64,15 @@ def distill(
     ] = None,
     cosine_weight: Annotated[
         float | None,
-        typer.Option(help="Weight of the cosine distance in Eq. 2. Default: 1.", show_default=False),
+        typer.Option(
+            metavar="WEIGHT", help="Weight of the cosine distance in Eq. 2. Default: 1.", show_default=False
+        ),
     ] = None,
     mse_weight: Annotated[
         float | None,
-        typer.Option(help="Weight of the squared error in Eq. 2. Default: 1.", show_default=False),
+        typer.Option(
+            metavar="WEIGHT", help="Weight of the squared error in Eq. 2. Default: 1.", show_default=False
+        ),
     ] = None,
     batch_norm: Annotated[
         Literal["frozen", "train"] | None,
@@ -85,11 +89,12 @@ def distill(
         ),
     ] = None,
     epochs: Annotated[
-        float | None, typer.Option(help="Passes over the clips. Default: 25.", show_default=False)
+        float | None,
+        typer.Option(metavar="N", help="Passes over the clips. Default: 25.", show_default=False),
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, help="Optimiser steps, in place of --epochs.", show_default=False),
+        typer.Option(min=1, metavar="N", help="Optimiser steps, in place of --epochs.", show_default=False),
     ] = None,
     schedule: Annotated[
         Literal["cosine", "constant", "trapezoid"] | None,

@@ -103,7 +103,9 @@ def evaluate(
     bootstrap: Annotated[
         int, typer.Option(min=0, metavar="N", help="Resamplings for the 95 % intervals; 0 for none.")
     ] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resamplings and of the alignment judge.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Of the resamplings and of the alignment judge.")
+    ] = 0,
     cache: Annotated[
         Path | None,
         typer.Option(

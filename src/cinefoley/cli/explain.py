@@ -44,11 +44,15 @@ def explain(
         ),
     ] = None,
     start: Annotated[float, typer.Option(min=0, metavar="S", help="Where the window of time begins.")] = 0.0,
-    takes: Annotated[int, typer.Option(min=1, help="Takes of each encoder.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed makes the same takes.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Denoiser calls.")] = 25,
-    guidance_scale: Annotated[float, typer.Option(min=0, help="Strength of the film's influence.")] = 4.5,
-    columns: Annotated[int, typer.Option(min=1, help="Frames across the figure.")] = 6,
+    takes: Annotated[int, typer.Option(min=1, metavar="N", help="Takes of each encoder.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed makes the same takes.")
+    ] = 0,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Denoiser calls.")] = 25,
+    guidance_scale: Annotated[
+        float, typer.Option(min=0, metavar="SCALE", help="Strength of the film's influence.")
+    ] = 4.5,
+    columns: Annotated[int, typer.Option(min=1, metavar="N", help="Frames across the figure.")] = 6,
     layer: Annotated[
         str | None,
         typer.Option(

@@ -52,11 +52,14 @@ def generate(
             help="Who watches the film. Default: the student, where there is one.",
         ),
     ] = None,
-    takes: Annotated[int, typer.Option(min=1, help="Takes per film.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed makes the same takes.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Denoiser calls per window.")] = 25,
+    takes: Annotated[int, typer.Option(min=1, metavar="N", help="Takes per film.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed makes the same takes.")
+    ] = 0,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Denoiser calls per window.")] = 25,
     guidance_scale: Annotated[
-        float, typer.Option(min=0, help="Strength of the film's influence; 1 turns guidance off.")
+        float,
+        typer.Option(min=0, metavar="SCALE", help="Strength of the film's influence; 1 turns guidance off."),
     ] = 4.5,
     sampler: Annotated[
         Literal["dpm++", "ddim", "plms"],

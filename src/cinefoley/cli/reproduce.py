@@ -127,12 +127,17 @@ def reproduce(
         ),
     ] = None,
     epochs: Annotated[
-        float | None, typer.Option(help="Passes over them. Default: 25.", show_default=False)
+        float | None, typer.Option(metavar="N", help="Passes over them. Default: 25.", show_default=False)
     ] = None,
-    num_inference_steps: Annotated[int, typer.Option("--steps", min=1, help="Denoiser calls.")] = 25,
-    guidance_scale: Annotated[float, typer.Option(min=0, help="Strength of the film's influence.")] = 4.5,
+    num_inference_steps: Annotated[
+        int, typer.Option("--steps", min=1, metavar="N", help="Denoiser calls.")
+    ] = 25,
+    guidance_scale: Annotated[
+        float, typer.Option(min=0, metavar="SCALE", help="Strength of the film's influence.")
+    ] = 4.5,
     replicas: Annotated[
-        int, typer.Option(min=0, help="Resamplings for the 95 % intervals, 40 or more; 0 for none.")
+        int,
+        typer.Option(min=0, metavar="N", help="Resamplings for the 95 % intervals, 40 or more; 0 for none."),
     ] = 200,
     part: Annotated[
         str,

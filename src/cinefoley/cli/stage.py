@@ -23,21 +23,27 @@ def render(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE.mp4|DIR", help="The film; with --count, a folder.")
     ],
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same bytes.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same bytes.")
+    ] = 0,
     kind: Annotated[
         str | None,
-        typer.Option(help="The action, e.g. drum. Default: drawn from the seed.", show_default=False),
+        typer.Option(
+            metavar="NAME", help="The action, e.g. drum. Default: drawn from the seed.", show_default=False
+        ),
     ] = None,
     split: Annotated[
         Literal["train", "valid", "test"],
         typer.Option(help="Family of clips; the same seed differs between them."),
     ] = "train",
-    fps: Annotated[float, typer.Option(min=1, help="Frames per second.")] = 25.0,
+    fps: Annotated[float, typer.Option(min=1, metavar="FPS", help="Frames per second.")] = 25.0,
     size: Annotated[str, typer.Option(metavar="WxH", help="Width and height in pixels.")] = "320x180",
     duration: Annotated[float, typer.Option(min=1, metavar="S", help="Length in seconds.")] = 8.0,
     sample_rate: Annotated[int, typer.Option(min=8000, metavar="HZ", help="Samples per second.")] = 16000,
     silent: Annotated[bool, typer.Option("--silent", help="Leave the sound out of the film.")] = False,
-    count: Annotated[int | None, typer.Option(min=1, help="Render this many, from --seed on.")] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Render this many, from --seed on.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what was rendered as one JSON object.")
@@ -81,21 +87,21 @@ def render(
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the films go; made if missing.")],
-    count: Annotated[int, typer.Option(min=1, help="Number of clips.")],
+    count: Annotated[int, typer.Option(min=1, metavar="N", help="Number of clips.")],
     split: Annotated[
         Literal["train", "valid", "test"],
         typer.Option(help="Family of clips; the same seed differs between them."),
     ] = "train",
     first_seed: Annotated[
-        int, typer.Option(min=0, max=2**31, help="Seed of the first; the others follow.")
+        int, typer.Option(min=0, max=2**31, metavar="N", help="Seed of the first; the others follow.")
     ] = 0,
     duration: Annotated[float, typer.Option(min=1, metavar="S", help="Length of every film.")] = 10.0,
     side: Annotated[
         int, typer.Option(min=16, metavar="PX", help="Shorter side; 16:9, 9:16 or square as drawn.")
     ] = 224,
-    fps: Annotated[float, typer.Option(min=1, help="Frames per second.")] = 25.0,
+    fps: Annotated[float, typer.Option(min=1, metavar="FPS", help="Frames per second.")] = 25.0,
     sample_rate: Annotated[int, typer.Option(min=8000, metavar="HZ", help="Samples per second.")] = 48000,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that render.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was made as one JSON object.")] = False,
 ) -> None:
     """Render a data set: films, a list in VGGSound's form, and every event.

@@ -23,7 +23,9 @@ def studio(
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Interface to listen on; 0.0.0.0 for all.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 8601,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="Its port; 0 takes a free one.")
+    ] = 8601,
     most_upload: Annotated[int, typer.Option(min=1, metavar="MB", help="Largest film.")] = 500,
     longest: Annotated[float, typer.Option(min=1, metavar="S", help="Longest film, in seconds.")] = 600.0,
     device: Annotated[

@@ -33,7 +33,9 @@ def serve(
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Interface to listen on; 0.0.0.0 for all.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 8600,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="Its port; 0 takes a free one.")
+    ] = 8600,
     votes: _Votes = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the address as one JSON object.")] = False,
 ) -> None:

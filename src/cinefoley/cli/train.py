@@ -49,7 +49,10 @@ def cavp(
     warm_start_steps: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Steps before the contrast. Default: the recipe's; 0: none.", show_default=False
+            min=0,
+            metavar="N",
+            help="Steps before the contrast. Default: the recipe's; 0: none.",
+            show_default=False,
         ),
     ] = None,
     vary: Annotated[

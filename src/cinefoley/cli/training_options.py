@@ -88,14 +88,18 @@ Preset = Annotated[
     Literal["lite", "diff_foley"], typer.Option(help="Shapes and recipe: ours for two cores, or published.")
 ]
 Steps = Annotated[
-    int | None, typer.Option(min=1, help="Optimiser steps. Default: the recipe's.", show_default=False)
+    int | None,
+    typer.Option(min=1, metavar="N", help="Optimiser steps. Default: the recipe's.", show_default=False),
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option(min=1, help="Clips per step, over all ranks. Default: the recipe's.", show_default=False),
+    typer.Option(
+        min=1, metavar="N", help="Clips per step, over all ranks. Default: the recipe's.", show_default=False
+    ),
 ]
 LearningRate = Annotated[
-    float | None, typer.Option(help="Peak learning rate. Default: the recipe's.", show_default=False)
+    float | None,
+    typer.Option(metavar="RATE", help="Peak learning rate. Default: the recipe's.", show_default=False),
 ]
 Accumulate = Annotated[
     int | None,
@@ -113,7 +117,7 @@ Init = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(min=0, help="Of weights and draws. Default: the recipe's.", show_default=False),
+    typer.Option(min=0, metavar="N", help="Of weights and draws. Default: the recipe's.", show_default=False),
 ]
 Precision = Annotated[
     Literal["auto", "bf16", "fp32"] | None,

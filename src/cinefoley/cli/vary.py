@@ -40,7 +40,7 @@ def vary(
         bool, typer.Option("--camera-movement", help="A window that crosses the frame (f_cm).")
     ] = False,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same windows.")
+        int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same windows.")
     ] = 0,
     scale_range: Annotated[
         tuple[float, float], typer.Option(metavar="A B", help="Fraction of each side that is kept.")
