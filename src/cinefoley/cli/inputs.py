@@ -138,7 +138,7 @@ def _films_of_set(folder: Path) -> list[Path]:
 
     layout = SetLayout(folder)
     settings = layout.read_settings()
-    if settings is not None and settings["is_view"]:
+    if settings is not None and settings.get("is_view"):
         raise MediaError(
             f"{folder}: a test set that records windows and holds no films. Build it without --view."
         )

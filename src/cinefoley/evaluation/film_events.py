@@ -37,8 +37,8 @@ class FilmEvents:
             with path.open("rb") as file:
                 for number, line in enumerate(iter(file.readline, b""), start=1):
                     if line.strip():
-                        name = str(self._parse(number, line)["id"])
-                        self._places[name] = number, file.tell() - len(line)
+                        description = self._parse(number, line)
+                        self._places[description["id"]] = number, file.tell() - len(line)
             self.digest = file_digest(path)
         except OSError as exc:
             raise DataError(f"{path}: cannot be read ({exc.strerror}).") from exc
@@ -78,7 +78,7 @@ class FilmEvents:
         try:
             found: Record = json.loads(line)
             heard = [event for event in found["events"] if float(event["time_s"]) < self._until_s]
-            return {**found, "id": found["id"], "events": heard}
+            return found | {"id": str(found["id"]), "events": heard}
         except (ValueError, LookupError, TypeError) as exc:
             raise self._fault(number, exc) from exc
 
