@@ -66,7 +66,7 @@ def build_test_set(
         OutputError: If ``out`` cannot be written.
         ValueError: If ``jobs`` is 0.
 
-    Example:
+    Examples:
         >>> build_test_set("vggsound.csv", "vgg-cu", CloseUp(), split="test", jobs=8)  # doctest: +SKIP
     """
     if jobs == 0:

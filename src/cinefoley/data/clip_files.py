@@ -93,7 +93,7 @@ def candidate_stems(row: SplitRow) -> list[str]:
 
     Of a clip that begins at 0, as all do in a list without starts, that is the id itself.
 
-    Example:
+    Examples:
         >>> candidate_stems(SplitRow(id="abc", start_s=30))
         ['abc_000030', 'abc_30', 'abc_30000_40000', 'abc']
     """

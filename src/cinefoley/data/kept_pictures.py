@@ -68,7 +68,7 @@ def read_kept(path: Path, size: tuple[int, int], *, fps: float, duration_s: floa
 def bounded_size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
     """Height and width with the shorter side at most ``short_side``, the shape kept to the nearest pixel.
 
-    Example:
+    Examples:
         >>> bounded_size((360, 640), 256)
         (256, 455)
     """

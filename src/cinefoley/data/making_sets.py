@@ -187,7 +187,7 @@ def clip_seed(seed: int, clip_id: str) -> int:
     Returns:
         The first 32 bits of a SHA-256; PyTorch's generator on the CPU uses no more.
 
-    Example:
+    Examples:
         >>> clip_seed(0, "--0PQM4-hqg")
         2685398627
     """

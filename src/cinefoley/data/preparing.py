@@ -67,7 +67,7 @@ def prepare_clips(
         OutputError: If the cache cannot be written. What is finished is kept.
         ValueError: If a window is longer than ``duration_s``, or ``workers`` is 0.
 
-    Example:
+    Examples:
         >>> clips = prepare_clips(FolderSource("clips"), lite().foley, Path("cache"))  # doctest: +SKIP
         >>> clips.frames[0].shape  # doctest: +SKIP
         torch.Size([40, 3, 64, 64])

@@ -89,7 +89,7 @@ def prepare_shards(
         DataError: If list or films cannot be used, ``out`` holds something else, or workers keep dying.
         OutputError: If ``out`` cannot be written; what is finished is kept.
 
-    Example:
+    Examples:
         >>> prepare_shards("vggsound", "shards", csv="vggsound.csv")  # doctest: +SKIP
     """
     settings, engine = settings or ShardSettings(), engine or Engine()

@@ -60,7 +60,7 @@ def build_shard_set(
         OutputError: If ``out`` cannot be written.
         ValueError: If ``jobs`` is 0.
 
-    Example:
+    Examples:
         >>> build_shard_set(ShardSource("shards", split="test"), "vgg-cu", CloseUp())  # doctest: +SKIP
     """
     if jobs == 0:

@@ -188,7 +188,7 @@ class ShardSource:
     Raises:
         DataError: If there are no shards, they are unfinished or damaged, or none is of the split.
 
-    Example:
+    Examples:
         >>> ShardSource("shards", split="train")[0].video(fps=4, size=(224, 224))  # doctest: +SKIP
     """
 

@@ -54,7 +54,7 @@ def read_split(
         DataError: If the file cannot be read, a column or label is unknown, a row has other columns or an id
             that is no file name, an id is there twice, or nothing is left.
 
-    Example:
+    Examples:
         >>> read_split("vggsound.csv", split="test")[0].id  # doctest: +SKIP
         '--0PQM4-hqg'
     """

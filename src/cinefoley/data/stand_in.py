@@ -81,7 +81,7 @@ def make_stand_in(
     Raises:
         ValueError: If a number is out of range.
 
-    Example:
+    Examples:
         >>> make_stand_in(Path("vggsound"), 100).totals["mute"]  # doctest: +SKIP
         2
     """

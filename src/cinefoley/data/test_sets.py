@@ -175,7 +175,7 @@ def read_test_set(
     Raises:
         DataError: If the folder holds no test set, an unfinished one, or a damaged one.
 
-    Example:
+    Examples:
         >>> for clip in read_test_set("vgg-cu").clips:  # doctest: +SKIP
         ...     frames = clip.load_video(fps=4, size=(224, 224)).frames
     """

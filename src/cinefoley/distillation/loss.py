@@ -38,7 +38,7 @@ def distillation_loss(
     Raises:
         ValueError: If the shapes differ.
 
-    Example:
+    Examples:
         >>> distillation_loss(torch.tensor([[[0.0, 1.0]]]), torch.tensor([[[1.0, 0.0]]]))
         tensor(2.)
     """

@@ -30,7 +30,7 @@ def write_table(rows: Sequence[Sequence[str]], format: Format = "text") -> str:
         format: How it is written. Cells mean themselves: what Markdown and LaTeX would read otherwise is
             escaped.
 
-    Example:
+    Examples:
         >>> print(write_table([["clip", "votes"], ["rain.mp4", "20"]]))
         clip      votes
         rain.mp4  20

@@ -48,7 +48,7 @@ class AudioWriter:
     Warns:
         MediaWarning: If samples were clipped.
 
-    Example:
+    Examples:
         >>> with AudioWriter("rain.wav", 16000, channels=1) as writer:  # doctest: +SKIP
         ...     writer.write(torch.zeros(16000))
     """

@@ -73,7 +73,7 @@ def replace_audio(
         OutputError: If ``out_path`` cannot be written. Nothing is left behind then.
         ValueError: If a number is out of range, or a waveform comes without ``sample_rate``.
 
-    Example:
+    Examples:
         >>> replace_audio("rain.mp4", waveform, "rain.take1.mp4", sample_rate=16000)  # doctest: +SKIP
     """
     out = Path(out_path)

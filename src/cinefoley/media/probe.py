@@ -88,7 +88,7 @@ def probe(path: str | os.PathLike[str]) -> MediaInfo:
         MediaError: If the path is missing, a folder, empty, unreadable, or no media file.
         VideoError: If it is a still picture, or its pictures are in an unknown codec.
 
-    Example:
+    Examples:
         >>> probe("rain.mp4").video.codec  # doctest: +SKIP
         'h264'
     """

@@ -106,7 +106,7 @@ def load_video(
     Warns:
         MediaWarning: If pictures are damaged, or the film is cut off before the section ends.
 
-    Example:
+    Examples:
         >>> video = load_video("rain.mp4", fps=4, size=(224, 224))  # doctest: +SKIP
         >>> video.frames.shape, video.duration  # doctest: +SKIP
         (torch.Size([40, 3, 224, 224]), 10.046511627906977)

@@ -78,7 +78,7 @@ class FrechetDistance(_RowMetric):
         width: Numbers in a row: 2048 for PANNs (FD), 128 for VGGish (FAD).
         **kwargs: torchmetrics' own, such as ``process_group``.
 
-    Example:
+    Examples:
         >>> metric = FrechetDistance(width=1)
         >>> metric.update(torch.tensor([[0.0], [2.0]]), torch.arange(2), is_real=True)
         >>> metric.update(torch.tensor([[3.0], [5.0]]), torch.arange(2), is_real=False)

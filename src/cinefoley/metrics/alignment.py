@@ -30,7 +30,7 @@ def alignment_accuracy(probabilities: Tensor) -> Tensor:
     Raises:
         ValueError: If there is no probability, or one that is not in [0, 1].
 
-    Example:
+    Examples:
         >>> alignment_accuracy(torch.tensor([0.9, 0.5, 0.6, 0.1]))
         tensor(0.5000, dtype=torch.float64)
     """

@@ -39,7 +39,7 @@ def match_visible_onsets(
     Raises:
         ValueError: If the flags are not as many as the events, or the tolerance is negative.
 
-    Example:
+    Examples:
         >>> match_visible_onsets(np.array([1.0, 2.0]), np.array([1.0, 2.0]), np.array([True, False]))
         OnsetCounts(hits=1, extra=0, missed=0)
     """

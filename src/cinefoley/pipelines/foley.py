@@ -55,7 +55,7 @@ class FoleyPipeline(DiffusionPipeline):
             first asked for.
         foley_config: Window, frame size and mel; Diff-Foley's if None.
 
-    Example:
+    Examples:
         >>> pipeline = FoleyPipeline.from_pretrained("lite")  # doctest: +SKIP
         >>> result = pipeline("clip.mp4", num_takes=4, seed=7)  # doctest: +SKIP
         >>> result.audios.shape, result.sample_rate  # doctest: +SKIP

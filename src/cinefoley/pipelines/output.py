@@ -35,7 +35,7 @@ class FoleyOutput:
     ``audios`` are ``(num_takes, N)`` float32, full scale at 1, at ``sample_rate`` samples per second;
     ``mels``, ``video_features`` and ``timings_s`` tell how they came about, and ``seed`` makes them again.
 
-    Example:
+    Examples:
         >>> result = pipeline("rain.mp4", num_takes=4)  # doctest: +SKIP
         >>> result.save("rain.take3.wav", take=3)  # doctest: +SKIP
     """

@@ -33,7 +33,7 @@ def mel_filters(config: MelConfig, *, device: torch.device | str | None = None) 
     Raises:
         ValueError: If a band is too narrow to hold a bin of the spectrum.
 
-    Example:
+    Examples:
         >>> mel_filters(MelConfig()).shape
         torch.Size([128, 513])
     """

@@ -56,7 +56,7 @@ def invert_mel(
         ValueError: If the mel's shape does not fit ``config``, or it is not floating point or not finite; if
             ``length`` or ``num_iterations`` is out of range; if frames overlap by less than half.
 
-    Example:
+    Examples:
         >>> invert_mel(torch.zeros(1, 128, 512)).shape
         torch.Size([1, 131072])
     """

@@ -38,7 +38,7 @@ def mel_to_magnitude(mel: Tensor, *, config: MelConfig | None = None, compat: Co
     Raises:
         ValueError: If the mel's shape does not fit ``config``, or it is not floating point, or not finite.
 
-    Example:
+    Examples:
         >>> mel_to_magnitude(torch.full((1, 128, 4), 0.5)).shape
         torch.Size([1, 513, 4])
     """

@@ -30,7 +30,7 @@ def mel_spectrogram(waveform: Tensor, config: MelConfig | None = None) -> Tensor
         ValueError: If the waveform is not two-dimensional, not real floating point, shorter than 2 samples,
             or not finite.
 
-    Example:
+    Examples:
         >>> mel_spectrogram(torch.zeros(1, 131072)).shape
         torch.Size([1, 128, 512])
     """

@@ -98,7 +98,7 @@ def render_clip(
     Raises:
         ValueError: If an argument is out of range.
 
-    Example:
+    Examples:
         >>> clip = render_clip(7, size=(90, 160), duration_s=2.0)
         >>> clip.frames.shape, clip.waveform.shape
         ((50, 90, 160, 3), (32000,))

@@ -68,7 +68,7 @@ def prefer(votes: int, total: int) -> Preference:
     Raises:
         ValueError: If the numbers are out of range.
 
-    Example:
+    Examples:
         >>> result = prefer(462, 620)
         >>> f"{result.share:.4f} {result.low:.4f} {result.high:.4f}"
         '0.7452 0.7094 0.7779'
@@ -123,7 +123,7 @@ def adjust_for_several_tests(p_values: Sequence[float | None]) -> list[float | N
     Args:
         p_values: Of all tests; None, where there was nothing to test, stays None.
 
-    Example:
+    Examples:
         >>> adjust_for_several_tests([0.01, 0.04, None])
         [0.02, 0.04, None]
     """

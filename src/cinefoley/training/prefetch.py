@@ -15,7 +15,7 @@ class Prefetch(Generic[ItemT]):
     Args:
         load: Makes the item of a place; called by the thread, one call at a time.
 
-    Example:
+    Examples:
         >>> ahead = Prefetch(lambda place: place**2)
         >>> [ahead.get(place, last=2) for place in range(3)]
         [0, 1, 4]

@@ -44,7 +44,7 @@ class Task(ABC):
     :meth:`draw` makes every random choice of the whole batch, the same on every rank, and reads nothing big;
     :meth:`load` reads what the rows of one rank and part need; :meth:`losses` computes, without any chance.
 
-    Example:
+    Examples:
         >>> class Line(Task):
         ...     name = "line"
         ...

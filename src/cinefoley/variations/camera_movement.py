@@ -34,7 +34,7 @@ class CameraMovement(Variation):
     Raises:
         ValueError: If ``scale_range`` is not ordered inside (0, 1], or there is no such direction.
 
-    Example:
+    Examples:
         >>> window = CameraMovement(direction="right", scale_range=(0.5, 0.5)).draw((100, 200))
         >>> window.boxes(3)[:, 0]
         tensor([  0,  50, 100])
@@ -89,7 +89,7 @@ def camera_movement(
     Raises:
         ValueError: If ``scale_range`` is not ordered inside (0, 1], or the clip has fewer than two frames.
 
-    Example:
+    Examples:
         >>> camera_movement(torch.zeros(32, 3, 240, 320), scale_range=(0.5, 0.5)).shape
         torch.Size([32, 3, 120, 160])
     """

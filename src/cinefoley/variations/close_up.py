@@ -24,7 +24,7 @@ class CloseUp(Variation):
     Raises:
         ValueError: If ``scale_range`` is not ordered inside (0, 1], or there is no such placement.
 
-    Example:
+    Examples:
         >>> window = CloseUp().draw((240, 320), generator=torch.Generator().manual_seed(0))
         >>> window.crop_size
         (143, 173)
@@ -68,7 +68,7 @@ def close_up(
     Raises:
         ValueError: If ``scale_range`` is not ordered inside (0, 1].
 
-    Example:
+    Examples:
         >>> close_up(torch.zeros(32, 3, 240, 320), scale_range=(0.5, 0.5)).shape
         torch.Size([32, 3, 120, 160])
     """

@@ -97,7 +97,7 @@ def load_varied_video(
         VideoError: If it has no picture, or ends before ``start``.
         ValueError: If a number is out of range.
 
-    Example:
+    Examples:
         >>> window = draw_for_film(CloseUp(), "rain.mp4", generator=generator)  # doctest: +SKIP
         >>> load_varied_video("rain.mp4", window, fps=4, size=(224, 224)).frames.shape  # doctest: +SKIP
         torch.Size([40, 3, 224, 224])

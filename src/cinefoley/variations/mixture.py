@@ -29,7 +29,7 @@ class Mixture(Variation):
         ValueError: If there is no variation, ``variation_proportion`` is outside [0, 1], or the weights are
             not one number of 0 or more for each variation with a positive sum.
 
-    Example:
+    Examples:
         >>> mixture = Mixture([CloseUp(), CameraMovement()], variation_proportion=1.0, weights=(0, 1))
         >>> mixture.draw((240, 320)).kind
         'camera_movement'

@@ -27,7 +27,7 @@ def resize(video: Tensor, size: tuple[int, int]) -> Tensor:
         ValueError: If ``size`` is not positive.
         TypeError: If the dtype is neither uint8 nor floating.
 
-    Example:
+    Examples:
         >>> resize(torch.zeros(32, 3, 120, 160, dtype=torch.uint8), (224, 224)).shape
         torch.Size([32, 3, 224, 224])
     """

@@ -110,7 +110,7 @@ class Window:
         Raises:
             ValueError: If there are too few frames, or too few pixels.
 
-        Example:
+        Examples:
             >>> Window(kind="close_up", size=(240, 320), scale=(0.5, 0.5)).boxes(2)
             tensor([[ 80,  60, 240, 180],
                     [ 80,  60, 240, 180]])

@@ -35,7 +35,7 @@ def resample(waveform: Tensor, source_rate: int, sample_rate: int) -> Tensor:
     Raises:
         ValueError: If a rate is not positive.
 
-    Example:
+    Examples:
         >>> resample(torch.zeros(441), 44100, 16000).shape
         torch.Size([160])
     """

@@ -41,7 +41,7 @@ def kl_divergence(
         ValueError: If there are no pairs, the shapes differ, a logit is not finite, or the activation is
             unknown.
 
-    Example:
+    Examples:
         >>> kl_divergence(torch.zeros(1, 4), torch.zeros(1, 4), epsilon=0.0)
         tensor(0., dtype=torch.float64)
     """

@@ -35,7 +35,7 @@ def frechet_distance(real: Tensor, generated: Tensor) -> Tensor:
     Raises:
         ValueError: If a set has fewer than 2 rows or a number that is not finite, or the widths D differ.
 
-    Example:
+    Examples:
         >>> frechet_distance(torch.tensor([[0.0], [2.0]]), torch.tensor([[3.0], [5.0]]))
         tensor(9., dtype=torch.float64)
     """

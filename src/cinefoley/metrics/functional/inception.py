@@ -32,7 +32,7 @@ def inception_score(logits: Tensor, *, splits: int = 10, seed: int | None = 2020
     Raises:
         ValueError: If there are fewer rows than splits, no splits, or a logit is not finite.
 
-    Example:
+    Examples:
         >>> inception_score(torch.zeros(10, 4))
         (tensor(1., dtype=torch.float64), tensor(0., dtype=torch.float64))
     """

@@ -52,7 +52,7 @@ def kernel_inception_distance(
         ValueError: If a set has fewer than 2 rows or a number that is not finite, the widths D differ, or
             there are no subsets, or subsets of fewer than 2.
 
-    Example:
+    Examples:
         >>> kernel_inception_distance(torch.zeros(4, 8), torch.zeros(6, 8))
         (tensor(0., dtype=torch.float64), tensor(0., dtype=torch.float64))
     """
