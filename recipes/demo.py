@@ -21,14 +21,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cinefoley.data.stage_source import StageSource
-from cinefoley.evaluation.experiment import window_of
-from cinefoley.evaluation.stage_events import stage_events
-from cinefoley.evaluation.stage_figures import View
-from cinefoley.evaluation.synchrony_files import ClipEvents
-from cinefoley.media.audio import write_audio
-from cinefoley.media.mux import replace_audio
-from cinefoley.media.save import save_video
+from cinefoley.data.sources.stage import StageSource
+from cinefoley.evaluation.folder.synchrony import ClipEvents
+from cinefoley.evaluation.paper.experiment import window_of
+from cinefoley.evaluation.stage.events import stage_events
+from cinefoley.evaluation.stage.take_metrics import View
+from cinefoley.media.audio.files import write_audio
+from cinefoley.media.muxing.replace_audio import replace_audio
+from cinefoley.media.muxing.save_video import save_video
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.spectral.mel import mel_spectrogram
 from cinefoley.stage import draw_take, render_clip

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from cinefoley.config.model import ModelConfig
 from cinefoley.config.presets import lite_training
 from cinefoley.config.training import TrainConfig
-from cinefoley.data.stage_clips import KIND_NAMES, StageClips, prepare_stage_clips
+from cinefoley.data.cache.stage_cache import KIND_NAMES, StageClips, prepare_stage_clips
 from cinefoley.metrics.backbones.lite import LiteNet
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.build import (
@@ -43,15 +43,15 @@ from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.stage import stage_digest
 from cinefoley.training.alignment import AlignmentTask
+from cinefoley.training.alignment_pairs import Pairs, longer_window, make_pairs
 from cinefoley.training.audio_classifier import AudioClassifierTask
 from cinefoley.training.autoencoder import AutoencoderTask
 from cinefoley.training.cavp import CavpTask
+from cinefoley.training.cavp_warm_start import VideoEncoderTask
 from cinefoley.training.engine import Task, fit
-from cinefoley.training.hearing import HearingHeads
+from cinefoley.training.frame_targets import HearingHeads
 from cinefoley.training.ldm import LatentDiffusionTask
-from cinefoley.training.pairs import Pairs, longer_window, make_pairs
 from cinefoley.training.stage_sounds import prepare_log_mels
-from cinefoley.training.video_encoder import VideoEncoderTask
 
 CARD = """---
 library_name: cinefoley

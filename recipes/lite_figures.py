@@ -21,16 +21,16 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from cinefoley.data.stage_clips import StageClips, prepare_stage_clips
-from cinefoley.evaluation.stage_figures import Figure, TakeFigures, View, measure_takes, summarise_takes
-from cinefoley.evaluation.tower_figures import (
+from cinefoley.data.cache.stage_cache import StageClips, prepare_stage_clips
+from cinefoley.evaluation.stage.encoder_metrics import (
     PairFigures,
     calibration_curve,
     judge_pairs,
     retrieve_kinds,
     retrieve_windows,
 )
-from cinefoley.media.writing import written_aside
+from cinefoley.evaluation.stage.take_metrics import Figure, TakeFigures, View, measure_takes, summarise_takes
+from cinefoley.media.files.atomic_write import written_aside
 from cinefoley.metrics.alignment import AlignmentJudge
 from cinefoley.metrics.backbones.lite import LiteBackbone
 from cinefoley.metrics.backbones.weights import file_digest
@@ -43,7 +43,7 @@ from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.loading import resolve_model
 from cinefoley.stage import stage_digest
 from cinefoley.stage.kinds import KINDS
-from cinefoley.training.pairs import longer_window, make_pairs
+from cinefoley.training.alignment_pairs import longer_window, make_pairs
 
 MARK = "<!-- figures -->"
 BARS = {

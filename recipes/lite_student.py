@@ -16,14 +16,14 @@ import torch
 
 from cinefoley.config.presets import distillation
 from cinefoley.config.training import OPTIMIZERS
-from cinefoley.data.stage_source import StageSource
-from cinefoley.media.writing import written_aside
+from cinefoley.data.sources.stage import StageSource
+from cinefoley.distillation.run import DistillSettings, distill
+from cinefoley.media.files.atomic_write import written_aside
 from cinefoley.models.folder import load_foley_config, load_part
 from cinefoley.models.importing.published import cache_home
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.loading import resolve_model
 from cinefoley.stage import stage_digest
-from cinefoley.training.distill import DistillSettings, distill
 
 CLIPS, VALID_CLIPS, STEPS, SEED = 8192, 64, 9000, 0
 

@@ -15,15 +15,15 @@ from pathlib import Path
 import torch
 
 from cinefoley import __version__
-from cinefoley.data.stage_source import StageSource
-from cinefoley.evaluation.experiment import Experiment, ExperimentSettings, name_of_part
-from cinefoley.evaluation.method_scores import average, score_method
-from cinefoley.evaluation.reproduction import VIEWS, Table
-from cinefoley.evaluation.scores import Score
-from cinefoley.evaluation.stage_events import stage_events
-from cinefoley.evaluation.stage_figures import View
-from cinefoley.evaluation.table_report import render_table
-from cinefoley.media.writing import written_aside
+from cinefoley.data.sources.stage import StageSource
+from cinefoley.evaluation.folder.scores import Score
+from cinefoley.evaluation.paper.experiment import Experiment, ExperimentSettings, name_of_part
+from cinefoley.evaluation.paper.method_scores import average, score_method
+from cinefoley.evaluation.paper.reproduction import VIEWS, Table
+from cinefoley.evaluation.paper.table_report import render_table
+from cinefoley.evaluation.stage.events import stage_events
+from cinefoley.evaluation.stage.take_metrics import View
+from cinefoley.media.files.atomic_write import written_aside
 from cinefoley.metrics.alignment import AlignmentJudge
 from cinefoley.metrics.backbones.lite import LiteBackbone
 from cinefoley.metrics.backbones.segments import SegmentBackbone

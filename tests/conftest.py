@@ -1,7 +1,7 @@
 """What several rooms' tests share: the choice of slow tests, a tiny model on disk, and small films."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -201,7 +201,7 @@ def render_film() -> Callable[..., Path]:
     ) -> Path:
         import torch
 
-        from cinefoley.media.save import save_video
+        from cinefoley.media.muxing.save_video import save_video
         from cinefoley.stage.render import render_clip
 
         clip = render_clip(seed, split="test", fps=fps, size=size, duration_s=duration_s)
@@ -216,8 +216,8 @@ def study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of two methods: 4 clips, 2 attention checks, films of half a second. Not to be written to."""
     import torch
 
-    from cinefoley.media.mux import replace_audio
-    from cinefoley.media.save import save_video
+    from cinefoley.media.muxing.replace_audio import replace_audio
+    from cinefoley.media.muxing.save_video import save_video
 
     root = tmp_path_factory.mktemp("study")
     folders = {name: root / name for name in ("base", "ours", "real", "wrong")}
@@ -237,3 +237,36 @@ def study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         '[attention]\nbetter = "real"\nworse = "wrong"\nper_participant = 1\n'
     )
     return root
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """For bits that are compared with another process's: sums may depend on how many threads share them."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def stage_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six films of 5 s, 64 pixels on the shorter side, with list and events. Not to be written to."""
+    from cinefoley.stage.export import ExportSettings, export_clips
+
+    folder = tmp_path_factory.mktemp("stage-films")
+    export_clips(folder, 6, ExportSettings(split="train", duration_s=5.0, side=64, fps=12, sample_rate=16000))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stage_shards(stage_films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in three shards. Not to be written to."""
+    from cinefoley.data.shards.layout import ShardSettings
+    from cinefoley.data.shards.prepare import prepare_shards
+
+    out = tmp_path_factory.mktemp("stage-shards")
+    settings = ShardSettings(duration_s=5.0, least_s=4.0, clips_per_shard=2)
+    prepare_shards(stage_films, out, csv=stage_films / "train.csv", settings=settings)
+    return out

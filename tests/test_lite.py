@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file
 
 from cinefoley.config.presets import lite
-from cinefoley.data.stage_clips import KIND_NAMES
-from cinefoley.data.stage_source import StageClip, StageSource
-from cinefoley.evaluation.experiment import window_of
-from cinefoley.evaluation.stage_figures import View, measure_takes, summarise_takes
+from cinefoley.data.cache.stage_cache import KIND_NAMES
+from cinefoley.data.sources.stage import StageClip, StageSource
+from cinefoley.evaluation.paper.experiment import window_of
+from cinefoley.evaluation.stage.take_metrics import View, measure_takes, summarise_takes
 from cinefoley.metrics.alignment import AlignmentJudge
 from cinefoley.metrics.backbones.lite import LITE_FOLDER, LiteBackbone
 from cinefoley.pipelines.foley import FoleyPipeline

@@ -18,11 +18,11 @@ from pathlib import Path
 import torch
 
 from cinefoley.config.presets import lite
-from cinefoley.data.clips import ClipSource
-from cinefoley.data.folder_source import FolderSource
-from cinefoley.data.preparing import prepare_clips
-from cinefoley.data.stage_source import StageSource
-from cinefoley.media.save import save_video
+from cinefoley.data.cache.clip_cache import prepare_clips
+from cinefoley.data.sources.clip_source import ClipSource
+from cinefoley.data.sources.folder import FolderSource
+from cinefoley.data.sources.stage import StageSource
+from cinefoley.media.muxing.save_video import save_video
 from cinefoley.stage.render import render_clip
 
 FILMS = 16
@@ -30,8 +30,8 @@ COUNTS = (100, 1000, 10_000)
 READS = """
 import re, sys, torch
 from pathlib import Path
-from cinefoley.data.chunk_files import read_chunk
-from cinefoley.data.columns import Column
+from cinefoley.data.cache.tensor_files import read_chunk
+from cinefoley.data.cache.tensor_rows import Column
 chunks = [read_chunk(path)[0] for path in sorted(Path(sys.argv[1]).glob("*.safetensors"))]
 frames, mels = (Column([chunk[name] for chunk in chunks]) for name in ("frames", "mels"))
 generator = torch.Generator().manual_seed(0)

@@ -38,16 +38,16 @@ from PIL import Image
 
 import cinefoley
 from cinefoley.config.presets import diff_foley
-from cinefoley.data.folder_source import FilmClip, FolderSource
-from cinefoley.data.reading_clips import ClipReading, read_clip
-from cinefoley.data.shard_columns import shard_columns
-from cinefoley.data.shard_preparing import prepare_shards
-from cinefoley.data.shard_settings import ShardSettings
-from cinefoley.data.shard_source import ShardSource
-from cinefoley.data.stand_in import make_stand_in
-from cinefoley.media.pixels import resize, squash
-from cinefoley.media.save import save_video
-from cinefoley.media.stills import decode_jpeg
+from cinefoley.data.shards.layout import ShardSettings
+from cinefoley.data.shards.prepare import prepare_shards
+from cinefoley.data.shards.source import ShardSource
+from cinefoley.data.shards.windows import shard_columns
+from cinefoley.data.sources.clip_reader import ClipReading, read_clip
+from cinefoley.data.sources.folder import FilmClip, FolderSource
+from cinefoley.data.sources.vggsound_stand_in import make_stand_in
+from cinefoley.media.frames.pixels import resize, squash
+from cinefoley.media.frames.stills import decode_jpeg
+from cinefoley.media.muxing.save_video import save_video
 from cinefoley.media.versions import ffmpeg_versions
 from cinefoley.pipelines.allocator import keep_freed_memory
 from cinefoley.stage.render import render_clip
@@ -58,16 +58,16 @@ CORES = (2, 64, 512)
 PREPARES = """
 import sys
 from pathlib import Path
-from cinefoley.data.shard_preparing import prepare_shards
-from cinefoley.data.shard_settings import ShardSettings
-from cinefoley.data.shard_source import ShardSource
+from cinefoley.data.shards.prepare import prepare_shards
+from cinefoley.data.shards.layout import ShardSettings
+from cinefoley.data.shards.source import ShardSource
 made = Path(sys.argv[1])
 settings = ShardSettings(duration_s=1.0, least_s=0.7)
 prepare_shards(made / "clips", made / "out", csv=made / "vggsound.csv", settings=settings)
 """
 READS = """
 import sys, random
-from cinefoley.data.shard_source import ShardSource
+from cinefoley.data.shards.source import ShardSource
 source = ShardSource(sys.argv[1])
 for number in random.Random(0).choices(range(len(source)), k=200):
     source[number].video(fps=4, size=(64, 64)), source[number].waveform(16000)

@@ -33,9 +33,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cinefoley.config.presets import diff_foley
-from cinefoley.evaluation.cache import FeatureCache
-from cinefoley.evaluation.features import embed_file
-from cinefoley.media.save import save_video
+from cinefoley.evaluation.folder.feature_cache import FeatureCache
+from cinefoley.evaluation.folder.features import embed_file
+from cinefoley.media.muxing.save_video import save_video
 from cinefoley.metrics import (
     frechet_distance,
     inception_score,

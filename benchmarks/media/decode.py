@@ -14,9 +14,9 @@ from pathlib import Path
 import av
 import torch
 
-from cinefoley.media.sampling import frame_count, sampling_instant
-from cinefoley.media.save import save_video
-from cinefoley.media.video import load_video
+from cinefoley.media.frames.sampling import frame_count, sampling_instant
+from cinefoley.media.frames.video import load_video
+from cinefoley.media.muxing.save_video import save_video
 
 DURATION_S = 8
 FPS = 25

@@ -20,10 +20,10 @@ import av
 import numpy as np
 import torch
 
-from cinefoley.media.audio_writer import AudioWriter
-from cinefoley.media.mux import picture_hash, replace_audio
-from cinefoley.media.timing import picture_duration
-from cinefoley.media.windows import stream_windows
+from cinefoley.media.audio.writer import AudioWriter
+from cinefoley.media.frames.timing import picture_duration
+from cinefoley.media.frames.windows import stream_windows
+from cinefoley.media.muxing.replace_audio import picture_hash, replace_audio
 
 RATE = 24
 GROUP_S = 10

@@ -18,8 +18,8 @@ import soundfile
 import torch
 from safetensors.torch import save_file
 
-from cinefoley.evaluation.cache import FeatureCache
-from cinefoley.evaluation.features import embed_file
+from cinefoley.evaluation.folder.feature_cache import FeatureCache
+from cinefoley.evaluation.folder.features import embed_file
 from cinefoley.metrics import load_backbone
 from cinefoley.metrics.backbones.panns import Cnn14
 from cinefoley.metrics.backbones.reading import AUDIOLDM_EVAL

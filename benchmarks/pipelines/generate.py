@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from cinefoley.media.save import save_video
+from cinefoley.media.muxing.save_video import save_video
 from cinefoley.pipelines.allocator import keep_freed_memory
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.stage.render import render_clip

@@ -23,18 +23,18 @@ from pathlib import Path
 import torch
 
 from cinefoley.config.presets import diff_foley, distillation, lite
-from cinefoley.data.encoded import prepare_teacher_features
-from cinefoley.data.folder_source import FolderSource
-from cinefoley.data.pictures import ClipPictures, PictureReading
-from cinefoley.data.preparing_pictures import prepare_pictures
+from cinefoley.data.cache.clip_frames import ClipPictures, PictureReading
+from cinefoley.data.cache.feature_cache import prepare_teacher_features
+from cinefoley.data.cache.frame_cache import prepare_pictures
+from cinefoley.data.sources.folder import FolderSource
 from cinefoley.distillation import distillation_loss
-from cinefoley.media.save import save_video
-from cinefoley.media.video import load_video
+from cinefoley.distillation.task import DistillationTask
+from cinefoley.media.frames.video import load_video
+from cinefoley.media.muxing.save_video import save_video
 from cinefoley.models.build import build_video_encoder
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.stage.render import render_clip
-from cinefoley.training.distillation import DistillationTask
-from cinefoley.training.passes import draw_epochs
+from cinefoley.training.epochs import draw_epochs
 from cinefoley.training.prefetch import Prefetch
 from cinefoley.training.task import step_generator
 from cinefoley.variations.mixture import Mixture

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cinefoley.errors import CinefoleyError
-    from cinefoley.media.save import save_video
-    from cinefoley.media.video import Video, load_video
+    from cinefoley.media.frames.video import Video, load_video
+    from cinefoley.media.muxing.save_video import save_video
     from cinefoley.pipelines.foley import FoleyPipeline
     from cinefoley.pipelines.output import FoleyOutput
     from cinefoley.spectral.inverse import invert_mel
@@ -47,12 +47,12 @@ _HOMES = {
     "FoleyPipeline": "cinefoley.pipelines.foley",
     "Mixture": "cinefoley.variations.mixture",
     "StageClip": "cinefoley.stage.clip",
-    "Video": "cinefoley.media.video",
+    "Video": "cinefoley.media.frames.video",
     "invert_mel": "cinefoley.spectral.inverse",
-    "load_video": "cinefoley.media.video",
+    "load_video": "cinefoley.media.frames.video",
     "mel_spectrogram": "cinefoley.spectral.mel",
     "render_clip": "cinefoley.stage.render",
-    "save_video": "cinefoley.media.save",
+    "save_video": "cinefoley.media.muxing.save_video",
 }
 
 

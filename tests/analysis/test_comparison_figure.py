@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from cinefoley.analysis.comparing import Comparison
+from cinefoley.analysis.comparison import Comparison
 from cinefoley.analysis.comparison_figure import draw_comparison
 from cinefoley.analysis.style import COLUMN_IN
-from cinefoley.evaluation.synchrony_files import ClipEvents
+from cinefoley.evaluation.folder.synchrony import ClipEvents
 from cinefoley.metrics.onsets import OnsetCounts
 
 EVENTS = ClipEvents(

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from cinefoley.analysis.explain_figure import draw_explanation, overlay, side_by_side, warmest_of
-from cinefoley.analysis.explaining import Explanation
+from cinefoley.analysis.explanation import Explanation
 from cinefoley.analysis.style import COLUMN_IN, save_figure
 from cinefoley.errors import OutputError
 

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from cinefoley.analysis.explaining import hear
+from cinefoley.analysis.explanation import hear
 from cinefoley.analysis.grad_cam import grad_cam
 from cinefoley.analysis.heat import share_inside
 from cinefoley.analysis.target_heat import measure_target_heat
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.data.folder_source import FilmClip
-from cinefoley.data.stage_source import StageSource
-from cinefoley.evaluation.experiment import window_of
-from cinefoley.evaluation.stage_events import stage_boxes
+from cinefoley.data.sources.folder import FilmClip
+from cinefoley.data.sources.stage import StageSource
+from cinefoley.evaluation.paper.experiment import window_of
+from cinefoley.evaluation.stage.events import stage_boxes
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.folder import load_foley_config, load_part
 from cinefoley.models.video_encoder import VideoEncoder
@@ -91,7 +91,7 @@ def test_the_same_encoder_twice_gains_nothing(
 def test_films_have_no_known_targets(
     encoders: dict[str, VideoEncoder], audio_encoder: AudioEncoder, foley: FoleyConfig, tmp_path: Path
 ) -> None:
-    from cinefoley.media.save import save_video
+    from cinefoley.media.muxing.save_video import save_video
 
     save_video(tmp_path / "film.mp4", torch.zeros(12, 3, 48, 64, dtype=torch.uint8), 4)
     film = FilmClip(id="film", path=tmp_path / "film.mp4", expected="film.mp4")

@@ -8,10 +8,10 @@ import pytest
 
 from cinefoley.cli import data, train
 from cinefoley.config.recipes import TrainingPreset
-from cinefoley.data.shard_settings import ShardSettings
-from cinefoley.data.shard_source import ShardSource
-from cinefoley.data.stand_in import StandIn, make_stand_in
-from cinefoley.data.test_sets import read_test_set
+from cinefoley.data.shards.layout import ShardSettings
+from cinefoley.data.shards.source import ShardSource
+from cinefoley.data.sources.vggsound_stand_in import StandIn, make_stand_in
+from cinefoley.data.test_sets.test_set import read_test_set
 
 RunCli = Callable[..., Any]
 

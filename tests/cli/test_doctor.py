@@ -9,7 +9,7 @@ import torch
 
 from cinefoley.cli.inspection import describe_model
 from cinefoley.cli.machine import describe_machine
-from cinefoley.media.audio import write_audio
+from cinefoley.media.audio.files import write_audio
 
 RunCli = Callable[..., Any]
 

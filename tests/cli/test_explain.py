@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from cinefoley.media.audio import read_audio, write_audio
-from cinefoley.media.mux import replace_audio
+from cinefoley.media.audio.files import read_audio, write_audio
+from cinefoley.media.muxing.replace_audio import replace_audio
 from cinefoley.media.probe import probe
 from cinefoley.models.video_encoder import VideoEncoder
 

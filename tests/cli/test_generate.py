@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cinefoley.cli.generate import generate as generate_command
-from cinefoley.media.audio import read_audio
-from cinefoley.media.mux import picture_hash
+from cinefoley.media.audio.files import read_audio
+from cinefoley.media.muxing.replace_audio import picture_hash
 from cinefoley.media.probe import probe
 from cinefoley.pipelines.files import GenerationSettings
 from cinefoley.pipelines.foley import FoleyPipeline

@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from cinefoley.media.audio import write_audio
+from cinefoley.media.audio.files import write_audio
 
 RunCli = Callable[..., Any]
 

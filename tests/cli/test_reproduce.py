@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cinefoley.data.shard_preparing import prepare_shards
-from cinefoley.data.shard_settings import ShardSettings
-from cinefoley.data.shard_source import ShardSource
-from cinefoley.data.stand_in import make_stand_in
+from cinefoley.data.shards.layout import ShardSettings
+from cinefoley.data.shards.prepare import prepare_shards
+from cinefoley.data.shards.source import ShardSource
+from cinefoley.data.sources.vggsound_stand_in import make_stand_in
 from cinefoley.stage.export import ExportSettings, export_clips
 
 RunCli = Callable[..., Any]

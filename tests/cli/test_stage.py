@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cinefoley.media.audio import read_audio
-from cinefoley.media.mux import picture_hash
+from cinefoley.media.audio.files import read_audio
+from cinefoley.media.muxing.replace_audio import picture_hash
 from cinefoley.media.probe import probe
 from cinefoley.stage.render import render_clip
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cinefoley.cli import vary
-from cinefoley.data.test_sets import read_test_set
+from cinefoley.data.test_sets.test_set import read_test_set
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
 

@@ -20,7 +20,7 @@ class Listed:
 @pytest.fixture(scope="session")
 def some_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three clips with sound, under three schemes of names. Not to be written to."""
-    from cinefoley.media.save import save_video
+    from cinefoley.media.muxing.save_video import save_video
     from cinefoley.stage.render import render_clip
 
     folder = tmp_path_factory.mktemp("clips")

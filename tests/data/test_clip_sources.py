@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from cinefoley.data.clips import ClipSource
-from cinefoley.data.folder_source import FolderSource, read_events
-from cinefoley.data.opening import names_splits, open_source, read_labels
-from cinefoley.data.records import file_sha256
-from cinefoley.data.stage_source import StageSource
+from cinefoley.data.json_lines import file_sha256
+from cinefoley.data.open_source import names_splits, open_source, read_labels
+from cinefoley.data.sources.clip_source import ClipSource
+from cinefoley.data.sources.folder import FolderSource, read_events
+from cinefoley.data.sources.stage import StageSource
 from cinefoley.errors import DataError, MediaError, VideoError
-from cinefoley.media.video import resample_video, video_from_frames
+from cinefoley.media.frames.video import resample_video, video_from_frames
 from cinefoley.stage.export import ExportSettings, export_clips
 from cinefoley.stage.render import draw_take, render_clip
 from cinefoley.variations.camera_movement import CameraMovement

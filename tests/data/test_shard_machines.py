@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from tests.namespaces import unshared
 
-from cinefoley.data.records import read_records
-from cinefoley.data.shard_preparing import prepare_shards
-from cinefoley.data.shard_settings import ShardSettings
-from cinefoley.data.stand_in import StandIn, make_stand_in
+from cinefoley.data.json_lines import read_records
+from cinefoley.data.shards.layout import ShardSettings
+from cinefoley.data.shards.prepare import prepare_shards
+from cinefoley.data.sources.vggsound_stand_in import StandIn, make_stand_in
 
 SCRIPT = Path(__file__).with_name("three_machines.sh")
 CLI = [sys.executable, "-m", "cinefoley.cli.main"]
@@ -26,10 +26,10 @@ SETTINGS = ShardSettings(duration_s=2.0, least_s=1.5, clips_per_shard=16)
 PREPARES_AND_READS = """
 import json, random, re, sys
 from pathlib import Path
-from cinefoley.data.engines import Engine
-from cinefoley.data.shard_preparing import prepare_shards
-from cinefoley.data.shard_settings import ShardSettings
-from cinefoley.data.shard_source import ShardSource
+from cinefoley.data.parallel import Engine
+from cinefoley.data.shards.prepare import prepare_shards
+from cinefoley.data.shards.layout import ShardSettings
+from cinefoley.data.shards.source import ShardSource
 made = Path(sys.argv[1])
 settings = ShardSettings(duration_s=1.0, least_s=0.7, clips_per_shard=50)
 prepared = prepare_shards(

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from cinefoley.errors import MediaError
-from cinefoley.media.audio import read_audio
-from cinefoley.media.mux import picture_hash, replace_audio
+from cinefoley.media.audio.files import read_audio
+from cinefoley.media.frames.timing import picture_duration
+from cinefoley.media.frames.video import load_video
+from cinefoley.media.frames.windows import stream_windows
+from cinefoley.media.muxing.replace_audio import picture_hash, replace_audio
 from cinefoley.media.probe import probe
-from cinefoley.media.timing import picture_duration
-from cinefoley.media.video import load_video
-from cinefoley.media.windows import stream_windows
 
 pytestmark = pytest.mark.clips
 

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from cinefoley.errors import CinefoleyError, MediaError, VideoError
+from cinefoley.media.frames.timing import picture_duration
+from cinefoley.media.frames.video import load_video
 from cinefoley.media.probe import AudioInfo, probe
-from cinefoley.media.timing import picture_duration
-from cinefoley.media.video import load_video
 
 MakeFilm = Callable[..., Path]
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cinefoley.media.sampling import frame_count, pick_frames, sampling_instant
-from cinefoley.media.video import Video, load_video
+from cinefoley.media.frames.sampling import frame_count, pick_frames, sampling_instant
+from cinefoley.media.frames.video import Video, load_video
 
 FIXTURE = Path(__file__).parent / "fixtures" / "video.npz"
 SOURCE_RATE = Fraction(43, 2)

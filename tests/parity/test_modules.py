@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from cinefoley.cli.main import main
-from cinefoley.media.audio import read_audio
+from cinefoley.media.audio.files import read_audio
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.clip_pooling import pool_clip

@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from cinefoley.errors import MediaError, OutputError
-from cinefoley.media.fitted_audio import fitting_gain
+from cinefoley.media.audio.fitted_writer import fitting_gain
 from cinefoley.pipelines import files
 from cinefoley.pipelines.files import GenerationSettings, generate_files, report_existing
 from cinefoley.pipelines.foley import FoleyPipeline

@@ -4,7 +4,7 @@ import torch
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.mel import MelConfig
 from cinefoley.errors import VideoError
-from cinefoley.media.video import video_from_frames
+from cinefoley.media.frames.video import video_from_frames
 from cinefoley.pipelines.film import plan_film, window_pictures
 from cinefoley.pipelines.windows import OVERLAP_S
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.data.shard_preparing import prepare_shards
-from cinefoley.data.shard_settings import ShardSettings
-from cinefoley.data.shard_source import ShardClip, ShardSource
-from cinefoley.data.stand_in import make_stand_in
+from cinefoley.data.shards.layout import ShardSettings
+from cinefoley.data.shards.prepare import prepare_shards
+from cinefoley.data.shards.source import ShardClip, ShardSource
+from cinefoley.data.sources.vggsound_stand_in import make_stand_in
 from cinefoley.errors import MediaError
-from cinefoley.media.audio import read_audio, write_audio
-from cinefoley.media.video import Video
+from cinefoley.media.audio.files import read_audio, write_audio
+from cinefoley.media.frames.video import Video
 from cinefoley.pipelines.film_takes import ClipFilm, FileFilm, as_film
 
 CONFIG = FoleyConfig(frame_size=(16, 16))

@@ -8,7 +8,7 @@ from diffusers import DiffusionPipeline
 
 from cinefoley import render_clip, save_video
 from cinefoley.errors import CheckpointMismatchError, MissingWeightsError, VideoError
-from cinefoley.media.video import load_video, video_from_frames
+from cinefoley.media.frames.video import load_video, video_from_frames
 from cinefoley.models.prepacked import can_prepack
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline

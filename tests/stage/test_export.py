@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cinefoley.errors import OutputError
-from cinefoley.media.mux import picture_hash
+from cinefoley.media.muxing.replace_audio import picture_hash
 from cinefoley.media.probe import probe
 from cinefoley.stage.export import ExportSettings, export_clips
 from cinefoley.stage.render import draw_take

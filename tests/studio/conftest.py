@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cinefoley.media.save import save_video
+from cinefoley.media.muxing.save_video import save_video
 from cinefoley.stage.render import render_clip
 
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinefoley.media.audio import write_audio
+from cinefoley.media.audio.files import write_audio
 from cinefoley.studio.assembling import CROSS_FADE_S, Piece, assemble
 
 RATE = 1000

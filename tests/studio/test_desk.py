@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from cinefoley.errors import CinefoleyError, MissingWeightsError, RunInterrupted, VideoError
-from cinefoley.media.audio import read_audio
-from cinefoley.media.mux import picture_hash
+from cinefoley.media.audio.files import read_audio
+from cinefoley.media.muxing.replace_audio import picture_hash
 from cinefoley.media.probe import probe
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.files import generate_files

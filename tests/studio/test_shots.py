@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from cinefoley.errors import MediaError
-from cinefoley.media.save import save_video
+from cinefoley.media.muxing.save_video import save_video
 from cinefoley.studio.shots import Shot, find_shots, shot_picture
 
 pytest.importorskip("scenedetect")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cinefoley.errors import StudyError
-from cinefoley.media.save import save_video
+from cinefoley.media.muxing.save_video import save_video
 from cinefoley.study.definition import StudySettings, load_study
 from cinefoley.study.films import StudyFilms, find_films
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from cinefoley.config.recipes import TrainingPreset
-from cinefoley.data.shard_source import ShardSource
+from cinefoley.data.shards.source import ShardSource
 from cinefoley.training.stages import Stage, StageResult, StageSettings, train_stage
 
 __all__ = ["Job", "KilledError", "run_job"]

@@ -5,7 +5,7 @@ from cinefoley.config.presets import diff_foley
 from cinefoley.models.build import build_scheduler
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.training.alignment import AlignmentTask
-from cinefoley.training.pairs import Pairs, is_same_rhythm
+from cinefoley.training.alignment_pairs import Pairs, is_same_rhythm
 
 
 def make_pairs(count: int = 40) -> Pairs:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from cinefoley.config.training import TrainConfig
-from cinefoley.data.records import Record
+from cinefoley.data.json_lines import Record
 from cinefoley.errors import CheckpointMismatchError
 from cinefoley.training.run_folder import RunFolder
 

@@ -121,7 +121,7 @@ def test_held_out_clips_are_validated_on_alike_every_time(tmp_path: Path) -> Non
 def test_samples_can_be_heard_and_seen(tmp_path: Path) -> None:
     from PIL import Image
 
-    from cinefoley.media.audio import read_audio
+    from cinefoley.media.audio.files import read_audio
 
     fit(Told(), CONFIG, tmp_path)
     assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [

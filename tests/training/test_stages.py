@@ -13,10 +13,10 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from cinefoley.config.presets import paper_close_up
 from cinefoley.config.recipes import TrainingPreset
-from cinefoley.data.clips import ClipSource
-from cinefoley.data.folder_source import FolderSource
-from cinefoley.data.preparing import prepare_clips
-from cinefoley.data.stage_source import StageSource
+from cinefoley.data.cache.clip_cache import prepare_clips
+from cinefoley.data.sources.clip_source import ClipSource
+from cinefoley.data.sources.folder import FolderSource
+from cinefoley.data.sources.stage import StageSource
 from cinefoley.errors import (
     CheckpointMismatchError,
     CinefoleyError,
@@ -261,7 +261,7 @@ def test_what_is_not_installed_is_told_before_anything_is_decoded(
 def test_films_whose_events_are_unknown_are_contrasted_without_a_warm_start(
     trained: Trained, tmp_path: Path, render_film: Callable[..., Path]
 ) -> None:
-    from cinefoley.media.save import save_video
+    from cinefoley.media.muxing.save_video import save_video
     from cinefoley.stage.render import render_clip
 
     films = tmp_path / "films"

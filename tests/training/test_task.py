@@ -15,20 +15,20 @@ from cinefoley.config.model import (
     DenoiserConfig,
     VideoEncoderConfig,
 )
-from cinefoley.data.stage_clips import KIND_NAMES, StageClips
+from cinefoley.data.cache.stage_cache import KIND_NAMES, StageClips
 from cinefoley.metrics.backbones.lite import LiteNet
 from cinefoley.models import build
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.training.alignment import AlignmentTask
+from cinefoley.training.alignment_pairs import Pairs
 from cinefoley.training.audio_classifier import AudioClassifierTask
 from cinefoley.training.autoencoder import AutoencoderTask
 from cinefoley.training.cavp import CavpTask
-from cinefoley.training.hearing import HearingHeads
+from cinefoley.training.cavp_warm_start import VideoEncoderTask
+from cinefoley.training.frame_targets import HearingHeads
 from cinefoley.training.ldm import LatentDiffusionTask
-from cinefoley.training.pairs import Pairs
 from cinefoley.training.task import Task
-from cinefoley.training.video_encoder import VideoEncoderTask
 
 CLIPS, FRAMES = 5, 32
 DENOISER = DenoiserConfig(

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from cinefoley.media.audio import read_audio
-from cinefoley.media.cropping import cropped_film_suffix
-from cinefoley.media.timing import picture_duration
-from cinefoley.media.video import load_video
+from cinefoley.media.audio.files import read_audio
+from cinefoley.media.frames.timing import picture_duration
+from cinefoley.media.frames.video import load_video
+from cinefoley.media.muxing.cropped_video import cropped_film_suffix
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
 from cinefoley.variations.films import draw_for_film, load_varied_video, vary_film

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from cinefoley.errors import MediaError, VideoError
-from cinefoley.media.audio import write_audio
-from cinefoley.media.save import save_video
-from cinefoley.media.timing import picture_duration
-from cinefoley.media.video import load_video
-from cinefoley.media.windows import stream_windows
+from cinefoley.media.audio.files import write_audio
+from cinefoley.media.frames.timing import picture_duration
+from cinefoley.media.frames.video import load_video
+from cinefoley.media.frames.windows import stream_windows
+from cinefoley.media.muxing.save_video import save_video
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
 from cinefoley.variations.films import draw_for_film, follow_window, load_varied_video, vary_film

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cinefoley.media.pixels import resize as resize_decoded
+from cinefoley.media.frames.pixels import resize as resize_decoded
 from cinefoley.variations.resizing import resize
 
 sides = st.integers(1, 60)

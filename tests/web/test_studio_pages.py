@@ -19,9 +19,9 @@ import pytest
 import torch
 from tests.web.browser import open_browser, take_screenshot
 
-from cinefoley.media.mux import picture_hash
+from cinefoley.media.muxing.replace_audio import picture_hash
+from cinefoley.media.muxing.save_video import save_video
 from cinefoley.media.probe import probe
-from cinefoley.media.save import save_video
 from cinefoley.stage.render import render_clip
 
 if TYPE_CHECKING:

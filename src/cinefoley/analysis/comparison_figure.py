@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cinefoley.analysis.comparing import Comparison
-from cinefoley.analysis.rows import (
+from cinefoley.analysis.comparison import Comparison
+from cinefoley.analysis.figure_rows import (
     NAME_IN,
     SPECTRUM_IN,
     WAVE_IN,

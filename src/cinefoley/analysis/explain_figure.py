@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from cinefoley.analysis.explaining import Explanation
-from cinefoley.analysis.rows import (
+from cinefoley.analysis.explanation import Explanation
+from cinefoley.analysis.figure_rows import (
     NAME_IN,
     SPECTRUM_IN,
     WAVE_IN,

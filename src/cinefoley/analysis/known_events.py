@@ -1,11 +1,11 @@
 """What happens in a clip, wherever it is written down."""
 
-from cinefoley.data.clips import Clip
-from cinefoley.data.folder_source import FilmClip
-from cinefoley.data.test_sets import SetLayout
-from cinefoley.data.view_events import view_events
-from cinefoley.evaluation.stage_events import stage_events
-from cinefoley.evaluation.synchrony_files import ClipEvents, parse_events
+from cinefoley.data.sources.clip_source import Clip
+from cinefoley.data.sources.folder import FilmClip
+from cinefoley.data.test_sets.test_set import SetLayout
+from cinefoley.data.test_sets.view_events import view_events
+from cinefoley.evaluation.folder.synchrony import ClipEvents, parse_events
+from cinefoley.evaluation.stage.events import stage_events
 from cinefoley.variations.window import Window
 
 __all__ = ["known_events"]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cinefoley.media.writing import written_aside
+from cinefoley.media.files.atomic_write import written_aside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

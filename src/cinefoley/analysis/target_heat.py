@@ -8,16 +8,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cinefoley.analysis.explaining import hear
+from cinefoley.analysis.explanation import hear
 from cinefoley.analysis.grad_cam import grad_cam
 from cinefoley.analysis.heat import share_inside
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.data.clips import Clip
-from cinefoley.evaluation.experiment import window_of
-from cinefoley.evaluation.method_scores import combine
-from cinefoley.evaluation.scores import Score, bootstrap_draws, interval
-from cinefoley.evaluation.stage_events import stage_boxes
-from cinefoley.evaluation.stage_figures import View
+from cinefoley.data.sources.clip_source import Clip
+from cinefoley.evaluation.folder.scores import Score, bootstrap_draws, interval
+from cinefoley.evaluation.paper.experiment import window_of
+from cinefoley.evaluation.paper.method_scores import combine
+from cinefoley.evaluation.stage.events import stage_boxes
+from cinefoley.evaluation.stage.take_metrics import View
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.video_encoder import VideoEncoder
 
@@ -55,7 +55,7 @@ def measure_target_heat(
 
     Source: the paper's Figure 6 shows it for one clip and measures nothing.
     Reading: the scalar is the similarity to the real sound, as in
-    :func:`~cinefoley.analysis.explaining.explain_clip`; a clip counts once, however long its target is seen.
+    :func:`~cinefoley.analysis.explanation.explain_clip`; a clip counts once, however long its target is seen.
 
     Args:
         clips: Of the stage.

@@ -11,8 +11,8 @@ from cinefoley.cli.progress import progress_bar
 from cinefoley.errors import CinefoleyError
 
 if TYPE_CHECKING:
-    from cinefoley.data.shard_preparing import PreparedShards
-    from cinefoley.data.shard_report import ShardSummary
+    from cinefoley.data.shards.prepare import PreparedShards
+    from cinefoley.data.shards.summary import ShardSummary
 
 __all__ = ["app"]
 
@@ -77,10 +77,10 @@ def prepare(
     and ledger.jsonl: used, or missing, unreadable, no picture, no sound, mute, still, too short. Shards are
     the same bytes for any number of workers. A run that was stopped goes on where it was.
     """
-    from cinefoley.data.engines import Engine
-    from cinefoley.data.opening import read_labels
-    from cinefoley.data.shard_preparing import prepare_shards
-    from cinefoley.data.shard_settings import ShardSettings
+    from cinefoley.data.open_source import read_labels
+    from cinefoley.data.parallel import Engine
+    from cinefoley.data.shards.layout import ShardSettings
+    from cinefoley.data.shards.prepare import prepare_shards
 
     if csv is None and (split is not None or labels is not None):
         raise typer.BadParameter("--split and --labels are about a list: name it with --csv.")
@@ -158,8 +158,8 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Count what is in shards, and write a page that shows it: durations, labels, pictures and sound."""
-    from cinefoley.data.shard_page import write_page
-    from cinefoley.data.shard_report import check_shards, summarize
+    from cinefoley.data.shards.html_report import write_page
+    from cinefoley.data.shards.summary import check_shards, summarize
 
     summary = summarize(folder)
     if check:

@@ -124,11 +124,11 @@ def distill(
 
 
 def _distill(given: dict[str, Any]) -> None:
+    from cinefoley.distillation.run import DistillSettings, distill
     from cinefoley.models.folder import load_foley_config
     from cinefoley.models.importing.published import cache_home
     from cinefoley.pipelines.devices import choose_own_device
     from cinefoley.pipelines.loading import resolve_model
-    from cinefoley.training.distill import DistillSettings, distill
 
     window_s = load_foley_config(resolve_model(given["teacher"])).window_s
     clip_s = max(given["duration"], window_s)

@@ -16,9 +16,9 @@ from cinefoley.errors import OutputError
 if TYPE_CHECKING:
     import torch
 
-    from cinefoley.evaluation.cache import FeatureCache
-    from cinefoley.evaluation.folders import Evaluation, EvaluationSettings
-    from cinefoley.evaluation.judging import SampleJudge
+    from cinefoley.evaluation.folder.evaluate import Evaluation, EvaluationSettings
+    from cinefoley.evaluation.folder.feature_cache import FeatureCache
+    from cinefoley.evaluation.folder.per_clip_metrics import SampleJudge
     from cinefoley.metrics.backbones.protocol import Backbone
 
 __all__ = ["FEWEST_RESAMPLINGS", "evaluate"]
@@ -134,8 +134,8 @@ def evaluate(
     stopped goes on where it was. Under torchrun the ranks share the work. Every file that is in no number is
     named on stderr.
     """
-    from cinefoley.evaluation.report import as_json as evaluation_as_json
-    from cinefoley.evaluation.report import render
+    from cinefoley.evaluation.folder.report import as_json as evaluation_as_json
+    from cinefoley.evaluation.folder.report import render
     from cinefoley.pipelines.devices import choose_own_device
 
     if video is not None and model is None:
@@ -179,8 +179,8 @@ def _settings(
     replicas: int,
     seed: int,
 ) -> "EvaluationSettings":
-    from cinefoley.evaluation.folders import EvaluationSettings
-    from cinefoley.evaluation.protocols import PROTOCOLS
+    from cinefoley.evaluation.folder.evaluate import EvaluationSettings
+    from cinefoley.evaluation.folder.protocols import PROTOCOLS
 
     return EvaluationSettings(protocol=PROTOCOLS[protocol], is_paired=is_paired, replicas=replicas, seed=seed)
 
@@ -205,8 +205,8 @@ def _load_judges(
 ) -> "list[SampleJudge]":
     judges: list[SampleJudge] = []
     if video is not None and model is not None:
-        from cinefoley.evaluation.alignment_files import FileJudge
-        from cinefoley.evaluation.pairing import find_sounds
+        from cinefoley.evaluation.folder.alignment import FileJudge
+        from cinefoley.evaluation.folder.pairing import find_sounds
         from cinefoley.pipelines.loading import resolve_model
 
         folder = resolve_model(model, local_files_only=True)
@@ -215,14 +215,14 @@ def _load_judges(
             FileJudge(folder, films, video_encoder=video_encoder, seed=seed, cache=cache, device=device)
         )
     if events is not None:
-        from cinefoley.evaluation.synchrony_files import EventJudge
+        from cinefoley.evaluation.folder.synchrony import EventJudge
 
         judges.append(EventJudge(events))
     return judges
 
 
 def _open_cache(folder: Path | None) -> "FeatureCache":
-    from cinefoley.evaluation.cache import FeatureCache
+    from cinefoley.evaluation.folder.feature_cache import FeatureCache
     from cinefoley.models.importing.published import cache_home
 
     return FeatureCache(folder or cache_home() / "features")
@@ -238,9 +238,9 @@ def _run(
     settings: "EvaluationSettings",
     cache: "FeatureCache",
 ) -> "Evaluation | None":
-    from cinefoley.evaluation.folders import evaluate_folders, pair_folders
-    from cinefoley.evaluation.labels import read_labels
-    from cinefoley.evaluation.ranks import embed_in_ranks, world_size
+    from cinefoley.evaluation.folder.evaluate import evaluate_folders, pair_folders
+    from cinefoley.evaluation.folder.labels import read_labels
+    from cinefoley.evaluation.folder.ranks import embed_in_ranks, world_size
 
     categories = read_labels(labels) if labels is not None else None
     with _bar() as on_file:
@@ -275,8 +275,8 @@ def _name_left_out(evaluation: "Evaluation") -> None:
 
 
 def _write_all(evaluation: "Evaluation", folder: Path) -> None:
-    from cinefoley.evaluation.report import as_json, render
-    from cinefoley.media.writing import written_aside
+    from cinefoley.evaluation.folder.report import as_json, render
+    from cinefoley.media.files.atomic_write import written_aside
 
     texts = (
         json.dumps(as_json(evaluation), indent=2),

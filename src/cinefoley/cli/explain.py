@@ -11,8 +11,8 @@ from cinefoley.cli.outputs import check_free
 from cinefoley.errors import CinefoleyError, OutputError, VideoError
 
 if TYPE_CHECKING:
-    from cinefoley.analysis.explaining import Explanation
-    from cinefoley.data.folder_source import FilmClip
+    from cinefoley.analysis.explanation import Explanation
+    from cinefoley.data.sources.folder import FilmClip
     from cinefoley.models.audio_encoder import AudioEncoder
     from cinefoley.pipelines.foley import FoleyPipeline
 
@@ -71,7 +71,7 @@ def explain(
     explained; longer films by --start.
     """
     check_extra()
-    from cinefoley.analysis.explaining import explain_clip
+    from cinefoley.analysis.explanation import explain_clip
 
     check_picture(video)
     if not force:
@@ -127,7 +127,7 @@ def check_picture(video: Path) -> None:
 
 def film_clip(video: Path) -> "FilmClip":
     """A film under its own name."""
-    from cinefoley.data.folder_source import FilmClip
+    from cinefoley.data.sources.folder import FilmClip
 
     return FilmClip(id=video.stem, path=video, expected=video.name)
 
@@ -192,8 +192,8 @@ def write_explanation(
     """
     from cinefoley.analysis.explain_figure import draw_explanation, side_by_side
     from cinefoley.analysis.style import save_figure
-    from cinefoley.media.fitted_audio import fitting_gain
-    from cinefoley.media.save import save_video
+    from cinefoley.media.audio.fitted_writer import fitting_gain
+    from cinefoley.media.muxing.save_video import save_video
 
     try:
         out.mkdir(parents=True, exist_ok=True)

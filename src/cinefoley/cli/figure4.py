@@ -13,8 +13,8 @@ from cinefoley.cli.explain import check_extra, check_picture, film_clip, load_en
 from cinefoley.errors import OutputError
 
 if TYPE_CHECKING:
-    from cinefoley.analysis.comparing import Comparison
-    from cinefoley.data.clips import Clip
+    from cinefoley.analysis.comparison import Comparison
+    from cinefoley.data.sources.clip_source import Clip
 
 __all__ = ["figure4"]
 
@@ -30,7 +30,7 @@ def figure4(given: dict[str, Any], named: Sequence[Path]) -> None:
         OutputError: If the folder cannot be made or written.
     """
     check_extra()
-    from cinefoley.analysis.comparing import compare_encoders
+    from cinefoley.analysis.comparison import compare_encoders
     from cinefoley.analysis.comparison_figure import draw_comparison
     from cinefoley.analysis.known_events import known_events
     from cinefoley.analysis.style import save_figure
@@ -81,7 +81,7 @@ def _stem(name: str) -> str:
 
 def _open(name: str, window_s: float) -> "tuple[Clip, float]":
     """The clip, and how long it is."""
-    from cinefoley.data.stage_source import StageSource
+    from cinefoley.data.sources.stage import StageSource
     from cinefoley.media.probe import probe
 
     number = _STAGE.fullmatch(name)

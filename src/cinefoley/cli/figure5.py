@@ -12,7 +12,7 @@ from cinefoley.cli.explain import check_extra
 from cinefoley.cli.training_run import Preparation, data_name
 
 if TYPE_CHECKING:
-    from cinefoley.evaluation.experiment import Experiment
+    from cinefoley.evaluation.paper.experiment import Experiment
 
 __all__ = ["figure5"]
 
@@ -30,8 +30,8 @@ def figure5(given: dict[str, Any], experiment: "Experiment") -> None:
     from cinefoley.analysis.category_gains import category_gains
     from cinefoley.analysis.style import save_figure
     from cinefoley.errors import DataError, MissingWeightsError
-    from cinefoley.evaluation.experiment import name_of_part
-    from cinefoley.media.writing import written_aside
+    from cinefoley.evaluation.paper.experiment import name_of_part
+    from cinefoley.media.files.atomic_write import written_aside
     from cinefoley.metrics.alignment import alignment_accuracy
     from cinefoley.models.folder import load_part
     from cinefoley.models.video_encoder import VideoEncoder

@@ -22,7 +22,7 @@ from cinefoley.cli.training_run import Preparation, data_name
 
 if TYPE_CHECKING:
     from cinefoley.analysis.target_heat import TargetHeat
-    from cinefoley.evaluation.scores import Score
+    from cinefoley.evaluation.folder.scores import Score
 
 __all__ = ["figure6"]
 
@@ -43,7 +43,7 @@ def figure6(given: dict[str, Any], films: Sequence[Path]) -> None:
 
 
 def _explain_films(given: dict[str, Any], films: Sequence[Path]) -> None:
-    from cinefoley.analysis.explaining import explain_clip
+    from cinefoley.analysis.explanation import explain_clip
 
     for film in films:
         check_picture(film)
@@ -71,14 +71,14 @@ def _explain_films(given: dict[str, Any], films: Sequence[Path]) -> None:
 
 
 def _explain_stage(given: dict[str, Any]) -> None:
-    from cinefoley.analysis.explaining import explain_clip
+    from cinefoley.analysis.explanation import explain_clip
     from cinefoley.analysis.target_heat import measure_target_heat
-    from cinefoley.data.stage_source import StageSource
+    from cinefoley.data.sources.stage import StageSource
     from cinefoley.errors import MissingWeightsError
-    from cinefoley.evaluation.experiment import window_of
-    from cinefoley.evaluation.reproduction import VIEWS
-    from cinefoley.evaluation.stage_events import stage_events
-    from cinefoley.media.writing import written_aside
+    from cinefoley.evaluation.paper.experiment import window_of
+    from cinefoley.evaluation.paper.reproduction import VIEWS
+    from cinefoley.evaluation.stage.events import stage_events
+    from cinefoley.media.files.atomic_write import written_aside
 
     pipeline, encoders = load_encoders(given["model"], given["student"])
     hearing = load_hearing(given["model"])
@@ -148,7 +148,7 @@ def _page(found: "dict[Any, TargetHeat]", protocol: str) -> str:
 
 def _protocol(given: dict[str, Any], count: int) -> str:
     from cinefoley import __version__
-    from cinefoley.evaluation.experiment import name_of_part
+    from cinefoley.evaluation.paper.experiment import name_of_part
     from cinefoley.pipelines.loading import resolve_model
 
     folder = resolve_model(given["model"])

@@ -294,7 +294,7 @@ class _Run:
                 self._note(f"{take.wav.name}: {remark}.")
 
     def _note_container(self, film: "Film") -> None:
-        from cinefoley.media.mux import fitting_suffixes
+        from cinefoley.media.muxing.replace_audio import fitting_suffixes
         from cinefoley.pipelines.film_takes import FileFilm
 
         path = film.path

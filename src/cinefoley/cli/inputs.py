@@ -53,7 +53,7 @@ def find_takeable(arguments: Sequence[str]) -> list["Film"]:
         DataError: If shards are unfinished or damaged.
         MediaError: If a folder or a pattern stands for nothing, or a shard is gone.
     """
-    from cinefoley.data.shard_films import open_for_measuring
+    from cinefoley.data.shards.extract import open_for_measuring
     from cinefoley.pipelines.film_takes import ClipFilm, FileFilm
 
     found: list[Film] = []
@@ -101,7 +101,7 @@ def unshard(folder: Path, *, sounds_only: bool = False) -> Path:
     """
     if not are_shards(folder):
         return folder
-    from cinefoley.data.shard_films import open_for_measuring, unpack_films, unpack_sounds
+    from cinefoley.data.shards.extract import open_for_measuring, unpack_films, unpack_sounds
     from cinefoley.models.importing.published import cache_home
 
     source = open_for_measuring(folder)
@@ -134,7 +134,7 @@ def _expand(argument: str) -> list[Path]:
 def _films_of_set(folder: Path) -> list[Path]:
     if not (folder / "test_set.json").is_file():  # asked first: the import takes a while
         return []
-    from cinefoley.data.test_sets import SetLayout
+    from cinefoley.data.test_sets.test_set import SetLayout
 
     layout = SetLayout(folder)
     settings = layout.read_settings()

@@ -21,9 +21,9 @@ def describe_film(path: Path) -> dict[str, Any]:
     """
     from cinefoley.config.foley import FoleyConfig
     from cinefoley.config.presets import lite
-    from cinefoley.media.mux import fitting_suffixes
+    from cinefoley.media.frames.timing import picture_duration
+    from cinefoley.media.muxing.replace_audio import fitting_suffixes
     from cinefoley.media.probe import probe
-    from cinefoley.media.timing import picture_duration
     from cinefoley.pipelines.loading import resolve_model
 
     info = probe(path)

@@ -21,8 +21,8 @@ from cinefoley.cli.figure6 import figure6
 from cinefoley.cli.training_run import Preparation, check_unseen, data_name
 
 if TYPE_CHECKING:
-    from cinefoley.evaluation.experiment import Experiment
-    from cinefoley.evaluation.reproduction import Table, TableName, TablePlan, TrainingPlan
+    from cinefoley.evaluation.paper.experiment import Experiment
+    from cinefoley.evaluation.paper.reproduction import Table, TableName, TablePlan, TrainingPlan
 
 __all__ = ["reproduce"]
 
@@ -231,9 +231,9 @@ def _table2(study: Path) -> None:
 
 
 def _reproduce(given: dict[str, Any], part: tuple[int, int]) -> None:
-    from cinefoley.evaluation.reproduction import TABLES, reproduce_table
-    from cinefoley.evaluation.table_report import render_table, table_as_json
-    from cinefoley.media.writing import written_aside
+    from cinefoley.evaluation.paper.reproduction import TABLES, reproduce_table
+    from cinefoley.evaluation.paper.table_report import render_table, table_as_json
+    from cinefoley.media.files.atomic_write import written_aside
 
     is_told = not given["quiet"]
     names: list[TableName] = list(TABLES) if given["table"] == "all" else [given["table"]]
@@ -336,7 +336,7 @@ def _check_known(option: str, asked: Sequence[str], known: Sequence[str]) -> Non
 
 def _figure5_experiment(given: dict[str, Any]) -> "Experiment":
     """Table 1's clips and takes."""
-    from cinefoley.evaluation.reproduction import TABLES
+    from cinefoley.evaluation.paper.reproduction import TABLES
 
     plan = _plan(TABLES["table1"], given)
     experiment = _experiment(plan, given)
@@ -344,10 +344,10 @@ def _figure5_experiment(given: dict[str, Any]) -> "Experiment":
 
 
 def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
-    from cinefoley.data.opening import find_events, names_splits, open_source
-    from cinefoley.evaluation.experiment import Experiment, ExperimentSettings
-    from cinefoley.evaluation.film_events import FilmEvents
-    from cinefoley.evaluation.stage_events import stage_events
+    from cinefoley.data.open_source import find_events, names_splits, open_source
+    from cinefoley.evaluation.folder.video_events import FilmEvents
+    from cinefoley.evaluation.paper.experiment import Experiment, ExperimentSettings
+    from cinefoley.evaluation.stage.events import stage_events
     from cinefoley.metrics.alignment import AlignmentJudge
     from cinefoley.metrics.backbones.loading import load_backbone
     from cinefoley.metrics.backbones.segments import SegmentBackbone
@@ -394,8 +394,8 @@ def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
 
 
 def _training(given: dict[str, Any], preparation: Preparation) -> "TrainingPlan":
-    from cinefoley.data.opening import names_splits, open_source
-    from cinefoley.evaluation.reproduction import TrainingPlan
+    from cinefoley.data.open_source import names_splits, open_source
+    from cinefoley.evaluation.paper.reproduction import TrainingPlan
     from cinefoley.models.folder import load_foley_config
     from cinefoley.pipelines.devices import choose_device
     from cinefoley.pipelines.loading import resolve_model
@@ -470,7 +470,7 @@ def _optimisation(plan: "TablePlan", training: "TrainingPlan") -> str:
 
 def _told_by(experiment: "Experiment") -> str:
     """Where events are written down, if they are."""
-    from cinefoley.evaluation.film_events import FilmEvents
+    from cinefoley.evaluation.folder.video_events import FilmEvents
 
     return f" of {experiment.events.name}" if isinstance(experiment.events, FilmEvents) else ""
 
@@ -483,7 +483,7 @@ def _protocol(
     given: dict[str, Any],
 ) -> str:
     from cinefoley import __version__
-    from cinefoley.evaluation.protocols import PROTOCOLS
+    from cinefoley.evaluation.folder.protocols import PROTOCOLS
 
     settings, epsilon = experiment.settings, PROTOCOLS["cinefoley"].kl_epsilon
     backbones = ", ".join(f"{b.name} (sha256:{b.digest[:12]})" for b in experiment.backbones)

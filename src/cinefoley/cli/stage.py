@@ -177,9 +177,9 @@ def _render_one(seed: int, film: Path, request: _Request, *, makes_folder: bool)
 def _write(clip: "StageClip", film: Path, description: dict[str, Any], *, is_silent: bool) -> None:
     import torch
 
-    from cinefoley.media.audio import write_audio
-    from cinefoley.media.save import save_video
-    from cinefoley.media.writing import written_aside
+    from cinefoley.media.audio.files import write_audio
+    from cinefoley.media.files.atomic_write import written_aside
+    from cinefoley.media.muxing.save_video import save_video
 
     frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
     waveform = None if is_silent else clip.waveform

@@ -120,7 +120,7 @@ def report(
 
 
 def _write_all(results: "StudyResults", folder: Path, *, overwrites: bool) -> None:
-    from cinefoley.media.writing import written_aside
+    from cinefoley.media.files.atomic_write import written_aside
     from cinefoley.study.report import as_json, clips_csv, preferences_csv, render, votes_csv
 
     try:

@@ -15,7 +15,7 @@ import typer
 from cinefoley.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from cinefoley.data.clips import ClipSource
+    from cinefoley.data.sources.clip_source import ClipSource
     from cinefoley.training.stages import StageResult
 
 __all__ = [
@@ -73,7 +73,7 @@ def trained_source(given: dict[str, Any], clip_s: float) -> tuple[int, "ClipSour
         DataError: If there is no such source.
         BadParameter: If the options ask for nothing that can be trained on.
     """
-    from cinefoley.data.opening import open_source, read_labels
+    from cinefoley.data.open_source import open_source, read_labels
 
     workers = os.cpu_count() if given["workers"] is None else given["workers"]
     if workers == 0:
@@ -135,8 +135,8 @@ def held_out_source(given: dict[str, Any], clip_s: float, trained: "ClipSource")
         DataError: If there is no such split, or its clips are trained on.
         BadParameter: If it is the stage's, to test with.
     """
-    from cinefoley.data.folder_source import find_export
-    from cinefoley.data.opening import open_source
+    from cinefoley.data.open_source import open_source
+    from cinefoley.data.sources.folder import find_export
 
     data, csv, split = given["data"], given["csv"], given["valid"]
     name = data.partition(":")[0]

@@ -14,8 +14,8 @@ from cinefoley.cli.progress import progress_bar
 from cinefoley.errors import CinefoleyError, MediaError, OutputError
 
 if TYPE_CHECKING:
-    from cinefoley.data.shard_source import ShardSource
-    from cinefoley.data.test_sets import VariedSet
+    from cinefoley.data.shards.source import ShardSource
+    from cinefoley.data.test_sets.test_set import VariedSet
     from cinefoley.variations.camera_movement import CameraMovement
     from cinefoley.variations.close_up import CloseUp
 
@@ -137,7 +137,7 @@ def _vary_films(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from cinefoley.data.varied_films import make_varied_film
+    from cinefoley.data.test_sets.varied_videos import make_varied_film
 
     _check_names_differ(films)
     records: list[dict[str, Any]] = []
@@ -177,8 +177,8 @@ def _check_names_differ(films: list[Path]) -> None:
 
 
 def _open_shards(folder: Path, split: str | None) -> "ShardSource":
-    from cinefoley.data.shard_films import open_for_measuring
-    from cinefoley.data.shard_source import ShardSource
+    from cinefoley.data.shards.extract import open_for_measuring
+    from cinefoley.data.shards.source import ShardSource
 
     source = open_for_measuring(folder) if split is None else ShardSource(folder, split=split)
     assert source is not None  # the folder was seen to hold shards
@@ -193,7 +193,7 @@ def _build_shard_set(
     *,
     quiet: bool,
 ) -> "VariedSet":
-    from cinefoley.data.shard_sets import build_shard_set
+    from cinefoley.data.test_sets.shard_builder import build_shard_set
 
     with _told_progress(len(source), quiet=quiet) as on_clip:
         return build_shard_set(source, out, variation, on_clip=on_clip, **request)
@@ -207,8 +207,8 @@ def _build_set(
     *,
     quiet: bool,
 ) -> "VariedSet":
-    from cinefoley.data.building import build_test_set
-    from cinefoley.data.split_csv import read_split
+    from cinefoley.data.sources.split_csv import read_split
+    from cinefoley.data.test_sets.clip_builder import build_test_set
 
     count = len(read_split(split_csv, split=request["split"]))
     with _told_progress(count, quiet=quiet) as on_clip:

@@ -19,8 +19,8 @@ from cinefoley.media.containers import (
     short_format,
     video_stream,
 )
-from cinefoley.media.pixels import display_matrix, has_alpha, rotation_degrees
-from cinefoley.media.timing import claimed_end, seconds
+from cinefoley.media.frames.pixels import display_matrix, has_alpha, rotation_degrees
+from cinefoley.media.frames.timing import claimed_end, seconds
 
 __all__ = ["AudioInfo", "MediaInfo", "VideoInfo", "probe"]
 

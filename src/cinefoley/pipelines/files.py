@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from cinefoley.errors import AudioError, MediaError, MediaWarning, OutputError, VideoError
-from cinefoley.media.audio_writer import Subtype
-from cinefoley.media.fitted_audio import fitted_audio
-from cinefoley.media.writing import written_aside
+from cinefoley.media.audio.fitted_writer import fitted_audio
+from cinefoley.media.audio.writer import Subtype
+from cinefoley.media.files.atomic_write import written_aside
 from cinefoley.pipelines.film import VideoInput
 from cinefoley.pipelines.film_takes import Film, as_film
 from cinefoley.pipelines.settings import SamplingSettings

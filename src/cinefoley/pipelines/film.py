@@ -10,9 +10,9 @@ from torch import Tensor
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.errors import VideoError
-from cinefoley.media.timing import picture_duration
-from cinefoley.media.video import Video, video_from_frames
-from cinefoley.media.windows import sample_windows, stream_windows
+from cinefoley.media.frames.timing import picture_duration
+from cinefoley.media.frames.video import Video, video_from_frames
+from cinefoley.media.frames.windows import sample_windows, stream_windows
 from cinefoley.pipelines.windows import OVERLAP_S, WindowPlan, plan_windows
 
 __all__ = ["VideoInput", "check_frames", "plan_film", "window_pictures"]

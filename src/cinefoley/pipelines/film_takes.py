@@ -8,12 +8,12 @@ from typing import Any, Protocol
 from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.data.shard_films import write_film
-from cinefoley.data.shard_source import ShardClip
+from cinefoley.data.shards.extract import write_film
+from cinefoley.data.shards.source import ShardClip
 from cinefoley.errors import MediaError
-from cinefoley.media.audio import read_audio
-from cinefoley.media.mux import film_suffix, fitting_suffixes, replace_audio
-from cinefoley.media.timing import picture_duration
+from cinefoley.media.audio.files import read_audio
+from cinefoley.media.frames.timing import picture_duration
+from cinefoley.media.muxing.replace_audio import film_suffix, fitting_suffixes, replace_audio
 from cinefoley.pipelines.film import VideoInput
 from cinefoley.pipelines.sidecar import file_sha256
 
@@ -94,7 +94,7 @@ class FileFilm:
         return self.path
 
     def write_take(self, sound: Path, out_path: Path, *, start: float) -> None:
-        """As :func:`cinefoley.media.mux.replace_audio`."""
+        """As :func:`cinefoley.media.muxing.replace_audio.replace_audio`."""
         replace_audio(self.path, sound, out_path, start=start)
 
     def describe(self) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class ClipFilm:
         return self.clip.video(fps=config.video_fps, size=config.frame_size)
 
     def write_take(self, sound: Path, out_path: Path, *, start: float) -> None:
-        """As :func:`cinefoley.data.shard_films.write_film`, with the sound at the rate of the shards."""
+        """As :func:`cinefoley.data.shards.extract.write_film`, with the sound at the rate of the shards."""
         rate = self.clip.sample_rate
         waveform, _ = read_audio(sound, sample_rate=rate)
         write_film(self.clip, out_path, waveform=F.pad(waveform, (round(start * rate), 0)))

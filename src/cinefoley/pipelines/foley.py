@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.errors import CheckpointMismatchError, MissingWeightsError
-from cinefoley.media.video import Video
-from cinefoley.media.windows import sample_windows
+from cinefoley.media.frames.video import Video
+from cinefoley.media.frames.windows import sample_windows
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.prepacked import can_prepack, prepack

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from cinefoley.media.audio_writer import Subtype
-from cinefoley.media.fitted_audio import fitted_audio
+from cinefoley.media.audio.fitted_writer import fitted_audio
+from cinefoley.media.audio.writer import Subtype
 
 __all__ = ["FoleyBlock", "FoleyOutput"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cinefoley.errors import MissingWeightsError, OutputError
-from cinefoley.media.fitted_audio import FittedSound
-from cinefoley.media.writing import written_aside
+from cinefoley.media.audio.fitted_writer import FittedSound
+from cinefoley.media.files.atomic_write import written_aside
 
 __all__ = [
     "ModelRecord",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from cinefoley.media.video import Video
+    from cinefoley.media.frames.video import Video
 
 __all__ = [
     "StageClip",
@@ -99,7 +99,7 @@ class StageClip:
         """The pictures as the pipeline and :func:`cinefoley.save_video` take them; shares their memory."""
         import torch
 
-        from cinefoley.media.video import video_from_frames
+        from cinefoley.media.frames.video import video_from_frames
 
         return video_from_frames(torch.from_numpy(self.frames).permute(0, 3, 1, 2), self.fps)
 

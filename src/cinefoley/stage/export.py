@@ -13,9 +13,9 @@ import torch
 from joblib import Parallel, delayed
 
 from cinefoley.errors import OutputError
-from cinefoley.media.claims import claimed_folder
-from cinefoley.media.save import save_video
-from cinefoley.media.writing import written_aside
+from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.files.folder_lock import claimed_folder
+from cinefoley.media.muxing.save_video import save_video
 from cinefoley.stage.clip import describe_clip
 from cinefoley.stage.digest import stage_digest
 from cinefoley.stage.render import draw_take, frame_times, render_clip

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cinefoley.media.audio import read_audio
+from cinefoley.media.audio.files import read_audio
 
 __all__ = ["CROSS_FADE_S", "Piece", "assemble"]
 

@@ -16,10 +16,10 @@ from typing import Literal, Self
 from torch import Tensor
 
 from cinefoley.errors import CinefoleyError, OutputError, RunInterrupted, VideoError
-from cinefoley.media.audio import write_audio
-from cinefoley.media.fitted_audio import fitting_gain
-from cinefoley.media.mux import film_suffix, replace_audio
-from cinefoley.media.timing import picture_duration
+from cinefoley.media.audio.files import write_audio
+from cinefoley.media.audio.fitted_writer import fitting_gain
+from cinefoley.media.frames.timing import picture_duration
+from cinefoley.media.muxing.replace_audio import film_suffix, replace_audio
 from cinefoley.pipelines.files import GenerationSettings, generate_files
 from cinefoley.studio.assembling import CROSS_FADE_S, Piece, assemble
 from cinefoley.studio.shelf import Encoder, ModelShelf

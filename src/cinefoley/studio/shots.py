@@ -6,8 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from cinefoley.errors import CinefoleyError
-from cinefoley.media.timing import picture_duration
-from cinefoley.media.video import load_video
+from cinefoley.media.frames.timing import picture_duration
+from cinefoley.media.frames.video import load_video
 
 __all__ = ["Shot", "find_shots", "shot_picture"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cinefoley.errors import MediaError, StudyError
-from cinefoley.media.mux import picture_hash
+from cinefoley.media.frames.timing import picture_duration
+from cinefoley.media.muxing.replace_audio import picture_hash
 from cinefoley.media.probe import MediaInfo, probe
-from cinefoley.media.timing import picture_duration
 from cinefoley.study.definition import StudySettings
 
 __all__ = ["CONTENT_TYPES", "Film", "StudyFilms", "find_films"]

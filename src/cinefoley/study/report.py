@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cinefoley.evaluation.tables import Format, write_table
+from cinefoley.evaluation.text_table import Format, write_table
 from cinefoley.study.results import PairResult, StudyResults
 from cinefoley.study.statistics import Preference, prefer
 

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 from cinefoley.errors import StudyError
-from cinefoley.evaluation.tables import Format, write_table
+from cinefoley.evaluation.text_table import Format, write_table
 from cinefoley.study.report import preference_table
 from cinefoley.study.results import StudyResults
 from cinefoley.study.statistics import prefer

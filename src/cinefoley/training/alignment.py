@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cinefoley.models.classifier import AlignmentClassifier
-from cinefoley.training.pairs import Pairs
+from cinefoley.training.alignment_pairs import Pairs
 from cinefoley.training.task import Batch, Task
 
 __all__ = ["AlignmentTask"]
@@ -20,7 +20,7 @@ class AlignmentTask(Task):
 
     Source: Diff-Foley (Luo et al., NeurIPS 2023): aligned pairs, the same clip shifted, another clip's sound.
     Reading: 50, 25 and 25 in a hundred; the paper and its code state no shares. A shift that lands on a
-    periodic clip's own rhythm is no negative (:func:`~cinefoley.training.pairs.is_same_rhythm`), and neither
+    periodic clip's own rhythm is no negative (``alignment_pairs.is_same_rhythm``), and neither
     is another silence for a silent film. Sounds that belong to their film for a part of the time do not occur
     in that training, and a classifier that has never met one rejects a sound with a single flaw; ``splices``
     shows some, and their label says whether they belong for the larger part. Latents are sampled from the

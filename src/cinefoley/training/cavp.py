@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cinefoley.data.stage_clips import StageClips
+from cinefoley.data.cache.stage_cache import StageClips
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.clip_pooling import pool_clip
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.training.hearing import HearingHeads
+from cinefoley.training.cavp_warm_start import augment, sharp_events, whole_frames
+from cinefoley.training.frame_targets import HearingHeads
 from cinefoley.training.ranks import gather_rows
 from cinefoley.training.task import Batch, Task
-from cinefoley.training.video_encoder import augment, sharp_events, whole_frames
 
 __all__ = ["CavpTask", "Look", "Pooling", "contrastive_losses", "draw_starts", "embed_clips"]
 

@@ -13,8 +13,8 @@ import torch
 
 from cinefoley.config.training import TrainConfig
 from cinefoley.errors import CheckpointMismatchError, OutputError
-from cinefoley.media.claims import claimed_folder
-from cinefoley.media.writing import cause_of_failed_write, written_aside
+from cinefoley.media.files.atomic_write import cause_of_failed_write, written_aside
+from cinefoley.media.files.folder_lock import claimed_folder
 from cinefoley.training.optimisation import level_steps
 from cinefoley.training.task import Task
 

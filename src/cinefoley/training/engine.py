@@ -31,7 +31,7 @@ from cinefoley.training.prefetch import Prefetch
 from cinefoley.training.progress import training_progress
 from cinefoley.training.ranks import Ranks, working_alone
 from cinefoley.training.run_log import Interval, RunLog
-from cinefoley.training.sample_files import write_samples
+from cinefoley.training.sample_writer import write_samples
 from cinefoley.training.task import Batch, Task, step_generator
 
 __all__ = ["Task", "fit", "step_generator"]

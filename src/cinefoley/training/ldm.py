@@ -34,7 +34,7 @@ class LatentDiffusionTask(Task):
         concatenation: Share of samples that are two clips joined.
         guidance_weight: Weight of guided attention beside the noise-prediction loss; 0 leaves it out.
         guidance_start: Step from which it counts.
-        preview: Makes samples to hear, such as :func:`~cinefoley.training.previews.preview_takes` does.
+        preview: Makes samples to hear, such as :func:`~cinefoley.training.audio_previews.preview_takes` does.
     """
 
     name = "ldm"

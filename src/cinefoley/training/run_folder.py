@@ -13,10 +13,10 @@ import torch
 
 from cinefoley import __version__
 from cinefoley.config.training import OPTIMIZERS, TrainConfig
-from cinefoley.data.records import Record, write_json, write_records
+from cinefoley.data.json_lines import Record, write_json, write_records
 from cinefoley.errors import CheckpointMismatchError, OutputError
-from cinefoley.media.claims import claimed_folder
-from cinefoley.media.writing import written_aside
+from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.files.folder_lock import claimed_folder
 
 __all__ = ["RunFolder", "TrainingClips", "claimed_run"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cinefoley.errors import CinefoleyError
-from cinefoley.media.writing import written_aside
+from cinefoley.media.files.atomic_write import written_aside
 from cinefoley.training.checkpoints import written_in_run
 
 __all__ = ["Interval", "RunLog"]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cinefoley.data.stage_clips import KIND_NAMES
+from cinefoley.data.cache.stage_cache import KIND_NAMES
 from cinefoley.metrics.backbones.panns import log_mel
 from cinefoley.stage import Split, draw_take, stage_digest
 

@@ -18,12 +18,12 @@ from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.recipes import ScheduleRecipe, TrainingPreset
 from cinefoley.config.training import TrainConfig
 from cinefoley.config.variations import VariationConfig
-from cinefoley.data.clips import ClipSource
-from cinefoley.data.encoded import network_digest, prepare_features, prepare_latents
-from cinefoley.data.prepared import ClipColumns, ClipWindows
-from cinefoley.data.preparing import prepare_clips
-from cinefoley.data.records import Record
-from cinefoley.data.stage_clips import KIND_NAMES, StageClips
+from cinefoley.data.cache.clip_cache import prepare_clips
+from cinefoley.data.cache.clip_windows import ClipColumns, ClipWindows
+from cinefoley.data.cache.feature_cache import network_digest, prepare_features, prepare_latents
+from cinefoley.data.cache.stage_cache import KIND_NAMES, StageClips
+from cinefoley.data.json_lines import Record
+from cinefoley.data.sources.clip_source import ClipSource
 from cinefoley.errors import CheckpointMismatchError, CinefoleyError, DataError, MissingWeightsError
 from cinefoley.models.build import (
     build_audio_encoder,
@@ -38,18 +38,18 @@ from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.devices import choose_own_device
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.training.alignment import AlignmentTask
+from cinefoley.training.alignment_windows import prepare_pairs
+from cinefoley.training.audio_previews import preview_takes
 from cinefoley.training.autoencoder import AutoencoderTask
 from cinefoley.training.cavp import CavpTask, Look
+from cinefoley.training.cavp_warm_start import VideoEncoderTask
 from cinefoley.training.engine import Task, fit
+from cinefoley.training.epochs import Passes
 from cinefoley.training.ldm import LatentDiffusionTask
-from cinefoley.training.pair_windows import prepare_pairs
-from cinefoley.training.passes import Passes
-from cinefoley.training.previews import preview_takes
 from cinefoley.training.run_folder import RunFolder, claimed_run
 from cinefoley.training.starting_parts import StartingParts
 from cinefoley.training.task import Sample
-from cinefoley.training.varied_look import varied_look
-from cinefoley.training.video_encoder import VideoEncoderTask
+from cinefoley.training.varied_video import varied_look
 
 __all__ = ["STAGES", "Stage", "StageResult", "StageSettings", "claimed_stage", "train_stage"]
 

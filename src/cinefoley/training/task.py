@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cinefoley.config.mel import MelConfig
 
 if TYPE_CHECKING:
-    from cinefoley.training.passes import Passes
+    from cinefoley.training.epochs import Passes
 
 __all__ = ["Batch", "Sample", "Task", "step_generator"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 
 from cinefoley.errors import VideoError
-from cinefoley.media.crop import Crop, last_picture_time
-from cinefoley.media.cropping import crop_film
+from cinefoley.media.frames.crop import Crop, last_picture_time
+from cinefoley.media.frames.sampling import Seconds
+from cinefoley.media.frames.video import Video, load_video
+from cinefoley.media.muxing.cropped_video import crop_film
 from cinefoley.media.probe import probe
-from cinefoley.media.sampling import Seconds
-from cinefoley.media.video import Video, load_video
 from cinefoley.variations.variation import Variation
 from cinefoley.variations.window import Box, Window
 
@@ -112,7 +112,7 @@ def vary_film(
     *,
     encoder_threads: int = 1,
 ) -> None:
-    """Write a film of a window: :func:`cinefoley.media.cropping.crop_film` along its path.
+    """Write a film of a window: :func:`cinefoley.media.muxing.cropped_video.crop_film` along its path.
 
     Args:
         video_path: The film.

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 import gradio as gr
 
 from cinefoley.errors import CinefoleyError, RunInterrupted
-from cinefoley.media.audio import read_audio
+from cinefoley.media.audio.files import read_audio
 from cinefoley.studio.desk import Desk, DeskTake
 from cinefoley.studio.shelf import Encoder, ModelShelf
 from cinefoley.studio.shots import shot_picture

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cinefoley.errors import AudioError
-from cinefoley.media.audio import read_audio
+from cinefoley.media.audio.files import read_audio
 from cinefoley.metrics.backbones.resampling import resample
 
 __all__ = ["AUDIOLDM_EVAL", "AV_BENCHMARK", "Reading", "prepare", "read_clip"]

@@ -1,0 +1,1 @@
+"""Caches keyed by content: decoded clips, frames, features, latents and file digests."""

@@ -1,0 +1,182 @@
+"""Pictures of clips kept larger than a model sees them, so that a window can still be cut out of them."""
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cinefoley.data.json_lines import Record
+from cinefoley.data.shards.layout import ShardSettings
+from cinefoley.media.frames.pixels import Pixels
+from cinefoley.media.frames.stills import decode_jpeg
+from cinefoley.variations.cropping import crop
+from cinefoley.variations.resizing import resize
+from cinefoley.variations.window import Window
+
+__all__ = ["ClipPictures", "PictureReading"]
+
+_FORMAT = 1  # raise when the same settings would give other pixels
+_OF_SHARDS = ShardSettings()  # as they are unless somebody wants otherwise
+_REDUCTIONS = (8, 4, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureReading:
+    """How pictures are read and kept."""
+
+    fps: float
+    """Frames per second."""
+    duration_s: float
+    """Seconds that are kept of a clip, from its start."""
+    short_side: int
+    """Pixels of the shorter side that are needed; smaller pictures are taken as they are."""
+    least_s: float
+    """A clip whose picture is shorter than this is too short."""
+    quality: int = 95
+    """Of the JPEG pictures, 1 to 100."""
+    kept_side: int | None = None
+    """Pixels of the shorter side that are kept at most, where that is more than what is needed; then half,
+    a quarter or an eighth of them are decoded, as far as that is enough."""
+
+    @classmethod
+    def of(
+        cls, frame_size: tuple[int, int], fps: float, *, duration_s: float, least_s: float, scale: float
+    ) -> "PictureReading":
+        """As large as the smallest window needs, so that no crop has to be enlarged for the model.
+
+        Args:
+            frame_size: Height and width that the model sees.
+            fps: Its frames per second.
+            duration_s: Seconds that are kept.
+            least_s: Seconds that a clip must have.
+            scale: The smallest kept fraction of a side, in (0, 1].
+        """
+        short_side = math.ceil(max(frame_size) / scale)
+        return cls(fps=fps, duration_s=duration_s, short_side=short_side, least_s=least_s)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of a clip."""
+        return max(1, round(self.duration_s * self.fps))
+
+    def of_films(self) -> Self:
+        """The same of films, whose pictures are kept as ``cinefoley data prepare`` keeps them.
+
+        So whoever trains on films, and whoever trains on shards of them, sees the very same pictures.
+        """
+        kept_side = max(self.short_side, _OF_SHARDS.short_side)
+        return replace(self, kept_side=kept_side, quality=_OF_SHARDS.jpeg_quality)
+
+    def reduction(self, size: tuple[int, int]) -> int:
+        """How coarsely pictures that are kept at a height and width may be decoded: 1, 2, 4 or 8."""
+        if self.kept_side is None:
+            return 1
+        return next((by for by in _REDUCTIONS if min(size) // by >= self.short_side), 1)
+
+    def describe(self) -> dict[str, Any]:
+        """All that shapes a picture, for the name of a cache."""
+        values = {name: value for name, value in asdict(self).items() if value is not None}
+        return {"format": _FORMAT, **values}
+
+
+class ClipPictures:
+    """Pictures of many clips, kept as JPEG in mapped files or in shards, and decoded when they are asked for.
+
+    Args:
+        ids: The clips, as in their source.
+        sizes: Height and width of each clip, which windows are drawn for.
+        chunks: Name and number of clips of each group, in order; the name is a hash of all that it holds.
+        stills: From a clip's number to its JPEGs, one for each frame; no bytes repeat the one before.
+        reading: How they were read.
+        ledger: Clips that are left out: ``id``, ``reason``, ``message``.
+    """
+
+    def __init__(
+        self,
+        *,
+        ids: Sequence[str],
+        sizes: Sequence[tuple[int, int]],
+        chunks: Sequence[tuple[str, int]],
+        stills: Callable[[int], Sequence[bytes]],
+        reading: PictureReading,
+        ledger: Sequence[Record],
+    ) -> None:
+        self.reading = reading
+        self.ledger: tuple[Record, ...] = tuple(ledger)
+        """Clips that are left out: ``id``, ``reason``, ``message``."""
+        self.chunks = tuple(chunks)
+        """Name and number of clips of each group, in order: what is computed of them is kept by group."""
+        self.ids: tuple[str, ...] = tuple(ids)
+        """As in their source."""
+        self.sizes: tuple[tuple[int, int], ...] = tuple(sizes)
+        """Height and width of each clip's own pictures, for which windows are drawn."""
+        self._stills = stills
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the content of all clips and how they were read."""
+        return hashlib.sha256("\n".join(name for name, _ in self.chunks).encode()).hexdigest()
+
+    def stills(self, row: int) -> list[bytes]:
+        """One clip's pictures as they are kept: JPEGs, one for each frame; no bytes repeat the one before.
+
+        Raises:
+            IndexError: If the row is not there.
+            MediaError: If a shard is gone or damaged.
+        """
+        if not 0 <= row < len(self):
+            raise IndexError(f"clips are 0 to {len(self) - 1}, asked for {row}")
+        return list(self._stills(row))
+
+    def video(self, row: int, *, size: tuple[int, int], window: Window | None = None) -> Tensor:
+        """One clip's pictures as a model sees them.
+
+        Args:
+            row: Which clip.
+            size: Height and width to squash to, after the window was cut out.
+            window: The part that is shown, drawn for the clip's own size; the whole of it if None.
+
+        Returns:
+            ``(T, 3, *size)`` uint8.
+        """
+        frames = self._decode(row)
+        if window is not None and window.kind != "none":
+            frames = crop(frames, window.on((frames.shape[-2], frames.shape[-1])))
+        return resize(frames, size)
+
+    def videos(
+        self,
+        rows: Sequence[int],
+        *,
+        size: tuple[int, int],
+        windows: Sequence[Window | None] | None = None,
+        workers: int = 1,
+    ) -> Tensor:
+        """Several clips' pictures, ``(B, T, 3, *size)`` uint8, decoded by ``workers`` threads."""
+        shown = [None] * len(rows) if windows is None else list(windows)
+
+        def one(pair: tuple[int, Window | None]) -> Tensor:
+            return self.video(pair[0], size=size, window=pair[1])
+
+        pairs = list(zip(rows, shown, strict=True))
+        if workers == 1:
+            return torch.stack([one(pair) for pair in pairs])
+        with ThreadPoolExecutor(workers) as pool:
+            return torch.stack(list(pool.map(one, pairs)))
+
+    def _decode(self, row: int) -> Tensor:
+        stills = self.stills(row)
+        name, reduction = self.ids[row], self.reading.reduction(self.sizes[row])
+        pictures: list[Pixels] = []
+        for still in stills:
+            pictures.append(decode_jpeg(still, name=name, reduction=reduction) if still else pictures[-1])
+        return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)

@@ -1,0 +1,150 @@
+"""Clips that were decoded once: columns on disk, and windows cut out of them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cinefoley.config.foley import FoleyConfig
+from cinefoley.data.cache.tensor_rows import Rows, WindowedRows
+from cinefoley.data.json_lines import Record
+from cinefoley.data.sources.clip_reader import ClipReading
+
+__all__ = ["ClipColumns", "ClipWindows"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClipColumns:
+    """Whole clips side by side, pictures and mels mapped from the cache, or decoded from shards."""
+
+    ids: tuple[str, ...]
+    """As in their source."""
+    frames: Rows
+    """``(N, T, 3, H, W)`` uint8, squashed to the model's frame size."""
+    mels: Rows
+    """``(N, n_mels, frames)`` float16 in [0, 1]."""
+    kinds: Tensor
+    """``(N, 2)`` int64, indices into :attr:`label_names`: the first source's, and the second's or again the
+    first's; -1 where nothing is known."""
+    events_s: Tensor
+    """``(N, E)`` float32, seconds of the known events, padded with NaN."""
+    is_onset_like: Tensor
+    """``(N, E)`` bool, whether each event starts sharply."""
+    has_events: Tensor
+    """``(N,)`` bool, whether the events are known; without them a row of NaN says nothing."""
+    lengths_s: Tensor
+    """``(N,)`` float32, seconds of picture; what follows in the columns repeats the last frame."""
+    label_names: tuple[str, ...]
+    """What :attr:`kinds` counts."""
+    ledger: tuple[Record, ...]
+    """Clips that are left out: ``id``, ``reason``, ``message``."""
+    reading: ClipReading
+    """How they were read."""
+    chunks: tuple[tuple[str, int], ...]
+    """Name and number of clips of each file of the cache, in order; of shards, of each 32 clips."""
+    is_streamed: bool = False
+    """Whether rows are decoded when they are asked for, so that reading ahead saves time."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the content of all clips and how they were read."""
+        return hashlib.sha256("\n".join(name for name, _ in self.chunks).encode()).hexdigest()
+
+    def windows(
+        self, config: FoleyConfig, per_clip: int = 1, *, num_frames: int | None = None
+    ) -> "ClipWindows":
+        """Cut windows out of every clip, evenly spaced from its start to the last that it holds.
+
+        Windows begin on the grid of the frames, so frame n of a window is the one that sampling from the
+        window's own start gives. Their mel begins at the nearest mel frame, half a hop off at most, whatever
+        the window's number: nothing drifts.
+
+        Args:
+            config: The model's window; mel, rate and frame size must be those of the columns.
+            per_clip: Windows of each clip.
+            num_frames: Frames of a window, where it is not the model's own; its mel is as long.
+
+        Raises:
+            ValueError: If the columns were read otherwise, or hold no whole window.
+        """
+        reading = self.reading
+        if (config.mel, config.video_fps, config.frame_size) != (
+            reading.mel,
+            reading.fps,
+            reading.frame_size,
+        ):
+            raise ValueError("the columns were read with another mel, rate or frame size than the model's")
+        frames = num_frames or config.video_frames
+        columns = config.mel_frames
+        if num_frames is not None:
+            columns = round(num_frames / reading.fps * reading.mel.sample_rate / reading.mel.hop_length)
+        starts = self._starts(per_clip, frames, columns)
+        return ClipWindows(clips=self, starts=starts, num_frames=frames, num_mel_frames=columns)
+
+    def _starts(self, per_clip: int, frames: int, columns: int) -> Tensor:
+        """Frame numbers ``(N, per_clip)`` at which windows begin."""
+        reading = self.reading
+        per_second = reading.mel.sample_rate / reading.mel.hop_length
+        # a window needs its frames, and its mel, inside what is kept
+        room = min(
+            self.frames.shape[1] - frames, int((self.mels.shape[2] - columns) / per_second * reading.fps)
+        )
+        if per_clip < 1 or room < 0:
+            raise ValueError(f"need windows of {frames} frames inside clips of {self.frames.shape[1]}")
+        window_s = max(frames / reading.fps, columns / per_second)
+        last = ((self.lengths_s.double() - window_s) * reading.fps + 1e-3).floor().clamp(0, room)
+        steps = (
+            torch.linspace(0, 1, per_clip, dtype=torch.float64) if per_clip > 1 else torch.zeros(1).double()
+        )
+        return (last[:, None] * steps).round().long()
+
+
+class ClipWindows:
+    """Windows of clips, row by row, as training tasks read them.
+
+    Row ``r`` is window ``r % k`` of clip ``r // k``, with k windows of each clip.
+
+    Args:
+        clips: The clips.
+        starts: ``(N, k)``, frame numbers at which the windows begin.
+        num_frames: Frames of a window.
+        num_mel_frames: Mel frames of a window.
+    """
+
+    def __init__(self, *, clips: ClipColumns, starts: Tensor, num_frames: int, num_mel_frames: int) -> None:
+        reading = clips.reading
+        self.clips = clips
+        self.starts = starts
+        """``(N, k)`` int64, frame numbers."""
+        self.label_names: Sequence[str] = clips.label_names
+        owners = torch.arange(len(clips)).repeat_interleave(starts.shape[1])
+        begins = starts.flatten()
+        begins_s = begins.double() / reading.fps
+        mel_begins = (begins_s * reading.mel.sample_rate / reading.mel.hop_length).round().long()
+        mel_begins = mel_begins.clamp(max=clips.mels.shape[2] - num_mel_frames)
+        self.frames: Rows = WindowedRows(clips.frames, owners, begins, length=num_frames, dim=1)
+        """``(R, T, 3, H, W)`` uint8."""
+        self.mels: Rows = WindowedRows(clips.mels, owners, mel_begins, length=num_mel_frames, dim=2)
+        """``(R, n_mels, frames)`` float16."""
+        self.kinds = clips.kinds[owners]
+        """``(R, 2)``, as in the clips."""
+        window_s = num_mel_frames * reading.mel.hop_length / reading.mel.sample_rate
+        shifted = clips.events_s[owners].double() - begins_s[:, None]
+        is_inside = (shifted >= 0) & (shifted < window_s)
+        self.events_s = torch.where(is_inside, shifted, torch.nan).float()
+        """``(R, E)``, seconds from the window's start; NaN where there is none, or it lies outside."""
+        self.is_onset_like = clips.is_onset_like[owners] & is_inside
+        """``(R, E)``, as in the clips."""
+
+    def __len__(self) -> int:
+        return self.starts.numel()
+
+    @property
+    def per_clip(self) -> int:
+        """Windows of each clip."""
+        return self.starts.shape[1]

@@ -1,0 +1,250 @@
+"""Features and latents that were computed once, keyed by content and by the network that made them."""
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+
+from cinefoley.data.cache.clip_frames import ClipPictures
+from cinefoley.data.cache.clip_windows import ClipWindows
+from cinefoley.data.cache.tensor_files import claimed_cache, read_chunk, write_chunk
+from cinefoley.data.cache.tensor_rows import Column
+from cinefoley.errors import DataError, OutputError
+from cinefoley.models.video_encoder import VideoEncoder
+
+__all__ = [
+    "Latents",
+    "network_digest",
+    "prepare_features",
+    "prepare_latents",
+    "prepare_teacher_features",
+]
+
+_FORMAT = 1  # raise when the same network and settings would give other numbers
+_NO_MATTER = ("scaling_factor",)  # a model learns it after its autoencoder, and nothing here is scaled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Latents:
+    """Posteriors of an autoencoder, not scaled; row by row as the windows they are of."""
+
+    means: Column
+    """``(R, C, h, w)`` float32."""
+    stds: Column
+    """``(R, C, h, w)`` float32."""
+
+    def scaled(self, factor: float) -> "Latents":
+        """The same, brought to the scale that a denoiser sees."""
+        return Latents(means=self.means.scaled(factor), stds=self.stds.scaled(factor))
+
+
+def network_digest(network: nn.Module, *, ignoring: Collection[str] = ()) -> str:
+    """SHA-256 over a network's configuration and weights, whatever device they are on.
+
+    A network that was trained one step further has another, and so has one of another shape.
+
+    Args:
+        network: The network.
+        ignoring: Entries of its configuration that do not matter.
+    """
+    entries = getattr(network, "config", {}).items()
+    config = {key: value for key, value in entries if key[0] != "_" and key not in ignoring}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    for name, value in network.state_dict().items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def prepare_features(
+    windows: ClipWindows,
+    encoder: VideoEncoder,
+    cache_dir: Path,
+    *,
+    batch_size: int = 16,
+    on_row: Callable[[int, int], None] | None = None,
+) -> Column:
+    """Encode every window's pictures on its own, or map what was encoded before.
+
+    On its own, because a window that is cut out of the features of a longer clip can be told by its borders:
+    temporal convolutions see zeros beyond both ends.
+
+    Args:
+        windows: What to encode.
+        encoder: The video encoder, on the device that computes; put into evaluation for it.
+        cache_dir: Where the files go, under ``features-*``: one for each file of clips.
+        batch_size: Windows encoded at once; it does not change what is kept, up to rounding.
+        on_row: Called with finished and all windows.
+
+    Returns:
+        ``(R, T, D)`` float32, unit norm per frame.
+
+    Raises:
+        OutputError: If the cache cannot be written. What is finished is kept.
+    """
+
+    def encode(rows: Tensor) -> dict[str, Tensor]:
+        video = windows.frames[rows].to(_device(encoder)).float() / 255
+        return {"features": encoder(video)}
+
+    folder = _folder("features", encoder, cache_dir)
+    plans = _plan(windows, folder)
+    chunks = _encode_all(plans, folder, encoder, encode, batch_size=batch_size, on_row=on_row)
+    return Column([chunk["features"] for chunk in chunks])
+
+
+def prepare_teacher_features(
+    pictures: ClipPictures,
+    teacher: VideoEncoder,
+    cache_dir: Path,
+    *,
+    frame_size: tuple[int, int],
+    batch_size: int = 16,
+    workers: int = 1,
+    on_row: Callable[[int, int], None] | None = None,
+) -> Column:
+    """What a teacher makes of every whole, unvaried clip; computed once, since neither ever changes.
+
+    Args:
+        pictures: The clips.
+        teacher: The video encoder, on the device that computes; put into evaluation for it. Another one
+            finds nothing of this one's in the cache.
+        cache_dir: Where the files go, under ``features-*``: one for each file of pictures.
+        frame_size: Height and width that the teacher sees.
+        batch_size: Clips encoded at once; it does not change what is kept, up to rounding.
+        workers: Threads that decode.
+        on_row: Called with finished and all clips.
+
+    Returns:
+        ``(N, T, D)`` float32, raw: not divided by their norm.
+
+    Raises:
+        OutputError: If the cache cannot be written. What is finished is kept.
+    """
+
+    def encode(rows: Tensor) -> dict[str, Tensor]:
+        video = pictures.videos(rows.tolist(), size=frame_size, workers=workers)
+        return {"raw_features": teacher(video.to(_device(teacher)).float() / 255, normalize=False)}
+
+    folder = _folder("features", teacher, cache_dir)
+    plans, first = [], 0
+    for name, count in pictures.chunks:
+        plans.append((_file(folder, [name, list(frame_size)]), torch.arange(first, first + count)))
+        first += count
+    chunks = _encode_all(plans, folder, teacher, encode, batch_size=batch_size, on_row=on_row)
+    return Column([chunk["raw_features"] for chunk in chunks])
+
+
+def prepare_latents(
+    windows: ClipWindows,
+    autoencoder: AutoencoderKL,
+    cache_dir: Path,
+    *,
+    batch_size: int = 16,
+    on_row: Callable[[int, int], None] | None = None,
+) -> Latents:
+    """Encode every window's mel on its own, or map what was encoded before.
+
+    Args:
+        windows: What to encode.
+        autoencoder: The mel autoencoder, on the device that computes; put into evaluation for it. Its
+            ``scaling_factor`` does not enter: see :meth:`Latents.scaled`.
+        cache_dir: Where the files go, under ``latents-*``: one for each file of clips.
+        batch_size: As for :func:`prepare_features`.
+        on_row: Called with finished and all windows.
+
+    Returns:
+        Means and standard deviations of the posteriors.
+
+    Raises:
+        OutputError: If the cache cannot be written. What is finished is kept.
+    """
+
+    def encode(rows: Tensor) -> dict[str, Tensor]:
+        mels = windows.mels[rows].to(_device(autoencoder)).float()[:, None]
+        channels = autoencoder.config["in_channels"]
+        posterior = autoencoder.encode(mels.expand(-1, channels, -1, -1)).latent_dist
+        return {"means": posterior.mean, "stds": posterior.std}
+
+    folder = _folder("latents", autoencoder, cache_dir)
+    plans = _plan(windows, folder)
+    chunks = _encode_all(plans, folder, autoencoder, encode, batch_size=batch_size, on_row=on_row)
+    return Latents(
+        means=Column([chunk["means"] for chunk in chunks]), stds=Column([chunk["stds"] for chunk in chunks])
+    )
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
+
+
+@torch.no_grad()
+def _encode_all(
+    plans: Sequence[tuple[Path, Tensor]],
+    folder: Path,
+    network: nn.Module,
+    encode: Callable[[Tensor], dict[str, Tensor]],
+    *,
+    batch_size: int,
+    on_row: Callable[[int, int], None] | None,
+) -> list[dict[str, Tensor]]:
+    """Map the file of every file of clips, after those that are missing were made."""
+    network.eval()
+    done, total = 0, sum(len(rows) for _, rows in plans)
+    with claimed_cache(folder):
+        for path, rows in plans:
+            if len(rows) and read_chunk(path) is None:
+                batches = [encode(batch) for batch in rows.split(batch_size)]
+                joined = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
+                _write(path, joined, kept=done, total=total)
+            done += len(rows)
+            if on_row is not None:
+                on_row(done, total)
+    return [_mapped(path) for path, rows in plans if len(rows)]
+
+
+def _folder(what: str, network: nn.Module, cache_dir: Path) -> Path:
+    return cache_dir / f"{what}-{network_digest(network, ignoring=_NO_MATTER)[:16]}"
+
+
+def _file(folder: Path, key: Sequence[Any]) -> Path:
+    return folder / f"{hashlib.sha256(json.dumps([_FORMAT, *key]).encode()).hexdigest()[:32]}.safetensors"
+
+
+def _plan(windows: ClipWindows, folder: Path) -> list[tuple[Path, Tensor]]:
+    """One file for each file of clips: its name says which, and how the windows lie in it."""
+    plans: list[tuple[Path, Tensor]] = []
+    first = 0
+    for name, count in windows.clips.chunks:
+        starts = windows.starts[first : first + count]
+        shape: Sequence[Any] = [windows.frames.shape[1], windows.mels.shape[2]]
+        rows = torch.arange(first * windows.per_clip, (first + count) * windows.per_clip)
+        plans.append((_file(folder, [name, shape, starts.tolist()]), rows))
+        first += count
+    return plans
+
+
+def _write(path: Path, tensors: dict[str, Tensor], *, kept: int, total: int) -> None:
+    whole = {name: tensor.float().cpu() for name, tensor in tensors.items()}
+    try:
+        write_chunk(path, whole, {})
+    except OutputError as exc:
+        raise OutputError(
+            f"{exc} {kept} of {total} windows are encoded and kept in {path.parent}; the same command goes "
+            "on there once there is space, or name another folder with --cache."
+        ) from exc
+
+
+def _mapped(path: Path) -> dict[str, Tensor]:
+    chunk = read_chunk(path)
+    if chunk is None:
+        raise DataError(
+            f"{path}: was there a moment ago and cannot be read. Was the cache cleared? Run again."
+        )
+    return chunk[0]

@@ -1,0 +1,94 @@
+"""A film's pictures as they are kept, by one decode: in shards, and in the cache of distillation."""
+
+import warnings
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from cinefoley.errors import MediaWarning
+from cinefoley.media.frames.crop import last_picture_time
+from cinefoley.media.frames.decoder import PictureReader
+from cinefoley.media.frames.downscaling import ShrunkPictures, shrink
+from cinefoley.media.frames.frame_source import FilePictures
+from cinefoley.media.frames.pixels import Pixels
+from cinefoley.media.frames.sampling import Section, as_rate
+from cinefoley.media.frames.sparse_decoder import decode_sparsely
+from cinefoley.media.frames.stills import encode_jpeg
+from cinefoley.media.frames.video import sample_pixels
+
+__all__ = ["KeptPictures", "bounded_size", "read_kept"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPictures:
+    """The pictures of a film at a constant rate from its start."""
+
+    pictures: list[Pixels]
+    """``(H, W, 3)`` uint8 each, all of one size."""
+    progress: list[float]
+    """How far between the first and the last picture of the film each one is shown: for moving windows."""
+    duration_s: float
+    """Seconds of picture, up to what was asked for."""
+    damage: str | None
+    """What was lost of the picture, for people; None where nothing was."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pictures[0].shape[0], self.pictures[0].shape[1]
+
+    def stills(self, quality: int) -> list[bytes]:
+        """Every picture as JPEG, quality 1 to 95; the same bytes for the same film."""
+        return [encode_jpeg(picture, quality=quality) for picture in self.pictures]
+
+
+def read_kept(path: Path, size: tuple[int, int], *, fps: float, duration_s: float) -> KeptPictures:
+    """Decode a film once, at a constant rate.
+
+    Args:
+        path: The film.
+        size: Height and width to bring its pictures to, as :func:`bounded_size` gives them.
+        fps: Pictures per second.
+        duration_s: Seconds to read, from its start.
+
+    Raises:
+        MediaError: If the film cannot be read.
+        VideoError: If it has no picture that decodes.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", MediaWarning)
+        pictures, times, last, length_s = _decode(path, size, fps, duration_s)
+    told = [str(warning.message) for warning in caught if issubclass(warning.category, MediaWarning)]
+    progress = [min(1.0, float(time / last)) if last else 0.0 for time in times]
+    return KeptPictures(
+        pictures=pictures, progress=progress, duration_s=length_s, damage=told[0] if told else None
+    )
+
+
+def bounded_size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
+    """Height and width with the shorter side at most ``short_side``, the shape kept to the nearest pixel.
+
+    Examples:
+        >>> bounded_size((360, 640), 256)
+        (256, 455)
+    """
+    scale = Fraction(short_side, min(size))
+    if scale >= 1:
+        return size
+    height, width = (max(1, int(side * scale + Fraction(1, 2))) for side in size)
+    return height, width
+
+
+def _decode(
+    path: Path, size: tuple[int, int], fps: float, duration_s: float
+) -> tuple[list[Pixels], list[Fraction], Fraction, float]:
+    """Pictures, when each is first shown, when the film's last one is, and seconds of picture."""
+    rate, section = as_rate(fps), Section.of(0, duration_s)
+    assert section.duration is not None
+    sparse = decode_sparsely(path, rate, section.duration, lambda pixels: shrink(pixels, size))
+    if sparse is not None:
+        return sparse.pixels, sparse.times, sparse.last, float(sparse.duration)
+    with PictureReader(path) as reader:
+        source = ShrunkPictures(FilePictures(reader), size)
+        pictures, indices, length_s = sample_pixels(source, rate, None, section)
+    return pictures, [source.times[index] for index in indices], last_picture_time(path), length_s

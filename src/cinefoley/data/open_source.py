@@ -1,0 +1,171 @@
+"""From what a user writes to a source of clips."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from cinefoley.data.shards.layout import ShardLayout
+from cinefoley.data.shards.source import ShardSource
+from cinefoley.data.sources.clip_source import ClipSource
+from cinefoley.data.sources.folder import FolderSource, exported_splits, find_export, read_events
+from cinefoley.data.sources.stage import StageSource
+from cinefoley.data.test_sets.view_events import events_beside
+from cinefoley.errors import DataError
+from cinefoley.stage.kinds import KINDS
+from cinefoley.stage.take import Split
+
+__all__ = ["names_splits", "open_source", "read_labels"]
+
+_STAGE = "stage"
+
+
+def open_source(
+    data: str,
+    *,
+    csv: Path | None = None,
+    split: str | None = None,
+    label_names: Sequence[str] | None = None,
+    count: int | None = None,
+    duration_s: float = 10.0,
+) -> ClipSource:
+    """Open a source of clips by name.
+
+    Args:
+        data: ``"stage"`` or ``"stage:train"`` for the stage, rendered on the fly; else a folder: one that
+            ``cinefoley stage export`` has written, with its list and events, one of shards that ``cinefoley
+            data prepare`` has made, or any folder of films.
+        csv: The list of a folder's clips; shards know theirs.
+        split: ``"train"`` if None. A list without splits is taken whole.
+        label_names: The labels that a list may have.
+        count: Clips of the stage; 4096 if None. The first clips of a folder; all if None.
+        duration_s: Length of a clip of the stage, in seconds.
+
+    Raises:
+        DataError: If there is no such source, or arguments do not fit it.
+    """
+    name, _, of_stage = data.partition(":")
+    if name == _STAGE:
+        return _open_stage(of_stage, csv, split, label_names, count or 4096, duration_s)
+    folder = Path(data).expanduser()
+    if not folder.is_dir():
+        raise DataError(
+            f"{data}: is neither the stage (stage, stage:train, ...) nor a folder. Name one with --data."
+        )
+    chosen = split or "train"
+    if ShardLayout.find(folder) is not None:
+        return _open_shards(folder, csv, chosen, label_names, count)
+    export = find_export(folder, chosen) if csv is None else None
+    if export is not None:
+        rows, events = export
+        source = FolderSource(
+            folder, csv=rows, split=chosen, label_names=label_names, events=read_events(events)
+        )
+        kinds = tuple(actor.kind for actor in KINDS)
+        if label_names is None and set(source.label_names) <= set(kinds):
+            source.label_names = kinds  # a few films do not show every kind, but are numbered like all others
+    elif csv is None:
+        if split is not None:
+            raise DataError(
+                f"{folder}: --split {split} needs a list that tells the splits; name it with --csv."
+            )
+        others = exported_splits(folder)
+        if others:  # perhaps clips to test with
+            raise DataError(
+                f"{folder}: holds an export of the split {', '.join(others)} and none of {chosen}. "
+                "Name one of its own with --split."
+            )
+        source = FolderSource(folder, label_names=label_names)
+    else:
+        known = events_beside(csv)
+        source = FolderSource(
+            folder,
+            csv=csv,
+            split=chosen,
+            label_names=label_names,
+            events=None if known is None else read_events(known),
+        )
+    return source if count is None else source.first(count)
+
+
+def find_events(data: str, csv: Path | None = None, *, split: str) -> Path | None:
+    """The file that tells what happens in a folder's films; None where there is none, and for the stage.
+
+    Args:
+        data: As for :func:`open_source`.
+        csv: As for :func:`open_source`.
+        split: Of an export.
+    """
+    folder = Path(data).expanduser()
+    if data.partition(":")[0] == _STAGE or ShardLayout.find(folder) is not None:
+        return None
+    if csv is not None:
+        return events_beside(csv)
+    export = find_export(folder, split)
+    return None if export is None else export[1]
+
+
+def names_splits(data: str, csv: Path | None = None) -> bool:
+    """Whether a source of this name tells clips to train on from clips to test with.
+
+    Args:
+        data: As for :func:`open_source`.
+        csv: As for :func:`open_source`.
+
+    Raises:
+        DataError: If it is a folder of shards that are unfinished or damaged.
+    """
+    if data.partition(":")[0] == _STAGE or csv is not None:
+        return True
+    folder = Path(data).expanduser()
+    if ShardLayout.find(folder) is not None:
+        return any(entry.split for entry in ShardSource(folder).entries)
+    return folder.is_dir() and all(find_export(folder, split) for split in ("train", "test"))
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Read a list of labels, one a line.
+
+    Raises:
+        DataError: If it cannot be read, is empty, or has a label twice.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise DataError(f"{path}: cannot be read ({exc}). Expected one label a line.") from exc
+    labels = [line.strip() for line in lines if line.strip()]
+    if not labels:
+        raise DataError(f"{path}: holds no label; expected one a line.")
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise DataError(f"{path}: has the label {twice[0]!r} twice.")
+    return tuple(labels)
+
+
+def _open_shards(
+    folder: Path, csv: Path | None, split: str, label_names: Sequence[str] | None, count: int | None
+) -> ShardSource:
+    if csv is not None:
+        raise DataError(
+            f"{folder}: shards know their list: leave --csv out, or name the folder of the films."
+        )
+    source = ShardSource(folder, split=split, label_names=label_names)
+    return source if count is None else source.first(count)
+
+
+def _open_stage(
+    of_stage: str,
+    csv: Path | None,
+    split: str | None,
+    label_names: Sequence[str] | None,
+    count: int,
+    duration_s: float,
+) -> StageSource:
+    if csv is not None or label_names is not None:
+        raise DataError("The stage knows its clips and labels: --csv and labels are for a folder of clips.")
+    if of_stage and split not in (None, of_stage):
+        raise DataError(f"stage:{of_stage} and --split {split} ask for two splits; name one.")
+    chosen = of_stage or split or "train"
+    for known in get_args(Split):
+        if chosen == known:
+            return StageSource(known, count, duration_s=duration_s)
+    raise DataError(f"The stage has no split {chosen!r}; it has {', '.join(get_args(Split))}.")

@@ -1,0 +1,1 @@
+"""WebDataset shards: layout, writing, reading, ledger and reports."""

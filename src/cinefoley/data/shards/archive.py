@@ -1,0 +1,180 @@
+"""Shards as files: tar archives that WebDataset reads, with the place of every clip in them."""
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from cinefoley.data.json_lines import Record
+from cinefoley.data.shards.clip_encoder import ShardItem
+from cinefoley.data.sources.clip_source import ClipEvent
+from cinefoley.errors import MediaError
+from cinefoley.media.files.atomic_write import written_aside
+
+__all__ = ["ShardEntry", "ShardWriter", "read_members", "writing_shard"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardEntry:
+    """All about one clip of a shard but its pixels and its sound: a line of the index."""
+
+    id: str
+    """As in the list."""
+    labels: tuple[str, ...]
+    """What is heard."""
+    split: str
+    """Part of the data set; empty where the list names none."""
+    events: tuple[ClipEvent, ...] | None
+    """Known events, in order of time."""
+    shard: str
+    """Name of the shard, without suffix."""
+    offset: int
+    """Where its first member begins in the shard, in bytes."""
+    stills_offset: int
+    """Where its pictures begin."""
+    end: int
+    """Where its last member ends."""
+    num_frames: int
+    """Number of pictures."""
+    duration_s: float
+    """Seconds of picture."""
+    size: tuple[int, int]
+    """Height and width of the pictures."""
+    digest: str
+    """SHA-256 over its members."""
+    damage: str | None = None
+    """What of the film's picture was lost, and is made up for by the picture before; None if nothing."""
+
+    def to_record(self) -> Record:
+        """As a line of the index holds it."""
+        record = {name: getattr(self, name) for name in self.__slots__}
+        events = None if self.events is None else [asdict(event) for event in self.events]
+        return record | {"events": events, "labels": list(self.labels), "size": list(self.size)}
+
+    @classmethod
+    def from_record(cls, record: Record) -> Self:
+        """Build from what :meth:`to_record` returns.
+
+        Raises:
+            ValueError: If an entry is missing or of another kind.
+        """
+        try:
+            known = record["events"]
+            events = None if known is None else tuple(ClipEvent(**event) for event in known)
+            height, width = record["size"]
+            labels = tuple(record["labels"])
+            return cls(**record | {"events": events, "labels": labels, "size": (height, width)})
+        except (KeyError, TypeError) as exc:
+            raise ValueError(f"no entry of an index ({exc})") from exc
+
+
+class ShardWriter:
+    """Appends clips to a shard; made by :func:`writing_shard`.
+
+    The bytes depend on what is added and on nothing else: no times, owners or modes of this machine.
+
+    Args:
+        file: Where the archive goes.
+        name: The shard's name.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._hashed = _Hashed(file)
+        self._tar = tarfile.open(fileobj=self._hashed, mode="w", format=tarfile.GNU_FORMAT)  # type: ignore[call-overload]  # noqa: SIM115  # closed by close
+        self._name = name
+
+    def add(self, item: ShardItem) -> ShardEntry:
+        """Append a clip."""
+        offset, stills_offset = self._tar.offset, 0
+        for suffix, content in item.members():
+            if suffix.endswith("jpg") and not stills_offset:
+                stills_offset = self._tar.offset
+            member = tarfile.TarInfo(f"{_key(item.clip.id)}.{suffix}")
+            member.size, member.mode = len(content), 0o444
+            self._tar.addfile(member, io.BytesIO(content))
+        return ShardEntry(
+            id=item.clip.id,
+            labels=item.clip.labels,
+            split=item.row.split,
+            events=item.clip.events,
+            shard=self._name,
+            offset=offset,
+            stills_offset=stills_offset,
+            end=self._tar.offset,
+            num_frames=len(item.stills),
+            duration_s=item.duration_s,
+            size=item.size,
+            digest=item.digest,
+            damage=item.damage,
+        )
+
+    def close(self) -> tuple[int, str]:
+        """Finish the archive. Returns its size in bytes and its SHA-256."""
+        self._tar.close()
+        return self._hashed.size, self._hashed.digest.hexdigest()
+
+
+@contextmanager
+def writing_shard(path: Path, name: str) -> Iterator[ShardWriter]:
+    """Write a shard aside; it appears under its name, whole, when the block has closed the writer.
+
+    Raises:
+        OutputError: If it cannot be written, for want of space, say.
+    """
+    with written_aside(path) as temporary, temporary.open("wb") as file:
+        yield ShardWriter(file, name)
+
+
+def read_members(path: Path, begin: int, end: int) -> dict[str, bytes]:
+    """Members of one clip by suffix, from a stretch of a shard that holds only them.
+
+    Args:
+        path: The shard.
+        begin: Where the first one begins, in bytes.
+        end: Where the last one ends.
+
+    Raises:
+        MediaError: If the shard is gone, cut off, or holds something else there.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(begin)
+            content = file.read(end - begin)
+    except OSError as exc:
+        raise MediaError(f"{path}: cannot be read ({exc.strerror}). Prepare the clips again.") from exc
+    if len(content) < end - begin:
+        raise MediaError(f"{path}: ends before byte {end}; it was cut off. Prepare the clips again.")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
+            return {
+                member.name.partition(".")[2]: content[member.offset_data : member.offset_data + member.size]
+                for member in tar
+            }
+    except tarfile.TarError as exc:
+        raise MediaError(
+            f"{path}: holds no clip at byte {begin} ({exc}); it was changed. Prepare the clips again."
+        ) from exc
+
+
+def _key(clip_id: str) -> str:
+    """The id as WebDataset's key, which ends at the first dot."""
+    return clip_id.replace("%", "%25").replace(".", "%2E")
+
+
+class _Hashed:
+    """A file to write to, that knows the digest of what was written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.size, self.digest = file, 0, hashlib.sha256()
+
+    def write(self, content: bytes) -> int:
+        self.size += len(content)
+        self.digest.update(content)
+        return self._file.write(content)
+
+    def tell(self) -> int:
+        return self.size

@@ -1,0 +1,159 @@
+"""One film as a shard keeps it: stills, sound, mel and what is known, by one decode."""
+
+import hashlib
+import io
+import json
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cinefoley.data.cache.frame_encoder import KeptPictures, bounded_size, read_kept
+from cinefoley.data.json_lines import file_sha256
+from cinefoley.data.shards.layout import ShardSettings
+from cinefoley.data.sources.clip_reader import fault_from, find_mute, find_short, find_still
+from cinefoley.data.sources.clip_source import ClipEvent, ClipFault
+from cinefoley.data.sources.folder import FilmClip
+from cinefoley.data.sources.split_csv import SplitRow
+from cinefoley.errors import MediaWarning
+from cinefoley.media.frames.downscaling import shrink
+from cinefoley.media.frames.frame_source import stack_frames
+from cinefoley.media.frames.pixels import Pixels
+from cinefoley.media.frames.stills import decode_flac, encode_flac
+from cinefoley.spectral.mel import mel_spectrogram
+
+__all__ = ["ShardItem", "read_item"]
+
+_JUDGED_SIDE = 64  # at which it is judged whether anything moves: noise of encoding averages out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardItem:
+    """What a shard keeps of a clip."""
+
+    clip: FilmClip
+    """The film."""
+    row: SplitRow
+    """Its line in the list."""
+    about: dict[str, object]
+    """What is known: becomes the member ``json``."""
+    duration_s: float
+    """Seconds of picture."""
+    size: tuple[int, int]
+    """Height and width of the stills."""
+    damage: str | None
+    """What of the film's picture was lost; None where nothing was."""
+    sound: bytes
+    """FLAC of one channel."""
+    mel: bytes
+    """``(n_mels, frames)`` float16 as a NumPy file."""
+    stills: tuple[bytes, ...]
+    """JPEGs, one for each frame."""
+
+    def members(self) -> Iterator[tuple[str, bytes]]:
+        """Suffix and bytes of every member, in the order in which they are kept: sound before pictures."""
+        yield "json", json.dumps(self.about, ensure_ascii=False, sort_keys=True).encode()
+        yield "flac", self.sound
+        yield "mel.npy", self.mel
+        for number, still in enumerate(self.stills):
+            yield f"{number:03d}.jpg", still
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all members."""
+        digest = hashlib.sha256()
+        for suffix, content in self.members():
+            digest.update(f"{suffix} {len(content)}\n".encode())
+            digest.update(content)
+        return digest.hexdigest()
+
+
+def read_item(clip: FilmClip, row: SplitRow, settings: ShardSettings) -> ShardItem | ClipFault:
+    """Decode a film once into what a shard keeps, or say why it is of no use.
+
+    A clip whose events are known may be mute or still: its silence is data.
+
+    Args:
+        clip: The film.
+        row: Its line in the list.
+        settings: What is kept.
+    """
+    found = clip.look()
+    if isinstance(found, ClipFault):
+        return found
+    size = bounded_size((found.height, found.width), settings.short_side)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MediaWarning)  # what damage costs in length is judged below
+        try:
+            return _read(clip, row, size, settings)
+        except Exception as exc:
+            return fault_from(exc, clip.id)
+
+
+def _read(
+    clip: FilmClip, row: SplitRow, size: tuple[int, int], settings: ShardSettings
+) -> ShardItem | ClipFault:
+    assert clip.path is not None  # it was looked into
+    shown = read_kept(clip.path, size, fps=settings.fps, duration_s=settings.duration_s)
+    fault = find_short(clip.id, shown.duration_s, settings.least_s)
+    if fault is not None:
+        return fault
+    sound = clip.waveform(settings.mel.sample_rate, duration=settings.duration_s)
+    if clip.events is None or not len(sound):
+        fault = find_mute(clip.id, sound, settings.mute_db)
+    if fault is None and clip.events is None:
+        fault = _find_still(clip.id, shown.pictures)
+    if fault is not None:
+        return fault
+    flac = encode_flac(sound.nan_to_num(0.0, 0.0, 0.0), settings.mel.sample_rate)
+    return ShardItem(
+        clip=clip,
+        row=row,
+        about=_about(clip, row, shown, settings),
+        duration_s=shown.duration_s,
+        size=shown.size,
+        damage=shown.damage,
+        sound=flac,
+        mel=_mel(flac, settings),
+        stills=tuple(shown.stills(settings.jpeg_quality)),
+    )
+
+
+def _find_still(clip_id: str, pictures: list[Pixels]) -> ClipFault | None:
+    small = stack_frames([shrink(picture, (_JUDGED_SIDE, _JUDGED_SIDE)) for picture in pictures])
+    return find_still(clip_id, small)
+
+
+def _mel(flac: bytes, settings: ShardSettings) -> bytes:
+    """Of the sound as it is kept, so that whoever computes it from there finds the same."""
+    kept = torch.from_numpy(decode_flac(flac)[0])
+    count = max(2, round(settings.duration_s * settings.mel.sample_rate))
+    padded: Tensor = torch.nn.functional.pad(kept[:count], (0, max(0, count - len(kept))))
+    file = io.BytesIO()
+    mel = mel_spectrogram(padded[None], settings.mel)[0].to(torch.float16)
+    np.save(file, mel.numpy(), allow_pickle=False)
+    return file.getvalue()
+
+
+def _about(clip: FilmClip, row: SplitRow, shown: KeptPictures, settings: ShardSettings) -> dict[str, object]:
+    assert clip.path is not None
+    return {
+        "id": clip.id,
+        "labels": list(clip.labels),
+        "split": row.split,
+        "start_s": row.start_s,
+        "source": clip.path.name,
+        "source_sha256": file_sha256(clip.path),
+        "fps": settings.fps,
+        "size": list(shown.size),
+        "duration_s": shown.duration_s,
+        "progress": shown.progress,
+        "events": None if clip.events is None else [_event(event) for event in clip.events],
+    }
+
+
+def _event(event: ClipEvent) -> list[object]:
+    return [event.time_s, event.kind, event.is_onset_like, event.strength]

@@ -1,0 +1,274 @@
+"""A whole list of clips into shards, on one machine or many, with a ledger of every row."""
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from cinefoley import __version__
+from cinefoley.data.json_lines import Record, write_json, write_records
+from cinefoley.data.parallel import Engine, run_tasks
+from cinefoley.data.shards.layout import ShardLayout, ShardSettings
+from cinefoley.data.shards.writer import ShardPlan, make_shard, read_record
+from cinefoley.data.sources.folder import FilmClip, FolderSource, read_events
+from cinefoley.data.sources.split_csv import SplitRow, read_split
+from cinefoley.data.test_sets.view_events import events_beside
+from cinefoley.errors import CinefoleyError, DataError, OutputError
+from cinefoley.media.files.folder_lock import claimed_folder
+from cinefoley.media.versions import ffmpeg_versions, joined_versions
+
+__all__ = ["PreparedShards", "prepare_shards"]
+
+_log = logging.getLogger(__name__)
+
+_NO_SPLIT = "clips"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedShards:
+    """What a run has left."""
+
+    folder: Path
+    """Where it lies."""
+    totals: dict[str, int]
+    """Rows by outcome: ``used``, ``missing``, ``mute``, ..."""
+    num_rows: int
+    """Rows of the list."""
+    num_shards: int
+    """Shards that hold a clip."""
+    num_bytes: int
+    """Of all shards."""
+    num_made: int
+    """Shards that were made now; the others were there."""
+
+    @property
+    def num_clips(self) -> int:
+        """Clips that are kept."""
+        return self.totals.get("used", 0)
+
+
+def prepare_shards(
+    clips: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    csv: str | os.PathLike[str] | None = None,
+    split: str | None = None,
+    label_names: Sequence[str] | None = None,
+    settings: ShardSettings | None = None,
+    engine: Engine | None = None,
+    on_rows: Callable[[int, int], None] | None = None,
+) -> PreparedShards:
+    """Decode every clip of a list once, and keep what training needs in WebDataset shards.
+
+    Rows go into shards by their place in the list, those of each split by themselves, so shards are the same
+    bytes for any number of workers and any engine. A run that was stopped, however that was, goes on with
+    the shards that are not finished; a film that has come, gone or changed since has its shard made again.
+
+    Args:
+        clips: Folder of the films.
+        out: Folder of the shards; made where it is not there.
+        csv: The list, as :func:`read_split` reads it; None takes every film of the folder, without labels.
+            Events beside it (``LIST.events.jsonl``) are kept too.
+        split: Only rows of this split, where the list names splits at all.
+        label_names: The labels that may occur; None takes those of the list, sorted.
+        settings: What is kept of a clip.
+        engine: Where the work is done.
+        on_rows: Called with finished and all rows, after each shard.
+
+    Returns:
+        Totals. :class:`~cinefoley.data.shards.source.ShardSource` reads the shards.
+
+    Raises:
+        DataError: If list or films cannot be used, ``out`` holds something else, or workers keep dying.
+        OutputError: If ``out`` cannot be written; what is finished is kept.
+
+    Examples:
+        >>> prepare_shards("vggsound", "shards", csv="vggsound.csv")  # doctest: +SKIP
+    """
+    settings, engine = settings or ShardSettings(), engine or Engine()
+    rows, names = _list_rows(Path(clips), None if csv is None else Path(csv), split, label_names)
+    layout = ShardLayout(Path(out))
+    refusal = "is in use: another run is preparing clips there. Wait for it, or choose another --out."
+    with claimed_folder(layout.folder, lock_name=".prepare.lock", refusal=refusal):
+        about = _begin(layout, settings, rows, names)
+        plans = list(_plan(layout, settings, rows))
+        made = _make_missing(plans, layout, engine, on_rows)
+        return _finish(layout, about, [plan.name for plan in plans], num_made=made)
+
+
+def _list_rows(
+    clips: Path, csv: Path | None, split: str | None, label_names: Sequence[str] | None
+) -> tuple[list[tuple[SplitRow, FilmClip]], tuple[str, ...]]:
+    """Every row with its film, and all labels."""
+    if csv is None:
+        source = FolderSource(clips, label_names=label_names)
+        return [(SplitRow(id=clip.id), clip) for clip in map(source.__getitem__, range(len(source)))], ()
+    beside = events_beside(csv)
+    events = None if beside is None else read_events(beside)
+    source = FolderSource(clips, csv=csv, split=split, label_names=label_names, events=events)
+    by_id = {row.id: row for row in read_split(csv)}
+    listed = [(by_id[clip.id], clip) for clip in map(source.__getitem__, range(len(source)))]
+    return listed, source.label_names
+
+
+def _begin(
+    layout: ShardLayout,
+    settings: ShardSettings,
+    rows: Sequence[tuple[SplitRow, FilmClip]],
+    names: tuple[str, ...],
+) -> Record:
+    """Make the folder, or refuse it: it must be empty, or hold shards of the same list and settings."""
+    listed = json.dumps([asdict(row) for row, _ in rows]).encode()
+    wanted = ShardLayout.new_about(
+        settings,
+        {
+            "num_rows": len(rows),
+            "list_sha256": hashlib.sha256(listed).hexdigest(),
+            "label_names": list(names),
+        },
+    )
+    there = layout.read_about()
+    if there is None and any(not path.name.startswith(".") for path in layout.folder.iterdir()):
+        raise DataError(
+            f"{layout.folder}: holds other files and no shards. Choose an empty folder with --out."
+        )
+    if there is not None:
+        _check_same(layout.folder, there, wanted)
+    try:
+        layout.shards.mkdir(exist_ok=True)
+    except OSError as exc:
+        raise OutputError(
+            f"{layout.shards}: cannot be made ({exc.strerror}). Choose another with --out."
+        ) from exc
+    _remove_leftovers(layout)
+    layout.index.unlink(missing_ok=True)  # it comes back when everything it names is there
+    wanted |= joined_versions(there, {"cinefoley": __version__, **ffmpeg_versions()})
+    write_json(layout.about, wanted)
+    return wanted
+
+
+def _check_same(folder: Path, there: Record, wanted: Record) -> None:
+    settings = {f"{key}": value for key, value in wanted["settings"].items()}
+    changes = [
+        f"{key} {there['settings'].get(key)} there, {value} asked for"
+        for key, value in settings.items()
+        if there["settings"].get(key) != value
+    ]
+    if there["list_sha256"] != wanted["list_sha256"]:
+        changes.append(f"another list of {there['num_rows']} rows there, {wanted['num_rows']} asked for")
+    if there["label_names"] != wanted["label_names"]:
+        changes.append("other labels")
+    if changes:
+        raise DataError(
+            f"{folder}: holds shards that were made otherwise ({'; '.join(changes)}). "
+            "Choose another folder with --out."
+        )
+
+
+def _remove_leftovers(layout: ShardLayout) -> None:
+    for leftover in layout.shards.glob(".cinefoley-*.part"):  # of processes that were killed
+        leftover.unlink(missing_ok=True)
+
+
+def _plan(
+    layout: ShardLayout, settings: ShardSettings, rows: Sequence[tuple[SplitRow, FilmClip]]
+) -> Iterator[ShardPlan]:
+    by_split: dict[str, list[tuple[SplitRow, FilmClip]]] = {}
+    for row, clip in rows:
+        by_split.setdefault(row.split, []).append((row, clip))
+    run = secrets.token_hex(8)
+    for split, own in by_split.items():
+        for number, start in enumerate(range(0, len(own), settings.clips_per_shard)):
+            yield ShardPlan(
+                name=f"{_file_name(split)}-{number:06d}",
+                layout=layout,
+                rows=tuple(own[start : start + settings.clips_per_shard]),
+                settings=settings,
+                run=run,
+            )
+
+
+def _file_name(split: str) -> str:
+    """``clips`` without a split; one of that name is written as no other is: ``%63lips``."""
+    if split == _NO_SPLIT:
+        return f"%{ord(split[0]):x}{split[1:]}"
+    return quote(split, safe="") or _NO_SPLIT
+
+
+def _make_missing(
+    plans: Sequence[ShardPlan],
+    layout: ShardLayout,
+    engine: Engine,
+    on_rows: Callable[[int, int], None] | None,
+) -> int:
+    missing = [plan for plan in plans if not _is_finished(plan)]
+    total = sum(len(plan.rows) for plan in plans)
+    done = total - sum(len(plan.rows) for plan in missing)
+    try:
+        with closing(run_tasks(make_shard, missing, engine)) as reports:
+            for report in reports:
+                done += sum(report.outcomes.values())
+                if on_rows is not None:
+                    on_rows(done, total)
+    except CinefoleyError as exc:
+        raise type(exc)(
+            f"{exc} {done} of {total} rows are finished and kept in {layout.folder}; the same command goes "
+            "on there."
+        ) from exc
+    finally:
+        if engine.name == "processes":  # they are gone, and what they were at stays half-written
+            _remove_leftovers(layout)
+    return len(missing)
+
+
+def _is_finished(plan: ShardPlan) -> bool:
+    record = read_record(plan.layout, plan.name)
+    return record is not None and record["inputs"] == plan.inputs
+
+
+def _finish(layout: ShardLayout, about: Record, names: Sequence[str], *, num_made: int) -> PreparedShards:
+    """Join the records into ledger and index, shard by shard: 200,000 rows need not be in memory."""
+    totals: Counter[str] = Counter()
+    sizes: list[int] = []
+
+    def lines_of_ledger() -> Iterator[Record]:
+        for name in names:
+            for line in _record(layout, name)["rows"]:
+                totals[line["outcome"]] += 1
+                yield line
+
+    def lines_of_index() -> Iterator[Record]:
+        for name in names:
+            record = _record(layout, name)
+            if record["tar"] is not None:
+                sizes.append(record["tar"]["bytes"])
+            yield from record["clips"]
+
+    write_records(layout.ledger, lines_of_ledger())
+    write_records(layout.index, lines_of_index())
+    prepared = PreparedShards(
+        folder=layout.folder,
+        totals=dict(sorted(totals.items())),
+        num_rows=totals.total(),
+        num_shards=len(sizes),
+        num_bytes=sum(sizes),
+        num_made=num_made,
+    )
+    counts = {"num_shards": len(sizes), "num_bytes": sum(sizes), "totals": prepared.totals}
+    write_json(layout.about, about | counts)
+    _log.info("%d of %d rows used, %d shards", prepared.num_clips, prepared.num_rows, len(sizes))
+    return prepared
+
+
+def _record(layout: ShardLayout, name: str) -> Record:
+    record = read_record(layout, name)
+    if record is None:
+        raise DataError(f"{layout.tar(name)}: was there a moment ago and cannot be read. Run again.")
+    return record

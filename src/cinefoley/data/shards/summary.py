@@ -1,0 +1,153 @@
+"""What is in a folder of shards, counted from its index and ledger; nothing is decoded for it."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cinefoley.data.shards.layout import ShardLayout
+from cinefoley.data.shards.source import ShardSource
+from cinefoley.data.shards.writer import read_record
+from cinefoley.errors import DataError
+
+__all__ = ["ShardSummary", "check_shards", "summarize"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardSummary:
+    """Figures of a folder of shards."""
+
+    num_rows: int
+    """Rows of the list."""
+    outcomes: dict[str, int]
+    """Rows by outcome, the most frequent first: ``used``, ``missing``, ..."""
+    splits: dict[str, int]
+    """Clips by split."""
+    labels: dict[str, int]
+    """Clips by first label, the most frequent first; labels that no clip has are there with 0."""
+    num_shards: int
+    """Shards that hold a clip."""
+    num_bytes: int
+    """Of all shards."""
+    durations_s: tuple[float, ...]
+    """Seconds of picture of every clip, in the index's order."""
+    sizes: dict[str, int]
+    """Clips by width and height of their pictures, the most frequent first."""
+
+    @property
+    def num_clips(self) -> int:
+        """Clips that are kept."""
+        return len(self.durations_s)
+
+    @property
+    def hours(self) -> float:
+        """Hours of picture."""
+        return sum(self.durations_s) / 3600
+
+    @property
+    def bytes_per_clip(self) -> float:
+        """Size of a clip in its shard, on average."""
+        return self.num_bytes / max(1, self.num_clips)
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Name and value of each figure, for people."""
+        yield "rows of the list", f"{self.num_rows:,}"
+        for outcome, count in self.outcomes.items():
+            yield f"  {outcome}", f"{count:,} ({count / max(1, self.num_rows):.1%})"
+        for split, count in self.splits.items():
+            yield f"clips of {split or '(no split)'}", f"{count:,}"
+        yield "shards", f"{self.num_shards:,}, {self.num_bytes / 1e6:,.1f} MB"
+        yield "a clip takes", f"{self.bytes_per_clip / 1e3:,.0f} kB"
+        low, middle, high = np.quantile(self.durations_s or [0.0], [0, 0.5, 1]).tolist()
+        yield "hours of picture", f"{self.hours:.2f}"
+        yield "seconds of a clip", f"{low:.2f} to {high:.2f}, median {middle:.2f}"
+        heard = sum(count > 0 for count in self.labels.values())
+        yield "labels", f"{heard} of {len(self.labels)} have a clip"
+        sizes = [f"{count:,} of {size}" for size, count in list(self.sizes.items())[:4]]
+        yield "pictures", ", ".join(sizes)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for scripts; durations as quantiles."""
+        quantiles = np.quantile(self.durations_s or [0.0], [0, 0.05, 0.5, 0.95, 1]).tolist()
+        return {
+            "num_rows": self.num_rows,
+            "outcomes": self.outcomes,
+            "num_clips": self.num_clips,
+            "splits": self.splits,
+            "labels": self.labels,
+            "num_shards": self.num_shards,
+            "num_bytes": self.num_bytes,
+            "bytes_per_clip": self.bytes_per_clip,
+            "hours": self.hours,
+            "duration_quantiles_s": dict(zip(("0", "0.05", "0.5", "0.95", "1"), quantiles, strict=True)),
+            "sizes": self.sizes,
+        }
+
+
+def summarize(folder: Path) -> ShardSummary:
+    """Count what is in a finished folder of shards.
+
+    Raises:
+        DataError: If there are no shards, or they are unfinished or damaged.
+    """
+    source = ShardSource(folder)
+    layout = ShardLayout(folder)
+    about = layout.read_about() or {}
+    labels = Counter(dict.fromkeys(source.label_names, 0))
+    labels.update(entry.labels[0] for entry in source.entries if entry.labels)
+    sizes = Counter(f"{entry.size[1]}x{entry.size[0]}" for entry in source.entries)
+    outcomes = _count_outcomes(layout)
+    return ShardSummary(
+        num_rows=outcomes.total(),
+        outcomes=dict(outcomes.most_common()),
+        splits=dict(sorted(Counter(entry.split for entry in source.entries).items())),
+        labels=dict(sorted(labels.items(), key=lambda item: (-item[1], item[0]))),
+        num_shards=int(about.get("num_shards", 0)),
+        num_bytes=int(about.get("num_bytes", 0)),
+        durations_s=tuple(entry.duration_s for entry in source.entries),
+        sizes=dict(sizes.most_common()),
+    )
+
+
+def check_shards(folder: Path) -> int:
+    """Read every shard, and compare it with the digest that was taken when it was made.
+
+    Returns:
+        How many were read.
+
+    Raises:
+        DataError: If one is gone or has changed; names it.
+    """
+    layout = ShardLayout(folder)
+    count = 0
+    for path in sorted(layout.shards.glob("*.json")):
+        record = read_record(layout, path.stem)
+        if record is None:
+            raise DataError(f"{layout.tar(path.stem)}: is gone, or not as long as it was. Prepare it again.")
+        if record["tar"] is None:
+            continue
+        with layout.tar(path.stem).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != record["tar"]["sha256"]:
+            raise DataError(
+                f"{layout.tar(path.stem)}: has changed since it was made. Remove {path.name} beside it and "
+                "prepare the clips again."
+            )
+        count += 1
+    return count
+
+
+def _count_outcomes(layout: ShardLayout) -> Counter[str]:
+    outcomes: Counter[str] = Counter()
+    try:
+        with layout.ledger.open("rb") as file:
+            for line in file:
+                outcomes[json.loads(line)["outcome"]] += 1
+    except (OSError, ValueError, KeyError) as exc:
+        raise DataError(f"{layout.ledger}: cannot be read ({exc}). Prepare the clips again.") from exc
+    return outcomes

@@ -1,0 +1,1 @@
+"""Clip sources: split CSV files, folders of videos, VGGSound downloads and the Foley stage."""

@@ -1,0 +1,285 @@
+"""A folder of films as a source of clips: with a list, without one, or as the stage exports it."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from torch import Tensor
+
+from cinefoley.data.sources.clip_lookup import ClipFolder, candidate_stems
+from cinefoley.data.sources.clip_source import ClipEvent, ClipFault, FileDigest, is_of_this_machine
+from cinefoley.data.sources.split_csv import SplitRow, read_split
+from cinefoley.errors import DataError, MediaError
+from cinefoley.media.audio.files import read_audio
+from cinefoley.media.frames.sampling import Seconds
+from cinefoley.media.frames.video import Video, load_video
+from cinefoley.media.probe import VideoInfo, probe
+from cinefoley.variations.films import follow_window
+from cinefoley.variations.window import Window
+
+__all__ = ["FilmClip", "FolderSource", "KnownClip", "find_export", "read_events"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmClip:
+    """One film, or a row of a list whose film is not there."""
+
+    id: str
+    """As in the list, or the file's name without suffix."""
+    path: Path | None
+    """The film; None where there is none."""
+    expected: str
+    """The names it was looked for under."""
+    labels: tuple[str, ...] = ()
+    """What is heard."""
+    events: tuple[ClipEvent, ...] | None = None
+    """Known events, in order of time."""
+
+    def find_fault(self) -> ClipFault | None:
+        """Whether the film is missing, unreadable, or lacks pictures or sound."""
+        found = self.look()
+        return found if isinstance(found, ClipFault) else None
+
+    def look(self) -> VideoInfo | ClipFault:
+        """What the film's picture is, or what is wrong with the film as far as a look into it tells."""
+        if self.path is None:
+            return ClipFault(reason="missing", message=f"no file named {self.expected} is there")
+        try:
+            info = probe(self.path)
+        except MediaError as exc:
+            if is_of_this_machine(exc):
+                raise
+            return ClipFault(reason="unreadable", message=str(exc))
+        if info.video is None:
+            return ClipFault(reason="no picture", message=f"{self.path.name}: holds no moving picture")
+        if info.audio is None:
+            return ClipFault(reason="no sound", message=f"{self.path.name}: holds no sound")
+        return info.video
+
+    def picture_size(self) -> tuple[int, int]:
+        """Height and width of the upright picture.
+
+        Raises:
+            MediaError: If the film cannot be read, or has no picture.
+        """
+        info = probe(self._there()).video
+        if info is None:
+            raise MediaError(f"{self._there().name}: holds no moving picture.")
+        return info.height, info.width
+
+    def video(
+        self,
+        *,
+        fps: Seconds,
+        size: tuple[int, int] | None = None,
+        start: Seconds = 0.0,
+        duration: Seconds | None = None,
+        window: Window | None = None,
+    ) -> Video:
+        """As :func:`cinefoley.media.load_video`; a window is cut out of every source picture first."""
+        crop = None if window is None else follow_window(window, self._there())
+        return load_video(self._there(), fps, size, start, duration, crop=crop)
+
+    def waveform(self, sample_rate: int, *, start: Seconds = 0.0, duration: Seconds | None = None) -> Tensor:
+        """The film's sound beside its pictures, channels averaged, ``(N,)``."""
+        sound, _ = read_audio(
+            self._there(), sample_rate=sample_rate, mono=True, start=start, duration=duration
+        )
+        return sound[0]
+
+    def _there(self) -> Path:
+        if self.path is None:
+            raise MediaError(f"{self.id}: no file named {self.expected} is there.")
+        return self.path
+
+
+class FolderSource:
+    """The films of one folder.
+
+    Args:
+        folder: Where the films are; folders below are not looked into.
+        csv: A list that :func:`read_split` reads; None takes every film, without labels.
+        split: Only rows of this split, where the list names splits at all; None takes all.
+        label_names: The labels that may occur; None takes those of the list, sorted.
+        events: Known events by clip, as :func:`read_events` reads them.
+
+    Raises:
+        DataError: If folder or list cannot be used, no film is there, or a row has an unknown label.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        csv: str | os.PathLike[str] | None = None,
+        split: str | None = None,
+        label_names: Sequence[str] | None = None,
+        events: Mapping[str, "KnownClip"] | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        films = ClipFolder(self.folder)
+        known = events or {}
+        if csv is None:
+            self._clips = [_listed_nowhere(path) for path in films.films()]
+            self.label_names = tuple(label_names or ())
+        else:
+            whole = read_split(csv, label_names=label_names)
+            rows = _chosen(whole, Path(csv), split)
+            found = films.find_all(rows, listed={row.id for row in whole})
+            if not any(found.values()):
+                raise DataError(
+                    f"{self.folder}: holds none of the {len(rows)} clips of {Path(csv).name} (looked for "
+                    f"names such as {candidate_stems(rows[0])[0]}.mp4). Name the folder that holds them."
+                )
+            self._clips = [_listed(row, found[row.id], known.get(row.id)) for row in rows]
+            heard = {label for clip in self._clips for label in clip.labels}
+            self.label_names = tuple(sorted(heard)) if label_names is None else tuple(label_names)
+
+    @property
+    def name(self) -> str:
+        """The folder."""
+        return str(self.folder)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """As in the list, or the films' names without suffix, sorted."""
+        return [clip.id for clip in self._clips]
+
+    def first(self, count: int) -> Self:
+        """The first clips of this source, with all of its labels."""
+        part = copy(self)
+        part._clips = self._clips[:count]
+        return part
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def __getitem__(self, index: int) -> FilmClip:
+        """The clip of row ``index``; its film is not opened."""
+        return self._clips[index]
+
+    def fingerprints(self, digest_of: FileDigest) -> list[str]:
+        """From every film's bytes, its labels and its events."""
+        return [_fingerprint(clip, digest_of) for clip in self._clips]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownClip:
+    """What a file of events says about one clip."""
+
+    labels: tuple[str, ...]
+    """The kind of every source."""
+    events: tuple[ClipEvent, ...]
+    """Every event, in order of time."""
+
+
+def find_export(folder: Path, split: str) -> tuple[Path, Path] | None:
+    """List and events of a split that ``cinefoley stage export`` has written; None where it has not."""
+    settings = folder / f"{split}.settings.json"
+    try:
+        content = json.loads(settings.read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict) or "stage" not in content:
+        return None
+    rows, events = folder / f"{split}.csv", folder / f"{split}.events.jsonl"
+    if not (rows.is_file() and events.is_file()):
+        raise DataError(
+            f"{folder}: the export of the split {split!r} is not finished. "
+            "Run the `cinefoley stage export` that began it once more."
+        )
+    return rows, events
+
+
+def exported_splits(folder: Path) -> list[str]:
+    """The splits of which a folder holds an export."""
+    names = sorted(path.name.removesuffix(".settings.json") for path in folder.glob("*.settings.json"))
+    return [name for name in names if find_export(folder, name) is not None]
+
+
+def read_events(path: Path) -> dict[str, KnownClip]:
+    """Read known events, one JSON object a line for each clip.
+
+    A line has ``id``, ``events`` (objects with ``time_s`` and ``kind``, perhaps ``is_onset_like`` and
+    ``strength``), and perhaps ``kinds``; everything else is ignored.
+
+    Raises:
+        DataError: If the file cannot be read, or a line is another thing; names the line.
+    """
+    known: dict[str, KnownClip] = {}
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    name, clip = _parse_events(line, f"{path.name}, line {number}")
+                    if name in known:
+                        raise DataError(f"{path.name}, line {number}: the clip {name!r} is there twice.")
+                    known[name] = clip
+    except OSError as exc:
+        raise DataError(f"{path}: cannot be read ({exc.strerror}).") from exc
+    return known
+
+
+def _parse_events(line: bytes, where: str) -> tuple[str, KnownClip]:
+    try:
+        record: dict[str, Any] = json.loads(line)
+        events = tuple(
+            ClipEvent(
+                time_s=float(event["time_s"]),
+                kind=str(event["kind"]),
+                is_onset_like=bool(event.get("is_onset_like", True)),
+                strength=float(event.get("strength", 1.0)),
+            )
+            for event in record["events"]
+        )
+        kinds = record.get("kinds", list(dict.fromkeys(event.kind for event in events)))
+        ordered = tuple(sorted(events, key=lambda event: event.time_s))
+        return str(record["id"]), KnownClip(labels=tuple(map(str, kinds)), events=ordered)
+    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        raise DataError(
+            f"{where}: no record of events ({type(exc).__name__}: {exc}). Expected one JSON object a clip, "
+            "with id and events, each of which has time_s and kind."
+        ) from exc
+
+
+def _chosen(rows: list[SplitRow], csv: Path, split: str | None) -> list[SplitRow]:
+    """Rows of one split; a list that names no splits is all of one."""
+    if split is None or not any(row.split for row in rows):
+        return rows
+    kept = [row for row in rows if row.split == split]
+    if not kept:
+        found = ", ".join(sorted({row.split or "(none)" for row in rows}))
+        raise DataError(
+            f"{csv.name}: no row names a clip of the split {split!r} (found {found}). Name one with --split."
+        )
+    return kept
+
+
+def _listed(row: SplitRow, path: Path | None, known: KnownClip | None) -> FilmClip:
+    return FilmClip(
+        id=row.id,
+        path=path,
+        expected=" or ".join(candidate_stems(row)),
+        labels=known.labels if known else (row.label,) if row.label else (),
+        events=known.events if known else None,
+    )
+
+
+def _listed_nowhere(path: Path) -> FilmClip:
+    return FilmClip(id=path.stem, path=path, expected=path.name)
+
+
+def _fingerprint(clip: FilmClip, digest_of: FileDigest) -> str:
+    try:
+        content = "missing" if clip.path is None else digest_of(clip.path)
+    except MediaError as exc:
+        if is_of_this_machine(exc):
+            raise
+        content = "unreadable"
+    known = None if clip.events is None else [asdict(event) for event in clip.events]
+    return hashlib.sha256(json.dumps([content, clip.labels, known]).encode()).hexdigest()

@@ -1,0 +1,190 @@
+"""The Foley stage as a source of clips, rendered when they are asked for."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cinefoley.data.sources.clip_source import ClipEvent, ClipFault, FileDigest
+from cinefoley.errors import VideoError
+from cinefoley.media.frames.sampling import Seconds, Section, as_rate, frame_count, sampling_instant
+from cinefoley.media.frames.video import Video
+from cinefoley.stage.digest import stage_digest
+from cinefoley.stage.kinds import KINDS
+from cinefoley.stage.render import draw_take
+from cinefoley.stage.take import Split, StageTake
+from cinefoley.variations.window import Window
+
+__all__ = ["StageClip", "StageSource"]
+
+_SOURCE_FPS = (24, 25, 30)
+_SIDE = 224  # of the picture that windows are drawn on; what is shown is rendered at the size asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageClip:
+    """One clip of the stage; nothing is drawn before it is asked for."""
+
+    seed: int
+    """Which clip of the split."""
+    split: Split
+    """Family of seeds."""
+    duration_s: float
+    """Length in seconds."""
+
+    @property
+    def id(self) -> str:
+        """As ``cinefoley stage export`` names the film."""
+        return f"{self.split}-{self.seed:06d}"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The kind of every source."""
+        return tuple(actor.kind for actor in self._take().actors)
+
+    @property
+    def events(self) -> tuple[ClipEvent, ...]:
+        """Every event, in order of time."""
+        return tuple(
+            ClipEvent(
+                time_s=event.time_s,
+                kind=event.kind,
+                is_onset_like=event.is_onset_like,
+                strength=event.strength,
+            )
+            for event in self._take().events(size=self.picture_size())
+        )
+
+    def find_fault(self) -> ClipFault | None:
+        """None: the stage makes no faults."""
+        return None
+
+    def picture_size(self) -> tuple[int, int]:
+        """Height and width, 224 pixels on the shorter side."""
+        aspect = self._take().aspect
+        height, width = _SIDE * max(1.0, 1 / aspect), _SIDE * max(1.0, aspect)
+        return 2 * round(height / 2), 2 * round(width / 2)
+
+    def video(
+        self,
+        *,
+        fps: Seconds,
+        size: tuple[int, int] | None = None,
+        start: Seconds = 0.0,
+        duration: Seconds | None = None,
+        window: Window | None = None,
+    ) -> Video:
+        """The frames that a decoder would pick from a film of 24, 25 or 30 frames a second.
+
+        A window is drawn at its own scale straight into ``size``: no picture is rendered and then cropped.
+
+        Raises:
+            VideoError: If the clip ends before ``start``.
+            ValueError: If a number is out of range.
+        """
+        section, rate = Section.of(start, duration), as_rate(fps)
+        length = Fraction(self.duration_s).limit_denominator(1_000_000)
+        if section.start >= length:
+            raise VideoError(f"{self.id}: ends at {self.duration_s:g} s, before {float(section.start):g} s.")
+        lasts = length - section.start if section.duration is None else section.duration
+        lasts = min(lasts, length - section.start)
+        source_fps = _SOURCE_FPS[self.seed % len(_SOURCE_FPS)]
+        last = math.ceil(length * source_fps) - 1
+        instants = [sampling_instant(n, section.start, rate) for n in range(frame_count(lasts, rate))]
+        picked = [max(0, min(last, math.ceil(instant * source_fps) - 1)) for instant in instants]
+        take = self._take()
+        pixels = take.frames(
+            [index / source_fps for index in picked],
+            size=size
+            or (self.picture_size() if window is None else window.on(self.picture_size()).crop_size),
+            aspect=take.aspect,
+            windows=None if window is None else self._boxes(window, picked, last),
+        )
+        return Video(
+            frames=torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))),
+            times=torch.arange(len(picked)).double() / float(rate),
+            fps=rate,
+            duration=float(lasts),
+            source_indices=torch.tensor(picked),
+            start=float(section.start),
+        )
+
+    def waveform(self, sample_rate: int, *, start: Seconds = 0.0, duration: Seconds | None = None) -> Tensor:
+        """The clip's sound, or a section of it, ``(N,)``."""
+        section = Section.of(start, duration)
+        sound = self._take().waveform(sample_rate)
+        end = len(sound) if section.end is None else round(section.end * sample_rate)
+        return torch.from_numpy(sound[round(section.start * sample_rate) : end].copy())
+
+    def _take(self) -> StageTake:
+        return draw_take(self.seed, split=self.split, duration_s=self.duration_s)
+
+    def _boxes(self, window: Window, picked: Sequence[int], last: int) -> NDArray[np.float64]:
+        """What the window shows of each picture, as fractions of the frame."""
+        height, width = self.picture_size()
+        fitted = window.on((height, width))
+        boxes = np.array([fitted.box_at(index / max(1, last)) for index in picked], dtype=np.float64)
+        return boxes.reshape(-1, 4) / np.array([width, height, width, height], dtype=np.float64)
+
+
+class StageSource:
+    """Clips of one split of the stage, in order of their seeds.
+
+    Args:
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        count: Number of clips.
+        duration_s: Length of every clip in seconds, at least 1.
+        first_seed: Seed of the first; the others follow.
+
+    Raises:
+        ValueError: If a number is out of range, or there is no such split.
+    """
+
+    def __init__(self, split: Split, count: int, *, duration_s: float = 10.0, first_seed: int = 0) -> None:
+        if split not in get_args(Split):
+            raise ValueError(f"the stage's splits are {', '.join(get_args(Split))}; got {split!r}")
+        if count < 1 or first_seed < 0 or not (math.isfinite(duration_s) and duration_s >= 1):
+            raise ValueError(
+                f"need a clip, a seed of 0 or more and 1 s at least, got count={count}, "
+                f"first_seed={first_seed}, duration_s={duration_s}"
+            )
+        self.split: Split = split
+        self.duration_s = duration_s
+        self.seeds = range(first_seed, first_seed + count)
+
+    @property
+    def name(self) -> str:
+        """``stage:train`` and the like."""
+        return f"stage:{self.split}"
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The names of the films that an export would write."""
+        return [self[index].id for index in range(len(self))]
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Every kind that the stage has."""
+        return tuple(actor.kind for actor in KINDS)
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __getitem__(self, index: int) -> StageClip:
+        """The clip of the seed number ``index``."""
+        return StageClip(seed=self.seeds[index], split=self.split, duration_s=self.duration_s)
+
+    def fingerprints(self, digest_of: FileDigest) -> list[str]:
+        """From the stage's digest and the seed: clips are not rendered for it."""
+        stage = stage_digest()
+        return [
+            hashlib.sha256(f"{stage}/{self.split}/{self.duration_s!r}/{seed}".encode()).hexdigest()
+            for seed in self.seeds
+        ]

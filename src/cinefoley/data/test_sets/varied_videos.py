@@ -1,0 +1,117 @@
+"""Single films shown with a variation, each with a record of its window beside it."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from cinefoley.data.json_lines import Record, file_sha256, write_json
+from cinefoley.errors import MediaError, OutputError
+from cinefoley.media.muxing.cropped_video import cropped_film_suffix
+from cinefoley.variations.camera_movement import CameraMovement
+from cinefoley.variations.close_up import CloseUp
+from cinefoley.variations.films import draw_for_film, vary_film
+
+__all__ = ["describe_variation", "make_varied_film", "varied_film_paths"]
+
+_KIND = "cinefoley variation"
+
+
+def make_varied_film(
+    video_path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    variation: CloseUp | CameraMovement,
+    *,
+    seed: int = 0,
+    overwrites: bool = False,
+) -> Record:
+    """Write a film of a window of another, and a JSON file that says which window.
+
+    For ``rain.mp4`` these are ``rain.close-up.mp4`` and ``rain.close-up.json``, or the same with
+    ``camera-movement``. What an earlier call has made in the same way is kept.
+
+    Args:
+        video_path: The film.
+        out: Folder; made where it is not there.
+        variation: What to show.
+        seed: The same seed gives the same window.
+        overwrites: Whether to replace what is there and was made otherwise.
+
+    Returns:
+        What the JSON file holds.
+
+    Raises:
+        MediaError: If the film cannot be used.
+        OutputError: If files of these names are there, or cannot be written.
+    """
+    source, folder = Path(video_path), Path(out)
+    film, sidecar = varied_film_paths(source, folder, variation)
+    request = {
+        "kind": _KIND,
+        "source": source.name,
+        "source_sha256": file_sha256(source),
+        **describe_variation(variation),
+        "seed": seed,
+    }
+    standing = _standing_record(film, sidecar, request)
+    if standing is not None and not overwrites:
+        return standing
+    if not overwrites:
+        _check_free(film, sidecar)
+    _make_folder(folder)
+    generator = torch.Generator().manual_seed(seed)
+    window = draw_for_film(variation, source, generator=generator)
+    vary_film(source, film, window, encoder_threads=0)
+    record = request | {
+        "film": film.name,
+        "film_sha256": file_sha256(film),
+        "window": window.to_dict(),
+    }
+    write_json(sidecar, record)
+    return record
+
+
+def varied_film_paths(
+    video_path: Path, folder: Path, variation: CloseUp | CameraMovement
+) -> tuple[Path, Path]:
+    """The film and its record that :func:`make_varied_film` writes.
+
+    Raises:
+        MediaError: If the film cannot be read.
+    """
+    stem = f"{video_path.stem}.{describe_variation(variation)['variation'].replace('_', '-')}"
+    return folder / (stem + cropped_film_suffix(video_path)), folder / (stem + ".json")
+
+
+def describe_variation(variation: CloseUp | CameraMovement) -> Record:
+    """A variation's kind and settings, as JSON holds them."""
+    kind = "close_up" if isinstance(variation, CloseUp) else "camera_movement"
+    settings: Record = json.loads(json.dumps(asdict(variation)))
+    return {"variation": kind, **settings}
+
+
+def _standing_record(film: Path, sidecar: Path, request: Record) -> Record | None:
+    """What an earlier call with this request has made, if it is still there."""
+    try:
+        record = json.loads(sidecar.read_bytes())
+        is_same = request.items() <= record.items() and record["film_sha256"] == file_sha256(film)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, MediaError):
+        return None
+    return record if is_same else None
+
+
+def _check_free(*paths: Path) -> None:
+    for path in paths:
+        if path.exists():
+            raise OutputError(
+                f"{path}: exists, and was made otherwise. Choose another folder with -o, or pass --force."
+            )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise OutputError(f"{folder}: cannot be made ({exc.strerror}). Choose another with -o.") from exc

@@ -1,0 +1,1 @@
+"""Evaluation of any folder of generated audio against reference audio."""

@@ -1,0 +1,187 @@
+"""Alignment accuracy of generated files with the films they belong to."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from cinefoley.errors import MediaError, MissingWeightsError
+from cinefoley.evaluation.folder.feature_cache import FeatureCache
+from cinefoley.evaluation.folder.pairing import Sample
+from cinefoley.evaluation.folder.per_clip_metrics import Judgement, Ratio
+from cinefoley.media.audio.files import read_audio
+from cinefoley.media.frames.windows import stream_windows
+from cinefoley.metrics.alignment import AlignmentJudge, alignment_accuracy
+from cinefoley.metrics.backbones.protocol import Embedding
+from cinefoley.metrics.backbones.weights import file_digest
+from cinefoley.models.folder import load_part
+from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.spectral.mel import mel_spectrogram
+
+__all__ = ["FileJudge"]
+
+_READING = "first window"  # part of the cache's key; change it when the same files would be judged otherwise
+
+
+class FileJudge:
+    """Diff-Foley's judge over files: the first window of each film beside that of its generated sound.
+
+    Reading: the features are the teacher's, of the unvaried films: one judge that sees the whole scene, for
+    every method alike. Other readings are a matter of ``films`` (varied ones) and ``video_encoder``.
+
+    Args:
+        folder: A model folder with an alignment classifier.
+        films: The film of each clip.
+        video_encoder: Whose features judge: ``"teacher"``, ``"student"``, both of the model folder, or the
+            folder of another encoder.
+        seed: Of the posterior's noise, which is drawn for each sample from this, the clip and its number.
+        cache: Where probabilities are looked for and kept.
+        device: Where it runs.
+
+    Raises:
+        MissingWeightsError: If the folder has no judge, or no student where that is asked for.
+        WeightsError: If a part does not fit.
+    """
+
+    keeps_results = True
+
+    def __init__(
+        self,
+        folder: Path,
+        films: Mapping[str, Path],
+        *,
+        video_encoder: str = "teacher",
+        seed: int = 0,
+        cache: FeatureCache | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        encoder = _find_encoder(folder, video_encoder)
+        self._judge = AlignmentJudge.from_model(folder).to(device)
+        self._encoder = load_part(encoder, VideoEncoder).to(device).eval()
+        self._device = torch.device(device)
+        self._films = films
+        self._config = self._judge.config
+        self._seed = seed
+        self._cache = cache or FeatureCache(None)
+        own = folder / "alignment_vae"
+        self._digest = _digest(folder / "alignment", own if own.is_dir() else folder / "vae")
+        self._encoder_digest = _digest(encoder)
+        self._whose = video_encoder if video_encoder in ("teacher", "student") else f"encoder {encoder.name}"
+        self._seen: tuple[Path, Tensor] | None = None
+
+    def judge(self, samples: Sequence[Sample]) -> Judgement:
+        """Judge every sample whose film is there.
+
+        The generated mel is used where ``NAME.mel.npy`` lies beside the sound, as the paper has it (write it
+        with `cinefoley generate --save-mel`), and the mel of the sound elsewhere; the protocol line counts.
+        A film or a saved mel that cannot be read is named among the problems.
+        """
+        means, draws, analysed = {}, {}, 0
+        problems: dict[Sample, str] = {}
+        for sample in samples:
+            if sample.clip not in self._films:
+                continue
+            try:
+                mean, draw = self._probabilities(sample)
+            except MediaError as exc:
+                problems[sample] = str(exc)
+                continue
+            analysed += not _saved_mel(sample.path).is_file()
+            means[sample] = (float(alignment_accuracy(mean[None])), 1.0)
+            draws[sample] = (float(alignment_accuracy(draw[None])), 1.0)
+        why = "no sample has a film of its clip's name"
+        protocol = {
+            "alignment_judge": f"features of the {self._whose} (sha256:{self._encoder_digest[:12]}), "
+            f"classifier (sha256:{self._digest[:12]}), first {self._config.window_s:g} s, seed {self._seed}",
+            "alignment_mels": f"{len(means) - analysed} generated, {analysed} taken of the sound",
+        }
+        return Judgement(
+            ratios={
+                "Align Acc": Ratio(parts=draws, if_unjudged=why),
+                "Align Acc, posterior mean": Ratio(parts=means, if_unjudged=why),
+            },
+            protocol=protocol,
+            problems=problems,
+        )
+
+    def _probabilities(self, sample: Sample) -> Tensor:
+        """With the posterior's mean, and with a sample of it: ``(2,)``."""
+        film, saved = self._films[sample.clip], _saved_mel(sample.path)
+        sound = file_digest(saved if saved.is_file() else sample.path)
+        judge = f"{self._digest} {self._encoder_digest} {self._config} {file_digest(film)}"
+        reading = f"{_READING} {self._seed}/{sample.clip}/{sample.number}"
+        known = self._cache.get(sound, judge, reading)
+        if known is not None:
+            return known.features
+        features, mel = self._features(film), self._mel(sample.path)
+        generator = torch.Generator().manual_seed(_noise_seed(self._seed, sample))
+        found = torch.cat(self._judge.probabilities(mel, features, generator=generator)).cpu()
+        self._cache.put(sound, judge, reading, Embedding(found, None))
+        return found
+
+    @torch.no_grad()
+    def _features(self, film: Path) -> Tensor:
+        """Features of the film's first window; those of the last film are kept for its other samples."""
+        if self._seen is None or self._seen[0] != film:
+            config = self._config
+            [frames] = stream_windows(
+                film,
+                starts=[0],
+                frames_per_window=config.video_frames,
+                fps=config.video_fps,
+                size=config.frame_size,
+            )
+            features: Tensor = self._encoder(frames[None].to(self._device).float() / 255)
+            self._seen = film, F.normalize(features, dim=-1)
+        return self._seen[1]
+
+    def _mel(self, sound: Path) -> Tensor:
+        saved, config = _saved_mel(sound), self._config
+        if saved.is_file():
+            try:
+                mel = torch.from_numpy(np.load(saved, allow_pickle=False)[:1].astype(np.float32))
+            except (ValueError, OSError, IndexError) as exc:
+                raise MediaError(f"{saved}: damaged ({exc}). Generate it again.") from exc
+            if mel.ndim != 3 or mel.shape[1] != config.mel.n_mels or not bool(mel.isfinite().all()):
+                raise MediaError(
+                    f"{saved}: not a mel of this model: expected finite (windows, {config.mel.n_mels}, "
+                    f"frames), got {tuple(mel.shape)}. Judge with the model that made it, or move it away."
+                )
+        else:
+            waveform, _ = read_audio(sound, sample_rate=config.mel.sample_rate, mono=True)
+            mel = mel_spectrogram(waveform[:, : config.window_samples], config.mel)
+        missing = config.mel_frames - mel.shape[-1]
+        return F.pad(mel, (0, max(0, missing)))[..., : config.mel_frames]
+
+
+def _saved_mel(sound: Path) -> Path:
+    return sound.with_suffix(".mel.npy")
+
+
+def _noise_seed(seed: int, sample: Sample) -> int:
+    """The noise of a sample, whatever else is judged; PyTorch's generator uses 32 bits."""
+    text = f"cinefoley alignment/{seed}/{sample.clip}/{sample.number}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
+
+
+def _find_encoder(folder: Path, choice: str) -> Path:
+    names = {"teacher": "video_encoder", "student": "video_encoder_student"}
+    encoder = folder / names[choice] if choice in names else Path(choice).expanduser()
+    if not encoder.is_dir():
+        raise MissingWeightsError(
+            f"{folder}: has no {choice} whose features could judge (looked for {encoder}). "
+            "Choose teacher, student, or the folder of a video encoder."
+        )
+    return encoder
+
+
+def _digest(*folders: Path) -> str:
+    """SHA-256 over all files of some parts of a model."""
+    files = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
+    return hashlib.sha256(
+        "\n".join(f"{path.name} {file_digest(path)}" for path in files).encode()
+    ).hexdigest()

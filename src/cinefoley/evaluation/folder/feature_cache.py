@@ -1,0 +1,78 @@
+"""Features that were computed before, found by what they were computed from."""
+
+import hashlib
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from cinefoley.errors import OutputError
+from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.metrics.backbones.protocol import Embedding
+
+__all__ = ["FeatureCache"]
+
+
+class FeatureCache:
+    """A folder of features, one small file per sound and backbone.
+
+    The key is the digest of the sound file, of the backbone's weights, and of how the file was read: a file
+    that is moved or renamed keeps its features, one that is changed never meets old ones. Entries carry a
+    digest of their own; one that was cut off or damaged counts as absent. Several processes may share it.
+
+    Args:
+        folder: Made when it is first written to; None keeps nothing.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def get(self, sound: str, backbone: str, reading: str) -> Embedding | None:
+        """The features under a key, or None.
+
+        Args:
+            sound: SHA-256 of the sound file.
+            backbone: SHA-256 of the weights, with the backbone's name.
+            reading: How the file was read.
+        """
+        path = self._path(sound, backbone, reading)
+        if path is None or not path.is_file():
+            return None
+        content = path.read_bytes()
+        stated, payload = content[:32], content[32:]
+        if hashlib.sha256(payload).digest() != stated:
+            return None
+        try:
+            tensors = load(payload)
+        except SafetensorError:
+            return None
+        return Embedding(tensors["features"], tensors.get("logits"))
+
+    def put(self, sound: str, backbone: str, reading: str, embedding: Embedding) -> None:
+        """Keep features under a key; the file appears whole or not at all.
+
+        Raises:
+            OutputError: If the folder cannot be written.
+        """
+        path = self._path(sound, backbone, reading)
+        if path is None:
+            return
+        tensors: dict[str, Tensor] = {"features": embedding.features.contiguous()}
+        if embedding.logits is not None:
+            tensors["logits"] = embedding.logits.contiguous()
+        payload = save(tensors)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise OutputError(
+                f"{path.parent}: cannot be made ({exc.strerror}). Choose another folder with --cache."
+            ) from exc
+        with written_aside(path) as temporary:
+            temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
+
+    def _path(self, sound: str, backbone: str, reading: str) -> Path | None:
+        if self._folder is None:
+            return None
+        key = hashlib.sha256(f"1\n{sound}\n{backbone}\n{reading}".encode()).hexdigest()
+        return self._folder / key[:2] / key

@@ -1,0 +1,205 @@
+"""Synchrony of generated files with events that are known."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from cinefoley.errors import CinefoleyError
+from cinefoley.evaluation.folder.labels import stem_of_clip
+from cinefoley.evaluation.folder.pairing import Sample
+from cinefoley.evaluation.folder.per_clip_metrics import Judgement, Ratio
+from cinefoley.media.audio.files import read_audio
+from cinefoley.metrics.backbones.weights import file_digest
+from cinefoley.metrics.events import Spans, match_visible_onsets, off_screen_energy
+from cinefoley.metrics.onsets import OnsetCounts, detect_onsets, match_onsets
+
+__all__ = ["TOLERANCES_S", "ClipEvents", "EventJudge", "parse_events", "read_events"]
+
+TOLERANCES_S = (0.05, 0.1, 0.25)
+"""Largest distances of a match that are reported."""
+_EXAMPLE = '{"clip": "dog", "events": [{"time_s": 1.2, "is_onset_like": true, "is_visible": true}]}'
+_RATE = 16000
+_SOUND_S = 0.5  # how long an event sounds where the file does not say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipEvents:
+    """What is known about one clip."""
+
+    times: NDArray[np.float64]
+    """When sounds begin, ascending."""
+    is_visible: NDArray[np.bool_]
+    """Whether target or context of each is in the frame."""
+    is_onset_like: bool
+    """Whether every event starts sharply enough to be judged; true of a clip without events."""
+    sounding: Spans
+    """When something sounds."""
+    off_screen: Spans | None
+    """When the target is out of the frame; None where that is not known."""
+
+
+def read_events(path: Path) -> dict[str, ClipEvents]:
+    """Read events, one JSON object per line and clip; or one object in all.
+
+    ``clip`` (or ``film``, whose stem counts, or ``id``) names it; ``events`` is a list of objects with
+    ``time_s`` and, where known, ``end_s``, ``is_onset_like``, ``is_visible`` and ``is_context_visible``;
+    ``off_screen`` is a list of ``[begin_s, end_s]``. ``cinefoley stage render``, ``cinefoley stage export``
+    and, for what windows show of exported clips, ``cinefoley vary`` write such files.
+
+    Raises:
+        CinefoleyError: If the file cannot be read, or a line is not such an object; names the line.
+    """
+    clips: dict[str, ClipEvents] = {}
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in _objects(file):
+                try:
+                    entry = json.loads(line)
+                    name = _name(entry)
+                    events = parse_events(entry)
+                except (ValueError, KeyError, TypeError, AttributeError) as exc:
+                    raise CinefoleyError(
+                        f"{path}, line {number}: not the events of a clip ({type(exc).__name__}: {exc}). "
+                        f"Expected {_EXAMPLE}."
+                    ) from exc
+                if name in clips:
+                    raise CinefoleyError(f"{path}, line {number}: the clip {name!r} is there twice.")
+                clips[name] = events
+    except (OSError, UnicodeDecodeError) as exc:
+        raise CinefoleyError(f"{path}: cannot be read ({exc}). Expected JSON lines, one per clip.") from exc
+    return clips
+
+
+class EventJudge:
+    """Judges sounds by events that are known.
+
+    Args:
+        path: What :func:`read_events` reads.
+
+    Raises:
+        CinefoleyError: If it cannot be read.
+    """
+
+    keeps_results = False  # quicker than a network is
+
+    def __init__(self, path: Path) -> None:
+        self._events = read_events(path)
+        self._describe = f"{path.name} (sha256:{file_digest(path)[:12]}), mean of channels"
+
+    def judge(self, samples: Sequence[Sample]) -> Judgement:
+        """Onset F1 at each tolerance over clips of onset-like kinds, its visible form, off-screen energy.
+
+        Counts are added over samples before the F1 is taken; the energy is averaged over the samples where it
+        is defined.
+        """
+        onsets: dict[str, dict[Sample, tuple[float, float]]] = {
+            f"{kind} {_label(tolerance)}": {}
+            for kind in ("onset F1", "visible onset F1")
+            for tolerance in TOLERANCES_S
+        }
+        energies: dict[Sample, tuple[float, float]] = {}
+        num_known = 0
+        for sample in samples:
+            clip = self._events.get(sample.clip)
+            if clip is None:
+                continue
+            num_known += 1
+            waveform = _heard(sample.path)
+            share = _energy(waveform, clip)
+            if share is not None:
+                energies[sample] = (share, 1.0)
+            if clip.is_onset_like:
+                for name, found in _count_onsets(waveform, clip).items():
+                    onsets[name][sample] = (2 * found.hits, 2 * found.hits + found.extra + found.missed)
+        why = "no sample's clip is in the events file and onset-like"
+        ratios = {name: Ratio(parts=parts, if_empty=1.0, if_unjudged=why) for name, parts in onsets.items()}
+        why = "no clip with a silent time out of the frame"
+        ratios["off-screen energy"] = Ratio(parts=energies, if_unjudged=why)
+        judged = len(next(iter(onsets.values())))
+        told = (
+            f"{num_known} of {len(samples)} samples, of these {judged} by onsets, "
+            f"{len(energies)} by off-screen energy"
+        )
+        return Judgement(ratios=ratios, protocol={"events": self._describe, "events_judged": told})
+
+
+def _label(tolerance_s: float) -> str:
+    return f"±{1000 * tolerance_s:.0f} ms"
+
+
+def _heard(path: Path) -> Tensor:
+    """The mean of all channels at 16 kHz; what is shorter than onsets need ends in silence."""
+    waveform = read_audio(path, sample_rate=_RATE, mono=True)[0][0]
+    return F.pad(waveform, (0, max(0, _RATE // 5 - len(waveform))))
+
+
+def _energy(waveform: Tensor, clip: ClipEvents) -> float | None:
+    if clip.off_screen is None:
+        return None
+    return off_screen_energy(waveform, sample_rate=_RATE, off_screen=clip.off_screen, sounding=clip.sounding)
+
+
+def _count_onsets(waveform: Tensor, clip: ClipEvents) -> dict[str, OnsetCounts]:
+    onsets = detect_onsets(waveform, sample_rate=_RATE)
+    counts = {}
+    for tolerance in TOLERANCES_S:
+        at = _label(tolerance)
+        counts[f"onset F1 {at}"] = match_onsets(onsets, clip.times, tolerance_s=tolerance)
+        counts[f"visible onset F1 {at}"] = match_visible_onsets(
+            onsets, clip.times, clip.is_visible, tolerance_s=tolerance
+        )
+    return counts
+
+
+def _objects(file: TextIO) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank, with their numbers; a file that is one object over many lines is one."""
+    first = file.readline()
+    if first.strip() == "{":  # as `stage render` writes it, for people to read
+        yield 1, first + file.read()
+        return
+    for number, line in enumerate(chain([first], file), start=1):
+        if line.strip():
+            yield number, line
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    if "clip" in entry:
+        return stem_of_clip(str(entry["clip"]))
+    return Path(entry["film"]).stem if "film" in entry else str(entry["id"])
+
+
+def parse_events(entry: Mapping[str, Any]) -> ClipEvents:
+    """Events of one clip from an object of an events file; see :func:`read_events`.
+
+    Raises:
+        KeyError: If something is missing.
+        ValueError: If a number is not finite, or something ends before it begins.
+    """
+    events = sorted(entry["events"], key=lambda event: float(event["time_s"]))
+    times = np.array([float(event["time_s"]) for event in events], dtype=np.float64)
+    ends = [float(event.get("end_s", event["time_s"] + _SOUND_S)) for event in events]
+    sounding = np.stack([times, np.array(ends, dtype=np.float64)], axis=1)
+    flags = ("is_visible", True), ("is_context_visible", False)
+    visible = [any(bool(event.get(name, default)) for name, default in flags) for event in events]
+    off_screen = entry.get("off_screen")
+    hidden = None if off_screen is None else np.array(off_screen, dtype=np.float64).reshape(-1, 2)
+    for name, spans in (("a sound", sounding), ("off_screen", hidden)):
+        if spans is not None and not (spans[:, 1] >= spans[:, 0]).all():
+            raise ValueError(f"{name} ends before it begins, or at a time that is no number")
+        if spans is not None and not np.isfinite(spans).all():
+            raise ValueError(f"{name} begins or ends at a time that is not finite")
+    return ClipEvents(
+        times=times,
+        is_visible=np.array(visible, dtype=bool),
+        is_onset_like=all(bool(event.get("is_onset_like", True)) for event in events),
+        sounding=sounding,
+        off_screen=hidden,
+    )

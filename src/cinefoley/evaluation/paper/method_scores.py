@@ -1,0 +1,135 @@
+"""From judged takes to the numbers of a table, and to differences between methods on the same clips."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from cinefoley.evaluation.folder.pairing import Sample
+from cinefoley.evaluation.folder.per_clip_metrics import Ratio, ratio_scores
+from cinefoley.evaluation.folder.protocols import PROTOCOLS
+from cinefoley.evaluation.folder.scores import (
+    DISTRIBUTION_METRICS,
+    Score,
+    Side,
+    bootstrap_draws,
+    interval,
+    score_sides,
+)
+from cinefoley.evaluation.paper.experiment import RealClips, ViewTakes
+
+__all__ = ["METRICS", "average", "combine", "score_method"]
+
+METRICS = (*DISTRIBUTION_METRICS, "Align Acc", "onset F1", "visible onset F1", "off-screen energy")
+"""What is reported, in the paper's order and then ours; a table leaves out what a set cannot give."""
+
+
+def score_method(
+    real: RealClips, takes: ViewTakes, *, replicas: int = 200, seed: int = 0
+) -> dict[str, Score]:
+    """Every metric of one encoder on one view, with 95 % intervals over clips.
+
+    Args:
+        real: The clips.
+        takes: What was made of them.
+        replicas: Resamplings; 0 computes no intervals.
+        seed: Of the resamplings: with the same one, and the same clips, two methods see the same drawn clips.
+
+    Returns:
+        By metric, without the names of backbones: a table's protocol line says which they are.
+    """
+    count, per_clip = takes.probability.shape
+    clips = [row for row in range(count) for _ in range(per_clip)]
+    draws = bootstrap_draws(count, replicas=replicas, seed=seed)
+    scores: dict[str, Score] = {}
+    if per_clip * count > 1:
+        sides = score_sides(
+            {name: Side(clips=range(count), embeddings=rows) for name, rows in real.embeddings.items()},
+            {name: Side(clips=clips, embeddings=rows) for name, rows in takes.embeddings.items()},
+            protocol=PROTOCOLS["cinefoley"],
+            is_paired=True,
+            real_draws=draws,
+            generated_draws=draws,
+        )
+        scores = {name.partition("-")[0]: score for name, score in sides.items()}
+    # names that sort as the rows do, so that both kinds of intervals see the same drawn clips
+    names = [f"{row:09d}" for row in range(count)]
+    ratios = ratio_scores(_ratios(takes, names), names, replicas=replicas, seed=seed)
+    scores |= ratios
+    return {name: scores[name] for name in METRICS if name in scores}
+
+
+def average(several: Sequence[Mapping[str, Score]]) -> dict[str, Score]:
+    """The mean over training seeds, replica by replica; ``spread`` is the seeds' standard deviation."""
+    if len(several) == 1:
+        return {name: replace(score, spread=None) for name, score in several[0].items()}
+    found = {}
+    for name in several[0]:
+        spread = [score.value for scores in several if (score := scores[name]).value is not None]
+        mean = combine(
+            name,
+            [scores[name] for scores in several],
+            lambda *values: float(np.mean(np.asarray(values), axis=0)),
+        )
+        is_known = len(spread) == len(several)
+        found[name] = replace(mean, spread=float(np.std(spread, ddof=1)) if is_known else None)
+    return found
+
+
+def combine(metric: str, scores: Sequence[Score], function: Callable[..., float]) -> Score:
+    """A number made of several, with its interval from the same resamplings of the same clips.
+
+    Args:
+        metric: What all of them measure.
+        scores: Of methods or views on the same clips, resampled with the same seed.
+        function: From their values to the new one.
+
+    Returns:
+        Skipped where one of them is, or the function is not defined on their values; without an interval
+        where one has none, or the function is not defined on a tenth of the resamplings.
+    """
+    values = [score.value for score in scores]
+    if any(value is None for value in values):
+        return Score(skipped=next(score.skipped for score in scores if score.value is None))
+    value = function(*values)
+    if not math.isfinite(value):
+        return Score(skipped="not defined on these numbers")
+    counts = {len(score.replicas) for score in scores}
+    if counts == {0} or len(counts) > 1:
+        return Score(value=value)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = [function(*parts) for parts in zip(*(score.replicas for score in scores), strict=True)]
+    finite = np.isfinite(drawn)
+    if finite.mean() < 0.9:
+        return Score(value=value)
+    low, high = interval(metric, value, np.asarray(drawn)[finite].tolist())
+    return Score(value=value, low=low, high=high, replicas=tuple(drawn))
+
+
+def _ratios(takes: ViewTakes, names: Sequence[str]) -> dict[str, Ratio]:
+    samples = [[Sample(name, take, Path()) for take in range(takes.probability.shape[1])] for name in names]
+    flat = [sample for row in samples for sample in row]
+    aligned = (takes.probability > 0.5).flatten().tolist()
+    ratios = {
+        "Align Acc": Ratio(
+            parts={sample: (float(hit), 1.0) for sample, hit in zip(flat, aligned, strict=True)}
+        )
+    }
+    for name, counts in (("onset F1", takes.onsets), ("visible onset F1", takes.visible_onsets)):
+        parts = {
+            sample: (2.0 * hits, 2.0 * hits + extra + missed)
+            for sample, (hits, extra, missed) in zip(flat, counts.flatten(0, 1).tolist(), strict=True)
+            if hits >= 0
+        }
+        if parts:
+            ratios[name] = Ratio(parts=parts, if_empty=1.0)
+    energy = {
+        sample: (share, 1.0)
+        for sample, share in zip(flat, takes.off_screen.flatten().tolist(), strict=True)
+        if share == share  # not NaN
+    }
+    if energy:
+        ratios["off-screen energy"] = Ratio(parts=energy)
+    return ratios

@@ -1,0 +1,1 @@
+"""Evaluation on the Foley stage, where every event is known."""

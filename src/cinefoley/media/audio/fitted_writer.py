@@ -1,0 +1,105 @@
+"""Sound files of sounds whose peak is known only at their end: what is too loud is lowered as a whole."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from torch import Tensor
+
+from cinefoley.errors import AudioError, OutputError
+from cinefoley.media.audio.reader import Samples
+from cinefoley.media.audio.writer import AudioWriter, Subtype, as_samples
+from cinefoley.media.files.atomic_write import explain_failure
+
+__all__ = ["FittedSound", "fitted_audio", "fitting_gain"]
+
+_CEILING = 10 ** (-1 / 20)
+"""Of a sound that was lowered: 1 dB below full scale, since a codec in a film overshoots what it is given."""
+_BLOCK = 1 << 16
+
+
+class FittedSound:
+    """A sound that is being written by :func:`fitted_audio`."""
+
+    def __init__(self, samples: BinaryIO, path: Path, channels: int) -> None:
+        self._samples = samples
+        self._path = path
+        self._channels = channels
+        self.peak = 0.0
+        """Largest magnitude so far, full scale at 1, before any gain."""
+
+    @property
+    def gain(self) -> float:
+        """What the file's samples are multiplied by; 1 where nothing goes beyond full scale."""
+        return fitting_gain(self.peak)
+
+    def write(self, block: Tensor | Samples) -> None:
+        """Append ``(channels, N)`` or ``(N,)`` samples of any magnitude."""
+        samples = as_samples(block)
+        if samples.shape[0] != self._channels:
+            raise ValueError(f"expected {self._channels} channels, got a block of shape {samples.shape}")
+        peak = float(np.abs(samples).max(initial=0.0))
+        if not np.isfinite(peak):
+            raise AudioError(f"{self._path.name}: the sound holds NaN or infinity and was not written.")
+        with _told_of(self._path):
+            self._samples.write(samples.T.tobytes())
+        self.peak = max(self.peak, peak)
+
+
+def fitting_gain(peak: float) -> float:
+    """The gain that brings a sound within full scale: 1 up to there, beyond it one that leaves 1 dB.
+
+    Args:
+        peak: The sound's largest magnitude, full scale at 1.
+    """
+    return 1.0 if peak <= 1 else _CEILING / peak
+
+
+@contextmanager
+def fitted_audio(
+    path: Path, sample_rate: int, channels: int = 1, *, subtype: Subtype = "PCM_16"
+) -> Iterator[FittedSound]:
+    """Write a WAV or FLAC file block by block, all of it lowered where any of it goes beyond full scale.
+
+    Clipping would bend the waveform, and a limiter the relation of loud to soft; one gain changes neither.
+    Until the gain is known the samples lie in a nameless file in the same folder, 4 bytes each.
+
+    Args:
+        path: ``.wav`` or ``.flac``; appears under its name only when the block succeeds.
+        sample_rate: Samples per second.
+        channels: Number of channels.
+        subtype: How samples are stored.
+
+    Yields:
+        Takes the blocks; its ``gain`` is the file's once all are written.
+
+    Raises:
+        AudioError: As :class:`~cinefoley.media.audio.writer.AudioWriter`.
+        OutputError: If the path cannot be written or the disk is full. Nothing is left behind then.
+    """
+    # made first: a wrong suffix is told before any work
+    target = AudioWriter(path, sample_rate, channels, subtype=subtype)
+    with _told_of(path):
+        samples = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115  # closed below
+    with samples:
+        sound = FittedSound(samples, path, channels)
+        yield sound
+        with _told_of(path):
+            samples.seek(0)  # writes what is still in memory
+        gain = np.float32(sound.gain)
+        with target as writer:
+            while block := samples.read(4 * channels * _BLOCK):
+                rows = np.frombuffer(block, np.float32).reshape(-1, channels)
+                writer.write(gain * rows.T)
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """Speak of the file that was meant, not of the nameless one."""
+    try:
+        yield
+    except OSError as exc:
+        raise OutputError(explain_failure(exc, path)) from exc

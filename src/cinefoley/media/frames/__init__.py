@@ -1,0 +1,1 @@
+"""Reading video frames: decoding, sampling by time, cropping."""

@@ -1,0 +1,74 @@
+"""A window of a film's pictures, that may move while the film runs."""
+
+import os
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from cinefoley.media.containers import has_exact_seeks, open_media, picture_packets, shown_at, video_stream
+from cinefoley.media.frames.decoder import PictureReader
+from cinefoley.media.frames.frame_source import Picture, PictureSource
+from cinefoley.media.frames.pixels import Pixels
+from cinefoley.media.frames.timing import first_picture_time
+
+__all__ = ["Crop", "CroppedPictures", "last_picture_time"]
+
+Crop = Callable[[Fraction, tuple[int, int]], tuple[int, int, int, int]]
+"""From seconds since the first picture, and (height, width) of the upright frame, to the box
+``(x0, y0, x1, y1)`` that is shown, in pixels; the right and lower edges lie outside it."""
+
+
+class CroppedPictures:
+    """Pictures of another source, each cut to its box before anything else is done to its pixels."""
+
+    def __init__(self, source: PictureSource, crop: Crop) -> None:
+        self._source = source
+        self._crop = crop
+        self.name = source.name
+
+    @property
+    def end(self) -> Fraction:
+        """End of the last picture seen so far, in seconds."""
+        return self._source.end
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all pictures have been seen."""
+        return self._source.is_finished
+
+    def __iter__(self) -> Iterator[tuple[Fraction, Picture]]:
+        for time, picture in self._source:
+            yield time, Picture(picture.index, self._loader(picture, time))
+
+    def _loader(self, picture: Picture, time: Fraction) -> Callable[[], Pixels]:
+        def load() -> Pixels:
+            pixels = picture.pixels(None)
+            x0, y0, x1, y1 = self._crop(time, (pixels.shape[0], pixels.shape[1]))
+            return pixels[y0:y1, x0:x1]
+
+        return load
+
+
+def last_picture_time(path: str | os.PathLike[str]) -> Fraction:
+    """When the last picture of a film begins, in seconds from the first. Read from the file, not decoded.
+
+    Raises:
+        MediaError: If the file cannot be read.
+        VideoError: If it has no picture stream, or no picture in it.
+    """
+    latest: Fraction | None = None
+    with open_media(path) as container:
+        stream = video_stream(container, path)
+        for packet in picture_packets(container, stream) if has_exact_seeks(container) else iter(()):
+            if packet.is_discard:
+                continue
+            time = shown_at(packet, stream)
+            if time is None:  # AVI and raw streams store no such times: the decoder counts
+                latest = None
+                break
+            latest = time if latest is None else max(latest, time)
+    if latest is None:
+        with PictureReader(path) as reader:
+            return max(time for time, _ in reader)
+    with open_media(path) as container:
+        return max(Fraction(0), latest - first_picture_time(container, Path(path)))

@@ -1,0 +1,140 @@
+"""Pictures and sound as bytes that stand for themselves: JPEG stills and FLAC, in memory."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import soundfile
+from PIL import Image
+from torch import Tensor
+
+from cinefoley.errors import AudioError, VideoError
+from cinefoley.media.audio.reader import Samples
+from cinefoley.media.frames.frame_source import Picture
+from cinefoley.media.frames.pixels import Pixels, squash
+
+__all__ = ["StillPictures", "decode_flac", "decode_jpeg", "encode_flac", "encode_jpeg"]
+
+_JPEG = b"\xff\xd8"  # how one begins; OpenCV would decode other formats too
+_FLAGS = {
+    1: cv2.IMREAD_COLOR_RGB,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2 | cv2.IMREAD_COLOR_RGB,  # the flag of the reduction, in colour
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4 | cv2.IMREAD_COLOR_RGB,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_COLOR_RGB,
+}
+
+
+def encode_jpeg(pixels: Pixels, *, quality: int) -> bytes:
+    """One picture as JPEG with colour at half the resolution, as the film that it is from has it.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8 RGB.
+        quality: 1 to 95.
+
+    Returns:
+        The file's bytes; the same for the same pixels.
+    """
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+    return file.getvalue()
+
+
+def decode_jpeg(content: bytes, *, name: str = "a still", reduction: int = 1) -> Pixels:
+    """The pixels of a JPEG, ``(H, W, 3)`` uint8 RGB.
+
+    Args:
+        content: The file's bytes.
+        name: What messages call it.
+        reduction: 1, or 2, 4 or 8 for a picture of so many times fewer rows and columns, rounded up: its
+            coarse frequencies alone, near the average of every block of pixels, for less work.
+
+    Raises:
+        VideoError: If it is no JPEG, or a damaged one.
+        ValueError: If there is no such reduction.
+    """
+    if reduction not in _FLAGS:
+        raise ValueError(f"reduction must be one of {', '.join(map(str, _FLAGS))}, got {reduction}")
+    # the same pixels as Pillow's, in two thirds of the time
+    pixels = None
+    if content[:2] == _JPEG:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), _FLAGS[reduction])
+    if pixels is None:
+        raise VideoError(f"{name}: cannot be decoded as JPEG ({len(content)} bytes). It is damaged.")
+    return np.asarray(pixels, dtype=np.uint8)
+
+
+class StillPictures:
+    """Stills at a constant rate, each decoded when its pixels are first asked for.
+
+    Squashing them is :func:`~cinefoley.media.frames.pixels.squash`: it took longer than all else about them.
+
+    Args:
+        stills: Picture n, shown from ``n / fps`` on: a JPEG's bytes.
+        fps: Their rate.
+        duration: Where the last one stops being shown, in seconds.
+        name: What messages call them.
+        crop: From the number of a still, and its height and width, to the box ``(x0, y0, x1, y1)`` that is
+            shown of it; the whole of it if None.
+    """
+
+    def __init__(
+        self,
+        stills: Sequence[bytes],
+        fps: Fraction,
+        duration: Fraction,
+        name: str,
+        *,
+        crop: Callable[[int, tuple[int, int]], tuple[int, int, int, int]] | None = None,
+    ) -> None:
+        self.name = name
+        self.end = Fraction(0)
+        self.is_finished = False
+        self._stills, self._fps, self._duration, self._crop = stills, fps, duration, crop
+
+    def __iter__(self) -> Iterator[tuple[Fraction, Picture]]:
+        for index in range(len(self._stills)):
+            self.end = index / self._fps
+            yield self.end, Picture(index, lambda index=index: self._load(index), squash=squash)  # type: ignore[misc]
+        self.end, self.is_finished = max(self._duration, self.end), True
+
+    def _load(self, index: int) -> Pixels:
+        pixels = decode_jpeg(self._stills[index], name=f"{self.name}, picture {index}")
+        if self._crop is None:
+            return pixels
+        x0, y0, x1, y1 = self._crop(index, (pixels.shape[0], pixels.shape[1]))
+        return pixels[y0:y1, x0:x1]
+
+
+def encode_flac(waveform: Tensor | Samples, sample_rate: int) -> bytes:
+    """One channel of sound as FLAC of 16 bits; what lies beyond full scale is clipped there.
+
+    Args:
+        waveform: ``(N,)`` float, full scale at 1, finite.
+        sample_rate: Samples per second.
+
+    Returns:
+        The file's bytes; the same for the same samples.
+    """
+    samples = np.asarray(waveform, dtype=np.float32).clip(-1, 1)
+    file = io.BytesIO()
+    soundfile.write(file, samples, sample_rate, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def decode_flac(content: bytes, *, name: str = "the sound") -> tuple[Samples, int]:
+    """The samples ``(N,)`` float32 and the sample rate of a FLAC of one channel.
+
+    Args:
+        content: The file's bytes.
+        name: What messages call it.
+
+    Raises:
+        AudioError: If it is no FLAC, or a damaged one.
+    """
+    try:
+        samples, sample_rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError) as exc:
+        raise AudioError(f"{name}: cannot be decoded as FLAC ({exc}).") from exc
+    return samples[:, 0], int(sample_rate)

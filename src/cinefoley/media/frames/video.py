@@ -1,0 +1,243 @@
+"""Frames of a film at a constant rate, by one decode."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import count
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cinefoley.media.frames.crop import Crop, CroppedPictures
+from cinefoley.media.frames.decoder import PictureReader
+from cinefoley.media.frames.frame_source import (
+    FilePictures,
+    MemoryPictures,
+    PictureSource,
+    check_reached,
+    same_size,
+    stack_frames,
+)
+from cinefoley.media.frames.pixels import Pixels
+from cinefoley.media.frames.sampling import (
+    Seconds,
+    Section,
+    as_fraction,
+    as_rate,
+    frame_count,
+    pick_frames,
+    sampling_instant,
+)
+
+__all__ = [
+    "Video",
+    "load_video",
+    "resample_video",
+    "sample_pictures",
+    "sample_pixels",
+    "video_from_frames",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Video:
+    """A clip in memory, at a constant rate."""
+
+    frames: Tensor
+    """RGB, ``(T, 3, H, W)``, uint8."""
+    times: Tensor
+    """``n / fps`` for each frame, seconds from the clip's start, ``(T,)``, float64."""
+    fps: Fraction
+    """Frames per second."""
+    duration: float
+    """Seconds of picture that the clip covers; ``T / fps`` is this rounded to whole frames."""
+    source_indices: Tensor
+    """Which frame of the film each one is, counted from 0 as they are shown, ``(T,)``, int64."""
+    path: Path | None = None
+    """The file it came from."""
+    start: float = 0.0
+    """Where in the film the clip begins, in seconds from its first picture."""
+
+    def __len__(self) -> int:
+        return self.frames.shape[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.frames.shape[2], self.frames.shape[3]
+
+
+def load_video(
+    path: str | os.PathLike[str],
+    fps: Seconds = 4,
+    size: tuple[int, int] | None = None,
+    start: Seconds = 0.0,
+    duration: Seconds | None = None,
+    *,
+    crop: Crop | None = None,
+) -> Video:
+    """Read a film, or a section of it, at a constant frame rate.
+
+    Frame n is the last source frame with a time before ``start + (n + 1/2) / fps``, by the timestamps of the
+    file, so variable frame rates come out right. Phone rotation is applied; what is transparent is shown over
+    black; interlaced frames stay woven.
+
+    Source: the rounding of FFmpeg's ``fps`` filter, through which Diff-Foley reads its clips.
+
+    Args:
+        path: Any film that FFmpeg reads.
+        fps: Frames per second to sample at; may lie above the film's own rate.
+        size: Height and width to squash to (antialiased, aspect ratio not kept); None keeps the upright
+            frame.
+        start: Seconds from the first picture.
+        duration: Seconds to read; None, or more than there is, reads to the end.
+        crop: Which box of the upright source frame to keep; all else is cut off before ``size`` is made.
+
+    Returns:
+        The clip: ``duration * fps`` frames, rounded, at least one.
+
+    Raises:
+        MediaError: If the file cannot be read.
+        VideoError: If it has no picture stream, no picture that decodes, or ends before ``start``.
+        ValueError: If ``fps``, ``size``, ``start`` or ``duration`` is out of range.
+
+    Warns:
+        MediaWarning: If pictures are damaged, or the film is cut off before the section ends.
+
+    Examples:
+        >>> video = load_video("rain.mp4", fps=4, size=(224, 224))  # doctest: +SKIP
+        >>> video.frames.shape, video.duration  # doctest: +SKIP
+        (torch.Size([40, 3, 224, 224]), 10.046511627906977)
+    """
+    section = Section.of(start, duration)
+    with PictureReader(path, start=section.start) as reader:
+        source: PictureSource = FilePictures(reader)
+        if crop is not None:
+            source = CroppedPictures(source, crop)
+        return sample_pictures(source, as_rate(fps), size, section, Path(path), reader.count_skipped)
+
+
+def video_from_frames(frames: Tensor, fps: Seconds) -> Video:
+    """Make a clip of frames in memory, each shown for ``1 / fps`` seconds.
+
+    Args:
+        frames: ``(T, 3, H, W)``, uint8, T >= 1.
+        fps: Their rate.
+
+    Returns:
+        The clip; it shares the memory of ``frames``.
+
+    Raises:
+        ValueError: If shape, dtype or rate is another.
+    """
+    if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8 or 0 in frames.shape:
+        raise ValueError(f"frames must be uint8 (T, 3, H, W), got {frames.dtype} {tuple(frames.shape)}")
+    rate = as_rate(fps)
+    count = torch.arange(len(frames))
+    return Video(
+        frames=frames,
+        times=count.double() / float(rate),
+        fps=rate,
+        duration=float(len(frames) / rate),
+        source_indices=count,
+    )
+
+
+def resample_video(
+    video: Video,
+    fps: Seconds = 4,
+    size: tuple[int, int] | None = None,
+    start: Seconds = 0.0,
+    duration: Seconds | None = None,
+) -> Video:
+    """Do to a clip in memory what :func:`load_video` does to a film.
+
+    Args:
+        video: The clip.
+        fps: As for :func:`load_video`.
+        size: As for :func:`load_video`.
+        start: Seconds from the clip's start.
+        duration: As for :func:`load_video`.
+
+    Returns:
+        A new clip; ``source_indices`` count the frames of ``video``.
+
+    Raises:
+        VideoError: If the clip ends before ``start``.
+        ValueError: If a number is out of range.
+    """
+    return sample_pictures(
+        memory_pictures(video), as_rate(fps), size, Section.of(start, duration), video.path
+    )
+
+
+def memory_pictures(video: Video) -> MemoryPictures:
+    """The frames of a clip by their exact times."""
+    times = [n / video.fps for n in range(len(video))]
+    duration = as_fraction(video.duration)
+    # A duration that was once T / fps is that again, and not a float near it.
+    whole = len(video) / video.fps
+    exact = whole if abs(whole - duration) < Fraction(1, 1_000_000) else duration
+    return MemoryPictures(video.frames, times, exact, video.path.name if video.path else "the clip")
+
+
+def sample_pictures(
+    source: PictureSource,
+    fps: Fraction,
+    size: tuple[int, int] | None,
+    section: Section,
+    path: Path | None,
+    count_skipped: Callable[[], int] = lambda: 0,
+) -> Video:
+    """Sample one section of any source of pictures from beginning to end.
+
+    Args:
+        source: The pictures; only those that are picked are turned into pixels.
+        fps: Frames per second.
+        size: Height and width to squash to; None keeps the first picture's.
+        section: Which part.
+        path: The file, where there is one.
+        count_skipped: Pictures of the film before the source's first.
+
+    Raises:
+        VideoError: If the source ends before the section begins.
+    """
+    frames, indices, duration = sample_pixels(source, fps, size, section)
+    return Video(
+        frames=stack_frames(frames),
+        times=torch.arange(len(frames)).double() / float(fps),
+        fps=fps,
+        duration=duration,
+        source_indices=torch.tensor(indices) + count_skipped(),
+        path=path,
+        start=float(section.start),
+    )
+
+
+def sample_pixels(
+    source: PictureSource, fps: Fraction, size: tuple[int, int] | None, section: Section
+) -> tuple[list[Pixels], list[int], float]:
+    """What :func:`sample_pictures` picks, picture by picture.
+
+    Returns:
+        The frames, which picture of the source each one is, and seconds of picture in the section.
+
+    Raises:
+        VideoError: If the source ends before the section begins.
+    """
+    numbers = count() if section.duration is None else range(frame_count(section.duration, fps))
+    frames, indices = list[Pixels](), list[int]()
+    pictures = iter(source)
+    picked = pick_frames(pictures, (sampling_instant(n, section.start, fps) for n in numbers))
+    for picture, pixels in same_size(picked, size):
+        check_reached(source, section.start)
+        if frames and source.is_finished and sampling_instant(len(frames), section.start, fps) > source.end:
+            break
+        frames.append(pixels)
+        indices.append(picture.index)
+    while not source.is_finished and section.end is not None and source.end < section.end:
+        next(pictures, None)  # only to learn whether the picture lasts as long as was asked for
+    end = source.end if section.end is None else min(source.end, section.end)
+    return frames, indices, float(end - section.start)

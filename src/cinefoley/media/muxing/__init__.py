@@ -1,0 +1,1 @@
+"""Writing videos: muxing audio beside a copied video stream, and re-encoding frames."""

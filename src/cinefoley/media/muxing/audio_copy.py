@@ -1,0 +1,129 @@
+"""A film's sound, copied untouched beside a picture that is encoded again."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+from typing import Self
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Stream
+
+from cinefoley.errors import MediaError
+from cinefoley.media.containers import open_media, video_stream
+from cinefoley.media.frames.timing import first_picture_time
+
+__all__ = ["SoundCopy", "codec_name", "kept_titles", "supported_codecs"]
+
+_TITLES = {"title", "artist", "album", "date", "comment", "copyright", "description", "language"}
+
+
+class SoundCopy:
+    """All sound of a film, on its way into another, packet by packet, in time with the picture.
+
+    Args:
+        path: The film.
+
+    Raises:
+        MediaError: If it cannot be read.
+        VideoError: If it has no picture stream.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Self:
+        with open_media(self._path) as container:
+            self._origin = first_picture_time(container, self._path)
+        with ExitStack() as opening:
+            self._film: InputContainer = opening.enter_context(open_media(self._path))
+            self.video = video_stream(self._film, self._path)
+            self._streams = list(self._film.streams.audio)
+            self._resources = opening.pop_all()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._resources.close()
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second of the first stream; 48000 where there is none."""
+        return self._streams[0].codec_context.sample_rate if self._streams else 48000
+
+    def begin(self, target: OutputContainer, out: Path) -> None:
+        """Add a stream to the new film for each there is in the old one."""
+        for stream in self._streams:
+            if codec_name(stream) not in supported_codecs(target.format.name):
+                raise self._unfit(stream, out)
+        self._target = target
+        self._copies = {s.index: target.add_stream_from_template(s) for s in self._streams}
+        for stream in self._streams:
+            self._copies[stream.index].metadata.update(kept_titles(stream.metadata))
+        target.metadata.update(kept_titles(self._film.metadata))
+        try:
+            target.start_encoding()
+        except av.FFmpegError as exc:
+            if isinstance(exc, OSError):
+                raise
+            if self._streams:
+                raise self._unfit(self._streams[0], out) from exc
+            raise MediaError(f"{self._path.name}: cannot be encoded into {out.suffix} ({exc}).") from exc
+        self._packets = self._moved_packets()
+        self._held = next(self._packets, None)
+
+    def write_until(self, time: Fraction | None) -> None:
+        """Copy the packets up to ``time`` in seconds, or all that are left."""
+        while self._held is not None and (time is None or self._held[0] <= time):
+            self._target.mux(self._held[1])
+            self._held = next(self._packets, None)
+
+    def _unfit(self, stream: AudioStream, out: Path) -> MediaError:
+        other = ".mp4" if out.suffix.lower() == ".mkv" else ".mkv"
+        return MediaError(
+            f"{self._path.name}: its {codec_name(stream)} sound cannot be copied into {out.suffix}. "
+            f"Write {other} instead, or convert the sound to AAC first."
+        )
+
+    def _moved_packets(self) -> Iterator[tuple[Fraction, "Packet[Stream]"]]:
+        """Yield (seconds, packet), moved in time as the picture is: its first frame is at 0."""
+        if not self._streams:
+            return
+        packets = self._film.demux(self._streams)
+        time = Fraction(0)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:  # cut off
+                return
+            if packet is None:
+                return
+            if packet.size == 0:
+                continue
+            shift = round(self._origin / packet.time_base)
+            packet.pts = None if packet.pts is None else packet.pts - shift
+            packet.dts = None if packet.dts is None else packet.dts - shift
+            time = time if packet.dts is None else packet.dts * packet.time_base
+            packet.stream = self._copies[packet.stream.index]
+            yield time, packet
+
+
+def kept_titles(metadata: dict[str, str]) -> dict[str, str]:
+    """What describes a film or a stream, and stays true when it is encoded again."""
+    return {key: value for key, value in metadata.items() if key.lower() in _TITLES}
+
+
+def codec_name(stream: AudioStream) -> str:
+    """FFmpeg's name of a sound's codec; ``unknown`` where it has none."""
+    return stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
+
+
+def supported_codecs(form: str) -> set[str]:
+    """Names of the codecs that a container holds."""
+    with av.open(BytesIO(), "w", format=form) as container:
+        return container.supported_codecs

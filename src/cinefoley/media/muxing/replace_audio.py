@@ -1,0 +1,281 @@
+"""A film's picture, copied bit for bit, with another sound beside it."""
+
+import hashlib
+import io
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+from torch import Tensor
+
+from cinefoley.errors import MediaError, MediaWarning, VideoError
+from cinefoley.media.audio.reader import Samples, SoundReader, resample_blocks, slice_blocks
+from cinefoley.media.audio.writer import as_samples
+from cinefoley.media.containers import explained_muxing, open_media, picture_packets, video_stream
+from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.frames.sampling import Seconds, Section
+from cinefoley.media.frames.timing import exact_picture_duration, first_picture_time
+from cinefoley.media.muxing.audio_track import SoundCodec, SoundTrack, container_format, muxer_options, place
+
+__all__ = ["film_suffix", "fitting_suffixes", "picture_hash", "replace_audio"]
+
+_LEAD_S = Fraction(1, 2)  # how far the sound is written ahead of the picture
+_WEBM_PICTURES = ("vp8", "vp9", "av1")
+# Written by every muxer anew; copied, they would contradict the file.
+_OWN_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
+
+
+def replace_audio(
+    video_path: str | os.PathLike[str],
+    audio: str | os.PathLike[str] | Tensor | Samples,
+    out_path: str | os.PathLike[str],
+    *,
+    sample_rate: int | None = None,
+    start: Seconds = 0.0,
+    duration: Seconds | None = None,
+    codec: SoundCodec | None = None,
+) -> None:
+    """Write a film again with a new sound track, its picture copied packet by packet.
+
+    The picture keeps its bits, timing, rotation, aspect and colour tags. Every other stream is dropped: the
+    old sound, subtitles, data, chapters. The sound is exactly as long as the picture (lossy codecs within
+    one codec frame where the container cannot trim them): a shorter one is followed by silence, a longer
+    one cut. Picture and sound stream through, so memory does not grow with the film.
+
+    The film is always kept whole. With ``start`` the sound begins there, ``duration`` cuts it short, and
+    around it is silence: a picture could be cut without re-encoding only at key frames.
+
+    Args:
+        video_path: The film; ``out_path`` may be the same file.
+        audio: A sound file, or a waveform ``(N,)`` or ``(channels, N)`` with full scale at 1.
+        out_path: ``.mp4``, ``.m4v``, ``.mov``, ``.mkv`` or ``.webm``.
+        sample_rate: Samples per second of the waveform; of a file, the rate to convert to (None keeps its
+            own).
+        start: Where in the film the sound begins, in seconds from the first picture.
+        duration: Seconds of sound to use at most.
+        codec: The sound's codec; None takes AAC in mp4 and mov, FLAC in mkv, Opus in webm.
+
+    Warns:
+        MediaWarning: If a pixel aspect ratio gets lost (one that is not in the picture stream, into mkv or
+            webm), if the pictures of an AVI are stored out of order, or if parts of a sound file are damaged.
+
+    Raises:
+        MediaError: If a file cannot be read, or the container cannot hold the picture or the codec.
+        VideoError: If the film has no picture stream.
+        AudioError: If the sound file has no sound.
+        OutputError: If ``out_path`` cannot be written. Nothing is left behind then.
+        ValueError: If a number is out of range, or a waveform comes without ``sample_rate``.
+
+    Examples:
+        >>> replace_audio("rain.mp4", waveform, "rain.take1.mp4", sample_rate=16000)  # doctest: +SKIP
+    """
+    out = Path(out_path)
+    form = _check_container(out)
+    section = Section.of(start, duration)
+    length_s = exact_picture_duration(video_path)
+    with (
+        _open_sound(audio, sample_rate, section.duration) as (blocks, rate, channels),
+        open_media(video_path) as film,
+        written_aside(out) as temporary,
+        explained_muxing(video_path, out),
+        av.open(str(temporary), "w", format=form, container_options=muxer_options(form, rate)) as target,
+    ):
+        source = video_stream(film, video_path)
+        copy = _add_copy(target, source, Path(video_path), out)
+        if film.format.name == "avi" and source.codec_context.has_b_frames:
+            warnings.warn(
+                f"{Path(video_path).name}: AVI does not say when pictures are shown that are stored out of "
+                f"order; the picture of {out.name} may judder. Convert the film first.",
+                MediaWarning,
+                stacklevel=2,
+            )
+        target.metadata.update(_kept(film.metadata))
+        placed = place(blocks, channels, round(section.start * rate), round(length_s * rate))
+        sound = SoundTrack(target, placed, rate, channels, codec)
+        _write_header(target, copy, Path(video_path), out)
+        _copy_pictures(film, source, target, copy, sound, _origin(video_path))
+        sound.finish()
+
+
+def picture_hash(path: str | os.PathLike[str]) -> str:
+    """SHA-256 over the coded pictures of a film: equal where two picture streams are the same bits.
+
+    The order is that of decoding. Containers of one family keep the bits (mp4, mov, mkv and webm do among
+    each other); a transport stream stores H.264 in another form, so a copy of it into mp4 hashes
+    differently.
+
+    Raises:
+        MediaError: If the file cannot be read.
+        VideoError: If it has no picture stream.
+    """
+    digest = hashlib.sha256()
+    with open_media(path) as container:
+        for packet in picture_packets(container, video_stream(container, path)):
+            digest.update(bytes(packet))
+    return digest.hexdigest()
+
+
+def film_suffix(video_path: str | os.PathLike[str]) -> str:
+    """The suffix for a film's takes: its own where :func:`replace_audio` knows it, else ``.mkv``."""
+    suffix = Path(video_path).suffix
+    return suffix if container_format(suffix) else ".mkv"
+
+
+def fitting_suffixes(video_path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """In which containers a film's picture can lie as it is, the best first: its own, ``.mkv``, ``.mov``.
+
+    Only headers are written, into memory.
+
+    Raises:
+        MediaError: If the file cannot be read.
+        VideoError: If it has no picture, or one that none of them takes, such as WMV's.
+    """
+    path = Path(video_path)
+    tried = tuple(dict.fromkeys((film_suffix(path), ".mkv", ".mov")))
+    with open_media(path) as film:
+        source = video_stream(film, path)
+        fitting = tuple(suffix for suffix in tried if _fits(source, path, suffix))
+        if not fitting:
+            codec = source.codec_context.codec.canonical_name
+            raise VideoError(
+                f"{path.name}: its {codec} picture can be copied into none of {', '.join(tried)}, so no film "
+                "of a take could be written. Convert it to H.264 first."
+            )
+    return fitting
+
+
+def _fits(source: VideoStream, film: Path, suffix: str) -> bool:
+    form = container_format(suffix)
+    assert form is not None  # one of our own
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MediaWarning)
+        try:
+            with av.open(io.BytesIO(), "w", format=form) as target:
+                copy = _add_copy(target, source, film, film.with_suffix(suffix))
+                _write_header(target, copy, film, film.with_suffix(suffix))
+        except (MediaError, av.FFmpegError):
+            return False
+    return True
+
+
+@contextmanager
+def _open_sound(
+    audio: str | os.PathLike[str] | Tensor | Samples, sample_rate: int | None, duration: Fraction | None
+) -> Iterator[tuple[Iterable[Samples], int, int]]:
+    """Yield (blocks, sample rate, channels) of a file or of a waveform."""
+    if isinstance(audio, (str, os.PathLike)):
+        with SoundReader(audio, Section(Fraction(0), duration)) as reader:
+            rate = sample_rate or reader.sample_rate
+            yield resample_blocks(reader, reader.sample_rate, rate), rate, reader.channels
+        return
+    if sample_rate is None or sample_rate < 1:
+        raise ValueError(f"a waveform needs its sample_rate, got {sample_rate}")
+    samples = as_samples(audio)
+    if duration is not None:
+        samples = samples[:, : round(duration * sample_rate)]
+    yield slice_blocks(samples), sample_rate, samples.shape[0]
+
+
+def _check_container(out: Path) -> str:
+    form = container_format(out.suffix)
+    if form is None:
+        raise MediaError(
+            f"{out.name}: films are written as .mp4, .m4v, .mov, .mkv or .webm, not '{out.suffix}'."
+        )
+    return form
+
+
+def _add_copy(target: OutputContainer, source: VideoStream, film: Path, out: Path) -> VideoStream:
+    """Add a stream that takes the packets of ``source`` as they are."""
+    codec = source.codec_context.codec.canonical_name
+    if target.format.name == "webm" and codec not in _WEBM_PICTURES:
+        raise _unfit(codec, film, out)
+    try:
+        copy = _from_template(target, source)
+    except ValueError as exc:
+        raise _unfit(codec, film, out) from exc
+    copy.metadata.update(_kept(source.metadata))
+    if codec == "hevc" and target.format.name in {"mp4", "mov"}:
+        copy.codec_context.codec_tag = "hvc1"  # QuickTime does not play the other spelling
+    if source.average_rate:
+        copy.codec_context.framerate = source.average_rate
+    aspect = source.sample_aspect_ratio
+    if aspect:
+        if target.format.name not in {"mp4", "mov"} and aspect not in {
+            1,
+            source.codec_context.sample_aspect_ratio,
+        }:
+            warnings.warn(
+                f"{out.name}: loses the pixel aspect {aspect.numerator}:{aspect.denominator}, which only the "
+                f"container of {film.name} states and PyAV cannot pass on. Write .mp4 or .mov to keep it.",
+                MediaWarning,
+                stacklevel=3,
+            )
+        copy.codec_context.sample_aspect_ratio = aspect
+    return copy
+
+
+def _write_header(target: OutputContainer, copy: VideoStream, film: Path, out: Path) -> None:
+    try:
+        target.start_encoding()
+    except av.FFmpegError as exc:
+        if isinstance(exc, OSError):
+            raise
+        raise _unfit(copy.codec_context.codec.canonical_name, film, out) from exc
+
+
+def _kept(metadata: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in metadata.items() if key.lower() not in _OWN_METADATA}
+
+
+def _from_template(target: OutputContainer, source: VideoStream) -> VideoStream:
+    try:
+        return target.add_stream_from_template(source)
+    except av.codec.codec.UnknownCodecError:  # a codec that FFmpeg reads but does not write
+        return target.add_stream_from_template(source, opaque=True)
+
+
+def _unfit(codec: str, film: Path, out: Path) -> MediaError:
+    others = {".mkv": ".mov", ".webm": ".mp4, .mov or .mkv"}.get(out.suffix.lower(), ".mkv")
+    takes = f" (it takes {', '.join(_WEBM_PICTURES)})" if out.suffix.lower() == ".webm" else ""
+    return MediaError(
+        f"{film.name}: its {codec} picture cannot be copied into {out.suffix}{takes}. Write {others} instead."
+    )
+
+
+def _origin(path: str | os.PathLike[str]) -> Fraction:
+    with open_media(path) as container:
+        return first_picture_time(container, Path(path))
+
+
+def _copy_pictures(
+    film: InputContainer,
+    source: VideoStream,
+    target: OutputContainer,
+    copy: VideoStream,
+    sound: SoundTrack,
+    origin: Fraction,
+) -> None:
+    """Copy every packet, moved in time so that the first picture is at 0, and the sound along with it."""
+    for packet in picture_packets(film, source):
+        sound.write_until(_move(packet, origin) + _LEAD_S)
+        packet.stream = copy
+        target.mux(packet)
+
+
+def _move(packet: "Packet[VideoStream]", origin: Fraction) -> Fraction:
+    """Shift a packet's times by ``-origin`` and return when it is decoded, in seconds."""
+    shift = round(origin / packet.time_base)
+    if packet.pts is not None:
+        packet.pts -= shift
+    if packet.dts is not None:
+        packet.dts -= shift
+    ticks = packet.pts if packet.dts is None else packet.dts
+    return Fraction(0) if ticks is None else ticks * packet.time_base

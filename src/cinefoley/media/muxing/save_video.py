@@ -1,0 +1,119 @@
+"""Frames written as a film."""
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
+from torch import Tensor
+
+from cinefoley.errors import MediaError
+from cinefoley.media.audio.reader import Samples, slice_blocks
+from cinefoley.media.audio.writer import as_samples
+from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.frames.sampling import Seconds, as_rate
+from cinefoley.media.frames.video import Video, video_from_frames
+from cinefoley.media.muxing.audio_track import SoundCodec, SoundTrack, container_format, muxer_options, place
+
+__all__ = ["save_video"]
+
+_BT709 = 1
+
+
+def save_video(
+    path: str | os.PathLike[str],
+    frames: Tensor | Video,
+    fps: Seconds | None = None,
+    *,
+    waveform: Tensor | Samples | None = None,
+    sample_rate: int | None = None,
+    crf: int = 18,
+    codec: SoundCodec | None = None,
+) -> None:
+    """Write frames, and sound if there is any, as a film that every player shows.
+
+    H.264, 4:2:0, BT.709 (VP9 in webm). An odd width or height is made even by repeating the last column or
+    row, because 4:2:0 has no odd sizes. The sound is cut, or followed by silence, to the length of the
+    picture.
+
+    Args:
+        path: ``.mp4``, ``.m4v``, ``.mov``, ``.mkv`` or ``.webm``.
+        frames: ``(T, 3, H, W)`` uint8 RGB, T >= 1, or a clip.
+        fps: Frames per second; a clip brings its own.
+        waveform: ``(N,)`` or ``(channels, N)``, full scale at 1.
+        sample_rate: Samples per second of the waveform.
+        crf: Quality, 0 (best, large) to 51; 18 looks like the source.
+        codec: The sound's codec; None takes AAC in mp4 and mov, FLAC in mkv, Opus in webm.
+
+    Raises:
+        MediaError: If the suffix is unknown or the container does not hold the codec.
+        OutputError: If ``path`` cannot be written. Nothing is left behind then.
+        ValueError: If shapes, dtypes or numbers are not as above.
+        TypeError: If the frames are neither tensor nor clip.
+    """
+    video = _as_video(frames, fps)
+    if waveform is not None and (sample_rate is None or sample_rate < 1):
+        raise ValueError(f"a waveform needs its sample_rate, got {sample_rate}")
+    form = container_format(Path(path).suffix)
+    if form is None:
+        raise MediaError(f"{Path(path).name}: films are written as .mp4, .m4v, .mov, .mkv or .webm.")
+    options = muxer_options(form, sample_rate or 1000)
+    with (
+        written_aside(path) as temporary,
+        av.open(str(temporary), "w", format=form, container_options=options) as target,
+    ):
+        stream = _add_picture(target, video, crf)
+        sound = None
+        if waveform is not None and sample_rate is not None:
+            samples = as_samples(waveform)
+            length = round(len(video) / video.fps * sample_rate)
+            placed = place(slice_blocks(samples), samples.shape[0], 0, length)
+            sound = SoundTrack(target, placed, sample_rate, samples.shape[0], codec)
+        for n, frame in enumerate(video.frames):
+            if sound is not None:
+                sound.write_until(n / video.fps)
+            target.mux(stream.encode(_to_frame(frame, n, video.fps)))
+        target.mux(stream.encode(None))
+        if sound is not None:
+            sound.finish()
+
+
+def _as_video(frames: Tensor | Video, fps: Seconds | None) -> Video:
+    if isinstance(frames, Video):
+        return frames if fps is None else video_from_frames(frames.frames, fps)
+    if not isinstance(frames, Tensor):
+        raise TypeError(
+            f"frames are a uint8 tensor (T, 3, H, W) or a Video, got {type(frames).__name__}; "
+            "of a stage clip give its as_video()"
+        )
+    if fps is None:
+        raise ValueError("frames without a rate: pass fps")
+    return video_from_frames(frames, as_rate(fps))
+
+
+def _add_picture(target: OutputContainer, video: Video, crf: int) -> VideoStream:
+    height, width = video.size
+    is_webm = target.format.name == "webm"
+    options = {"crf": str(crf), "b": "0", "row-mt": "1"} if is_webm else {"crf": str(crf)}
+    stream = target.add_stream("libvpx-vp9" if is_webm else "libx264", rate=video.fps, options=options)
+    assert isinstance(stream, VideoStream)
+    stream.width, stream.height = width + width % 2, height + height % 2
+    stream.pix_fmt = "yuv420p"
+    stream.colorspace = stream.color_primaries = stream.color_trc = _BT709
+    stream.color_range = ColorRange.MPEG
+    return stream
+
+
+def _to_frame(pixels: Tensor, n: int, fps: Fraction) -> VideoFrame:
+    array = pixels.permute(1, 2, 0).cpu().numpy()
+    array = np.pad(array, ((0, array.shape[0] % 2), (0, array.shape[1] % 2), (0, 0)), mode="edge")
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24").reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    )
+    frame.pts, frame.time_base = n, 1 / fps
+    return frame

@@ -1,0 +1,127 @@
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from cinefoley.data import parallel as engines
+from cinefoley.data.parallel import Engine, run_tasks
+from cinefoley.errors import CinefoleyError, DataError
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def count_threads(_: int) -> int:
+    return torch.get_num_threads()
+
+
+def refuse(number: int) -> int:
+    raise CinefoleyError(f"{number} is refused")
+
+
+class DiesOnce:
+    """Work that kills its process at the first task ever, and never again."""
+
+    def __init__(self, note: Path) -> None:
+        self.note = note
+
+    def __call__(self, number: int) -> int:
+        if not self.note.exists():
+            self.note.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return number
+
+
+def die(number: int) -> int:
+    time.sleep(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_task_has_one_result(jobs: int) -> None:
+    assert sorted(run_tasks(double, range(5), Engine(jobs=jobs))) == [0, 2, 4, 6, 8]
+    assert list(run_tasks(double, [], Engine(jobs=jobs))) == []
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_work_raises_comes_through(jobs: int) -> None:
+    with pytest.raises(CinefoleyError, match="0 is refused"):
+        list(run_tasks(refuse, [0], Engine(jobs=jobs)))
+
+
+def test_the_tasks_of_a_worker_that_died_are_done_by_others(tmp_path: Path) -> None:
+    assert sorted(run_tasks(DiesOnce(tmp_path / "died"), range(4), Engine(jobs=2))) == [0, 1, 2, 3]
+    assert (tmp_path / "died").exists()
+
+
+def test_workers_that_only_die_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_MOST_DEATHS", 0)
+    with pytest.raises(DataError, match=r"died 1 times without finishing anything.*fewer --workers"):
+        list(run_tasks(die, range(2), Engine(jobs=2), option="--workers"))
+
+
+def test_processes_that_share_a_machine_use_one_thread_each() -> None:
+    before = torch.get_num_threads()
+    assert set(run_tasks(count_threads, range(2), Engine(jobs=2))) == {1}
+    assert list(run_tasks(count_threads, range(2), Engine())) == [before, before]
+
+
+def test_results_that_nobody_waits_for_any_more_are_dropped() -> None:
+    results = run_tasks(double, range(100), Engine(jobs=2))
+    assert next(results) in {2 * number for number in range(100)}
+    results.close()
+
+
+def test_dropping_work_leaves_the_processes_in_order() -> None:
+    """joblib's own way lost the thread that feeds them in one of eight such rounds."""
+    for _ in range(15):
+        results = run_tasks(double, range(100), Engine(jobs=2))
+        next(results)
+        results.close()
+        assert sorted(run_tasks(double, range(5), Engine(jobs=2))) == [0, 2, 4, 6, 8]
+
+
+def touch_and_fail(path: Path) -> None:
+    path.touch()
+    time.sleep(0.2)  # work takes its time; what takes none is begun before anybody hears of the first
+    raise OSError("no space")
+
+
+def test_after_a_failure_hardly_anything_is_begun(tmp_path: Path) -> None:
+    paths = [tmp_path / str(number) for number in range(50)]
+    with pytest.raises(OSError, match="no space") as failure:
+        list(run_tasks(touch_and_fail, paths, Engine(jobs=2)))
+    assert len(list(tmp_path.iterdir())) <= 10
+    assert any("touch_and_fail" in note for note in failure.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"jobs": 0}, "jobs must not be 0"),
+        ({"name": "dask"}, "needs a scheduler's address"),
+        ({"scheduler": "tcp://127.0.0.1:1"}, "no other engine takes one"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Engine(**options)  # type: ignore[arg-type]
+
+
+def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_CONNECT_S", 1)
+    engine = Engine(name="dask", scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(DataError, match=r"no Dask scheduler answers there.*dask worker"):
+        list(run_tasks(double, [1], engine))
+
+
+def test_dask_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    engine = Engine(name="dask", scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(CinefoleyError, match=r"pip install 'cinefoley\[data\]'"):
+        list(run_tasks(double, [1], engine))

@@ -1,0 +1,65 @@
+import json
+from dataclasses import replace
+
+from cinefoley.evaluation.folder.scores import Score
+from cinefoley.evaluation.paper.reproduction import VIEWS, Table, TableName
+from cinefoley.evaluation.paper.table_report import claims, render_table, table_as_json
+
+
+def make_table(name: TableName, **methods: tuple[float, float, float]) -> Table:
+    """Alignment accuracy of each method in full view, on close-ups and on camera movements."""
+    return Table(
+        name=name,
+        scores={
+            (view, method.replace("_", " ")): {"Align Acc": Score(value=values[number])}
+            for number, view in enumerate(VIEWS)
+            for method, values in methods.items()
+        },
+        skipped={},
+        clips=10,
+        left_out=(),
+        runs={},
+        hours=1.0,
+    )
+
+
+def test_the_share_that_is_recovered_is_that_of_what_the_teacher_loses() -> None:
+    table = make_table("table1", teacher=(1.0, 0.7, 0.6), student=(0.99, 0.85, 0.7), no_teacher=(0.5, 0.7, 0))
+    text = render_table(table, "p", title="t")
+    assert "| method | Align Acc, CU, % | Align Acc, CM, % | Align Acc, full view, points |" in text
+    assert "| student | 50.000 [-] | 25.000 [-] | -1.000 [-] |" in text
+    assert "| no teacher | 0.000 [-] | -150.000 [-] | -50.000 [-] |" in text
+
+
+def test_where_the_teacher_loses_nothing_there_is_no_share() -> None:
+    table = make_table("table1", teacher=(1.0, 1.0, 0.6), student=(1.0, 0.9, 0.7))
+    assert "| student | - [-] | 25.000 [-] | 0.000 [-] |" in render_table(table, "p", title="t")
+    assert claims(table)["recovered Align Acc, CU"].skipped is not None
+    json.loads(json.dumps(table_as_json(table, "p"), allow_nan=False))
+
+
+def test_methods_that_the_paper_compares_are_set_against_each_other() -> None:
+    table = make_table("table1", teacher=(1.0, 0.7, 0.6), student=(0.99, 0.85, 0.7), no_teacher=(0.5, 0.7, 0))
+    text = render_table(table, "p", title="t")
+    assert text.partition("## student, less no teacher")[2].splitlines()[4:7] == [
+        "| full view | +49.000 [-] |",
+        "| CU | +15.000 [-] |",
+        "| CM | +70.000 [-] |",
+    ]
+
+
+def test_a_test_set_that_was_left_out_is_left_out_everywhere() -> None:
+    table = make_table("table1", teacher=(1.0, 0.7, 0.6), student=(0.99, 0.85, 0.7), no_teacher=(0.5, 0.7, 0))
+    kept = {key: scores for key, scores in table.scores.items() if key[0] != "camera_movement"}
+    text = render_table(replace(table, scores=kept), "p", title="t")
+    assert "| student | 50.000 [-] | -1.000 [-] |" in text
+    assert "CM" not in text.partition("## The paper's")[0]
+    assert "recovered Align Acc, CU" in text
+    assert "recovered Align Acc, CM" not in text
+    assert set(claims(replace(table, scores=kept))) == {"recovered Align Acc, CU", "Align Acc, full view"}
+
+
+def test_what_was_not_measured_is_not_compared() -> None:
+    text = render_table(make_table("table4", teacher=(1.0, 0.7, 0.6)), "p", title="t")
+    assert ", less " not in text
+    assert "recovered" not in text
