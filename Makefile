@@ -4,7 +4,7 @@ BIN := .venv/bin
 # test processes share the cores: threads that spin while they wait would stall the others
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: setup demo test test-all check fmt parity bench lite student clean
+.PHONY: setup demo docs test test-all test-docs check fmt parity bench lite student clean
 
 setup: .venv/dev.stamp  ## everything developers and checks use
 
@@ -43,6 +43,12 @@ test-all: check  ## the same, slow tests and coverage included
 
 parity: .venv/dev.stamp  ## numbers of reference code, all models at full size (8 GB of disk, 12 GiB of memory)
 	$(BIN)/pytest tests/parity --run-slow
+
+docs: .venv/dev.stamp  ## build the documentation site: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=src $(BIN)/mkdocs build --strict
+
+test-docs: docs  ## run the tutorials and the notebook, check the site in a browser, install the wheel
+	$(BIN)/pytest tests/docs --run-slow
 
 fmt: .venv/dev.stamp  ## format and fix what can be fixed
 	$(BIN)/ruff format .
