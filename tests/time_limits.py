@@ -1,14 +1,14 @@
 """Time limits of tests: a test that hangs fails, and no process that it started survives it.
 
 pytest-timeout raises in the test when its limit has passed (``timeout`` in pyproject.toml, or the marker
-``timeout``). Code that never returns to the interpreter does not notice: half as long again after the limit the
-whole process ends, which pytest-xdist reports as a failure of the test that ran, and replaces.
+``timeout``). Code that never returns to the interpreter does not notice: half as long again after the limit,
+the whole process ends. pytest-xdist reports a failure of the test that ran, and starts another worker.
 """
 
 import faulthandler
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import psutil
 import pytest
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """End the process if the test outlasts its limit by half."""
     limit_s = _limit_s(item)
     if not limit_s:
@@ -41,7 +41,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Iterator[pytest.TestReport]:
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Kill what a test that ran out of time has started: servers, browsers, pools of workers."""
     if call.excinfo is not None and "Timeout (>" in str(call.excinfo.value):
         kill_children()
