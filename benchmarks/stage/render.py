@@ -75,9 +75,9 @@ def _rates(amount: float, work: Callable[[StageTake], object], takes: Sequence[S
     work(takes[0])
     rates = []
     for take in takes:
-        began = time.perf_counter()
+        began = time.process_time()
         work(take)
-        rates.append(amount / (time.perf_counter() - began))
+        rates.append(amount / (time.process_time() - began))
     return rates
 
 

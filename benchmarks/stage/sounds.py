@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from cinefoley.metrics.onsets import OnsetCounts, detect_onsets, match_onsets
 from cinefoley.stage.actor import MATERIALS, Actor, Hit
 from cinefoley.stage.digest import stage_digest
+from cinefoley.stage.generator import Split
 from cinefoley.stage.kinds import KINDS
 from cinefoley.stage.render import draw_take
-from cinefoley.stage.take import Split
 
 RATE = 16000
 SPLITS: tuple[Split, ...] = ("train", "valid")

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from cinefoley.stage.backdrop import draw_backdrop
-from cinefoley.stage.canvas import Camera
+from cinefoley.stage.canvas import Projection
 
 
 def rendered(seed: int, scale: float) -> np.ndarray:
     size = (round(90 * scale), round(160 * scale))
-    camera = Camera(np.diag([90 * scale, 90 * scale]), np.array([80 * scale, 55 * scale]))
+    camera = Projection(np.diag([90 * scale, 90 * scale]), np.array([80 * scale, 55 * scale]))
     extent = (0.0, 0.0, 160 * scale, 90 * scale)
     return draw_backdrop(np.random.default_rng(seed)).render(
         size, camera, extent=extent, light=(1.0, 1.0, 1.0)

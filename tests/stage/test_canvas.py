@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from cinefoley.stage.canvas import Camera, Canvas, mix
+from cinefoley.stage.canvas import Canvas, Projection, mix
 
 WHITE = (255.0, 255.0, 255.0)
 
 
 def blank(scale: tuple[float, float] = (10.0, 10.0), size: int = 100, **options: object) -> Canvas:
     image = np.zeros((size, size, 3), dtype=np.uint8)
-    camera = Camera(np.diag(scale), np.array([size / 2, size / 2]))
+    camera = Projection(np.diag(scale), np.array([size / 2, size / 2]))
     return Canvas(image, camera, **options)  # type: ignore[arg-type]
 
 
@@ -79,8 +79,8 @@ def test_light_scales_colours() -> None:
 
 
 def test_cameras_compose() -> None:
-    camera = Camera(np.diag([10.0, 5.0]), np.array([1.0, 2.0]))
-    inner = Camera(np.diag([-2.0, 2.0]), np.array([3.0, 4.0]))
+    camera = Projection(np.diag([10.0, 5.0]), np.array([1.0, 2.0]))
+    inner = Projection(np.diag([-2.0, 2.0]), np.array([3.0, 4.0]))
     points = [(0.3, 0.7), (-1.0, 2.0)]
     composed = camera.over(inner.linear, inner.offset).to_pixels(points)
     assert np.allclose(composed, camera.to_pixels(inner.to_pixels(points)))

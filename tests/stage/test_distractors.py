@@ -1,6 +1,6 @@
 import numpy as np
 
-from cinefoley.stage.canvas import Camera, Canvas
+from cinefoley.stage.canvas import Canvas, Projection
 from cinefoley.stage.distractors import draw_distractors
 
 
@@ -12,7 +12,7 @@ def test_distractors_move() -> None:
             pictures = []
             for time_s in np.arange(8) * 0.5:
                 image = np.zeros((90, 160, 3), dtype=np.uint8)
-                camera = Camera(np.diag([80.0, 80.0]), np.array([80.0, 80.0]))
+                camera = Projection(np.diag([80.0, 80.0]), np.array([80.0, 80.0]))
                 distractor.paint(Canvas(image, camera), float(time_s))
                 pictures.append(image.tobytes())
             assert len(set(pictures)) > 1, distractor.name

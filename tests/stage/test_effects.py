@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from cinefoley.stage.canvas import Camera, Canvas
+from cinefoley.stage.canvas import Canvas, Projection
 from cinefoley.stage.effects import draw_dust, draw_ripples, draw_smoke, draw_sparks, draw_speed_lines
 
 EFFECTS: dict[str, Callable[[Canvas, float], None]] = {
@@ -18,7 +18,7 @@ EFFECTS: dict[str, Callable[[Canvas, float], None]] = {
 def extent(draw: Callable[[Canvas, float], None], age: float) -> int:
     """Columns from the first to the last that anything is drawn in."""
     image = np.zeros((200, 200, 3), dtype=np.uint8)
-    draw(Canvas(image, Camera(np.diag([100.0, 100.0]), np.array([100.0, 100.0]))), age)
+    draw(Canvas(image, Projection(np.diag([100.0, 100.0]), np.array([100.0, 100.0]))), age)
     columns = np.flatnonzero(image.max(axis=(0, 2)) > 8)
     return int(columns[-1] - columns[0]) if len(columns) else 0
 

@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
+from cinefoley.stage.generator import make_generator
 from cinefoley.stage.render import draw_take
-from cinefoley.stage.take import make_generator
 
 TIMES = np.array([0.5, 1.3, 2.1, 4.0])
 

@@ -11,8 +11,8 @@ from cinefoley.data.sources.folder import FolderSource, exported_splits, find_ex
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.data.test_sets.view_events import events_beside
 from cinefoley.errors import DataError
+from cinefoley.stage.generator import Split
 from cinefoley.stage.kinds import KINDS
-from cinefoley.stage.take import Split
 
 __all__ = ["names_splits", "open_source", "read_labels"]
 

@@ -1,18 +1,20 @@
 """What stands behind the action and does not move: sky or wall, ground, houses, furniture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cinefoley.stage.canvas import Camera, Canvas, Color, Point, mix
+from cinefoley.stage.canvas import Canvas, Color, Point, Projection, mix
 from cinefoley.stage.figure import draw_color
 
-__all__ = ["Backdrop", "Shape", "draw_backdrop"]
+__all__ = ["Backdrop", "Shape", "draw_backdrop", "widen_backdrop"]
 
 _REACH = 1.3  # shapes are strewn this far to either side of the frame's middle, in short sides
+_TILE = {"room": 2.9, "street": 3.5, "field": 3.1, "studio": 0.0}  # width of what is strewn, in short sides
+_BAND = 3.9  # shapes as wide as this reach from one side to the other
 _GRAIN = 48  # cells of the mottling along the picture
 
 
@@ -24,6 +26,20 @@ class Shape:
     color: Color
     radii: Point | None = None
     """Half-axes of an ellipse around the first point."""
+
+    @property
+    def width(self) -> float:
+        """How far its points reach from left to right."""
+        across = [x for x, _ in self.points]
+        return max(across) - min(across)
+
+    def moved(self, x: float) -> "Shape":
+        """The same, further to the right."""
+        return replace(self, points=tuple((px + x, py) for px, py in self.points))
+
+    def stretched(self, factor: float) -> "Shape":
+        """The same, wider about the frame's middle."""
+        return replace(self, points=tuple((px * factor, py) for px, py in self.points))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,7 +58,7 @@ class Backdrop:
     def render(
         self,
         size: tuple[int, int],
-        camera: Camera,
+        camera: Projection,
         *,
         extent: tuple[float, float, float, float],
         light: Color,
@@ -111,6 +127,18 @@ def draw_backdrop(rng: np.random.Generator) -> Backdrop:
     return Backdrop(place=place, sky=sky, ground=ground, shapes=shapes, grain=grain.astype(np.float32))
 
 
+def widen_backdrop(backdrop: Backdrop, rng: np.random.Generator) -> Backdrop:
+    """The same place, three times as wide: more of its kind to the left and to the right."""
+    strewn = {"room": _strew_room, "street": _strew_street, "field": _strew_field}.get(backdrop.place)
+    wings = [
+        shape.moved(side * _TILE[backdrop.place])
+        for side in (-1, 1)
+        for shape in (strewn(rng) if strewn else [])
+    ]
+    shapes = [shape.stretched(3.0) if shape.width > _BAND else shape for shape in backdrop.shapes]
+    return replace(backdrop, shapes=(*wings, *shapes))
+
+
 def _near_and_far(color: Color) -> tuple[Color, Color]:
     return mix(color, (255, 255, 255), 0.12), mix(color, (0, 0, 0), 0.25)
 
@@ -121,6 +149,20 @@ def _box(x: float, y: float, width: float, height: float, color: Color) -> Shape
 
 def _draw_room(rng: np.random.Generator) -> tuple[Shape, ...]:
     shapes = [_box(-2, -0.05, 4, 0.055, draw_color(rng, (60, 220)))]  # skirting
+    shapes += _strew_room(rng)
+    if rng.random() < 0.6:  # boards
+        board = draw_color(rng, (40, 150))
+        for x in np.arange(-4.0, 4.0, float(rng.uniform(0.25, 0.6))):
+            far = float(x)
+            shapes.append(
+                Shape(((far, 0.0), (far + 0.008, 0.0), (2.6 * far + 0.03, 1.6), (2.6 * far, 1.6)), board)
+            )
+    return tuple(shapes)
+
+
+def _strew_room(rng: np.random.Generator) -> list[Shape]:
+    """Pictures, windows and furniture."""
+    shapes: list[Shape] = []
     for _ in range(int(rng.integers(1, 6))):
         x, y = float(rng.uniform(-_REACH, _REACH)), float(rng.uniform(-1.3, -0.25))
         width, height = float(rng.uniform(0.12, 0.45)), float(rng.uniform(0.12, 0.4))
@@ -132,17 +174,17 @@ def _draw_room(rng: np.random.Generator) -> tuple[Shape, ...]:
     for _ in range(int(rng.integers(0, 3))):
         x, height = float(rng.uniform(-_REACH, _REACH)), float(rng.uniform(0.2, 0.7))
         shapes += [_box(x, 0.03 - height, float(rng.uniform(0.15, 0.5)), height, draw_color(rng, (40, 200)))]
-    if rng.random() < 0.6:  # boards
-        board = draw_color(rng, (40, 150))
-        for x in np.arange(-4.0, 4.0, float(rng.uniform(0.25, 0.6))):
-            far = float(x)
-            shapes.append(
-                Shape(((far, 0.0), (far + 0.008, 0.0), (2.6 * far + 0.03, 1.6), (2.6 * far, 1.6)), board)
-            )
-    return tuple(shapes)
+    return shapes
 
 
 def _draw_street(rng: np.random.Generator) -> tuple[Shape, ...]:
+    shapes = _strew_street(rng)
+    shapes.append(_box(-2, 0.0, 4, 0.05, draw_color(rng, (120, 200))))  # pavement
+    return tuple(shapes)
+
+
+def _strew_street(rng: np.random.Generator) -> list[Shape]:
+    """Houses."""
     shapes: list[Shape] = []
     x = -1.6
     while x < 1.6:
@@ -154,8 +196,7 @@ def _draw_street(rng: np.random.Generator) -> tuple[Shape, ...]:
             for top in np.arange(0.08, height - 0.12, 0.2):
                 shapes.append(_box(x + float(left), float(top) - height, 0.07, 0.1, pane))
         x += width
-    shapes.append(_box(-2, 0.0, 4, 0.05, draw_color(rng, (120, 200))))  # pavement
-    return tuple(shapes)
+    return shapes
 
 
 def _draw_field(rng: np.random.Generator) -> tuple[Shape, ...]:
@@ -163,6 +204,12 @@ def _draw_field(rng: np.random.Generator) -> tuple[Shape, ...]:
     if rng.random() < 0.6:
         sun = (float(rng.uniform(-1, 1)), float(rng.uniform(-1.2, -0.5)))
         shapes.append(Shape((sun,), (255, 244, 210), (0.09, 0.09)))
+    return (*shapes, *_strew_field(rng))
+
+
+def _strew_field(rng: np.random.Generator) -> list[Shape]:
+    """Hills and trees."""
+    shapes: list[Shape] = []
     for _ in range(int(rng.integers(1, 4))):
         x, hill = float(rng.uniform(-_REACH, _REACH)), mix(draw_color(rng, (60, 170)), (90, 120, 90), 0.5)
         shapes.append(
@@ -173,4 +220,4 @@ def _draw_field(rng: np.random.Generator) -> tuple[Shape, ...]:
         crown = mix((60, 110, 50), draw_color(rng, (30, 200)), 0.35)
         shapes.append(_box(x - 0.02, -0.5 * height, 0.04, 0.5 * height + 0.02, (84, 60, 42)))
         shapes.append(Shape(((x, -0.7 * height),), crown, (0.3 * height, 0.35 * height)))
-    return tuple(shapes)
+    return shapes

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Camera", "Canvas", "Color", "Point", "mix"]
+__all__ = ["Canvas", "Color", "Point", "Projection", "mix"]
 
 Point = tuple[float, float]
 Color = tuple[float, float, float]
@@ -43,7 +43,7 @@ def mix(first: Color, second: Color, amount: float) -> Color:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Camera:
+class Projection:
     """Maps coordinates to pixels: ``pixels = points @ linear + offset``."""
 
     linear: NDArray[np.float64]
@@ -55,9 +55,9 @@ class Camera:
         """Pixel coordinates ``(N, 2)`` of points."""
         return np.asarray(points, dtype=np.float64) @ self.linear + self.offset
 
-    def over(self, linear: NDArray[np.float64], offset: NDArray[np.float64]) -> "Camera":
+    def over(self, linear: NDArray[np.float64], offset: NDArray[np.float64]) -> "Projection":
         """This camera applied to coordinates that are first mapped by ``points @ linear + offset``."""
-        return Camera(linear @ self.linear, offset @ self.linear + self.offset)
+        return Projection(linear @ self.linear, offset @ self.linear + self.offset)
 
     @property
     def scale(self) -> float:
@@ -80,14 +80,14 @@ class Canvas:
     def __init__(
         self,
         image: NDArray[np.uint8],
-        camera: Camera,
+        camera: Projection,
         *,
         light: Color = (1.0, 1.0, 1.0),
         tilt: float = 0.25,
         tint: Color | None = None,
     ) -> None:
         self.image = image
-        self.camera = camera
+        self.projection = camera
         self.tilt = tilt
         self.is_shadow = tint is not None
         self._light = light
@@ -96,7 +96,7 @@ class Canvas:
 
     def polygon(self, points: Sequence[Point], color: Color, *, alpha: float = 1.0) -> None:
         """Fill a polygon; ``alpha`` below 1 lets the ground show through."""
-        pixels = self.camera.to_pixels(points)
+        pixels = self.projection.to_pixels(points)
         inward = pixels.mean(axis=0) - pixels
         length = np.sqrt((inward * inward).sum(axis=1, keepdims=True)) + 1e-9
         self._fill(pixels + inward * np.minimum(_BLEED / length, 0.9), color, alpha, is_convex=False)
@@ -109,7 +109,7 @@ class Canvas:
         half = max(width / 2 - _BLEED * self._pixel, 1e-6)
         turned = _CAPSULE @ np.array([[cos * half, sin * half], [-sin * half, cos * half]])
         points = turned + np.array(start) + _ENDS * np.array([x, y])
-        self._fill(self.camera.to_pixels(points), color, alpha)
+        self._fill(self.projection.to_pixels(points), color, alpha)
 
     def path(self, points: Sequence[Point], color: Color, *, width: float) -> None:
         """Draw lines through all points."""
@@ -126,13 +126,13 @@ class Canvas:
         alpha: float = 1.0,
     ) -> None:
         """Draw an upright ellipse with half-axes ``axes``: filled, or as an outline ``width`` units thick."""
-        size = max(axes) * self.camera.scale
+        size = max(axes) * self.projection.scale
         unit = _CIRCLES[10 if size < 3 else 16 if size < 10 else 28 if size < 40 else 48]
         middle = np.array(center)
         half = 0.0 if width is None else width / 2
         outset = half - _BLEED * self._pixel
         outer = np.array([max(axes[0] + outset, 1e-6), max(axes[1] + outset, 1e-6)])
-        pixels = self.camera.to_pixels(middle + unit * outer)
+        pixels = self.projection.to_pixels(middle + unit * outer)
         if width is None:
             self._fill(pixels, color, alpha)
             return
@@ -140,7 +140,7 @@ class Canvas:
         if inner.min() <= 0 or not self._is_seen(pixels):
             self._fill(pixels, color, alpha)
             return
-        self._fill(pixels, color, alpha, hole=self.camera.to_pixels(middle + unit * inner))
+        self._fill(pixels, color, alpha, hole=self.projection.to_pixels(middle + unit * inner))
 
     def circle(
         self, center: Point, radius: float, color: Color, *, width: float | None = None, alpha: float = 1.0
@@ -157,7 +157,7 @@ class Canvas:
     def shows(self, center: Point, radius: float) -> bool:
         """Whether anything within ``radius`` of a point can be seen: what is not need not be drawn."""
         square = np.array([[-radius, -radius], [radius, -radius], [radius, radius], [-radius, radius]])
-        return self._is_seen(self.camera.to_pixels(square + np.array(center)))
+        return self._is_seen(self.projection.to_pixels(square + np.array(center)))
 
     def _is_seen(self, pixels: NDArray[np.float64]) -> bool:
         height, width = self.image.shape[:2]

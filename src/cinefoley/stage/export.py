@@ -18,8 +18,9 @@ from cinefoley.media.files.folder_lock import claimed_folder
 from cinefoley.media.muxing.save_video import save_video
 from cinefoley.stage.clip import describe_clip
 from cinefoley.stage.digest import stage_digest
+from cinefoley.stage.generator import Split
 from cinefoley.stage.render import draw_take, frame_times, render_clip
-from cinefoley.stage.take import Split, StageTake
+from cinefoley.stage.take import StageTake
 
 __all__ = ["ExportReport", "ExportSettings", "export_clips"]
 

@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 
 from cinefoley.stage.actor import Actor
 from cinefoley.stage.clip import StageClip
+from cinefoley.stage.film import PLAIN, draw_film
+from cinefoley.stage.generator import Split, make_generator
 from cinefoley.stage.kinds import KINDS
 from cinefoley.stage.rhythm import keep_apart
-from cinefoley.stage.scene import draw_scene
-from cinefoley.stage.take import Split, StageTake, make_generator
+from cinefoley.stage.scene import draw_scene, widen_scene
+from cinefoley.stage.take import StageTake
+from cinefoley.stage.version import StageVersion, resolve_version
 
 __all__ = ["Split", "StageTake", "draw_take", "frame_times", "render_clip"]
 
@@ -22,7 +25,12 @@ _APART_S = 0.3  # events of two sources keep this distance, or their sounds coul
 
 
 def draw_take(
-    seed: int, *, split: Split = "train", duration_s: float = 8.0, kind: str | None = None
+    seed: int,
+    *,
+    split: Split = "train",
+    duration_s: float = 8.0,
+    kind: str | None = None,
+    version: StageVersion | None = None,
 ) -> StageTake:
     """Draw everything about a clip without rendering it.
 
@@ -31,9 +39,11 @@ def draw_take(
         split: Which of the three unrelated families of clips the seed belongs to.
         duration_s: Length in seconds, at least 1.
         kind: The action; drawn from the seed if None. Such a clip has one source.
+        version: Which stage; :data:`~cinefoley.stage.version.DEFAULT_VERSION` if None. The same seed gives
+            the same action in the same place on both.
 
     Raises:
-        ValueError: If the seed is negative, or the split, duration or kind does not exist.
+        ValueError: If the seed is negative, or the split, duration, kind or version does not exist.
     """
     if seed < 0:
         raise ValueError(f"seed must be 0 or more, got {seed}")
@@ -55,12 +65,18 @@ def draw_take(
         own = make_generator(seed, split, f"actor/{source}")
         hits = make.draw_hits(own, duration_s)
         actors.append(make(own, hits if not actors else keep_apart(actors[0].hits, hits, gap_s=_APART_S)))
+    scene = draw_scene(make_generator(seed, split, "scene"), sources=len(actors))
+    film = PLAIN
+    if resolve_version(version) == "filmed":
+        scene = widen_scene(scene, make_generator(seed, split, "wings"))
+        film = draw_film(seed, split=split, duration_s=duration_s)
     return StageTake(
         seed=seed,
         split=split,
         duration_s=duration_s,
         actors=tuple(actors),
-        scene=draw_scene(make_generator(seed, split, "scene"), sources=len(actors)),
+        scene=scene,
+        film=film,
         aspect=_ASPECTS[int(np.searchsorted(_ASPECT_LIMITS, rng.random()))],
     )
 
@@ -79,6 +95,7 @@ def render_clip(
     sample_rate: int = 16000,
     duration_s: float = 8.0,
     kind: str | None = None,
+    version: StageVersion | None = None,
 ) -> StageClip:
     """Render one clip of the Foley stage.
 
@@ -91,6 +108,7 @@ def render_clip(
         sample_rate: Samples per second of the sound.
         duration_s: Length in seconds, at least 1.
         kind: The action; drawn from the seed if None.
+        version: Which stage; see :func:`draw_take`.
 
     Returns:
         Pictures, sound of the same length, events and the boxes of what sounds.
@@ -108,7 +126,7 @@ def render_clip(
             f"need fps > 0, at least 8x8 pixels and 8000 Hz, got "
             f"fps={fps}, size={size}, sample_rate={sample_rate}"
         )
-    take = draw_take(seed, split=split, duration_s=duration_s, kind=kind)
+    take = draw_take(seed, split=split, duration_s=duration_s, kind=kind, version=version)
     times_s = frame_times(duration_s, fps)
     return StageClip(
         frames=take.frames(times_s, size=size),

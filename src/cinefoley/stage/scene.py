@@ -1,17 +1,17 @@
 """Where it happens and how it is filmed: place in the frame, shot size, camera, light, room."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cinefoley.stage.actor import Box
-from cinefoley.stage.backdrop import Backdrop, draw_backdrop
+from cinefoley.stage.backdrop import Backdrop, draw_backdrop, widen_backdrop
 from cinefoley.stage.canvas import Color, Point
 from cinefoley.stage.distractors import Distractor, draw_distractors
 from cinefoley.stage.figure import FLOOR
 
-__all__ = ["MIN_WIDTH", "SHOTS", "Composition", "Placement", "Scene", "draw_scene"]
+__all__ = ["MIN_WIDTH", "SHOTS", "Composition", "Placement", "Scene", "draw_scene", "widen_scene"]
 
 SHOTS = (0.50, 1.30)
 """Height of a person in the frame's shorter sides, from wide to medium; drawn evenly in its logarithm."""
@@ -142,6 +142,11 @@ def draw_scene(rng: np.random.Generator, *, sources: int) -> Scene:
         ),
         reverb_s=float(rng.uniform(0.15, 0.7)),
     )
+
+
+def widen_scene(scene: Scene, rng: np.random.Generator) -> Scene:
+    """The same scene with more to either side of it, for a camera that moves by itself: without its drift."""
+    return replace(scene, drift=(0.0, 0.0), backdrop=widen_backdrop(scene.backdrop, rng))
 
 
 def _placement(rng: np.random.Generator, shot: float, anchor: Point) -> Placement:

@@ -1,42 +1,30 @@
 """A clip that is drawn but not rendered: any frame or crop at any size, the sound at any rate."""
 
 import math
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cinefoley.stage.actor import Actor, Box, Hit
-from cinefoley.stage.canvas import Camera, Canvas
+from cinefoley.stage.camera import Framing, View
+from cinefoley.stage.canvas import Canvas, Projection
 from cinefoley.stage.clip import StageEvent, StageSource, visible_share
 from cinefoley.stage.figure import FLOOR
+from cinefoley.stage.film import PLAIN, Film
+from cinefoley.stage.generator import Split, make_generator
 from cinefoley.stage.rhythm import Hits
 from cinefoley.stage.scene import Composition, Scene
 from cinefoley.stage.synthesis import place_in_room
 from cinefoley.stage.world import World
 
-__all__ = ["Split", "StageTake", "make_generator"]
-
-Split = Literal["train", "valid", "test"]
-"""The same seed gives unrelated clips in different splits."""
+__all__ = ["Split", "StageTake"]
 
 _WHOLE = np.array([0.0, 0.0, 1.0, 1.0])
 _FINE = 160  # smaller pictures are drawn at twice their size and averaged
 _PEAK = 0.97
-
-
-def make_generator(seed: int, split: str, purpose: str) -> np.random.Generator:
-    """Source of random numbers for one purpose.
-
-    The split's name enters the entropy, so that splits cannot share a stream whatever the seeds.
-    """
-    return np.random.Generator(
-        np.random.PCG64([zlib.crc32(f"cinefoley-stage/{split}/{purpose}".encode()), seed])
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,6 +39,8 @@ class StageTake:
     scene: Scene
     aspect: float
     """Width over height that was drawn for it: 16:9, 9:16 or square. Any other may be rendered as well."""
+    film: Film = PLAIN
+    """How it is filmed."""
 
     @property
     def actor(self) -> Actor:
@@ -104,9 +94,10 @@ class StageTake:
         composition = self._compose(size[1] / size[0] if aspect is None else aspect)
         frames = np.empty((len(times), *size, 3), dtype=np.uint8)
         if len(times):
-            world = World(self.scene, composition, raster, shown)
-            for frame, time_s, window in zip(frames, times.tolist(), shown, strict=True):
-                image = self._paint(world, composition, time_s, window)
+            framing = self._framing(times, composition).through(shown)
+            world = World(self.scene, composition, raster, framing)
+            for frame, time_s, view in zip(frames, times.tolist(), framing, strict=True):
+                image = self._paint(world, composition, time_s, view)
                 frame[...] = (
                     image if factor == 1 else cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
                 )
@@ -120,16 +111,15 @@ class StageTake:
         Only the ratio of ``size`` matters.
         """
         composition = self._compose(size[1] / size[0])
-        actor = self.actors[source]
+        actor, times = self.actors[source], np.asarray(times_s, dtype=np.float64)
+        framing = self._framing(times, composition)
         target, contact = [], []
-        for time_s in np.asarray(times_s, dtype=np.float64).tolist():
-            camera = self._camera(source, composition, time_s)
-            target.append(_frame_box(camera, actor.target_box(time_s), composition))
-            contact.append(_frame_box(camera, actor.contact_box(time_s), composition))
-        shape = (-1, 4)
-        return (
-            np.asarray(target, dtype=np.float32).reshape(shape),
-            np.asarray(contact, dtype=np.float32).reshape(shape),
+        for time_s in times.tolist():
+            projection = self._projection(source, composition, time_s)
+            target.append(_box_in_frame(projection, actor.target_box(time_s), composition))
+            contact.append(_box_in_frame(projection, actor.contact_box(time_s), composition))
+        return framing.boxes(np.array(target).reshape(-1, 4), composition.frame), framing.boxes(
+            np.array(contact).reshape(-1, 4), composition.frame
         )
 
     def sources(
@@ -206,30 +196,44 @@ class StageTake:
         jolt = quake * np.array([math.sin(61.0 * time_s), math.cos(53.0 * time_s)])
         return np.array([x * along, y * along]) + jolt
 
-    def _camera(self, source: int, composition: Composition, time_s: float) -> Camera:
-        """Maps the actor's coordinates to short sides from the frame's corner."""
+    def _framing(self, times_s: NDArray[np.float64], composition: Composition) -> Framing:
+        """What the camera shows: it follows the place where the first source makes its sound."""
+        projection = self._projection(0, composition, None)
+        boxes = [
+            _box_in_frame(projection, box, composition) for box in (self.actor.contact, self.actor.target)
+        ]
+        (x, y), (width, height) = (boxes[0][:2] + boxes[0][2:]) / 2, boxes[1][2:] - boxes[1][:2]
+        return self.film.camera.framing(
+            times_s, frame=composition.frame, subject=(float(x), float(y)), extent=(width, height)
+        )
+
+    def _projection(self, source: int, composition: Composition, time_s: float | None) -> Projection:
+        """Maps the actor's coordinates to short sides from the corner of the scene's frame.
+
+        Without drift and quakes if ``time_s`` is None.
+        """
         shot = composition.shots[source]
         mirror = -1 if self.scene.placements[source].is_mirrored else 1
-        origin = np.array(composition.origins[source]) + self._sway(time_s)
-        return Camera(np.diag([shot * mirror, shot]), origin)
+        origin = np.array(composition.origins[source])
+        origin = origin if time_s is None else origin + self._sway(time_s)
+        return Projection(np.diag([shot * mirror, shot]), origin)
 
-    def _paint(
-        self, world: World, composition: Composition, time_s: float, window: NDArray[np.float64]
-    ) -> NDArray[np.uint8]:
+    def _paint(self, world: World, composition: Composition, time_s: float, view: View) -> NDArray[np.uint8]:
         sway = self._sway(time_s)
         flash = max(actor.flash(time_s) for actor in self.actors)
-        lens = world.lens(window)
-        image = world.picture(window, sway)
+        lens = world.lens(view)
+        image = world.picture(view, sway)
         if flash > 0.01:
             image = np.asarray(cv2.convertScaleAbs(image, alpha=1 + 0.8 * flash, beta=40 * flash), np.uint8)
         red, green, blue = (f * (1 + 0.4 * flash) for f in self.scene.light)
         light, tilt = (red, green, blue), self.scene.tilt
-        backdrop = lens.over(np.eye(2), np.array([composition.frame[0] / 2, composition.horizon]) + sway)
+        middle = np.array([composition.frame[0] / 2 + view.slide, composition.horizon])
+        backdrop = lens.over(np.eye(2), middle + sway)
         far = Canvas(image, backdrop, light=light, tilt=tilt)
         for distractor in self.scene.distractors:
             distractor.paint(far, time_s)
         order = sorted(range(len(self.actors)), key=lambda source: composition.shots[source])
-        cameras = [self._camera(source, composition, time_s) for source in order]
+        cameras = [self._projection(source, composition, time_s) for source in order]
         cameras = [lens.over(camera.linear, camera.offset) for camera in cameras]
         for source, camera in zip(order, cameras, strict=True):
             self.actors[source].paint_ground(Canvas(image, camera, light=light, tilt=tilt), time_s)
@@ -246,8 +250,9 @@ class StageTake:
         return image
 
 
-def _frame_box(camera: Camera, box: Box, composition: Composition) -> NDArray[np.float64]:
-    corners = camera.to_pixels([(box[0], box[1]), (box[2], box[3])]) / np.array(composition.frame)
+def _box_in_frame(projection: Projection, box: Box, composition: Composition) -> NDArray[np.float64]:
+    """A box of an actor as fractions of the scene's frame."""
+    corners = projection.to_pixels([(box[0], box[1]), (box[2], box[3])]) / np.array(composition.frame)
     return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
 
 

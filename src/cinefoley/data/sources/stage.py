@@ -17,9 +17,10 @@ from cinefoley.errors import VideoError
 from cinefoley.media.frames.sampling import Seconds, Section, as_rate, frame_count, sampling_instant
 from cinefoley.media.frames.video import Video
 from cinefoley.stage.digest import stage_digest
+from cinefoley.stage.generator import Split
 from cinefoley.stage.kinds import KINDS
 from cinefoley.stage.render import draw_take
-from cinefoley.stage.take import Split, StageTake
+from cinefoley.stage.take import StageTake
 from cinefoley.variations.window import Window
 
 __all__ = ["StageClip", "StageSource"]
