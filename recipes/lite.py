@@ -42,16 +42,17 @@ from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.stage import stage_digest
-from cinefoley.training.alignment import AlignmentTask
-from cinefoley.training.alignment_pairs import Pairs, longer_window, make_pairs
-from cinefoley.training.audio_classifier import AudioClassifierTask
-from cinefoley.training.autoencoder import AutoencoderTask
-from cinefoley.training.cavp import CavpTask
-from cinefoley.training.cavp_warm_start import VideoEncoderTask
-from cinefoley.training.engine import Task, fit
-from cinefoley.training.frame_targets import HearingHeads
-from cinefoley.training.ldm import LatentDiffusionTask
-from cinefoley.training.stage_sounds import prepare_log_mels
+from cinefoley.training.engine.loop import fit
+from cinefoley.training.engine.task import Task
+from cinefoley.training.tasks.alignment import AlignmentTask
+from cinefoley.training.tasks.alignment_pairs import Pairs, longer_window, make_pairs
+from cinefoley.training.tasks.audio_classifier import AudioClassifierTask
+from cinefoley.training.tasks.autoencoder import AutoencoderTask
+from cinefoley.training.tasks.cavp import CavpTask
+from cinefoley.training.tasks.cavp_warm_start import VideoEncoderTask
+from cinefoley.training.tasks.frame_targets import HearingHeads
+from cinefoley.training.tasks.ldm import LatentDiffusionTask
+from cinefoley.training.tasks.stage_log_mels import prepare_log_mels
 
 CARD = """---
 library_name: cinefoley

@@ -43,7 +43,7 @@ from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.loading import resolve_model
 from cinefoley.stage import stage_digest
 from cinefoley.stage.kinds import KINDS
-from cinefoley.training.alignment_pairs import longer_window, make_pairs
+from cinefoley.training.tasks.alignment_pairs import longer_window, make_pairs
 
 MARK = "<!-- figures -->"
 BARS = {

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 
-from cinefoley.config.presets import distillation
 from cinefoley.config.training import OPTIMIZERS
 from cinefoley.data.sources.stage import StageSource
+from cinefoley.distillation.presets import distillation
 from cinefoley.distillation.run import DistillSettings, distill
 from cinefoley.media.files.atomic_write import written_aside
 from cinefoley.models.folder import load_foley_config, load_part

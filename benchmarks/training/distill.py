@@ -22,21 +22,22 @@ from pathlib import Path
 
 import torch
 
-from cinefoley.config.presets import diff_foley, distillation, lite
+from cinefoley.config.presets import diff_foley, lite
 from cinefoley.data.cache.clip_frames import ClipPictures, PictureReading
 from cinefoley.data.cache.feature_cache import prepare_teacher_features
 from cinefoley.data.cache.frame_cache import prepare_pictures
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.distillation import distillation_loss
+from cinefoley.distillation.presets import distillation
 from cinefoley.distillation.task import DistillationTask
 from cinefoley.media.frames.video import load_video
 from cinefoley.media.muxing.save_video import save_video
 from cinefoley.models.build import build_video_encoder
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.stage.render import render_clip
-from cinefoley.training.epochs import draw_epochs
-from cinefoley.training.prefetch import Prefetch
-from cinefoley.training.task import step_generator
+from cinefoley.training.engine.epochs import draw_epochs
+from cinefoley.training.engine.prefetch import Prefetch
+from cinefoley.training.engine.step_seeds import step_generator
 from cinefoley.variations.mixture import Mixture
 from cinefoley.variations.resizing import resize
 

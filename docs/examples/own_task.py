@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from cinefoley.config.training import TrainConfig
 from cinefoley.errors import CinefoleyError
-from cinefoley.training.engine import fit
-from cinefoley.training.task import Batch, Task
+from cinefoley.training.engine.loop import fit
+from cinefoley.training.engine.task import Batch, Task
 
 RATE = 8000
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cinefoley.config.presets import distillation
+from cinefoley.distillation.presets import distillation
 
 RunCli = Callable[..., Any]
 

@@ -11,8 +11,8 @@ from cinefoley.cli import train
 from cinefoley.config.recipes import TrainingPreset
 from cinefoley.errors import RunInterrupted
 from cinefoley.stage.export import ExportSettings, export_clips
-from cinefoley.training import stages
 from cinefoley.training.run_folder import claimed_run
+from cinefoley.training.stages import run as stages
 
 RunCli = Callable[..., Any]
 

@@ -4,14 +4,9 @@ from typing import Any, get_args
 import pytest
 
 from cinefoley.config.mel import MelConfig
-from cinefoley.config.presets import (
-    DistillationPreset,
-    diff_foley,
-    diff_foley_training,
-    distillation,
-    lite_training,
-)
+from cinefoley.config.presets import diff_foley, diff_foley_training, lite_training
 from cinefoley.config.recipes import ScheduleRecipe
+from cinefoley.distillation.presets import DistillationPreset, distillation
 
 
 def test_cavps_numbers_are_the_published_ones() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
-from cinefoley.config.presets import paper_camera_movement, paper_close_up, paper_mixed
 from cinefoley.config.variations import VariationConfig
+from cinefoley.distillation.presets import paper_camera_movement, paper_close_up, paper_mixed
 
 
 def test_the_papers_main_setting_is_pinned() -> None:

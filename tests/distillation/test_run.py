@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import torch
 
-from cinefoley.config.presets import distillation
 from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.data.shards.prepare import prepare_shards
 from cinefoley.data.shards.source import ShardSource
 from cinefoley.data.sources.clip_source import ClipSource
 from cinefoley.data.sources.folder import FolderSource, read_events
 from cinefoley.data.sources.stage import StageSource
+from cinefoley.distillation.presets import distillation
 from cinefoley.distillation.run import DistillSettings, distill
 from cinefoley.errors import (
     CheckpointMismatchError,
@@ -33,7 +33,7 @@ from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.training.run_folder import claimed_run
-from cinefoley.training.stages import StageResult
+from cinefoley.training.stages.run import StageResult
 
 CLIP_S = 2.5  # the tiny model's window
 OVERRIDES = {"steps": 6, "batch_size": 4, "precision": "fp32", "log_every": 1, "checkpoint_every": 2}

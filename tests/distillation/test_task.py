@@ -15,8 +15,8 @@ from cinefoley.distillation import FeatureSpace, distillation_loss
 from cinefoley.distillation.task import DistillationTask
 from cinefoley.models.build import build_video_encoder
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.training.engine import fit
-from cinefoley.training.task import step_generator
+from cinefoley.training.engine.loop import fit
+from cinefoley.training.engine.step_seeds import step_generator
 from cinefoley.variations import CloseUp, Mixture
 
 SIZE = (32, 32)

@@ -15,7 +15,7 @@ import torch
 
 from cinefoley.config.recipes import TrainingPreset
 from cinefoley.data.shards.source import ShardSource
-from cinefoley.training.stages import Stage, StageResult, StageSettings, train_stage
+from cinefoley.training.stages.run import Stage, StageResult, StageSettings, train_stage
 
 __all__ = ["Job", "KilledError", "run_job"]
 

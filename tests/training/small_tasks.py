@@ -18,9 +18,9 @@ from torch.nn import functional as F
 
 from cinefoley.config.training import TrainConfig
 from cinefoley.errors import CinefoleyError
-from cinefoley.training.engine import fit
-from cinefoley.training.ranks import gather_rows
-from cinefoley.training.task import Batch, Task
+from cinefoley.training.engine.loop import fit
+from cinefoley.training.engine.ranks import gather_rows
+from cinefoley.training.engine.task import Batch, Task
 
 __all__ = ["Contrast", "Regression", "main"]
 

@@ -16,9 +16,9 @@ import torch
 from tests.training.shard_runs import Job, KilledError, run_job
 
 from cinefoley.config.recipes import ScheduleRecipe, TrainingPreset
-from cinefoley.training.cavp import CavpTask
-from cinefoley.training.stages import Stage
-from cinefoley.training.task import Batch
+from cinefoley.training.engine.task import Batch
+from cinefoley.training.stages.run import Stage
+from cinefoley.training.tasks.cavp import CavpTask
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SCRIPT = Path(__file__).with_name("shard_runs.py")

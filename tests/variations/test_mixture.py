@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinefoley.config.presets import paper_camera_movement, paper_close_up, paper_mixed
 from cinefoley.config.variations import VariationConfig
+from cinefoley.distillation.presets import paper_camera_movement, paper_close_up, paper_mixed
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
 from cinefoley.variations.mixture import Mixture

@@ -19,7 +19,7 @@ from cinefoley.cli.training_run import (
 )
 
 if TYPE_CHECKING:
-    from cinefoley.config.distillation import DistillationRecipe
+    from cinefoley.distillation.recipe import DistillationRecipe
 
 __all__ = ["distill"]
 
@@ -177,7 +177,7 @@ def _recipe(given: dict[str, Any]) -> "DistillationRecipe":
     """The preset, with what the options change."""
     from dataclasses import replace
 
-    from cinefoley.config.presets import distillation
+    from cinefoley.distillation.presets import distillation
 
     recipe = distillation(given["preset"])
     changed: dict[str, Any] = {} if given["placement"] is None else {"placement": given["placement"]}

@@ -454,8 +454,8 @@ def _arithmetic(table: "Table") -> str:
 
 def _optimisation(plan: "TablePlan", training: "TrainingPlan") -> str:
     """How encoders were optimised: as most rows are, and then those that differ."""
-    from cinefoley.config.presets import distillation
     from cinefoley.config.training import OPTIMIZERS
+    from cinefoley.distillation.presets import distillation
 
     ways: dict[str, list[str]] = {}
     for method in plan.methods:

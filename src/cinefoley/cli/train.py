@@ -19,10 +19,10 @@ from cinefoley.cli.training_run import (
 )
 
 if TYPE_CHECKING:
-    from cinefoley.config.presets import DistillationPreset
     from cinefoley.config.recipes import TrainingPreset
     from cinefoley.config.variations import VariationConfig
-    from cinefoley.training.stages import Stage
+    from cinefoley.distillation.presets import DistillationPreset
+    from cinefoley.training.stages.run import Stage
 
 __all__ = ["app"]
 
@@ -193,7 +193,7 @@ def _train(stage: "Stage", given: dict[str, Any]) -> None:
     """One run, from its options to what is printed."""
     from cinefoley.models.importing.published import cache_home
     from cinefoley.pipelines.devices import choose_own_device
-    from cinefoley.training.stages import StageSettings, train_stage
+    from cinefoley.training.stages.run import StageSettings, train_stage
 
     preset = _preset(given["preset"])
     clip_s = max(given["duration"], preset.model.foley.window_s)
@@ -235,7 +235,7 @@ def _train(stage: "Stage", given: dict[str, Any]) -> None:
 
 
 def _variation(name: "DistillationPreset | None") -> "VariationConfig | None":
-    from cinefoley.config.presets import distillation
+    from cinefoley.distillation.presets import distillation
 
     return None if name is None else distillation(name).variation
 

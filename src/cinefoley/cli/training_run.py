@@ -16,7 +16,7 @@ from cinefoley.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from cinefoley.data.sources.clip_source import ClipSource
-    from cinefoley.training.stages import StageResult
+    from cinefoley.training.stages.run import StageResult
 
 __all__ = [
     "Preparation",

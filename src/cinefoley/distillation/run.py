@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from cinefoley.config.distillation import DistillationRecipe
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.training import TrainConfig
 from cinefoley.data.cache.clip_frames import ClipPictures, PictureReading
@@ -16,16 +15,17 @@ from cinefoley.data.cache.feature_cache import network_digest, prepare_teacher_f
 from cinefoley.data.cache.frame_cache import prepare_pictures
 from cinefoley.data.cache.tensor_rows import Column
 from cinefoley.data.sources.clip_source import ClipSource
+from cinefoley.distillation.recipe import DistillationRecipe
 from cinefoley.distillation.task import DistillationTask
 from cinefoley.errors import CheckpointMismatchError, DataError
 from cinefoley.models.folder import load_foley_config, load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.devices import choose_own_device
 from cinefoley.pipelines.loading import resolve_model
-from cinefoley.training.engine import fit
-from cinefoley.training.muon import check_muon
+from cinefoley.training.engine.loop import fit
+from cinefoley.training.engine.muon import check_muon
 from cinefoley.training.run_folder import RunFolder
-from cinefoley.training.stages import StageResult, claimed_stage
+from cinefoley.training.stages.run import StageResult, claimed_stage
 from cinefoley.variations.mixture import Mixture
 
 __all__ = ["DistillSettings", "distill", "planned_config"]

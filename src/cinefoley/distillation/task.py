@@ -11,8 +11,8 @@ from cinefoley.data.cache.clip_frames import ClipPictures
 from cinefoley.data.cache.tensor_rows import Rows
 from cinefoley.distillation.loss import FeatureSpace, distillation_terms
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.training.epochs import draw_epochs
-from cinefoley.training.task import Batch, Task
+from cinefoley.training.engine.epochs import draw_epochs
+from cinefoley.training.engine.task import Batch, Task
 from cinefoley.variations.mixture import Mixture
 from cinefoley.variations.window import Window
 

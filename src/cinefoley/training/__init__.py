@@ -1,1 +1,1 @@
-"""Training: one engine, one file per stage of a model."""
+"""Training: the engine, Diff-Foley's training tasks and the stages that run them."""

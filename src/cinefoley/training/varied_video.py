@@ -11,7 +11,7 @@ from cinefoley.data.cache.clip_frames import PictureReading
 from cinefoley.data.cache.clip_windows import ClipColumns
 from cinefoley.data.cache.frame_cache import prepare_pictures
 from cinefoley.data.sources.clip_source import ClipSource
-from cinefoley.training.cavp import Look
+from cinefoley.training.tasks.cavp import Look
 from cinefoley.variations.mixture import Mixture
 
 __all__ = ["varied_look"]

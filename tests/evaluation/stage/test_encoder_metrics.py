@@ -16,7 +16,7 @@ from cinefoley.evaluation.stage.encoder_metrics import (
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.training.alignment_pairs import Pairs
+from cinefoley.training.tasks.alignment_pairs import Pairs
 
 
 class Watcher(VideoEncoder):

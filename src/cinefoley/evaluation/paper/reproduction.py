@@ -11,12 +11,13 @@ from typing import Any, Literal, TypeVar
 import torch
 
 from cinefoley.config.model import AudioEncoderConfig, VideoEncoderConfig
-from cinefoley.config.presets import DistillationPreset, distillation, lite_training
+from cinefoley.config.presets import lite_training
 from cinefoley.config.recipes import CavpRecipe, ScheduleRecipe, TrainingPreset
 from cinefoley.data.cache.file_digests import FileDigests
 from cinefoley.data.cache.tensor_files import claimed_cache
 from cinefoley.data.json_lines import Record
 from cinefoley.data.sources.clip_source import ClipSource
+from cinefoley.distillation.presets import DistillationPreset, distillation
 from cinefoley.distillation.run import DistillSettings, distill, planned_config
 from cinefoley.errors import CheckpointMismatchError, DependencyError, MissingWeightsError
 from cinefoley.evaluation.folder.scores import Score
@@ -26,7 +27,7 @@ from cinefoley.evaluation.paper.score_store import KeptScores, ScoreFolder
 from cinefoley.evaluation.stage.take_metrics import View
 from cinefoley.models.folder import load_foley_config, load_part
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.training.stages import StageResult, StageSettings, train_stage
+from cinefoley.training.stages.run import StageResult, StageSettings, train_stage
 
 __all__ = [
     "TABLES",

@@ -11,8 +11,8 @@ from cinefoley.data.cache.stage_cache import StageClips
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.training.alignment_pairs import Pairs
-from cinefoley.training.cavp import Pooling, embed_clips
+from cinefoley.training.tasks.alignment_pairs import Pairs
+from cinefoley.training.tasks.cavp import Pooling, embed_clips
 
 __all__ = [
     "PairFigures",

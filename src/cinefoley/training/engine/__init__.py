@@ -1,0 +1,1 @@
+"""The training engine: loop, tasks' interface, checkpoints, ranks, log. It knows no task by name."""

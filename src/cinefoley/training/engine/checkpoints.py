@@ -1,0 +1,194 @@
+"""A run's folder: one run at a time, and one checkpoint that is whole or not there."""
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cinefoley.config.training import TrainConfig
+from cinefoley.errors import CheckpointMismatchError, OutputError
+from cinefoley.media.files.atomic_write import cause_of_failed_write, written_aside
+from cinefoley.media.files.folder_lock import claimed_folder
+from cinefoley.training.engine.optimisation import level_steps
+from cinefoley.training.engine.task import Task
+
+__all__ = [
+    "check_length",
+    "describe_run",
+    "load_checkpoint",
+    "only_run_in",
+    "save_checkpoint",
+    "written_in_run",
+]
+
+_NAME = "checkpoint.pt"
+# how often something is written, and how a batch is divided, may differ from one start of a run to the next
+_FREE = (
+    "checkpoint_every",
+    "log_every",
+    "validate_every",
+    "sample_every",
+    "gradient_accumulation",
+    "precision",
+)
+# what checkpoints from before there was a choice were made with
+_WITHOUT_CHOICE = {"optimizer": "adamw"}
+
+
+def describe_run(task: Task, config: TrainConfig) -> dict[str, Any]:
+    """What a run must agree in with the checkpoint that it continues; JSON values only.
+
+    The number of steps is left out where the schedule does not depend on it before its end, so that such a
+    run can be made longer.
+    """
+    kept = {name: value for name, value in asdict(config).items() if name not in _FREE}
+    if config.schedule != "cosine":
+        del kept["steps"]
+    description = {
+        "task": task.name,
+        "config": kept,
+        "settings": dict(task.settings),
+        **({} if task.passes is None else {"passes": asdict(task.passes)}),
+        "shapes": {key: list(value.shape) for key, value in task.module.state_dict().items()},
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(description, default=str))
+    return plain
+
+
+def check_length(state: dict[str, Any], config: TrainConfig) -> None:
+    """Refuse a new number of steps that the steps already made do not fit.
+
+    A finished run is not made shorter, since its weights would stay what they are. A trapezoid's length is
+    open only while its learning rate is level for both lengths: else the rate would jump.
+
+    Args:
+        state: A checkpoint, with the number of steps that its run was to have.
+        config: Of the run that wants to continue.
+
+    Raises:
+        CheckpointMismatchError: If it does not fit.
+    """
+    step, before = state["step"], state.get("steps", config.steps)  # checkpoints of old do not say
+    if config.steps < step:
+        raise CheckpointMismatchError(
+            f"This run is at step {step} and cannot end after {config.steps}. Ask for {step} steps at least, "
+            "or begin a new run in another folder."
+        )
+    level = level_steps(min(before, config.steps))
+    if config.schedule == "trapezoid" and before != config.steps and step > level:
+        raise CheckpointMismatchError(
+            f"This run was to end after {before} steps, not {config.steps}; of the shorter one the learning "
+            f"rate falls from step {level} on, and this run is at step {step}. Its length cannot be changed "
+            "any more: begin a new run in another folder."
+        )
+
+
+def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:
+    """Write ``checkpoint.pt`` aside and rename it; the earlier one stays until the new one is whole.
+
+    Raises:
+        OutputError: If the folder cannot be written or the disk is full.
+    """
+    path = run_dir / _NAME
+    with written_in_run(path), written_aside(path) as aside:
+        try:
+            with aside.open("wb") as file:
+                torch.save(state, file)
+        except RuntimeError as exc:  # torch hides the system's error behind its own
+            raise cause_of_failed_write(aside) from exc
+
+
+def load_checkpoint(run_dir: Path, description: dict[str, Any]) -> dict[str, Any] | None:
+    """Read ``checkpoint.pt``, if there is one.
+
+    Args:
+        run_dir: The run's folder.
+        description: :func:`describe_run` of the run that wants to continue.
+
+    Raises:
+        CheckpointMismatchError: If it is of another stage, preset or configuration, or cannot be read.
+    """
+    path = run_dir / _NAME
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        found = state["run"]
+    except Exception as exc:  # torch raises whatever its readers raise
+        raise CheckpointMismatchError(
+            f"{path} is no checkpoint of this version of cinefoley ({type(exc).__name__}). "
+            "Name another folder, or delete the file to begin anew."
+        ) from exc
+    difference = _difference(found, description)
+    if difference:
+        raise CheckpointMismatchError(
+            f"{path} does not fit this run: {difference}. Give the same settings again to continue it, or "
+            "name another folder to begin a new run."
+        )
+    return state
+
+
+def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """The first kind of thing in which two runs differ, in words; empty if in none."""
+    if found["task"] != wanted["task"]:
+        return f"it is of stage {found['task']!r}, this is {wanted['task']!r}"
+    missing = sorted(wanted["shapes"].keys() - found["shapes"].keys())
+    unexpected = sorted(found["shapes"].keys() - wanted["shapes"].keys())
+    if missing or unexpected:
+        first = (missing or unexpected)[0]
+        return f"{len(missing)} tensors missing, {len(unexpected)} unexpected, first {first!r}"
+    for kind in ("shapes", "settings", "config", "passes"):
+        there, here = found.get(kind, {}), wanted.get(kind, {})
+        if kind == "config":
+            there = _WITHOUT_CHOICE | there
+        changes = [
+            f"{key} is {there.get(key)!r} there and {here.get(key)!r} here"
+            for key in sorted(there.keys() | here.keys())
+            if there.get(key) != here.get(key)
+        ]
+        if changes:
+            more = f", and {len(changes) - 3} more" if len(changes) > 3 else ""
+            return ", ".join(changes[:3]) + more
+    return ""
+
+
+@contextlib.contextmanager
+def only_run_in(run_dir: Path) -> Iterator[None]:
+    """Hold the folder's lock while the block runs; what a killed run left half written is removed.
+
+    Raises:
+        OutputError: If another run holds it, or there can be no such folder.
+    """
+    with claimed_folder(
+        run_dir, lock_name="lock", refusal="is in use by another run; stop that one or name another folder."
+    ):
+        for half in run_dir.glob("samples/.cinefoley-*.part"):
+            half.unlink()
+        yield
+
+
+@contextlib.contextmanager
+def written_in_run(path: Path) -> Iterator[None]:
+    """Tell what a failed write means to a run: it stops, and continues from its last checkpoint.
+
+    Args:
+        path: What the block writes.
+
+    Raises:
+        OutputError: If the block raises one, or an ``OSError``.
+    """
+    try:
+        yield
+    except (OSError, OutputError) as exc:
+        cause = exc if isinstance(exc, OSError) else exc.__cause__
+        code = cause.errno if isinstance(cause, OSError) else None
+        raise OutputError(
+            f"{path} cannot be written ({os.strerror(code or errno.EIO)}); the last checkpoint is untouched. "
+            "Make room, then run the same command again to continue."
+        ) from exc

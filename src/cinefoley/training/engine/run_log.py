@@ -1,0 +1,123 @@
+"""What a run tells while it goes on: one JSON line per interval, and TensorBoard's events."""
+
+import contextlib
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cinefoley.errors import CinefoleyError
+from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.training.engine.checkpoints import written_in_run
+
+__all__ = ["Interval", "RunLog"]
+
+
+@dataclass(slots=True)
+class Interval:
+    """What has been added up since the last line of the log."""
+
+    sums: dict[str, float] = field(default_factory=dict)
+    steps: int = 0
+    seconds: float = 0.0
+
+    def add(self, values: dict[str, float], seconds: float) -> None:
+        """Add one step's values, and the time it took."""
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.steps += 1
+        self.seconds += seconds
+
+    def means(self) -> dict[str, float]:
+        """Mean of every value, to eight digits."""
+        return {name: float(f"{total / self.steps:.8g}") for name, total in self.sums.items()}
+
+    def speed(self, batch_size: int, *, steps_left: int) -> dict[str, float]:
+        """Clips per second, and seconds until the end at that speed."""
+        per_step = max(self.seconds, 1e-9) / self.steps
+        return {
+            "clips_per_s": round(batch_size / per_step, 2),
+            "remaining_s": round(per_step * steps_left, 1),
+        }
+
+
+class RunLog:
+    """Writes ``log.jsonl`` and ``tensorboard/`` in a run's folder.
+
+    A run that continues first drops the lines and events of steps that its checkpoint has not seen, so that
+    no step is told twice.
+
+    Args:
+        run_dir: The run's folder.
+        step: Finished steps.
+
+    Raises:
+        CinefoleyError: If tensorboard is not installed.
+        OutputError: If the disk is full; of every method.
+    """
+
+    def __init__(self, run_dir: Path, step: int) -> None:
+        self._path = run_dir / "log.jsonl"
+        with written_in_run(run_dir):
+            self._forget_after(step)
+            self._events = _Events(run_dir / "tensorboard", step)
+
+    def write(self, line: dict[str, float]) -> None:
+        """Add one line; its ``step`` is the events' step."""
+        with written_in_run(self._path):
+            with self._path.open("a") as log:
+                log.write(json.dumps(line) + "\n")
+            self._events.write({name: line[name] for name in line.keys() - {"step"}}, int(line["step"]))
+
+    def close(self) -> None:
+        """Finish the events' file."""
+        with contextlib.suppress(OSError):  # a full disk was told of when it was met
+            self._events.close()
+
+    def _forget_after(self, step: int) -> None:
+        if not self._path.exists():
+            return
+        lines = self._path.read_text().splitlines(keepends=True)
+        seen = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        if len(seen) < len(lines):
+            with written_aside(self._path) as aside:
+                aside.write_text("".join(seen))
+
+
+class _Events:
+    """A file of TensorBoard's events.
+
+    Not torch's ``SummaryWriter``: its thread leaves a program waiting for ever when the disk is full.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        try:
+            from tensorboard.compat.proto import event_pb2, summary_pb2
+            from tensorboard.summary.writer.record_writer import RecordWriter
+        except ModuleNotFoundError as exc:
+            raise CinefoleyError(
+                "Training needs tensorboard, which is not installed. Install it with "
+                "`pip install 'cinefoley[train]'`."
+            ) from exc
+        self._event, self._summary = event_pb2.Event, summary_pb2.Summary
+        folder.mkdir(exist_ok=True)
+        name = f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"  # sorted by time, as it must be
+        self._file = (folder / name).open("wb", buffering=0)
+        self._records = RecordWriter(self._file)
+        self._write(file_version="brain.Event:2")
+        # from here on, events of these steps in earlier files do not count
+        self._write(step=step + 1, session_log=event_pb2.SessionLog(status=event_pb2.SessionLog.START))
+
+    def write(self, values: dict[str, float], step: int) -> None:
+        scalars = [
+            self._summary.Value(tag=name, simple_value=value) for name, value in sorted(values.items())
+        ]
+        self._write(step=step, summary=self._summary(value=scalars))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write(self, **content: Any) -> None:
+        self._records.write(self._event(wall_time=time.time(), **content).SerializeToString())

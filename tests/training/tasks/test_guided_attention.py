@@ -1,0 +1,64 @@
+import math
+
+import torch
+
+from cinefoley.config.model import DenoiserConfig
+from cinefoley.models.build import build_denoiser
+from cinefoley.training.tasks.guided_attention import GuidedAttention, _off_time
+
+HEADS, ROWS, COLUMNS, FRAMES = 4, 2, 8, 32
+
+
+def off_time(by_column: torch.Tensor) -> float:
+    """Loss of attention probabilities given per column, ``(columns, frames)``, alike in rows and heads."""
+    probabilities = by_column.expand(HEADS, ROWS, COLUMNS, FRAMES).reshape(HEADS, ROWS * COLUMNS, FRAMES)
+    return float(_off_time(probabilities, heads=HEADS))
+
+
+def test_looking_at_ones_own_frames_costs_nothing() -> None:
+    own = torch.eye(COLUMNS).repeat_interleave(FRAMES // COLUMNS, dim=1) / (FRAMES // COLUMNS)
+    assert abs(off_time(own)) < 1e-5
+
+
+def test_looking_everywhere_costs_the_logarithm_of_the_columns() -> None:
+    everywhere = torch.full((COLUMNS, FRAMES), 1 / FRAMES)
+    assert abs(off_time(everywhere) - math.log(COLUMNS)) < 1e-4
+
+
+def test_looking_elsewhere_costs_most() -> None:
+    own = torch.eye(COLUMNS).repeat_interleave(FRAMES // COLUMNS, dim=1) / (FRAMES // COLUMNS)
+    assert off_time(own.roll(FRAMES // 2, dims=1)) > math.log(COLUMNS)
+
+
+def test_where_frames_are_few_every_column_has_one_of_its_own() -> None:
+    """Diff-Foley's upper levels have 64 columns for 32 frames."""
+    own = torch.eye(4).repeat_interleave(2, dim=0)
+    probabilities = own.expand(HEADS, ROWS, COLUMNS, 4).reshape(HEADS, ROWS * COLUMNS, 4)
+    assert abs(float(_off_time(probabilities, heads=HEADS))) < 1e-5
+    assert float(_off_time(probabilities.roll(1, dims=-1), heads=HEADS)) > 1
+
+
+def test_only_half_of_the_heads_are_guided() -> None:
+    own = torch.eye(COLUMNS).repeat_interleave(FRAMES // COLUMNS, dim=1) / (FRAMES // COLUMNS)
+    probabilities = own.repeat(ROWS, 1).expand(HEADS, ROWS * COLUMNS, FRAMES).clone()
+    probabilities[HEADS // 2 :] = 1 / FRAMES
+    assert abs(float(_off_time(probabilities, heads=HEADS))) < 1e-5
+
+
+def test_the_denoiser_computes_the_same_and_learns_from_the_loss() -> None:
+    torch.manual_seed(0)
+    config = DenoiserConfig(
+        block_out_channels=(8, 16),
+        has_attention=(False, True),
+        layers_per_block=1,
+        num_heads=2,
+        context_dim=12,
+        norm_num_groups=4,
+    )
+    denoiser = build_denoiser(config)
+    inputs = torch.randn(2, 4, 4, 16), torch.tensor([3, 700]), torch.randn(2, 8, 12)
+    before = denoiser(*inputs).sample.detach()
+    guided = GuidedAttention(denoiser)
+    assert torch.allclose(denoiser(*inputs).sample, before, atol=1e-5)
+    guided.loss().backward()
+    assert any(p.grad is not None and bool(p.grad.abs().max() > 0) for p in denoiser.parameters())
