@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cinefoley.data.events.clip_events import ClipEvents
+from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.stage import StageSource
-from cinefoley.evaluation.folder.synchrony import ClipEvents
 from cinefoley.evaluation.paper.experiment import window_of
-from cinefoley.evaluation.stage.events import stage_events
 from cinefoley.evaluation.stage.take_metrics import View
 from cinefoley.media.audio.files import write_audio
 from cinefoley.media.muxing.replace_audio import replace_audio

@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 
 from cinefoley import __version__
+from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.evaluation.folder.scores import Score
 from cinefoley.evaluation.paper.experiment import Experiment, ExperimentSettings, name_of_part
 from cinefoley.evaluation.paper.method_scores import average, score_method
 from cinefoley.evaluation.paper.reproduction import VIEWS, Table
 from cinefoley.evaluation.paper.table_report import render_table
-from cinefoley.evaluation.stage.events import stage_events
 from cinefoley.evaluation.stage.take_metrics import View
 from cinefoley.media.files.atomic_write import written_aside
 from cinefoley.metrics.alignment import AlignmentJudge

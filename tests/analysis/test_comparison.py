@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from cinefoley.analysis.comparison import Comparison, compare_encoders
-from cinefoley.analysis.known_events import known_events
+from cinefoley.data.events.stage_events import stage_events
+from cinefoley.data.known_events import known_events
 from cinefoley.data.sources.clip_source import Clip
 from cinefoley.data.sources.folder import FilmClip
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.data.test_sets.test_set import SetLayout
 from cinefoley.errors import DataError
 from cinefoley.evaluation.paper.experiment import window_of
-from cinefoley.evaluation.stage.events import stage_events
 from cinefoley.evaluation.stage.take_metrics import View
 from cinefoley.metrics.events import match_visible_onsets
 from cinefoley.metrics.onsets import detect_onsets

@@ -8,7 +8,7 @@ import torch
 from cinefoley.analysis.comparison import Comparison
 from cinefoley.analysis.comparison_figure import draw_comparison
 from cinefoley.analysis.style import COLUMN_IN
-from cinefoley.evaluation.folder.synchrony import ClipEvents
+from cinefoley.data.events.clip_events import ClipEvents
 from cinefoley.metrics.onsets import OnsetCounts
 
 EVENTS = ClipEvents(

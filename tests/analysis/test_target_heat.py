@@ -9,10 +9,10 @@ from cinefoley.analysis.grad_cam import grad_cam
 from cinefoley.analysis.heat import share_inside
 from cinefoley.analysis.target_heat import measure_target_heat
 from cinefoley.config.foley import FoleyConfig
+from cinefoley.data.events.stage_events import stage_boxes
 from cinefoley.data.sources.folder import FilmClip
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.evaluation.paper.experiment import window_of
-from cinefoley.evaluation.stage.events import stage_boxes
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.folder import load_foley_config, load_part
 from cinefoley.models.video_encoder import VideoEncoder

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from cinefoley.data.events.event_file import read_annotations
 from cinefoley.data.json_lines import file_sha256
 from cinefoley.data.open_source import names_splits, open_source, read_labels
 from cinefoley.data.sources.clip_source import ClipSource
-from cinefoley.data.sources.folder import FolderSource, read_events
+from cinefoley.data.sources.folder import FolderSource
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.errors import DataError, MediaError, VideoError
 from cinefoley.media.frames.video import resample_video, video_from_frames
@@ -252,13 +253,13 @@ def test_events_beside_a_list_are_found(listed: Listed) -> None:
 def test_what_is_no_record_of_events_is_told(tmp_path: Path, line: str) -> None:
     path = tmp_path / "x.events.jsonl"
     path.write_text('{"id": "b", "events": []}\n' + line + "\n")
-    with pytest.raises(DataError, match=r"x\.events\.jsonl, line 2: no record of events"):
-        read_events(path)
+    with pytest.raises(DataError, match=r"x\.events\.jsonl, line 2: not the events of a clip"):
+        read_annotations(path)
     with pytest.raises(DataError, match="cannot be read"):
-        read_events(tmp_path / "gone")
+        read_annotations(tmp_path / "gone")
     path.write_text('{"id": "b", "events": []}\n' * 2)
     with pytest.raises(DataError, match="line 2: the clip 'b' is there twice"):
-        read_events(path)
+        read_annotations(path)
 
 
 def test_a_clip_of_one_split_is_never_read_from_another_splits_film(

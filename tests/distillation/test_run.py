@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import torch
 
+from cinefoley.data.events.event_file import read_annotations
 from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.data.shards.prepare import prepare_shards
 from cinefoley.data.shards.source import ShardSource
 from cinefoley.data.sources.clip_source import ClipSource
-from cinefoley.data.sources.folder import FolderSource, read_events
+from cinefoley.data.sources.folder import FolderSource
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.distillation.presets import distillation
 from cinefoley.distillation.run import DistillSettings, distill
@@ -108,7 +109,7 @@ def test_shards_give_the_losses_of_the_films_that_they_were_made_of(
     tiny_model: Path, stage_films: Path, stage_shards: Path, tmp_path: Path
 ) -> None:
     """To the last digit, and so the same student; nothing but the teacher's features is kept of shards."""
-    events = read_events(stage_films / "train.events.jsonl")
+    events = read_annotations(stage_films / "train.events.jsonl")
     films = FolderSource(stage_films, csv=stage_films / "train.csv", events=events)
     run(tiny_model, tmp_path / "cache-1", tmp_path / "films", source=films)
     run(tiny_model, tmp_path / "cache-2", tmp_path / "shards", source=ShardSource(stage_shards))

@@ -10,9 +10,9 @@ import pytest
 import soundfile
 import torch
 
+from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.evaluation.paper.experiment import Experiment, ExperimentSettings
-from cinefoley.evaluation.stage.events import stage_events
 from cinefoley.metrics.alignment import AlignmentJudge
 from cinefoley.metrics.backbones.protocol import Embedding, check_waveform
 from cinefoley.models.folder import load_part

@@ -134,7 +134,7 @@ def film_clip(video: Path) -> "FilmClip":
 
 def event_times(video: Path, *, start: float, duration_s: float) -> list[float]:
     """When something sounds in what is shown of a film, in seconds from its start; empty if unknown."""
-    from cinefoley.analysis.known_events import known_events
+    from cinefoley.data.known_events import known_events
 
     events = known_events(film_clip(video), None)
     times = [] if events is None else (events.times - start).tolist()

@@ -32,8 +32,8 @@ def figure4(given: dict[str, Any], named: Sequence[Path]) -> None:
     check_extra()
     from cinefoley.analysis.comparison import compare_encoders
     from cinefoley.analysis.comparison_figure import draw_comparison
-    from cinefoley.analysis.known_events import known_events
     from cinefoley.analysis.style import save_figure
+    from cinefoley.data.known_events import known_events
 
     names = [str(path) for path in named] or list(_DEFAULT)
     stems = [_stem(name) for name in names]

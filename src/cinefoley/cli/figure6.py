@@ -73,11 +73,11 @@ def _explain_films(given: dict[str, Any], films: Sequence[Path]) -> None:
 def _explain_stage(given: dict[str, Any]) -> None:
     from cinefoley.analysis.explanation import explain_clip
     from cinefoley.analysis.target_heat import measure_target_heat
+    from cinefoley.data.events.stage_events import stage_events
     from cinefoley.data.sources.stage import StageSource
     from cinefoley.errors import MissingWeightsError
     from cinefoley.evaluation.paper.experiment import window_of
     from cinefoley.evaluation.paper.reproduction import VIEWS
-    from cinefoley.evaluation.stage.events import stage_events
     from cinefoley.media.files.atomic_write import written_aside
 
     pipeline, encoders = load_encoders(given["model"], given["student"])

@@ -344,10 +344,10 @@ def _figure5_experiment(given: dict[str, Any]) -> "Experiment":
 
 
 def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
+    from cinefoley.data.events.event_file import EventFile
+    from cinefoley.data.events.stage_events import stage_events
     from cinefoley.data.open_source import find_events, names_splits, open_source
-    from cinefoley.evaluation.folder.video_events import FilmEvents
     from cinefoley.evaluation.paper.experiment import Experiment, ExperimentSettings
-    from cinefoley.evaluation.stage.events import stage_events
     from cinefoley.metrics.alignment import AlignmentJudge
     from cinefoley.metrics.backbones.loading import load_backbone
     from cinefoley.metrics.backbones.segments import SegmentBackbone
@@ -366,7 +366,7 @@ def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
         duration_s=window_s,
     )
     told = find_events(given["data"], given["csv"], split="test")
-    of_films = None if told is None else FilmEvents(told, until_s=window_s)
+    of_films = None if told is None else EventFile(told, until_s=window_s)
     names = given["backbone"] or (["lite"] if is_stage else ["panns", "vggish"])
     device = choose_device(given["device"])
     backbones = [load_backbone(name, device=device) for name in dict.fromkeys(names)]
@@ -470,9 +470,9 @@ def _optimisation(plan: "TablePlan", training: "TrainingPlan") -> str:
 
 def _told_by(experiment: "Experiment") -> str:
     """Where events are written down, if they are."""
-    from cinefoley.evaluation.folder.video_events import FilmEvents
+    from cinefoley.data.events.event_file import EventFile
 
-    return f" of {experiment.events.name}" if isinstance(experiment.events, FilmEvents) else ""
+    return f" of {experiment.events.name}" if isinstance(experiment.events, EventFile) else ""
 
 
 def _protocol(

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from cinefoley.data.events.event_file import event_file_beside, read_annotations
 from cinefoley.data.shards.layout import ShardLayout
 from cinefoley.data.shards.source import ShardSource
 from cinefoley.data.sources.clip_source import ClipSource
-from cinefoley.data.sources.folder import FolderSource, exported_splits, find_export, read_events
+from cinefoley.data.sources.folder import FolderSource, exported_splits, find_export
 from cinefoley.data.sources.stage import StageSource
-from cinefoley.data.test_sets.view_events import events_beside
 from cinefoley.errors import DataError
 from cinefoley.stage.generator import Split
 from cinefoley.stage.kinds import KINDS
@@ -58,7 +58,7 @@ def open_source(
     if export is not None:
         rows, events = export
         source = FolderSource(
-            folder, csv=rows, split=chosen, label_names=label_names, events=read_events(events)
+            folder, csv=rows, split=chosen, label_names=label_names, events=read_annotations(events)
         )
         kinds = tuple(actor.kind for actor in KINDS)
         if label_names is None and set(source.label_names) <= set(kinds):
@@ -76,13 +76,13 @@ def open_source(
             )
         source = FolderSource(folder, label_names=label_names)
     else:
-        known = events_beside(csv)
+        known = event_file_beside(csv)
         source = FolderSource(
             folder,
             csv=csv,
             split=chosen,
             label_names=label_names,
-            events=None if known is None else read_events(known),
+            events=None if known is None else read_annotations(known),
         )
     return source if count is None else source.first(count)
 
@@ -99,7 +99,7 @@ def find_events(data: str, csv: Path | None = None, *, split: str) -> Path | Non
     if data.partition(":")[0] == _STAGE or ShardLayout.find(folder) is not None:
         return None
     if csv is not None:
-        return events_beside(csv)
+        return event_file_beside(csv)
     export = find_export(folder, split)
     return None if export is None else export[1]
 

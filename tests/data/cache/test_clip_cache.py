@@ -307,9 +307,9 @@ def test_silence_that_is_known_is_no_fault(faulty: Path, tmp_path: Path) -> None
     (faulty / "known.csv").write_text("zeros,0,drum,train\n")
     known = tmp_path / "known.events.jsonl"
     known.write_text('{"id": "zeros", "kinds": ["drum"], "events": []}\n')
-    from cinefoley.data.sources.folder import read_events
+    from cinefoley.data.events.event_file import read_annotations
 
-    source = FolderSource(faulty, csv=faulty / "known.csv", events=read_events(known))
+    source = FolderSource(faulty, csv=faulty / "known.csv", events=read_annotations(known))
     clips = prepare_clips(source, CONFIG, tmp_path, duration_s=DURATION_S)
     assert clips.ids == ("zeros",)
     assert clips.has_events.all()

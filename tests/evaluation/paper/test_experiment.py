@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
+from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.data.test_sets.clip_builder import build_test_set
 from cinefoley.errors import DataError
 from cinefoley.evaluation.paper.experiment import RealClips, window_of
-from cinefoley.evaluation.stage.events import stage_events
 from cinefoley.evaluation.stage.take_metrics import View
 from cinefoley.media.muxing.replace_audio import replace_audio
 from cinefoley.metrics.alignment import AlignmentJudge

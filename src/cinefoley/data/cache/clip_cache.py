@@ -13,7 +13,7 @@ from cinefoley.data.cache.content_cache import ContentFile, make_missing, plan_f
 from cinefoley.data.cache.file_digests import FileDigests
 from cinefoley.data.cache.tensor_files import Chunk, claimed_cache, read_chunk, write_chunk
 from cinefoley.data.cache.tensor_rows import Column
-from cinefoley.data.event_rows import event_rows, kind_rows
+from cinefoley.data.events.rows import event_rows, kind_rows
 from cinefoley.data.json_lines import Record
 from cinefoley.data.shards.source import ShardSource
 from cinefoley.data.shards.windows import are_read_directly, shard_columns

@@ -13,13 +13,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cinefoley import __version__
+from cinefoley.data.events.event_file import event_file_beside, read_annotations
 from cinefoley.data.json_lines import Record, write_json, write_records
 from cinefoley.data.parallel import Engine, run_tasks
 from cinefoley.data.shards.layout import ShardLayout, ShardSettings
 from cinefoley.data.shards.writer import ShardPlan, make_shard, read_record
-from cinefoley.data.sources.folder import FilmClip, FolderSource, read_events
+from cinefoley.data.sources.folder import FilmClip, FolderSource
 from cinefoley.data.sources.split_csv import SplitRow, read_split
-from cinefoley.data.test_sets.view_events import events_beside
 from cinefoley.errors import CinefoleyError, DataError, OutputError
 from cinefoley.media.files.folder_lock import claimed_folder
 from cinefoley.media.versions import ffmpeg_versions, joined_versions
@@ -110,8 +110,8 @@ def _list_rows(
     if csv is None:
         source = FolderSource(clips, label_names=label_names)
         return [(SplitRow(id=clip.id), clip) for clip in map(source.__getitem__, range(len(source)))], ()
-    beside = events_beside(csv)
-    events = None if beside is None else read_events(beside)
+    beside = event_file_beside(csv)
+    events = None if beside is None else read_annotations(beside)
     source = FolderSource(clips, csv=csv, split=split, label_names=label_names, events=events)
     by_id = {row.id: row for row in read_split(csv)}
     listed = [(by_id[clip.id], clip) for clip in map(source.__getitem__, range(len(source)))]

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cinefoley.data.cache.clip_windows import ClipColumns
-from cinefoley.data.event_rows import event_rows, kind_rows
+from cinefoley.data.events.rows import event_rows, kind_rows
 from cinefoley.data.json_lines import Record, file_sha256
 from cinefoley.data.shards.archive import read_members
 from cinefoley.data.shards.source import ShardClip, ShardSource

@@ -18,6 +18,7 @@ from cinefoley.media.frames.video import Video
 from cinefoley.variations.window import Window
 
 __all__ = [
+    "Annotation",
     "Clip",
     "ClipEvent",
     "ClipFault",
@@ -62,6 +63,16 @@ class ClipEvent:
     """Whether the sound starts sharply enough for its onset to be judged."""
     strength: float = 1.0
     """How hard, in (0, 1]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation:
+    """Labels and events of one clip, as an event file gives them."""
+
+    labels: tuple[str, ...]
+    """The kind of every source."""
+    events: tuple[ClipEvent, ...]
+    """Every event, in order of time."""
 
 
 class Clip(Protocol):

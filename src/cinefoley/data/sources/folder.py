@@ -7,12 +7,18 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from torch import Tensor
 
 from cinefoley.data.sources.clip_lookup import ClipFolder, candidate_stems
-from cinefoley.data.sources.clip_source import ClipEvent, ClipFault, FileDigest, is_of_this_machine
+from cinefoley.data.sources.clip_source import (
+    Annotation,
+    ClipEvent,
+    ClipFault,
+    FileDigest,
+    is_of_this_machine,
+)
 from cinefoley.data.sources.split_csv import SplitRow, read_split
 from cinefoley.errors import DataError, MediaError
 from cinefoley.media.audio.files import read_audio
@@ -22,7 +28,7 @@ from cinefoley.media.probe import VideoInfo, probe
 from cinefoley.variations.films import follow_window
 from cinefoley.variations.window import Window
 
-__all__ = ["FilmClip", "FolderSource", "KnownClip", "find_export", "read_events"]
+__all__ = ["FilmClip", "FolderSource", "exported_splits", "find_export"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +112,8 @@ class FolderSource:
         csv: A list that :func:`read_split` reads; None takes every film, without labels.
         split: Only rows of this split, where the list names splits at all; None takes all.
         label_names: The labels that may occur; None takes those of the list, sorted.
-        events: Known events by clip, as :func:`read_events` reads them.
+        events: Labels and events by clip id, as
+            :func:`~cinefoley.data.events.event_file.read_annotations` returns them.
 
     Raises:
         DataError: If folder or list cannot be used, no film is there, or a row has an unknown label.
@@ -119,7 +126,7 @@ class FolderSource:
         csv: str | os.PathLike[str] | None = None,
         split: str | None = None,
         label_names: Sequence[str] | None = None,
-        events: Mapping[str, "KnownClip"] | None = None,
+        events: Mapping[str, Annotation] | None = None,
     ) -> None:
         self.folder = Path(folder)
         films = ClipFolder(self.folder)
@@ -168,16 +175,6 @@ class FolderSource:
         return [_fingerprint(clip, digest_of) for clip in self._clips]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownClip:
-    """What a file of events says about one clip."""
-
-    labels: tuple[str, ...]
-    """The kind of every source."""
-    events: tuple[ClipEvent, ...]
-    """Every event, in order of time."""
-
-
 def find_export(folder: Path, split: str) -> tuple[Path, Path] | None:
     """List and events of a split that ``cinefoley stage export`` has written; None where it has not."""
     settings = folder / f"{split}.settings.json"
@@ -202,51 +199,6 @@ def exported_splits(folder: Path) -> list[str]:
     return [name for name in names if find_export(folder, name) is not None]
 
 
-def read_events(path: Path) -> dict[str, KnownClip]:
-    """Read known events, one JSON object a line for each clip.
-
-    A line has ``id``, ``events`` (objects with ``time_s`` and ``kind``, perhaps ``is_onset_like`` and
-    ``strength``), and perhaps ``kinds``; everything else is ignored.
-
-    Raises:
-        DataError: If the file cannot be read, or a line is another thing; names the line.
-    """
-    known: dict[str, KnownClip] = {}
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    name, clip = _parse_events(line, f"{path.name}, line {number}")
-                    if name in known:
-                        raise DataError(f"{path.name}, line {number}: the clip {name!r} is there twice.")
-                    known[name] = clip
-    except OSError as exc:
-        raise DataError(f"{path}: cannot be read ({exc.strerror}).") from exc
-    return known
-
-
-def _parse_events(line: bytes, where: str) -> tuple[str, KnownClip]:
-    try:
-        record: dict[str, Any] = json.loads(line)
-        events = tuple(
-            ClipEvent(
-                time_s=float(event["time_s"]),
-                kind=str(event["kind"]),
-                is_onset_like=bool(event.get("is_onset_like", True)),
-                strength=float(event.get("strength", 1.0)),
-            )
-            for event in record["events"]
-        )
-        kinds = record.get("kinds", list(dict.fromkeys(event.kind for event in events)))
-        ordered = tuple(sorted(events, key=lambda event: event.time_s))
-        return str(record["id"]), KnownClip(labels=tuple(map(str, kinds)), events=ordered)
-    except (ValueError, TypeError, KeyError, AttributeError) as exc:
-        raise DataError(
-            f"{where}: no record of events ({type(exc).__name__}: {exc}). Expected one JSON object a clip, "
-            "with id and events, each of which has time_s and kind."
-        ) from exc
-
-
 def _chosen(rows: list[SplitRow], csv: Path, split: str | None) -> list[SplitRow]:
     """Rows of one split; a list that names no splits is all of one."""
     if split is None or not any(row.split for row in rows):
@@ -260,7 +212,7 @@ def _chosen(rows: list[SplitRow], csv: Path, split: str | None) -> list[SplitRow
     return kept
 
 
-def _listed(row: SplitRow, path: Path | None, known: KnownClip | None) -> FilmClip:
+def _listed(row: SplitRow, path: Path | None, known: Annotation | None) -> FilmClip:
     return FilmClip(
         id=row.id,
         path=path,

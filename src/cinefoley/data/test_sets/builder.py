@@ -13,12 +13,12 @@ from typing import Protocol, TypeVar
 import torch
 
 from cinefoley import __version__
+from cinefoley.data.events.event_file import records_in_windows
 from cinefoley.data.json_lines import Journal, Record, write_json, write_records
 from cinefoley.data.parallel import Engine, run_tasks
 from cinefoley.data.sources.split_csv import SplitRow
 from cinefoley.data.test_sets.test_set import SetLayout
 from cinefoley.data.test_sets.varied_videos import describe_variation
-from cinefoley.data.test_sets.view_events import view_events
 from cinefoley.errors import DataError, OutputError
 from cinefoley.media.files.folder_lock import claimed_folder
 from cinefoley.media.versions import ffmpeg_versions, joined_versions
@@ -204,7 +204,7 @@ def _finish(layout: SetLayout, records: list[Record], events_path: Path | None) 
     """Write manifest and ledger; what the films' folder holds beyond them was made for other rows."""
     _remove_leftovers(layout)
     clips = [record for record in records if "reason" not in record]
-    events = iter(()) if events_path is None else view_events(events_path, clips)
+    events = iter(()) if events_path is None else records_in_windows(events_path, clips)
     first = next(events, None)
     if first is None:
         layout.events.unlink(missing_ok=True)

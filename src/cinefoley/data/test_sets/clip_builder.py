@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from cinefoley.data.events.event_file import event_file_beside
 from cinefoley.data.json_lines import Record, file_sha256
 from cinefoley.data.sources.clip_lookup import ClipFolder, candidate_stems
 from cinefoley.data.sources.clip_reader import fault_from
@@ -21,7 +22,6 @@ from cinefoley.data.test_sets.builder import (
     make_set,
 )
 from cinefoley.data.test_sets.test_set import SetLayout, VariedSet, read_test_set
-from cinefoley.data.test_sets.view_events import events_beside
 from cinefoley.errors import DataError, MediaWarning
 from cinefoley.media.muxing.cropped_video import cropped_film_suffix
 from cinefoley.variations.camera_movement import CameraMovement
@@ -102,7 +102,12 @@ def build_test_set(
             for row in rows
         ]
         make_set(
-            layout, tasks, _make_clip, jobs=jobs, events_path=events_beside(Path(split_csv)), on_clip=on_clip
+            layout,
+            tasks,
+            _make_clip,
+            jobs=jobs,
+            events_path=event_file_beside(Path(split_csv)),
+            on_clip=on_clip,
         )
     return read_test_set(out, clips=source)
 

@@ -2,48 +2,29 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from cinefoley.data.events.clip_events import ClipEvents, parse_events
 from cinefoley.errors import CinefoleyError
 from cinefoley.evaluation.folder.labels import stem_of_clip
 from cinefoley.evaluation.folder.pairing import Sample
 from cinefoley.evaluation.folder.per_clip_metrics import Judgement, Ratio
 from cinefoley.media.audio.files import read_audio
 from cinefoley.metrics.backbones.weights import file_digest
-from cinefoley.metrics.events import Spans, match_visible_onsets, off_screen_energy
+from cinefoley.metrics.events import match_visible_onsets, off_screen_energy
 from cinefoley.metrics.onsets import OnsetCounts, detect_onsets, match_onsets
 
-__all__ = ["TOLERANCES_S", "ClipEvents", "EventJudge", "parse_events", "read_events"]
+__all__ = ["TOLERANCES_S", "EventJudge", "read_events"]
 
 TOLERANCES_S = (0.05, 0.1, 0.25)
 """Largest distances of a match that are reported."""
 _EXAMPLE = '{"clip": "dog", "events": [{"time_s": 1.2, "is_onset_like": true, "is_visible": true}]}'
 _RATE = 16000
-_SOUND_S = 0.5  # how long an event sounds where the file does not say
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClipEvents:
-    """What is known about one clip."""
-
-    times: NDArray[np.float64]
-    """When sounds begin, ascending."""
-    is_visible: NDArray[np.bool_]
-    """Whether target or context of each is in the frame."""
-    is_onset_like: bool
-    """Whether every event starts sharply enough to be judged; true of a clip without events."""
-    sounding: Spans
-    """When something sounds."""
-    off_screen: Spans | None
-    """When the target is out of the frame; None where that is not known."""
 
 
 def read_events(path: Path) -> dict[str, ClipEvents]:
@@ -174,32 +155,3 @@ def _name(entry: Mapping[str, Any]) -> str:
     if "clip" in entry:
         return stem_of_clip(str(entry["clip"]))
     return Path(entry["film"]).stem if "film" in entry else str(entry["id"])
-
-
-def parse_events(entry: Mapping[str, Any]) -> ClipEvents:
-    """Events of one clip from an object of an events file; see :func:`read_events`.
-
-    Raises:
-        KeyError: If something is missing.
-        ValueError: If a number is not finite, or something ends before it begins.
-    """
-    events = sorted(entry["events"], key=lambda event: float(event["time_s"]))
-    times = np.array([float(event["time_s"]) for event in events], dtype=np.float64)
-    ends = [float(event.get("end_s", event["time_s"] + _SOUND_S)) for event in events]
-    sounding = np.stack([times, np.array(ends, dtype=np.float64)], axis=1)
-    flags = ("is_visible", True), ("is_context_visible", False)
-    visible = [any(bool(event.get(name, default)) for name, default in flags) for event in events]
-    off_screen = entry.get("off_screen")
-    hidden = None if off_screen is None else np.array(off_screen, dtype=np.float64).reshape(-1, 2)
-    for name, spans in (("a sound", sounding), ("off_screen", hidden)):
-        if spans is not None and not (spans[:, 1] >= spans[:, 0]).all():
-            raise ValueError(f"{name} ends before it begins, or at a time that is no number")
-        if spans is not None and not np.isfinite(spans).all():
-            raise ValueError(f"{name} begins or ends at a time that is not finite")
-    return ClipEvents(
-        times=times,
-        is_visible=np.array(visible, dtype=bool),
-        is_onset_like=all(bool(event.get("is_onset_like", True)) for event in events),
-        sounding=sounding,
-        off_screen=hidden,
-    )

@@ -14,13 +14,13 @@ from torch.nn import functional as F
 
 from cinefoley.data.cache.file_digests import FileDigests
 from cinefoley.data.cache.tensor_files import Chunk, claimed_cache, read_chunk, write_chunk
+from cinefoley.data.events.clip_events import ClipEvents
 from cinefoley.data.json_lines import Record
 from cinefoley.data.sources.clip_reader import fault_from, find_mute
 from cinefoley.data.sources.clip_source import Clip, ClipFault, ClipSource
 from cinefoley.data.sources.stage import StageClip
 from cinefoley.data.test_sets.builder import clip_seed
 from cinefoley.errors import AudioError, DataError
-from cinefoley.evaluation.folder.synchrony import ClipEvents
 from cinefoley.evaluation.stage.take_metrics import View
 from cinefoley.metrics.alignment import AlignmentJudge
 from cinefoley.metrics.backbones.protocol import Backbone, Embedding

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cinefoley.data.events.event_file import EventFile
+from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.errors import DataError
-from cinefoley.evaluation.folder.video_events import FilmEvents
 from cinefoley.evaluation.paper.experiment import window_of
-from cinefoley.evaluation.stage.events import stage_events
 from cinefoley.evaluation.stage.take_metrics import View
 from cinefoley.stage.export import ExportSettings, export_clips
 
@@ -29,8 +29,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("view", ["full", "close_up", "camera_movement"])
 def test_they_are_those_of_the_stage_up_to_the_end_of_takes(exported: Path, view: View) -> None:
-    whole = FilmEvents(exported / "test.events.jsonl", until_s=SECONDS)
-    short = FilmEvents(exported / "test.events.jsonl", until_s=SECONDS / 2)
+    whole = EventFile(exported / "test.events.jsonl", until_s=SECONDS)
+    short = EventFile(exported / "test.events.jsonl", until_s=SECONDS / 2)
     films = FolderSource(exported, csv=exported / "test.csv")
     clips = StageSource("test", 4, duration_s=SECONDS)
     left_out = 0
@@ -55,7 +55,7 @@ def test_a_clip_that_is_not_written_down_is_unknown(exported: Path, tmp_path: Pa
     first, *_ = (exported / "test.events.jsonl").read_text().splitlines()
     bare = {name: value for name, value in json.loads(first).items() if name != "sources"}
     (tmp_path / "events.jsonl").write_text(f"\n{json.dumps(bare)}\n")
-    events = FilmEvents(tmp_path / "events.jsonl", until_s=SECONDS)
+    events = EventFile(tmp_path / "events.jsonl", until_s=SECONDS)
     films = FolderSource(exported, csv=tmp_path / "test.csv")
     known, unknown = films[0], films[1]
     assert events(known, None) is not None
@@ -70,7 +70,7 @@ def test_a_line_that_is_no_clip_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "test.events.jsonl"
     path.write_bytes(b'{"id": "b", "events": []}\n' + line.encode("latin-1") + b"\n")
     with pytest.raises(DataError, match=r"test\.events\.jsonl, line 2: not the events of a clip"):
-        FilmEvents(path, until_s=SECONDS)
+        EventFile(path, until_s=SECONDS)
 
 
 def test_a_window_over_damaged_boxes_is_told(exported: Path, tmp_path: Path) -> None:
@@ -78,9 +78,9 @@ def test_a_window_over_damaged_boxes_is_told(exported: Path, tmp_path: Path) -> 
     (tmp_path / "events.jsonl").write_text(json.dumps(json.loads(first) | {"sources": []}) + "\n")
     film = FolderSource(exported, csv=exported / "test.csv")[0]
     with pytest.raises(DataError, match="line 1"):
-        FilmEvents(tmp_path / "events.jsonl", until_s=SECONDS)(film, window_of(film, "close_up"))
+        EventFile(tmp_path / "events.jsonl", until_s=SECONDS)(film, window_of(film, "close_up"))
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
-        FilmEvents(tmp_path / "events.jsonl", until_s=SECONDS)
+        EventFile(tmp_path / "events.jsonl", until_s=SECONDS)

@@ -1,4 +1,4 @@
-"""What is known about clips, as tensors row by row."""
+"""Tensor rows of labels and events, one row a clip, as datasets hold them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
