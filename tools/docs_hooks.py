@@ -11,6 +11,7 @@ Links between Markdown files are written for the repository, where they work too
 to pages of the site.
 """
 
+import html
 import posixpath
 import re
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from nbconvert import MarkdownExporter
 
+import cinefoley
 from cinefoley.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -169,11 +171,13 @@ def _parameters(command: Any, context: Any) -> str:
 
 
 def _code(text: str) -> str:
-    return "`" + text.replace("|", "\\|") + "`"
+    name = re.sub(r" <list\[.*", "", text)  # typer's addition to arguments that repeat
+    return f"<code>{_escape(name)}</code>"
 
 
 def _escape(text: str) -> str:
-    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", " ".join(text.split()))
+    """Plain text as Markdown that shows it, in a table's cell too."""
+    return re.sub(r"[\\`*_|\[\]~]", lambda mark: f"&#{ord(mark[0])};", html.escape(" ".join(text.split())))
 
 
 def _prose(text: str) -> str:
@@ -209,7 +213,8 @@ def _api_pages() -> Iterator[tuple[str, str]]:
         for name, folder in _packages()
     )
     template = (ROOT / "tools" / "api_index.md").read_text(encoding="utf-8")
-    yield "api/index.md", template.replace("{{packages}}", rows)
+    names = "\n".join(f"::: cinefoley.{name}" for name in cinefoley.__all__ if not name.startswith("_"))
+    yield "api/index.md", template.replace("{{names}}", names).replace("{{packages}}", rows)
     for name, folder in _packages():
         blocks = [f"# cinefoley.{name}\n", f"{_docstring(folder / '__init__.py')}\n"]
         blocks += [f"::: cinefoley.{name}.{module}\n" for module in _modules(folder)]

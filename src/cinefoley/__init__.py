@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cinefoley.variations.close_up import CloseUp
     from cinefoley.variations.mixture import Mixture
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.2.0"
 
 __all__ = [
     "CameraMovement",
