@@ -1,10 +1,11 @@
 # Every target makes what it needs; the only thing that must be there is Python 3.11 or newer (PYTHON=...) with pip.
 PYTHON ?= python3
 BIN := .venv/bin
-# test processes share the cores: threads that spin while they wait would stall the others
+# processes share the cores: threads that spin while they wait would stall the others
 export OMP_WAIT_POLICY ?= PASSIVE
+JOBS ?= 2
 
-.PHONY: setup demo docs test test-all test-docs check fmt parity bench lite student clean
+.PHONY: setup demo docs test test-slow test-all test-docs check fmt parity bench lite student clean
 
 setup: .venv/dev.stamp  ## everything developers and checks use
 
@@ -33,12 +34,18 @@ check: .venv/dev.stamp  ## lint, types, import contracts, spelling
 	PYTHONPATH=src $(BIN)/lint-imports
 	$(BIN)/codespell src tests recipes benchmarks docs tools README.md CHANGELOG.md CONTRIBUTING.md
 
-test: check  ## the checks and the test suite
-	$(BIN)/pytest --numprocesses=2
+# the processes of the suite fill the cores
+test test-slow test-all: export OMP_NUM_THREADS := 1
+
+test: check  ## the checks and the test suite; JOBS=4 takes four processes
+	$(BIN)/pytest --numprocesses=$(JOBS)
+
+test-slow: .venv/dev.stamp  ## the tests that take minutes, but for those of docs and parity
+	$(BIN)/pytest --numprocesses=$(JOBS) --run-slow -m slow --ignore=tests/parity --ignore=tests/docs
 
 # parity by itself: each process of its own would make a model of 4 GB
 test-all: check  ## the same, slow tests and coverage included
-	$(BIN)/pytest --numprocesses=2 --run-slow --cov --cov-report= --ignore=tests/parity
+	$(BIN)/pytest --numprocesses=$(JOBS) --run-slow --cov --cov-report= --ignore=tests/parity
 	$(BIN)/pytest tests/parity --run-slow --cov --cov-append --cov-report=term
 
 parity: .venv/dev.stamp  ## numbers of reference code, all models at full size (8 GB of disk, 12 GiB of memory)
