@@ -38,12 +38,12 @@ from PIL import Image
 
 import cinefoley
 from cinefoley.config.presets import diff_foley
+from cinefoley.data.cache.shard_stream import stream_shards
 from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.data.shards.prepare import prepare_shards
 from cinefoley.data.shards.source import ShardSource
-from cinefoley.data.shards.windows import shard_columns
-from cinefoley.data.sources.clip_reader import ClipReading, read_clip
-from cinefoley.data.sources.folder import FilmClip, FolderSource
+from cinefoley.data.sources.clip_reader import ClipSettings, read_clip
+from cinefoley.data.sources.folder import FileClip, FolderSource
 from cinefoley.data.sources.vggsound_stand_in import make_stand_in
 from cinefoley.media.frames.pixels import resize, squash
 from cinefoley.media.frames.stills import decode_jpeg
@@ -209,14 +209,14 @@ def compare_reading(films: list[Path], shards: Path, rounds: int) -> None:
     tell_difference(kept)
 
 
-def compare_streaming(kept: ShardSource, films: list[FilmClip], rounds: int) -> None:
+def compare_streaming(kept: ShardSource, films: list[FileClip], rounds: int) -> None:
     """Print what whole clips cost as `train` asks for them; real ones may be shorter than a window."""
-    reading = ClipReading.of(diff_foley().foley)
-    columns = shard_columns(kept, reading)
+    reading = ClipSettings.of(diff_foley().foley)
+    columns = stream_shards(kept, reading)
     if len(columns) < len(kept):
         return
 
-    def stream_shards() -> None:
+    def read_streamed() -> None:
         for row in range(len(columns)):
             columns.frames[row], columns.mels[row]
 
@@ -224,18 +224,18 @@ def compare_streaming(kept: ShardSource, films: list[FilmClip], rounds: int) -> 
         for film in films:
             read_clip(film, reading)
 
-    sides = {"shards": stream_shards, "films": decode_films}
+    sides = {"shards": read_streamed, "films": decode_films}
     tell("reading whole clips for training, 224x224 and mel", sides, rounds, per=len(columns))
 
 
 def tell_difference(kept: ShardSource) -> None:
-    """Print how far PyTorch's kernel is from Pillow's filter on the same stills, and what either costs."""
-    stills = [decode_jpeg(still) for number in range(len(kept)) for still in kept[number].stills()]
+    """Print how far PyTorch's kernel is from Pillow's filter on the same jpegs, and what either costs."""
+    jpegs = [decode_jpeg(still) for number in range(len(kept)) for still in kept[number].jpegs()]
     results, costs = [], []
     for bring in (squash, resize):
         begin = processor_seconds()
-        results.append([bring(pixels, (224, 224)) for pixels in stills])
-        costs.append(1000 * (processor_seconds() - begin) / len(stills))
+        results.append([bring(pixels, (224, 224)) for pixels in jpegs])
+        costs.append(1000 * (processor_seconds() - begin) / len(jpegs))
     errors = [np.abs(first.astype(int) - second) for first, second in zip(*results, strict=True)]
     share = np.mean([np.mean(error > 0) for error in errors])
     most = max(int(error.max()) for error in errors)

@@ -122,7 +122,7 @@ def time_generation(
         pipeline = build().to(device)
         if device.type == "cpu":
             pipeline.prepack()
-        film = write_film(folder / f"{len(best)}.mp4", pipeline.foley_config.window_s)
+        film = write_shard_video(folder / f"{len(best)}.mp4", pipeline.foley_config.window_s)
         pipeline(film, num_inference_steps=1)  # warm up
         for count in counts:
             generate = partial(pipeline, film, num_takes=count, num_inference_steps=STEPS)
@@ -306,7 +306,7 @@ def rule(columns: int) -> str:
     return "| --- " * columns + "|"
 
 
-def write_film(path: Path, seconds: float) -> Path:
+def write_shard_video(path: Path, seconds: float) -> Path:
     """A clip of the stage, as large as VGGSound's usual ones."""
     clip = render_clip(0, split="test", size=(360, 640), duration_s=seconds)
     save_video(path, torch.from_numpy(clip.frames).permute(0, 3, 1, 2), clip.fps)

@@ -23,9 +23,9 @@ from pathlib import Path
 import torch
 
 from cinefoley.config.presets import diff_foley, lite
-from cinefoley.data.cache.clip_frames import ClipPictures, PictureReading
+from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
 from cinefoley.data.cache.feature_cache import prepare_teacher_features
-from cinefoley.data.cache.frame_cache import prepare_pictures
+from cinefoley.data.cache.frame_cache import prepare_frames
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.distillation import distillation_loss
 from cinefoley.distillation.presets import distillation
@@ -73,8 +73,8 @@ def main() -> None:
         student = build_video_encoder(config.video_encoder).eval()
         student.load_state_dict(teacher.state_dict())
         began = time.perf_counter()
-        reading = PictureReading.of(size, FPS, duration_s=DURATION_S, least_s=DURATION_S - 1, scale=0.4)
-        pictures = prepare_pictures(FolderSource(films), reading, Path(folder) / "cache")
+        reading = FrameSettings.of(size, FPS, duration_s=DURATION_S, least_s=DURATION_S - 1, scale=0.4)
+        pictures = prepare_frames(FolderSource(films), reading, Path(folder) / "cache")
         kept_s = time.perf_counter() - began
         began = time.perf_counter()
         features = prepare_teacher_features(pictures, teacher, Path(folder) / "cache", frame_size=size)
@@ -125,7 +125,7 @@ Times = dict[str, list[float]]
 
 def time_direct(
     paths: list[Path],
-    pictures: ClipPictures,
+    pictures: ClipFrames,
     teacher: VideoEncoder,
     student: VideoEncoder,
     variation: Mixture,

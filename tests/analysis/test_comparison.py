@@ -10,7 +10,7 @@ from cinefoley.analysis.comparison import Comparison, compare_encoders
 from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.known_events import known_events
 from cinefoley.data.sources.clip_source import Clip
-from cinefoley.data.sources.folder import FilmClip
+from cinefoley.data.sources.folder import FileClip
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.data.test_sets.test_set import SetLayout
 from cinefoley.errors import DataError
@@ -75,7 +75,7 @@ def test_boxes_are_what_is_shown(pipeline: FoleyPipeline, hits: Clip) -> None:
     assert not torch.equal(moving.boxes[0], moving.boxes[-1])
     window = window_of(hits, "camera_movement")
     assert window is not None
-    height, width = hits.picture_size()
+    height, width = hits.frame_size()
     sides = torch.tensor([width, height, width, height])
     ends = window.on((height, width)).boxes(2) / sides
     assert (moving.boxes[0] - ends[0]).abs().max() < (ends[1] - ends[0]).abs().max() / 4
@@ -89,7 +89,7 @@ def test_boxes_are_what_is_shown(pipeline: FoleyPipeline, hits: Clip) -> None:
 
 def test_a_film_of_which_nothing_is_known(pipeline: FoleyPipeline, tmp_path: Path, render_film: Any) -> None:
     path = render_film(tmp_path / "film.mp4")
-    found = compare(FilmClip(id="film", path=path, expected="film.mp4"), pipeline, "close_up", clip_s=1.0)
+    found = compare(FileClip(id="film", path=path, expected="film.mp4"), pipeline, "close_up", clip_s=1.0)
     assert found.events is None
     assert found.counts == {}
     assert list(found.sounds) == ["teacher", "student"]
@@ -103,7 +103,7 @@ def test_a_length_is_needed(pipeline: FoleyPipeline, hits: Clip) -> None:
 def test_films_of_an_export_bring_their_events(tmp_path: Path) -> None:
     settings = ExportSettings(split="test", duration_s=2.0, side=64, sample_rate=16000)
     export_clips(tmp_path, 1, settings)
-    film = FilmClip(id="test-000000", path=tmp_path / "test-000000.mp4", expected="test-000000.mp4")
+    film = FileClip(id="test-000000", path=tmp_path / "test-000000.mp4", expected="test-000000.mp4")
     clip = StageSource("test", 1, duration_s=2.0)[0]
     views: tuple[View, ...] = ("full", "camera_movement")
     for view in views:
@@ -114,7 +114,7 @@ def test_films_of_an_export_bring_their_events(tmp_path: Path) -> None:
         assert np.array_equal(found.is_visible, expected.is_visible)
     of_set = SetLayout(tmp_path / "set")
     of_set.films.mkdir(parents=True)
-    moved = FilmClip(id="test-000000", path=of_set.films / "test-000000.mp4", expected="test-000000.mp4")
+    moved = FileClip(id="test-000000", path=of_set.films / "test-000000.mp4", expected="test-000000.mp4")
     shutil.copy(tmp_path / "test-000000.mp4", of_set.films)
     shutil.copy(tmp_path / "test.events.jsonl", of_set.events)
     assert known_events(moved, None) is None, "a folder by that name, and no test set"
@@ -122,7 +122,7 @@ def test_films_of_an_export_bring_their_events(tmp_path: Path) -> None:
     found = known_events(moved, None)
     assert found is not None
     assert found.times.tolist() == known_events(film, None).times.tolist()  # type: ignore[union-attr]
-    other = FilmClip(id="rain", path=tmp_path / "rain.mp4", expected="rain.mp4")
+    other = FileClip(id="rain", path=tmp_path / "rain.mp4", expected="rain.mp4")
     assert known_events(other, window_of(film, "close_up")) is None
     (tmp_path / "test.events.jsonl").write_text("{}\n")
     with pytest.raises(DataError, match="line 1"):

@@ -6,7 +6,7 @@ import torch
 
 from cinefoley.analysis.explanation import Explanation, explain_clip, hear
 from cinefoley.analysis.grad_cam import similarity
-from cinefoley.data.sources.folder import FilmClip
+from cinefoley.data.sources.folder import FileClip
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.errors import VideoError
 from cinefoley.evaluation.paper.experiment import window_of
@@ -35,8 +35,8 @@ def explain(
     return explain_clip(clip, pipeline, audio_encoder=audio_encoder, **options)
 
 
-def film_clip(path: Path) -> FilmClip:
-    return FilmClip(id=path.stem, path=path, expected=path.name)
+def film_clip(path: Path) -> FileClip:
+    return FileClip(id=path.stem, path=path, expected=path.name)
 
 
 def test_a_clip_with_sound_is_explained_by_it(pipeline: FoleyPipeline, audio_encoder: AudioEncoder) -> None:

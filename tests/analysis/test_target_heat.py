@@ -10,7 +10,7 @@ from cinefoley.analysis.heat import share_inside
 from cinefoley.analysis.target_heat import measure_target_heat
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.data.events.stage_events import stage_boxes
-from cinefoley.data.sources.folder import FilmClip
+from cinefoley.data.sources.folder import FileClip
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.evaluation.paper.experiment import window_of
 from cinefoley.models.audio_encoder import AudioEncoder
@@ -94,7 +94,7 @@ def test_films_have_no_known_targets(
     from cinefoley.media.muxing.save_video import save_video
 
     save_video(tmp_path / "film.mp4", torch.zeros(12, 3, 48, 64, dtype=torch.uint8), 4)
-    film = FilmClip(id="film", path=tmp_path / "film.mp4", expected="film.mp4")
+    film = FileClip(id="film", path=tmp_path / "film.mp4", expected="film.mp4")
     with pytest.raises(ValueError, match="no clip of the stage"):
         measure_target_heat([film], "full", encoders, audio_encoder, foley)
 
@@ -110,7 +110,7 @@ def test_boxes_follow_the_window() -> None:
     assert seen is not None
     assert whole.shape == seen.shape
     assert whole.shape[1:] == (3, 4)
-    height, width = clip.picture_size()
+    height, width = clip.frame_size()
     x0, y0, x1, y1 = (window.boxes(1, (height, width))[0].numpy() / [width, height, width, height]).tolist()
     size = np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0])
     np.testing.assert_allclose(seen, (whole - [x0, y0, x0, y0]) / size, atol=2e-3)

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from cinefoley.data.events.event_file import read_annotations
-from cinefoley.data.json_lines import file_sha256
-from cinefoley.data.open_source import names_splits, open_source, read_labels
+from cinefoley.data.source_argument import has_splits, open_clip_source, read_labels
 from cinefoley.data.sources.clip_source import ClipSource
+from cinefoley.data.sources.file_digests import file_sha256
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.errors import DataError, MediaError, VideoError
@@ -46,7 +46,7 @@ def test_a_clip_of_the_stage_is_the_one_that_is_exported() -> None:
 
 def test_frames_of_the_stage_are_those_a_decoder_would_pick() -> None:
     (clip,) = [StageSource("train", 1, duration_s=2.0)[0]]
-    height, width = clip.picture_size()
+    height, width = clip.frame_size()
     film = render_clip(0, split="train", fps=24, size=(height, width), duration_s=2.0)
     decoded = resample_video(
         video_from_frames(torch.from_numpy(film.frames).permute(0, 3, 1, 2), fps=24), fps=4, size=(64, 64)
@@ -69,7 +69,7 @@ def test_a_section_of_the_stage_is_sampled_from_its_own_start() -> None:
 @pytest.mark.parametrize("variation", [CloseUp(), CameraMovement()])
 def test_the_stage_renders_what_a_window_shows(variation: CloseUp | CameraMovement) -> None:
     clip = StageSource("train", 3, duration_s=2.0)[2]
-    window = variation.draw(clip.picture_size(), generator=torch.Generator().manual_seed(1))
+    window = variation.draw(clip.frame_size(), generator=torch.Generator().manual_seed(1))
     shown = clip.video(fps=4, size=(48, 48), window=window).frames
     whole = video_from_frames(clip.video(fps=4).frames, fps=4).frames
     # cut out of the whole picture, and squashed: the same up to anti-aliasing
@@ -103,7 +103,7 @@ def test_a_listed_folder_gives_its_films_sound_and_labels(listed: Listed) -> Non
     assert source.label_names == ("ants walking", "bee buzzing", "cat purring", "nothing")
     bee = pickle.loads(pickle.dumps(source[3]))
     assert (bee.labels, bee.events, bee.find_fault()) == (("bee buzzing",), None, None)
-    assert bee.picture_size() == (64, 48)
+    assert bee.frame_size() == (64, 48)
     assert bee.video(fps=4, size=(16, 16)).frames.shape == (6, 3, 16, 16)
     assert len(bee.waveform(16000)) == pytest.approx(24000, abs=200)
     reasons = [fault.reason for clip in map(source.__getitem__, (2, 4)) if (fault := clip.find_fault())]
@@ -114,7 +114,7 @@ def test_a_listed_folder_gives_its_films_sound_and_labels(listed: Listed) -> Non
 
 def test_a_window_is_cut_out_before_the_picture_is_squashed(listed: Listed) -> None:
     clip = FolderSource(listed.clips, csv=listed.csv)[1]
-    window = CloseUp().draw(clip.picture_size(), generator=torch.Generator().manual_seed(3))
+    window = CloseUp().draw(clip.frame_size(), generator=torch.Generator().manual_seed(3))
     shown = clip.video(fps=4, size=(16, 16), window=window)
     expected = load_varied_video(listed.clips / "ant_000001.mp4", window, size=(16, 16))
     assert torch.equal(shown.frames, expected.frames)
@@ -167,7 +167,7 @@ def test_no_file_left_to_open_gives_no_print(listed: Listed, monkeypatch: pytest
 
 
 def test_an_exported_stage_keeps_its_events_and_both_sources(export: Path, tmp_path: Path) -> None:
-    source = open_source(str(export), split="valid")
+    source = open_clip_source(str(export), split="valid")
     lines = [json.loads(line) for line in (export / "valid.events.jsonl").read_text().splitlines()]
     assert list(source.ids) == ["valid-000000", "valid-000001"]
     for index, line in enumerate(lines):
@@ -177,36 +177,36 @@ def test_an_exported_stage_keeps_its_events_and_both_sources(export: Path, tmp_p
         assert [event.time_s for event in clip.events] == [event["time_s"] for event in line["events"]]
         assert [event.is_onset_like for event in clip.events] == [e["is_onset_like"] for e in line["events"]]
     assert source.label_names == StageSource("train", 1).label_names
-    assert list(open_source(str(export)).ids) == ["train-000000", "train-000001"]
+    assert list(open_clip_source(str(export)).ids) == ["train-000000", "train-000001"]
     tested = tmp_path / "tested"
     shutil.copytree(export, tested, ignore=shutil.ignore_patterns("train*"))
     with pytest.raises(DataError, match=r"export of the split valid and none of train.* --split"):
-        open_source(str(tested))
-    assert len(open_source(str(export), count=1)) == 1
+        open_clip_source(str(tested))
+    assert len(open_clip_source(str(export), count=1)) == 1
 
 
 def test_who_tells_clips_to_train_on_from_clips_to_test_with(export: Path, listed: Listed) -> None:
-    assert names_splits("stage")
-    assert names_splits(str(listed.clips), listed.csv)
-    assert not names_splits(str(listed.clips))
-    assert not names_splits(str(export)), "it has no clips to test with"
+    assert has_splits("stage")
+    assert has_splits(str(listed.clips), listed.csv)
+    assert not has_splits(str(listed.clips))
+    assert not has_splits(str(export)), "it has no clips to test with"
 
 
 def test_an_unfinished_export_is_told(export: Path, tmp_path: Path) -> None:
     (tmp_path / "train.settings.json").write_bytes((export / "train.settings.json").read_bytes())
     with pytest.raises(DataError, match="'train' is not finished"):
-        open_source(str(tmp_path))
+        open_clip_source(str(tmp_path))
 
 
 @pytest.mark.parametrize(
     ("text", "split"), [("stage", "train"), ("stage:valid", "valid"), ("stage:", "train")]
 )
 def test_the_stage_is_opened_by_name(text: str, split: str) -> None:
-    source = open_source(text, count=3)
+    source = open_clip_source(text, count=3)
     assert source.name == f"stage:{split}"
     assert len(source) == 3
     assert "drum" in source.label_names
-    assert open_source("stage", split="test").name == "stage:test"
+    assert open_clip_source("stage", split="test").name == "stage:test"
 
 
 @pytest.mark.parametrize(
@@ -228,15 +228,15 @@ def test_what_cannot_be_opened_is_told(
 ) -> None:
     named = {key: listed.csv if value == "LIST" else value for key, value in options.items()}
     with pytest.raises(DataError, match=message):
-        open_source(str(listed.clips) if data == "CLIPS" else data, **named)
+        open_clip_source(str(listed.clips) if data == "CLIPS" else data, **named)
 
 
 def test_a_mistyped_label_is_answered_with_the_nearest(listed: Listed) -> None:
     labels = ["cat purring", "ants walking", "nothing", "bees buzzing", "something"]
     with pytest.raises(DataError, match=r"line 4: unknown label 'bee buzzing'.*did you mean 'bees buzzing'"):
-        open_source(str(listed.clips), csv=listed.csv, label_names=labels)
+        open_clip_source(str(listed.clips), csv=listed.csv, label_names=labels)
     right = [*labels, "bee buzzing"]
-    assert open_source(
+    assert open_clip_source(
         str(listed.clips), csv=listed.csv, split="test", label_names=right
     ).label_names == tuple(right)
 
@@ -244,7 +244,7 @@ def test_a_mistyped_label_is_answered_with_the_nearest(listed: Listed) -> None:
 def test_events_beside_a_list_are_found(listed: Listed) -> None:
     events = listed.csv.with_suffix(".events.jsonl")
     events.write_text('{"id": "ant", "events": [{"time_s": 1, "kind": "b"}, {"time_s": 0.5, "kind": "a"}]}\n')
-    clip = open_source(str(listed.clips), csv=listed.csv, split="test")[1]
+    clip = open_clip_source(str(listed.clips), csv=listed.csv, split="test")[1]
     assert clip.events is not None
     assert [event.time_s for event in clip.events] == [0.5, 1.0]
 

@@ -7,9 +7,9 @@ from torch.nn import functional as F
 
 from cinefoley.config.model import VideoEncoderConfig
 from cinefoley.config.training import TrainConfig
-from cinefoley.data.cache.clip_frames import ClipPictures, PictureReading
+from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
 from cinefoley.data.cache.feature_cache import prepare_teacher_features
-from cinefoley.data.cache.frame_cache import prepare_pictures
+from cinefoley.data.cache.frame_cache import prepare_frames
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.distillation import FeatureSpace, distillation_loss
 from cinefoley.distillation.task import DistillationTask
@@ -35,13 +35,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pictures(cache: Path) -> ClipPictures:
-    reading = PictureReading.of(SIZE, 4.0, duration_s=1.5, least_s=1.25, scale=0.4)
-    return prepare_pictures(StageSource("train", COUNT, duration_s=1.5), reading, cache)
+def pictures(cache: Path) -> ClipFrames:
+    reading = FrameSettings.of(SIZE, 4.0, duration_s=1.5, least_s=1.25, scale=0.4)
+    return prepare_frames(StageSource("train", COUNT, duration_s=1.5), reading, cache)
 
 
 @pytest.fixture
-def make_task(cache: Path, pictures: ClipPictures) -> Any:
+def make_task(cache: Path, pictures: ClipFrames) -> Any:
     def make(proportion: float = 0.75, **options: Any) -> DistillationTask:
         features = prepare_teacher_features(pictures, build(), cache, frame_size=SIZE)
         variation = Mixture([CloseUp()], proportion)
@@ -65,7 +65,7 @@ def test_an_untrained_student_agrees_on_whole_clips_and_not_on_crops(
 
 @pytest.mark.parametrize("space", ["normalized", "raw"])
 def test_the_loss_is_the_papers_between_crops_and_whole_clips(
-    make_task: Any, pictures: ClipPictures, space: FeatureSpace
+    make_task: Any, pictures: ClipFrames, space: FeatureSpace
 ) -> None:
     """Against both networks run side by side on clips cut by hand."""
     task = make_task(1.0, feature_space=space, cosine_weight=0.5, mse_weight=2.0)
@@ -88,7 +88,7 @@ def test_the_loss_is_the_papers_between_crops_and_whole_clips(
     assert float(found["loss"]) == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_about_the_asked_share_of_clips_is_varied(make_task: Any, pictures: ClipPictures) -> None:
+def test_about_the_asked_share_of_clips_is_varied(make_task: Any, pictures: ClipFrames) -> None:
     task = make_task(0.75)
     drawn = task.draw(0, step_generator(0, 0), 400)
     kinds = [
@@ -133,7 +133,7 @@ def test_clips_are_named(make_task: Any) -> None:
     assert task.clip_names({"index": torch.tensor([2, 0])}) == ["train-000002", "train-000000"]
 
 
-def test_features_of_other_clips_are_refused(make_task: Any, pictures: ClipPictures) -> None:
+def test_features_of_other_clips_are_refused(make_task: Any, pictures: ClipFrames) -> None:
     with pytest.raises(ValueError, match=r"must be \(6, 6, 8\).*got \(5, 6, 8\)"):
         DistillationTask(
             build(), pictures, torch.zeros(5, 6, 8), variation=Mixture([CloseUp()]), frame_size=SIZE

@@ -63,7 +63,7 @@ def test_a_take_of_a_clip_holds_the_very_pictures_and_the_sound(
     ClipFilm.of(clip).write_take(tmp_path / "take.wav", tmp_path / "take.mkv", start=start)
     with av.open(str(tmp_path / "take.mkv")) as container:
         packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
-    assert packets == clip.stills()
+    assert packets == clip.jpegs()
     heard, rate = read_audio(tmp_path / "take.mkv")
     written, _ = read_audio(tmp_path / "take.wav")
     begin = round(start * rate)

@@ -102,7 +102,7 @@ def compare_encoders(
         sample_rate=config.mel.sample_rate,
         view=view,
         whole=shown(whole),
-        boxes=_boxes(window, clip.picture_size(), len(frames), float(config.video_fps), clip_s),
+        boxes=_boxes(window, clip.frame_size(), len(frames), float(config.video_fps), clip_s),
         events=known,
         counts=_count({name: sounds[name] for name in encoders}, config.mel.sample_rate, known),
     )

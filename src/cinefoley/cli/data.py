@@ -77,10 +77,10 @@ def prepare(
     and ledger.jsonl: used, or missing, unreadable, no picture, no sound, mute, still, too short. Shards are
     the same bytes for any number of workers. A run that was stopped goes on where it was.
     """
-    from cinefoley.data.open_source import read_labels
     from cinefoley.data.parallel import Engine
     from cinefoley.data.shards.layout import ShardSettings
     from cinefoley.data.shards.prepare import prepare_shards
+    from cinefoley.data.source_argument import read_labels
 
     if csv is None and (split is not None or labels is not None):
         raise typer.BadParameter("--split and --labels are about a list: name it with --csv.")
@@ -158,13 +158,13 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Count what is in shards, and write a page that shows it: durations, labels, pictures and sound."""
-    from cinefoley.data.shards.html_report import write_page
+    from cinefoley.data.shards.html_report import write_html_report
     from cinefoley.data.shards.summary import check_shards, summarize
 
     summary = summarize(folder)
     if check:
         check_shards(folder)
-    path = write_page(folder, summary, page or folder / "inspect.html", num_clips=clips, seed=seed)
+    path = write_html_report(folder, summary, page or folder / "inspect.html", num_clips=clips, seed=seed)
     if as_json:
         typer.echo(json.dumps(summary.as_json() | {"page": str(path)}, indent=2))
     else:

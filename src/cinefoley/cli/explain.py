@@ -12,7 +12,7 @@ from cinefoley.errors import CinefoleyError, OutputError, VideoError
 
 if TYPE_CHECKING:
     from cinefoley.analysis.explanation import Explanation
-    from cinefoley.data.sources.folder import FilmClip
+    from cinefoley.data.sources.folder import FileClip
     from cinefoley.models.audio_encoder import AudioEncoder
     from cinefoley.pipelines.foley import FoleyPipeline
 
@@ -125,11 +125,11 @@ def check_picture(video: Path) -> None:
         raise VideoError(f"{video}: holds no moving picture.")
 
 
-def film_clip(video: Path) -> "FilmClip":
+def film_clip(video: Path) -> "FileClip":
     """A film under its own name."""
-    from cinefoley.data.sources.folder import FilmClip
+    from cinefoley.data.sources.folder import FileClip
 
-    return FilmClip(id=video.stem, path=video, expected=video.name)
+    return FileClip(id=video.stem, path=video, expected=video.name)
 
 
 def event_times(video: Path, *, start: float, duration_s: float) -> list[float]:

@@ -53,12 +53,12 @@ def find_takeable(arguments: Sequence[str]) -> list["Film"]:
         DataError: If shards are unfinished or damaged.
         MediaError: If a folder or a pattern stands for nothing, or a shard is gone.
     """
-    from cinefoley.data.shards.extract import open_for_measuring
+    from cinefoley.data.shards.source import open_test_shards
     from cinefoley.pipelines.film_takes import ClipFilm, FileFilm
 
     found: list[Film] = []
     for argument in arguments:
-        source = open_for_measuring(Path(argument).expanduser())
+        source = open_test_shards(Path(argument).expanduser())
         if source is None:
             found += [FileFilm(film) for film in find_films([argument])]
         else:
@@ -101,18 +101,19 @@ def unshard(folder: Path, *, sounds_only: bool = False) -> Path:
     """
     if not are_shards(folder):
         return folder
-    from cinefoley.data.shards.extract import open_for_measuring, unpack_films, unpack_sounds
+    from cinefoley.data.cache.extracted_shards import extract_audio, extract_videos
+    from cinefoley.data.shards.source import open_test_shards
     from cinefoley.models.importing.published import cache_home
 
-    source = open_for_measuring(folder)
+    source = open_test_shards(folder)
     if source is None:
         return folder
     with progress_bar(1, is_wanted=True) as bar:
         step = bar.film(0, f"unpacking {folder.name}")
         cache = cache_home() / "shards"
         if sounds_only:
-            return unpack_sounds(source, cache, on_clip=step)
-        return unpack_films(source, cache, on_clip=step)[0]
+            return extract_audio(source, cache, on_clip=step)
+        return extract_videos(source, cache, on_clip=step)[0]
 
 
 def _expand(argument: str) -> list[Path]:

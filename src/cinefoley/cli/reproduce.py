@@ -346,7 +346,7 @@ def _figure5_experiment(given: dict[str, Any]) -> "Experiment":
 def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
     from cinefoley.data.events.event_file import EventFile
     from cinefoley.data.events.stage_events import stage_events
-    from cinefoley.data.open_source import find_events, names_splits, open_source
+    from cinefoley.data.source_argument import find_event_file, has_splits, open_clip_source
     from cinefoley.evaluation.paper.experiment import Experiment, ExperimentSettings
     from cinefoley.metrics.alignment import AlignmentJudge
     from cinefoley.metrics.backbones.loading import load_backbone
@@ -358,14 +358,14 @@ def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
     folder = resolve_model(given["model"])
     is_stage = given["data"] == "stage"
     window_s = load_foley_config(folder).window_s
-    source = open_source(
+    source = open_clip_source(
         given["data"],
         csv=given["csv"],
-        split="test" if names_splits(given["data"], given["csv"]) else None,
+        split="test" if has_splits(given["data"], given["csv"]) else None,
         count=plan.clips,
         duration_s=window_s,
     )
-    told = find_events(given["data"], given["csv"], split="test")
+    told = find_event_file(given["data"], given["csv"], split="test")
     of_films = None if told is None else EventFile(told, until_s=window_s)
     names = given["backbone"] or (["lite"] if is_stage else ["panns", "vggish"])
     device = choose_device(given["device"])
@@ -394,7 +394,7 @@ def _experiment(plan: "TablePlan", given: dict[str, Any]) -> "Experiment":
 
 
 def _training(given: dict[str, Any], preparation: Preparation) -> "TrainingPlan":
-    from cinefoley.data.open_source import names_splits, open_source
+    from cinefoley.data.source_argument import has_splits, open_clip_source
     from cinefoley.evaluation.paper.reproduction import TrainingPlan
     from cinefoley.models.folder import load_foley_config
     from cinefoley.pipelines.devices import choose_device
@@ -405,10 +405,10 @@ def _training(given: dict[str, Any], preparation: Preparation) -> "TrainingPlan"
     clip_s = window_s if is_stage else max(10.0, window_s)
     count = given["train_clips"] or (_STAGE_CLIPS if is_stage else None)
     count = 16 if given["quick"] and given["train_clips"] is None else count
-    source = open_source(
+    source = open_clip_source(
         given["data"],
         csv=given["csv"],
-        split="train" if names_splits(given["data"], given["csv"]) else None,
+        split="train" if has_splits(given["data"], given["csv"]) else None,
         count=count,
         duration_s=clip_s,
     )

@@ -73,13 +73,13 @@ def trained_source(given: dict[str, Any], clip_s: float) -> tuple[int, "ClipSour
         DataError: If there is no such source.
         BadParameter: If the options ask for nothing that can be trained on.
     """
-    from cinefoley.data.open_source import open_source, read_labels
+    from cinefoley.data.source_argument import open_clip_source, read_labels
 
     workers = os.cpu_count() if given["workers"] is None else given["workers"]
     if workers == 0:
         raise typer.BadParameter("--workers must not be 0; -1 takes every core.")
     labels = given.get("labels")
-    source = open_source(
+    source = open_clip_source(
         given["data"],
         csv=given["csv"],
         split=given["split"],
@@ -135,7 +135,7 @@ def held_out_source(given: dict[str, Any], clip_s: float, trained: "ClipSource")
         DataError: If there is no such split, or its clips are trained on.
         BadParameter: If it is the stage's, to test with.
     """
-    from cinefoley.data.open_source import open_source
+    from cinefoley.data.source_argument import open_clip_source
     from cinefoley.data.sources.folder import find_export
 
     data, csv, split = given["data"], given["csv"], given["valid"]
@@ -146,7 +146,7 @@ def held_out_source(given: dict[str, Any], clip_s: float, trained: "ClipSource")
         split = "valid" if is_there and not is_trained_on else None
     if split in (None, "none"):
         return None
-    held_out = open_source(
+    held_out = open_clip_source(
         "stage" if name == "stage" else data,
         csv=csv,
         split=split,

@@ -137,7 +137,7 @@ def _vary_films(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from cinefoley.data.test_sets.varied_videos import make_varied_film
+    from cinefoley.data.test_sets.varied_videos import vary_file
 
     _check_names_differ(films)
     records: list[dict[str, Any]] = []
@@ -146,7 +146,7 @@ def _vary_films(
         for number, film in enumerate(films):
             bar.film(number, film.name)
             try:
-                record = make_varied_film(film, out, variation, seed=seed, overwrites=force)
+                record = vary_file(film, out, variation, seed=seed, overwrites=force)
             except (MediaError, OutputError) as exc:
                 num_failed += 1
                 typer.echo(f"error: {' '.join(str(exc).split())}", err=True)
@@ -177,10 +177,9 @@ def _check_names_differ(films: list[Path]) -> None:
 
 
 def _open_shards(folder: Path, split: str | None) -> "ShardSource":
-    from cinefoley.data.shards.extract import open_for_measuring
-    from cinefoley.data.shards.source import ShardSource
+    from cinefoley.data.shards.source import ShardSource, open_test_shards
 
-    source = open_for_measuring(folder) if split is None else ShardSource(folder, split=split)
+    source = open_test_shards(folder) if split is None else ShardSource(folder, split=split)
     assert source is not None  # the folder was seen to hold shards
     return source
 

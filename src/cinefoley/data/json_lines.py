@@ -1,6 +1,5 @@
 """Lines of JSON that survive a kill: appended one by one, or written whole."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -8,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cinefoley.errors import MediaError, OutputError
+from cinefoley.errors import OutputError
 from cinefoley.media.files.atomic_write import written_aside
 
-__all__ = ["Journal", "Record", "file_sha256", "read_records", "write_json", "write_records"]
+__all__ = ["Journal", "Record", "read_records", "write_json", "write_records"]
 
 Record = dict[str, Any]
 
@@ -102,19 +101,6 @@ def write_json(path: Path, content: Record) -> None:
     """
     with written_aside(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a film, in hexadecimal.
-
-    Raises:
-        MediaError: If it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as exc:
-        raise MediaError(f"{path}: cannot be read ({exc.strerror}).") from exc
 
 
 def _line(record: Record) -> bytes:

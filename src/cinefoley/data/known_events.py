@@ -4,7 +4,7 @@ from cinefoley.data.events.clip_events import ClipEvents
 from cinefoley.data.events.event_file import EventFile
 from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.clip_source import Clip
-from cinefoley.data.sources.folder import FilmClip
+from cinefoley.data.sources.folder import FileClip
 from cinefoley.data.test_sets.test_set import SetLayout
 from cinefoley.variations.window import Window
 
@@ -23,9 +23,9 @@ def known_events(clip: Clip, window: Window | None) -> ClipEvents | None:
     Raises:
         DataError: If such a file is there and cannot be read.
     """
-    if not isinstance(clip, FilmClip) or clip.path is None:
+    if not isinstance(clip, FileClip) or clip.path is None:
         return stage_events(clip, window)
-    seen = window or Window(kind="none", size=clip.picture_size())
+    seen = window or Window(kind="none", size=clip.frame_size())
     folder = clip.path.absolute().parent
     of_set = SetLayout(folder.parent)
     is_of_set = folder == of_set.films and of_set.settings.is_file() and of_set.events.is_file()

@@ -10,10 +10,10 @@ import torch
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.training import TrainConfig
-from cinefoley.data.cache.clip_frames import ClipPictures, PictureReading
+from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
 from cinefoley.data.cache.feature_cache import network_digest, prepare_teacher_features
-from cinefoley.data.cache.frame_cache import prepare_pictures
-from cinefoley.data.cache.tensor_rows import Column
+from cinefoley.data.cache.frame_cache import prepare_frames
+from cinefoley.data.cache.tensor_rows import ChunkedRows
 from cinefoley.data.sources.clip_source import ClipSource
 from cinefoley.distillation.recipe import DistillationRecipe
 from cinefoley.distillation.task import DistillationTask
@@ -153,8 +153,8 @@ def _begin_student(model: Path, settings: DistillSettings, teacher: VideoEncoder
     return student.requires_grad_(True)
 
 
-def _prepare(source: ClipSource, foley: FoleyConfig, settings: DistillSettings) -> ClipPictures:
-    reading = PictureReading.of(
+def _prepare(source: ClipSource, foley: FoleyConfig, settings: DistillSettings) -> ClipFrames:
+    reading = FrameSettings.of(
         foley.frame_size,
         foley.video_fps,
         duration_s=max(settings.clip_s, foley.window_s),
@@ -162,7 +162,7 @@ def _prepare(source: ClipSource, foley: FoleyConfig, settings: DistillSettings) 
         least_s=foley.window_s - 0.5 / foley.video_fps,
         scale=settings.recipe.variation.scale_range[0],
     )
-    return prepare_pictures(
+    return prepare_frames(
         source, reading, settings.cache_dir, workers=settings.workers, on_clip=settings.counter("clips")
     )
 
@@ -176,14 +176,14 @@ def _config(settings: DistillSettings, num_clips: int) -> TrainConfig:
 def _task(
     student: VideoEncoder,
     teacher: VideoEncoder,
-    pictures: ClipPictures,
+    pictures: ClipFrames,
     foley: FoleyConfig,
     seed: int,
     settings: DistillSettings,
 ) -> DistillationTask:
     recipe = settings.recipe
 
-    def seen_by_teacher(clips: ClipPictures, what: str) -> Column:
+    def seen_by_teacher(clips: ClipFrames, what: str) -> ChunkedRows:
         return prepare_teacher_features(
             clips,
             teacher,
@@ -213,7 +213,7 @@ def _task(
 
 
 def _finish(
-    student: VideoEncoder, model: Path, pictures: ClipPictures, config: TrainConfig, folder: RunFolder
+    student: VideoEncoder, model: Path, pictures: ClipFrames, config: TrainConfig, folder: RunFolder
 ) -> StageResult:
     part = folder.write_part("video_encoder", student.save_pretrained)
     if folder.is_main:

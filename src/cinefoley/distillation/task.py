@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cinefoley.data.cache.clip_frames import ClipPictures
-from cinefoley.data.cache.tensor_rows import Rows
+from cinefoley.data.cache.clip_frames import ClipFrames
+from cinefoley.data.cache.tensor_rows import TensorRows
 from cinefoley.distillation.loss import FeatureSpace, distillation_terms
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.engine.epochs import draw_epochs
@@ -51,8 +51,8 @@ class DistillationTask(Task):
     def __init__(
         self,
         student: VideoEncoder,
-        pictures: ClipPictures,
-        teacher_features: Rows,
+        pictures: ClipFrames,
+        teacher_features: TensorRows,
         *,
         variation: Mixture,
         frame_size: tuple[int, int],
@@ -62,7 +62,7 @@ class DistillationTask(Task):
         seed: int = 0,
         workers: int = 1,
     ) -> None:
-        wanted = (len(pictures), pictures.reading.num_frames, student.config["feature_dim"])
+        wanted = (len(pictures), pictures.settings.num_frames, student.config["feature_dim"])
         if tuple(teacher_features.shape) != wanted:
             raise ValueError(
                 f"the teacher's features must be {wanted} (clips, frames, width of the student's), got "
@@ -87,7 +87,7 @@ class DistillationTask(Task):
             "seed": self.seed,
         }
 
-    def on(self, pictures: ClipPictures, teacher_features: Rows) -> Self:
+    def on(self, pictures: ClipFrames, teacher_features: TensorRows) -> Self:
         """The same on other clips."""
         other = copy.copy(self)
         other.pictures, other.teacher_features = pictures, teacher_features

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.data.shards.extract import write_film
+from cinefoley.data.cache.extracted_shards import write_shard_video
 from cinefoley.data.shards.source import ShardClip
 from cinefoley.errors import MediaError
 from cinefoley.media.audio.files import read_audio
@@ -149,10 +149,10 @@ class ClipFilm:
         return self.clip.video(fps=config.video_fps, size=config.frame_size)
 
     def write_take(self, sound: Path, out_path: Path, *, start: float) -> None:
-        """As :func:`cinefoley.data.shards.extract.write_film`, with the sound at the rate of the shards."""
+        """As :func:`~cinefoley.data.cache.extracted_shards.write_shard_video`, at the shards' sample rate."""
         rate = self.clip.sample_rate
         waveform, _ = read_audio(sound, sample_rate=rate)
-        write_film(self.clip, out_path, waveform=F.pad(waveform, (round(start * rate), 0)))
+        write_shard_video(self.clip, out_path, waveform=F.pad(waveform, (round(start * rate), 0)))
 
     def describe(self) -> dict[str, Any]:
         """Name, path, id, and the digest of what is kept of it."""

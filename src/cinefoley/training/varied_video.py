@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from cinefoley.config.variations import VariationConfig
-from cinefoley.data.cache.clip_frames import PictureReading
-from cinefoley.data.cache.clip_windows import ClipColumns
-from cinefoley.data.cache.frame_cache import prepare_pictures
+from cinefoley.data.cache.clip_frames import FrameSettings
+from cinefoley.data.cache.clip_windows import DecodedClips
+from cinefoley.data.cache.frame_cache import prepare_frames
 from cinefoley.data.sources.clip_source import ClipSource
 from cinefoley.training.tasks.cavp import Look
 from cinefoley.variations.mixture import Mixture
@@ -19,7 +19,7 @@ __all__ = ["varied_look"]
 
 def varied_look(
     source: ClipSource,
-    clips: ClipColumns,
+    clips: DecodedClips,
     variation: VariationConfig,
     *,
     cache_dir: Path,
@@ -40,15 +40,15 @@ def varied_look(
     Raises:
         OutputError: If the cache cannot be written.
     """
-    read = clips.reading
-    reading = PictureReading.of(
+    read = clips.settings
+    reading = FrameSettings.of(
         read.frame_size,
         read.fps,
         duration_s=read.duration_s,
         least_s=read.least_s,
         scale=variation.scale_range[0],
     )
-    pictures = prepare_pictures(source, reading, cache_dir, workers=workers, on_clip=on_clip)
+    pictures = prepare_frames(source, reading, cache_dir, workers=workers, on_clip=on_clip)
     rows = {name: row for row, name in enumerate(pictures.ids)}
     mixture = Mixture.from_config(variation)
 

@@ -16,10 +16,10 @@ from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.mel import MelConfig
 from cinefoley.data.cache import stage_cache as stage_clips
 from cinefoley.data.cache.clip_cache import prepare_clips
-from cinefoley.data.cache.clip_windows import ClipColumns
+from cinefoley.data.cache.clip_windows import DecodedClips
 from cinefoley.data.cache.content_cache import settings_digest
 from cinefoley.data.cache.tensor_files import claimed_cache, read_chunk
-from cinefoley.data.sources.clip_reader import ClipReading, read_clip
+from cinefoley.data.sources.clip_reader import ClipSettings, read_clip
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.errors import OutputError
@@ -33,13 +33,13 @@ CONFIG = FoleyConfig(
 DURATION_S = 2.5
 
 
-def prepare(count: int, cache: Path, **options: Any) -> ClipColumns:
+def prepare(count: int, cache: Path, **options: Any) -> DecodedClips:
     source = StageSource("train", count, duration_s=DURATION_S)
     return prepare_clips(source, CONFIG, cache, duration_s=DURATION_S, clips_per_file=2, **options)
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> ClipColumns:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> DecodedClips:
     return prepare(5, tmp_path_factory.mktemp("cache"))
 
 
@@ -47,7 +47,7 @@ def cached(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
 
 
-def test_columns_hold_what_the_clips_show_and_sound_like(prepared: ClipColumns) -> None:
+def test_columns_hold_what_the_clips_show_and_sound_like(prepared: DecodedClips) -> None:
     source = StageSource("train", 5, duration_s=DURATION_S)
     assert prepared.ids == tuple(source.ids)
     assert prepared.frames.shape == (5, 10, 3, 16, 16)
@@ -85,7 +85,7 @@ def test_clips_of_one_window_are_those_that_lite_is_trained_on(tmp_path: Path) -
         assert clips.is_onset_like[seed].tolist() == row["is_onset_like"][:width].tolist()
 
 
-def test_processes_make_the_same_as_one(prepared: ClipColumns, tmp_path: Path) -> None:
+def test_processes_make_the_same_as_one(prepared: DecodedClips, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     parallel = prepare(5, tmp_path, workers=2, on_clip=lambda done, total: told.append((done, total)))
     assert torch.equal(parallel.frames[:], prepared.frames[:])
@@ -156,7 +156,7 @@ def test_a_killed_run_is_taken_up_where_it_was(tmp_path: Path) -> None:
 
 
 def cache_folder() -> str:
-    reading = ClipReading.of(CONFIG, DURATION_S)
+    reading = ClipSettings.of(CONFIG, DURATION_S)
     return f"clips-{settings_digest(reading.describe())[:12]}"
 
 
@@ -273,7 +273,7 @@ def test_a_clip_that_trips_a_library_is_one_clip_less(error: Exception, tmp_path
 
 def test_what_is_wrong_with_the_machine_is_no_clips_fault(tmp_path: Path) -> None:
     clip = StageSource("train", 1, duration_s=DURATION_S)[0]
-    reading = ClipReading.of(CONFIG, DURATION_S)
+    reading = ClipSettings.of(CONFIG, DURATION_S)
     with pytest.raises(OSError, match="Too many"):
         read_clip(_Tripping(clip, OSError(24, "Too many open files")), reading)
 
@@ -341,7 +341,7 @@ def test_a_film_that_is_replaced_is_decoded_again(
     assert second.kinds.tolist() == [[-1, -1]]
 
 
-def test_windows_are_evenly_spaced_on_the_grid_of_the_frames(prepared: ClipColumns) -> None:
+def test_windows_are_evenly_spaced_on_the_grid_of_the_frames(prepared: DecodedClips) -> None:
     windows = prepared.windows(CONFIG, 3)
     assert windows.starts.tolist() == [[0, 2, 4]] * 5
     assert len(windows) == 15
@@ -353,14 +353,14 @@ def test_windows_are_evenly_spaced_on_the_grid_of_the_frames(prepared: ClipColum
     assert windows.kinds[4].tolist() == prepared.kinds[1].tolist()
 
 
-def test_a_window_is_what_sampling_from_its_own_start_gives(prepared: ClipColumns) -> None:
+def test_a_window_is_what_sampling_from_its_own_start_gives(prepared: DecodedClips) -> None:
     clip = StageSource("train", 5, duration_s=DURATION_S)[2]
     windows = prepared.windows(CONFIG, 3)
     alone = clip.video(fps=4, size=(16, 16), start=0.5, duration=1.5)
     assert torch.equal(windows.frames[2 * 3 + 1], alone.frames)
 
 
-def test_events_are_counted_from_their_windows_start(prepared: ClipColumns) -> None:
+def test_events_are_counted_from_their_windows_start(prepared: DecodedClips) -> None:
     windows = prepared.windows(CONFIG, 3)
     for row in range(len(windows)):
         start = float(windows.starts.flatten()[row]) / 4
@@ -384,7 +384,7 @@ def test_mels_off_the_grid_begin_at_the_nearest_mel_frame(tmp_path: Path) -> Non
     assert windows.starts[0, -1] == 5  # 1.024 s of mel fit behind 1.25 s, not behind 1.5 s
 
 
-def test_shorter_windows_have_as_much_mel(prepared: ClipColumns) -> None:
+def test_shorter_windows_have_as_much_mel(prepared: DecodedClips) -> None:
     windows = prepared.windows(CONFIG, 2, num_frames=4)
     assert windows.frames.shape[1] == 4
     assert windows.mels.shape[2] == 64

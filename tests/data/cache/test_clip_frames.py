@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from cinefoley.config.model import VideoEncoderConfig
-from cinefoley.data.cache.clip_frames import ClipPictures, PictureReading
+from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
 from cinefoley.data.cache.feature_cache import prepare_teacher_features
-from cinefoley.data.cache.frame_cache import prepare_pictures
-from cinefoley.data.cache.tensor_rows import Column
+from cinefoley.data.cache.frame_cache import prepare_frames
+from cinefoley.data.cache.tensor_rows import ChunkedRows
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.models.build import build_video_encoder
 from cinefoley.models.video_encoder import VideoEncoder
@@ -16,12 +16,12 @@ from cinefoley.variations import CameraMovement, CloseUp
 from cinefoley.variations.resizing import resize
 
 SIZE = (16, 16)
-READING = PictureReading.of(SIZE, 4.0, duration_s=1.5, least_s=1.25, scale=0.4)
+READING = FrameSettings.of(SIZE, 4.0, duration_s=1.5, least_s=1.25, scale=0.4)
 
 
-def prepare(cache: Path, count: int = 5, **options: Any) -> ClipPictures:
+def prepare(cache: Path, count: int = 5, **options: Any) -> ClipFrames:
     source = StageSource("train", count, duration_s=1.5)
-    return prepare_pictures(source, READING, cache, clips_per_file=2, **options)
+    return prepare_frames(source, READING, cache, clips_per_file=2, **options)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pictures(cache: Path) -> ClipPictures:
+def pictures(cache: Path) -> ClipFrames:
     return prepare(cache)
 
 
@@ -47,15 +47,15 @@ def mean_error(first: torch.Tensor, second: torch.Tensor) -> float:
 
 def test_pictures_are_kept_as_large_as_the_smallest_window_needs() -> None:
     assert READING.short_side == 40
-    assert PictureReading.of((224, 224), 4, duration_s=10, least_s=8, scale=0.4).short_side == 560
+    assert FrameSettings.of((224, 224), 4, duration_s=10, least_s=8, scale=0.4).short_side == 560
 
 
-def test_whole_pictures_are_the_clips_own(pictures: ClipPictures) -> None:
+def test_whole_pictures_are_the_clips_own(pictures: ClipFrames) -> None:
     source = StageSource("train", 5, duration_s=1.5)
     assert pictures.ids == tuple(source.ids)
     for row in range(5):
         clip = source[row]
-        height, width = clip.picture_size()
+        height, width = clip.frame_size()
         assert pictures.sizes[row] == (height, width)
         scale = 40 / min(height, width)
         kept = clip.video(fps=4, size=(round(height * scale), round(width * scale))).frames
@@ -66,7 +66,7 @@ def test_whole_pictures_are_the_clips_own(pictures: ClipPictures) -> None:
 
 @pytest.mark.parametrize("variation", [CloseUp(), CameraMovement()], ids=["close-up", "movement"])
 def test_a_window_is_cut_out_before_the_squash(
-    pictures: ClipPictures, variation: CloseUp | CameraMovement
+    pictures: ClipFrames, variation: CloseUp | CameraMovement
 ) -> None:
     """Near what the clip itself gives for the window; the whole picture is far from it."""
     clip = StageSource("train", 5, duration_s=1.5)[1]
@@ -76,7 +76,7 @@ def test_a_window_is_cut_out_before_the_squash(
     assert mean_error(shown, expected) < 0.4 * mean_error(pictures.video(1, size=SIZE), expected)
 
 
-def test_several_at_once_are_those_one_by_one(pictures: ClipPictures) -> None:
+def test_several_at_once_are_those_one_by_one(pictures: ClipFrames) -> None:
     window = CloseUp().draw(pictures.sizes[4], generator=torch.Generator().manual_seed(1))
     together = pictures.videos([4, 0, 4], size=SIZE, windows=[window, None, None], workers=2)
     singly = [pictures.video(4, size=SIZE, window=window), *(pictures.video(n, size=SIZE) for n in (0, 4))]
@@ -84,13 +84,13 @@ def test_several_at_once_are_those_one_by_one(pictures: ClipPictures) -> None:
     assert torch.equal(pictures.videos([4, 0, 4], size=SIZE, windows=[window, None, None]), together)
 
 
-def test_a_row_that_is_not_there_is_refused(pictures: ClipPictures) -> None:
+def test_a_row_that_is_not_there_is_refused(pictures: ClipFrames) -> None:
     with pytest.raises(IndexError, match="clips are 0 to 4, asked for 5"):
         pictures.video(5, size=SIZE)
 
 
 def test_the_teacher_sees_every_clip_whole_and_once(
-    tmp_path: Path, pictures: ClipPictures, encoder: VideoEncoder
+    tmp_path: Path, pictures: ClipFrames, encoder: VideoEncoder
 ) -> None:
     seen: list[int] = []
     handle = encoder.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
@@ -98,7 +98,7 @@ def test_the_teacher_sees_every_clip_whole_and_once(
     again = prepare_teacher_features(pictures, encoder, tmp_path, frame_size=SIZE)
     handle.remove()
     assert sum(seen) == 5
-    assert isinstance(again, Column)
+    assert isinstance(again, ChunkedRows)
     assert first.shape == (5, 6, 8)
     with torch.no_grad():
         video = pictures.videos(range(5), size=SIZE).float() / 255
@@ -108,7 +108,7 @@ def test_the_teacher_sees_every_clip_whole_and_once(
 
 
 def test_another_teacher_finds_nothing_in_the_cache(
-    tmp_path: Path, pictures: ClipPictures, encoder: VideoEncoder
+    tmp_path: Path, pictures: ClipFrames, encoder: VideoEncoder
 ) -> None:
     first = prepare_teacher_features(pictures, encoder, tmp_path, frame_size=SIZE)[:]
     with torch.no_grad():

@@ -11,7 +11,7 @@ from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.mel import MelConfig
 from cinefoley.config.model import AutoencoderConfig, VideoEncoderConfig
 from cinefoley.data.cache.clip_cache import prepare_clips
-from cinefoley.data.cache.clip_windows import ClipColumns, ClipWindows
+from cinefoley.data.cache.clip_windows import ClipWindows, DecodedClips
 from cinefoley.data.cache.feature_cache import network_digest, prepare_features, prepare_latents
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.errors import OutputError
@@ -24,14 +24,14 @@ CONFIG = FoleyConfig(
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> ClipColumns:
+def clips(tmp_path_factory: pytest.TempPathFactory) -> DecodedClips:
     source = StageSource("train", 5, duration_s=2.5)
     cache = tmp_path_factory.mktemp("clips")
     return prepare_clips(source, CONFIG, cache, duration_s=2.5, clips_per_file=2)
 
 
 @pytest.fixture
-def windows(clips: ClipColumns) -> ClipWindows:
+def windows(clips: DecodedClips) -> ClipWindows:
     return clips.windows(CONFIG, 2)
 
 
@@ -107,7 +107,7 @@ def test_what_a_network_has_encoded_is_not_encoded_again(
 
 
 def test_another_network_or_other_windows_never_meet_stale_numbers(
-    clips: ClipColumns, windows: ClipWindows, encoder: VideoEncoder, tmp_path: Path
+    clips: DecodedClips, windows: ClipWindows, encoder: VideoEncoder, tmp_path: Path
 ) -> None:
     first = prepare_features(windows, encoder, tmp_path)[:]
     with torch.no_grad():

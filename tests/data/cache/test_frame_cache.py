@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from cinefoley.data.cache.clip_frames import ClipPictures, PictureReading
-from cinefoley.data.cache.frame_cache import prepare_pictures
+from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
+from cinefoley.data.cache.frame_cache import prepare_frames
 from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.data.shards.prepare import prepare_shards
 from cinefoley.data.shards.source import ShardSource
@@ -24,12 +24,12 @@ from cinefoley.variations import CameraMovement
 from cinefoley.variations.resizing import resize
 
 SIZE = (16, 16)
-READING = PictureReading.of(SIZE, 4.0, duration_s=1.5, least_s=1.25, scale=0.4)
+READING = FrameSettings.of(SIZE, 4.0, duration_s=1.5, least_s=1.25, scale=0.4)
 
 
-def prepare(cache: Path, count: int = 5, **options: Any) -> ClipPictures:
+def prepare(cache: Path, count: int = 5, **options: Any) -> ClipFrames:
     source = StageSource("train", count, duration_s=1.5)
-    return prepare_pictures(source, READING, cache, clips_per_file=2, **options)
+    return prepare_frames(source, READING, cache, clips_per_file=2, **options)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pictures(cache: Path) -> ClipPictures:
+def pictures(cache: Path) -> ClipFrames:
     return prepare(cache)
 
 
@@ -46,7 +46,7 @@ def mean_error(first: torch.Tensor, second: torch.Tensor) -> float:
     return float((first.float() - second.float()).abs().mean())
 
 
-def test_what_is_there_is_not_made_again(cache: Path, pictures: ClipPictures) -> None:
+def test_what_is_there_is_not_made_again(cache: Path, pictures: ClipFrames) -> None:
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.safetensors")}
     told: list[tuple[int, int]] = []
     again = prepare(cache, 7, on_clip=lambda done, total: told.append((done, total)))
@@ -56,7 +56,7 @@ def test_what_is_there_is_not_made_again(cache: Path, pictures: ClipPictures) ->
     assert before.items() <= {p: p.stat().st_mtime_ns for p in cache.rglob("*.safetensors")}.items()
 
 
-def test_two_processes_keep_the_same_bytes(tmp_path: Path, cache: Path, pictures: ClipPictures) -> None:
+def test_two_processes_keep_the_same_bytes(tmp_path: Path, cache: Path, pictures: ClipFrames) -> None:
     assert prepare(tmp_path, workers=2).digest == pictures.digest
     for path in tmp_path.rglob("*.safetensors"):
         assert path.read_bytes() == (cache / path.relative_to(tmp_path)).read_bytes()
@@ -70,7 +70,7 @@ def test_clips_of_no_use_are_named_and_the_mute_are_used(tmp_path: Path, some_cl
     save_video(folder / "one_frame.mp4", frames[:1], 10)
     save_video(folder / "short.mp4", frames[:8], 10)
     write_with_a_spoilt_picture(folder / "broken_middle.mp4", frames)
-    found = prepare_pictures(FolderSource(folder), READING, tmp_path / "cache")
+    found = prepare_frames(FolderSource(folder), READING, tmp_path / "cache")
     assert set(found.ids) == {"ant_000001", "bee_20000_30000", "cat", "mute"}
     reasons = {entry["id"]: entry["reason"] for entry in found.ledger}
     assert reasons.pop("broken_middle") == "unreadable"
@@ -101,17 +101,17 @@ def test_shards_and_films_give_the_same_pictures_to_the_byte(films: Path, tmp_pa
     """What is broken, and what is short, is left out of both with the same words; windows are drawn alike."""
     settings = ShardSettings(duration_s=1.5, least_s=1.0, clips_per_shard=2)
     prepare_shards(films, tmp_path / "shards", csv=films / "list.csv", settings=settings)
-    of_films = prepare_pictures(FolderSource(films, csv=films / "list.csv"), READING, tmp_path / "cache")
-    of_shards = prepare_pictures(ShardSource(tmp_path / "shards"), READING, tmp_path / "none")
+    of_films = prepare_frames(FolderSource(films, csv=films / "list.csv"), READING, tmp_path / "cache")
+    of_shards = prepare_frames(ShardSource(tmp_path / "shards"), READING, tmp_path / "none")
     assert of_films.ids == of_shards.ids == ("0", "1", "2")
     assert of_films.ledger == of_shards.ledger
     reasons = {line["id"]: line["reason"] for line in of_films.ledger}
     assert reasons == {"broken": "unreadable", "short": "too short"}
     assert of_films.sizes == of_shards.sizes == ((96, 128), (128, 96), (90, 130))
-    assert of_films.reading == of_shards.reading
+    assert of_films.settings == of_shards.settings
     assert not (tmp_path / "none").exists(), "shards are read where they lie"
     for row in range(3):
-        assert of_films.stills(row) == of_shards.stills(row)
+        assert of_films.jpegs(row) == of_shards.jpegs(row)
         window = CameraMovement().draw(of_films.sizes[row], generator=torch.Generator().manual_seed(row))
         shown = [pictures.video(row, size=SIZE, window=window) for pictures in (of_films, of_shards)]
         assert torch.equal(*shown)
@@ -119,10 +119,10 @@ def test_shards_and_films_give_the_same_pictures_to_the_byte(films: Path, tmp_pa
 
 def test_pictures_of_films_are_decoded_as_coarsely_as_a_window_allows(films: Path, tmp_path: Path) -> None:
     """A half of 96 pixels is still more than the 40 that are needed."""
-    pictures = prepare_pictures(FolderSource(films), READING, tmp_path)
-    assert [pictures.reading.reduction(size) for size in ((96, 128), (79, 160), (360, 640))] == [2, 1, 8]
+    pictures = prepare_frames(FolderSource(films), READING, tmp_path)
+    assert [pictures.settings.reduction(size) for size in ((96, 128), (79, 160), (360, 640))] == [2, 1, 8]
     shown = pictures.video(0, size=(48, 64))
-    fine = torch.stack([torch.from_numpy(decode_jpeg(still)) for still in pictures.stills(0)])
+    fine = torch.stack([torch.from_numpy(decode_jpeg(still)) for still in pictures.jpegs(0)])
     assert mean_error(shown, resize(fine.permute(0, 3, 1, 2), (48, 64))) < 3
     assert READING.reduction((360, 640)) == 1, "what is kept no larger than needed is decoded as it is"
 
@@ -131,7 +131,7 @@ def test_shards_of_another_rate_are_kept_like_other_clips(films: Path, tmp_path:
     settings = ShardSettings(duration_s=1.5, least_s=1.0, fps=8)
     prepare_shards(films, tmp_path / "shards", csv=films / "list.csv", settings=settings)
     source = ShardSource(tmp_path / "shards")
-    pictures = prepare_pictures(source, READING, tmp_path / "cache")
+    pictures = prepare_frames(source, READING, tmp_path / "cache")
     assert list((tmp_path / "cache").rglob("*.safetensors"))
     reasons = {line["id"]: line["reason"] for line in pictures.ledger}
     assert reasons == {"broken": "unreadable", "short": "too short"}
@@ -152,9 +152,9 @@ def test_shards_of_another_rate_and_of_larger_pictures_are_known_by_what_is_kept
     (tmp_path / "list.csv").write_text("id\nlarge\n")
     settings = ShardSettings(duration_s=1.5, least_s=1.0, fps=8, short_side=720)
     prepare_shards(tmp_path / "films", tmp_path / "shards", csv=tmp_path / "list.csv", settings=settings)
-    pictures = prepare_pictures(ShardSource(tmp_path / "shards"), READING, tmp_path / "cache")
+    pictures = prepare_frames(ShardSource(tmp_path / "shards"), READING, tmp_path / "cache")
     assert pictures.sizes == ((560, 747),)
-    assert decode_jpeg(pictures.stills(0)[0]).shape == (560, 747, 3)
+    assert decode_jpeg(pictures.jpegs(0)[0]).shape == (560, 747, 3)
 
 
 def test_a_shard_that_is_gone_or_cut_off_is_named(films: Path, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_shard_that_is_gone_or_cut_off_is_named(films: Path, tmp_path: Path) -
     first, second = sorted((tmp_path / "shards").glob("*.tar"))[:2]
     first.unlink()
     second.write_bytes(second.read_bytes()[:2000])
-    pictures = prepare_pictures(source, READING, tmp_path / "cache")
+    pictures = prepare_frames(source, READING, tmp_path / "cache")
     reasons = {line["id"]: line["reason"] for line in pictures.ledger}
     assert reasons == {"0": "missing", "1": "unreadable", "broken": "unreadable", "short": "too short"}
     assert pictures.ids == ("2",)

@@ -20,12 +20,12 @@ from cinefoley.data.json_lines import read_records, write_records
 from cinefoley.data.parallel import Engine
 from cinefoley.data.shards import clip_encoder as shard_clips
 from cinefoley.data.shards import writer as shard_making
-from cinefoley.data.shards.clip_encoder import ShardItem
+from cinefoley.data.shards.clip_encoder import EncodedClip
 from cinefoley.data.shards.layout import ShardLayout, ShardSettings
 from cinefoley.data.shards.prepare import PreparedShards, prepare_shards
 from cinefoley.data.shards.writer import ShardPlan, ShardReport
 from cinefoley.data.sources.clip_source import ClipFault
-from cinefoley.data.sources.folder import FilmClip
+from cinefoley.data.sources.folder import FileClip
 from cinefoley.data.sources.split_csv import SplitRow
 from cinefoley.data.sources.vggsound_stand_in import StandIn, make_stand_in
 from cinefoley.errors import DataError, MediaError, OutputError
@@ -173,7 +173,7 @@ class _Dying:
         if any(clip.id == self.victim for _, clip in plan.rows) and not self.died.exists():
             self.died.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return shard_making.make_shard(plan)
+        return shard_making.write_shard(plan)
 
 
 def test_a_clip_that_keeps_killing_its_reader_is_stepped_over(
@@ -181,9 +181,9 @@ def test_a_clip_that_keeps_killing_its_reader_is_stepped_over(
 ) -> None:
     """Every process that reads it dies; the fourth knows, and keeps the others of its shard."""
     victim = [name for name, outcome in stand_in.outcomes.items() if outcome == "used"][3]
-    read, tried = shard_clips.read_item, list[str]()
+    read, tried = shard_clips.encode_clip, list[str]()
 
-    def read_or_die(clip: FilmClip, row: SplitRow, settings: ShardSettings) -> ShardItem | ClipFault:
+    def read_or_die(clip: FileClip, row: SplitRow, settings: ShardSettings) -> EncodedClip | ClipFault:
         if clip.id == victim:
             tried.append(clip.id)
             raise _KilledError
@@ -192,10 +192,10 @@ def test_a_clip_that_keeps_killing_its_reader_is_stepped_over(
     def make(plan: ShardPlan) -> ShardReport:
         for _ in range(3):
             with suppress(_KilledError):
-                return shard_making.make_shard(plan)
-        return shard_making.make_shard(plan)
+                return shard_making.write_shard(plan)
+        return shard_making.write_shard(plan)
 
-    monkeypatch.setattr(shard_making, "read_item", read_or_die)
+    monkeypatch.setattr(shard_making, "encode_clip", read_or_die)
     monkeypatch.setattr("cinefoley.data.shards.prepare.make_shard", make)
     prepared = prepare(stand_in, tmp_path)
     assert len(tried) == 3

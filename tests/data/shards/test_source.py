@@ -11,14 +11,15 @@ import torch
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.mel import MelConfig
 from cinefoley.data.cache.clip_cache import prepare_clips
-from cinefoley.data.json_lines import file_sha256, read_records
-from cinefoley.data.open_source import names_splits, open_source
+from cinefoley.data.json_lines import read_records
 from cinefoley.data.shards.archive import ShardEntry, read_members
 from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.data.shards.prepare import prepare_shards
 from cinefoley.data.shards.source import ShardSource
-from cinefoley.data.sources.clip_reader import ClipRow, read_clip
+from cinefoley.data.source_argument import has_splits, open_clip_source
+from cinefoley.data.sources.clip_reader import DecodedClip, read_clip
 from cinefoley.data.sources.clip_source import ClipSource
+from cinefoley.data.sources.file_digests import file_sha256
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.errors import DataError, MediaError
 from cinefoley.media.frames.stills import decode_jpeg
@@ -78,7 +79,7 @@ def difference(first: torch.Tensor, second: torch.Tensor) -> float:
 
 
 def test_shards_tell_of_their_clips_what_the_films_do(films: Path, shards: Path) -> None:
-    folder, source = open_source(str(films)), is_source(open_source(str(shards)))
+    folder, source = open_clip_source(str(films)), is_source(open_clip_source(str(shards)))
     assert isinstance(source, ShardSource)
     assert list(source.ids) == list(folder.ids)
     assert source.name == str(shards)
@@ -86,7 +87,7 @@ def test_shards_tell_of_their_clips_what_the_films_do(films: Path, shards: Path)
         clip = pickle.loads(pickle.dumps(source[number]))
         assert (clip.labels, clip.events) == (folder[number].labels, folder[number].events)
         assert clip.find_fault() is None
-        assert min(clip.picture_size()) == 48
+        assert min(clip.frame_size()) == 48
         assert clip.about()["source_sha256"] == file_sha256(films / f"{clip.id}.mp4")
     heard = {label for number in range(3) for label in folder[number].labels}
     assert set(source.label_names) == heard
@@ -104,7 +105,7 @@ def test_the_same_frames_are_picked_as_from_the_film(films: Path, shards: Path) 
 
 def test_other_rates_show_the_latest_picture_that_is_kept(shards: Path) -> None:
     clip = ShardSource(shards)[0]
-    kept = [decode_jpeg(still) for still in clip.stills()]
+    kept = [decode_jpeg(still) for still in clip.jpegs()]
     slow, fast = clip.video(fps=2).frames, clip.video(fps=8).frames
     assert list(clip.video(fps=2).source_indices.tolist()) == [0, 2, 4, 6, 8]
     assert torch.equal(slow[1].permute(1, 2, 0), torch.from_numpy(kept[2].copy()))
@@ -118,8 +119,7 @@ def test_a_window_is_where_it_is_in_the_film(
 ) -> None:
     film, kept = FolderSource(films)[1], ShardSource(shards)[1]
     windows = [
-        variation.draw(clip.picture_size(), generator=torch.Generator().manual_seed(1))
-        for clip in (film, kept)
+        variation.draw(clip.frame_size(), generator=torch.Generator().manual_seed(1)) for clip in (film, kept)
     ]
     assert (windows[0].scale, windows[0].start) == (windows[1].scale, windows[1].start)
     first = film.video(fps=4, size=(24, 24), window=windows[0], start=0.5)
@@ -178,13 +178,13 @@ def test_prints_follow_content_labels_and_events(films: Path, shards: Path, tmp_
 
 
 def test_a_split_is_chosen_and_labels_are_numbered_as_asked(shards: Path) -> None:
-    assert len(open_source(str(shards), count=2)) == 2
+    assert len(open_clip_source(str(shards), count=2)) == 2
     assert ShardSource(shards, label_names=("a", "b")).label_names == ("a", "b")
     with pytest.raises(DataError, match=r"no clip of the split 'test' \(found train\)"):
-        open_source(str(shards), split="test")
-    assert names_splits(str(shards))
+        open_clip_source(str(shards), split="test")
+    assert has_splits(str(shards))
     with pytest.raises(DataError, match="shards know their list"):
-        open_source(str(shards), csv=Path("x.csv"))
+        open_clip_source(str(shards), csv=Path("x.csv"))
 
 
 @UNCLOSED
@@ -197,7 +197,7 @@ def test_a_name_with_dots_is_one_key(films: Path, tmp_path: Path) -> None:
     prepare_shards(clips, tmp_path / "out", settings=SETTINGS)
     (clip,) = every(ShardSource(tmp_path / "out"))
     assert clip.id == "a.b%c"
-    assert not names_splits(str(tmp_path / "out"))
+    assert not has_splits(str(tmp_path / "out"))
     assert (clip.labels, clip.events) == ((), None)
     (sample,) = list(webdataset.WebDataset(str(clip.path), shardshuffle=False).decode())
     assert sample["__key__"] == "a%2Eb%25c"
@@ -252,7 +252,7 @@ def test_unfinished_or_damaged_folders_are_told(copied: Path, tmp_path: Path) ->
         ShardSource(copied)
     (copied / "index.jsonl").unlink()
     with pytest.raises(DataError, match="not finished"):
-        open_source(str(copied))
+        open_clip_source(str(copied))
     about = json.loads((copied / "shards.json").read_bytes())
     (copied / "index.jsonl").touch()
     (copied / "shards.json").write_text(json.dumps(about | {"settings": {"format": 0}}))
@@ -270,8 +270,8 @@ def test_large_frames_are_decoded_when_they_are_asked_for_and_nothing_is_written
     assert not (tmp_path / "large").exists()
     assert clips.frames.shape == (3, 12, 3, 64, 64)
     assert clips.mels.shape == (3, 16, 192)
-    row = read_clip(ShardSource(shards)[1], clips.reading)
-    assert isinstance(row, ClipRow)
+    row = read_clip(ShardSource(shards)[1], clips.settings)
+    assert isinstance(row, DecodedClip)
     assert torch.equal(clips.frames[1], row.frames)
     assert torch.equal(clips.mels[1], row.mel)
     assert torch.equal(clips.frames[1, 3:5, 0], row.frames[3:5, 0])
@@ -298,8 +298,8 @@ def test_large_frames_are_decoded_when_they_are_asked_for_and_nothing_is_written
 def test_the_mel_that_is_kept_is_used_where_it_is_the_models(shards: Path, tmp_path: Path) -> None:
     config = FoleyConfig(mel_frames=64, video_frames=4, frame_size=(64, 64))
     clips = prepare_clips(ShardSource(shards), config, tmp_path, duration_s=3.0)
-    row = read_clip(ShardSource(shards)[0], clips.reading)
-    assert isinstance(row, ClipRow)
+    row = read_clip(ShardSource(shards)[0], clips.settings)
+    assert isinstance(row, DecodedClip)
     assert torch.equal(clips.mels[0], row.mel)
     other = prepare_clips(ShardSource(shards).first(2), config, tmp_path, duration_s=3.0)
     assert other.digest != clips.digest

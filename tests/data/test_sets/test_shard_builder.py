@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from cinefoley.data.json_lines import file_sha256
 from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.data.shards.prepare import prepare_shards
 from cinefoley.data.shards.source import ShardSource
+from cinefoley.data.sources.file_digests import file_sha256
 from cinefoley.data.sources.vggsound_stand_in import StandIn, make_stand_in
 from cinefoley.data.test_sets.clip_builder import build_test_set
 from cinefoley.data.test_sets.shard_builder import build_shard_set

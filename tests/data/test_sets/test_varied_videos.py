@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cinefoley.data.test_sets.varied_videos import make_varied_film
+from cinefoley.data.test_sets.varied_videos import vary_file
 from cinefoley.errors import MediaError, OutputError
 from cinefoley.media.probe import probe
 from cinefoley.variations.camera_movement import CameraMovement
@@ -27,7 +27,7 @@ def test_a_film_and_the_record_of_its_window_are_written(
     rain: Path, tmp_path: Path, variation: CloseUp | CameraMovement, stem: str
 ) -> None:
     out = tmp_path / "new" / "folder"
-    record = make_varied_film(rain, out, variation, seed=7)
+    record = vary_file(rain, out, variation, seed=7)
     assert sorted(path.name for path in out.iterdir()) == [f"{stem}.json", f"{stem}.mp4"]
     assert json.loads((out / f"{stem}.json").read_text()) == record
     window = Window.from_dict(record["window"])
@@ -39,38 +39,38 @@ def test_a_film_and_the_record_of_its_window_are_written(
 
 
 def test_what_was_made_in_the_same_way_is_kept(rain: Path, tmp_path: Path) -> None:
-    record = make_varied_film(rain, tmp_path / "out", CloseUp())
+    record = vary_file(rain, tmp_path / "out", CloseUp())
     film = tmp_path / "out" / "rain.close-up.mp4"
     before = film.stat().st_mtime_ns
-    assert make_varied_film(rain, tmp_path / "out", CloseUp()) == record
+    assert vary_file(rain, tmp_path / "out", CloseUp()) == record
     assert film.stat().st_mtime_ns == before
 
 
 def test_what_was_made_otherwise_is_replaced_only_when_asked(rain: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    first = make_varied_film(rain, out, CloseUp())
+    first = vary_file(rain, out, CloseUp())
     with pytest.raises(OutputError, match=r"rain\.close-up\.mp4: exists, and was made otherwise.*--force"):
-        make_varied_film(rain, out, CloseUp(), seed=1)
-    assert make_varied_film(rain, out, CloseUp(), seed=1, overwrites=True) != first
+        vary_file(rain, out, CloseUp(), seed=1)
+    assert vary_file(rain, out, CloseUp(), seed=1, overwrites=True) != first
     (out / "rain.camera-movement.json").write_text("mine")
     with pytest.raises(OutputError, match=r"rain\.camera-movement\.json: exists"):
-        make_varied_film(rain, out, CameraMovement())
+        vary_file(rain, out, CameraMovement())
     assert (out / "rain.camera-movement.json").read_text() == "mine"
 
 
 def test_a_damaged_film_is_made_again_when_asked(rain: Path, tmp_path: Path) -> None:
-    make_varied_film(rain, tmp_path, CloseUp())
+    vary_file(rain, tmp_path, CloseUp())
     whole = (tmp_path / "rain.close-up.mp4").read_bytes()
     (tmp_path / "rain.close-up.mp4").write_bytes(whole[:-1])
     with pytest.raises(OutputError, match="exists"):
-        make_varied_film(rain, tmp_path, CloseUp())
-    make_varied_film(rain, tmp_path, CloseUp(), overwrites=True)
+        vary_file(rain, tmp_path, CloseUp())
+    vary_file(rain, tmp_path, CloseUp(), overwrites=True)
     assert (tmp_path / "rain.close-up.mp4").read_bytes() == whole
 
 
 def test_inputs_and_folders_that_cannot_be_used_are_told(rain: Path, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="no such file"):
-        make_varied_film(tmp_path / "no.mp4", tmp_path, CloseUp())
+        vary_file(tmp_path / "no.mp4", tmp_path, CloseUp())
     with pytest.raises(OutputError, match="cannot be made"):
-        make_varied_film(rain, rain, CloseUp())
+        vary_file(rain, rain, CloseUp())
     assert [path.name for path in tmp_path.iterdir()] == ["rain.mp4"]

@@ -96,7 +96,7 @@ def test_the_window_is_that_of_the_test_set(make_experiment: Any) -> None:
 
     clip = make_experiment().source[1]
     generator = torch.Generator().manual_seed(clip_seed(0, clip.id))
-    assert window_of(clip, "close_up") == CloseUp().draw(clip.picture_size(), generator=generator)
+    assert window_of(clip, "close_up") == CloseUp().draw(clip.frame_size(), generator=generator)
     assert window_of(clip, "full") is None
     assert window_of(clip, "camera_movement") != window_of(clip, "camera_movement", seed=1)
 

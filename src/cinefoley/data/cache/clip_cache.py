@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.data.cache.clip_windows import ClipColumns
+from cinefoley.data.cache.clip_windows import DecodedClips
 from cinefoley.data.cache.content_cache import ContentFile, make_missing, plan_files, settings_digest
-from cinefoley.data.cache.file_digests import FileDigests
+from cinefoley.data.cache.shard_stream import should_stream, stream_shards
 from cinefoley.data.cache.tensor_files import Chunk, claimed_cache, read_chunk, write_chunk
-from cinefoley.data.cache.tensor_rows import Column
+from cinefoley.data.cache.tensor_rows import ChunkedRows
 from cinefoley.data.events.rows import event_rows, kind_rows
 from cinefoley.data.json_lines import Record
 from cinefoley.data.shards.source import ShardSource
-from cinefoley.data.shards.windows import are_read_directly, shard_columns
-from cinefoley.data.sources.clip_reader import ClipReading, ClipRow, read_clip
+from cinefoley.data.sources.clip_reader import ClipSettings, DecodedClip, read_clip
 from cinefoley.data.sources.clip_source import Clip, ClipFault, ClipSource
+from cinefoley.data.sources.file_digests import FileDigests
 from cinefoley.errors import DataError
 
 __all__ = ["prepare_clips"]
@@ -37,7 +37,7 @@ def prepare_clips(
     workers: int = 1,
     clips_per_file: int = 32,
     on_clip: Callable[[int, int], None] | None = None,
-) -> ClipColumns:
+) -> DecodedClips:
     """Decode the clips of a source, or map what an earlier run has decoded.
 
     Clips lie in files of up to 32, named by a hash of their contents, of what is known about them and of how
@@ -74,31 +74,31 @@ def prepare_clips(
     """
     if workers == 0:
         raise ValueError("workers must not be 0; -1 takes every core")
-    reading = ClipReading.of(config, duration_s)
-    if isinstance(source, ShardSource) and are_read_directly(source, reading):
-        return shard_columns(source, reading)
-    folder = cache_dir / f"clips-{settings_digest(reading.describe())[:12]}"
+    settings = ClipSettings.of(config, duration_s)
+    if isinstance(source, ShardSource) and should_stream(source, settings):
+        return stream_shards(source, settings)
+    folder = cache_dir / f"clips-{settings_digest(settings.describe())[:12]}"
     with claimed_cache(cache_dir), FileDigests(cache_dir / "digests.jsonl") as digests:
         prints = source.fingerprints(digests.sha256)
-    per_file = max(1, min(clips_per_file, _MOST_BYTES // reading.row_bytes))
-    plans = plan_files(source, prints, reading, folder, clips_per_file=per_file)
+    per_file = max(1, min(clips_per_file, _MOST_BYTES // settings.row_bytes))
+    plans = plan_files(source, prints, settings, folder, clips_per_file=per_file)
     with claimed_cache(folder):
         made = make_missing(plans, _make, workers=workers, on_clip=on_clip)
         if made:
             _log.info("%d of %d files of clips made in %s", made, len(plans), folder)
     chunks = [_read(plan) for plan in plans]
-    return _join(source, reading, plans, chunks)
+    return _join(source, settings, plans, chunks)
 
 
-_Plan = ContentFile[ClipReading]
+_Plan = ContentFile[ClipSettings]
 
 
 def _make(plan: _Plan) -> int:
     """Decode the clips of one file and write it. Returns how many clips were looked at."""
-    rows: list[tuple[Clip, ClipRow]] = []
+    rows: list[tuple[Clip, DecodedClip]] = []
     faults: list[Record] = []
     for clip in plan.clips:
-        read = read_clip(clip, plan.reading)
+        read = read_clip(clip, plan.settings)
         if isinstance(read, ClipFault):
             faults.append({"id": clip.id, "reason": read.reason, "message": read.message})
         else:
@@ -107,7 +107,7 @@ def _make(plan: _Plan) -> int:
         "clips": [_note(clip) for clip, _ in rows],
         "ledger": faults,
     }
-    write_chunk(plan.path, _stack([row for _, row in rows], plan.reading), notes)
+    write_chunk(plan.path, _stack([row for _, row in rows], plan.settings), notes)
     return len(plan.clips)
 
 
@@ -117,12 +117,12 @@ def _note(clip: Clip) -> Record:
     return {"id": clip.id, "labels": list(clip.labels), "events": known}
 
 
-def _stack(rows: Sequence[ClipRow], reading: ClipReading) -> dict[str, Tensor]:
-    height, width = reading.frame_size
+def _stack(rows: Sequence[DecodedClip], settings: ClipSettings) -> dict[str, Tensor]:
+    height, width = settings.frame_size
     if not rows:
         return {
-            "frames": torch.empty((0, reading.num_frames, 3, height, width), dtype=torch.uint8),
-            "mels": torch.empty((0, reading.mel.n_mels, reading.num_mel_frames), dtype=torch.float16),
+            "frames": torch.empty((0, settings.num_frames, 3, height, width), dtype=torch.uint8),
+            "mels": torch.empty((0, settings.mel.n_mels, settings.num_mel_frames), dtype=torch.float16),
             "lengths_s": torch.empty(0),
         }
     return {
@@ -142,14 +142,14 @@ def _read(plan: _Plan) -> Chunk:
 
 
 def _join(
-    source: ClipSource, reading: ClipReading, plans: Sequence[_Plan], chunks: Sequence[Chunk]
-) -> ClipColumns:
+    source: ClipSource, settings: ClipSettings, plans: Sequence[_Plan], chunks: Sequence[Chunk]
+) -> DecodedClips:
     notes = [note for _, known in chunks for note in known["clips"]]
     events_s, is_onset_like = event_rows([note["events"] or [] for note in notes])
-    return ClipColumns(
+    return DecodedClips(
         ids=tuple(note["id"] for note in notes),
-        frames=Column([tensors["frames"] for tensors, _ in chunks]),
-        mels=Column([tensors["mels"] for tensors, _ in chunks]),
+        frames=ChunkedRows([tensors["frames"] for tensors, _ in chunks]),
+        mels=ChunkedRows([tensors["mels"] for tensors, _ in chunks]),
         kinds=kind_rows([note["labels"] for note in notes], source.label_names),
         events_s=events_s,
         is_onset_like=is_onset_like,
@@ -157,7 +157,7 @@ def _join(
         lengths_s=torch.cat([tensors["lengths_s"] for tensors, _ in chunks]),
         label_names=source.label_names,
         ledger=tuple(record for _, known in chunks for record in known["ledger"]),
-        reading=reading,
+        settings=settings,
         chunks=tuple(
             (plan.path.stem, len(known["clips"])) for plan, (_, known) in zip(plans, chunks, strict=True)
         ),

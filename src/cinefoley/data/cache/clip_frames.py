@@ -19,7 +19,7 @@ from cinefoley.variations.cropping import crop
 from cinefoley.variations.resizing import resize
 from cinefoley.variations.window import Window
 
-__all__ = ["ClipPictures", "PictureReading"]
+__all__ = ["ClipFrames", "FrameSettings"]
 
 _FORMAT = 1  # raise when the same settings would give other pixels
 _OF_SHARDS = ShardSettings()  # as they are unless somebody wants otherwise
@@ -27,7 +27,7 @@ _REDUCTIONS = (8, 4, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PictureReading:
+class FrameSettings:
     """How pictures are read and kept."""
 
     fps: float
@@ -47,7 +47,7 @@ class PictureReading:
     @classmethod
     def of(
         cls, frame_size: tuple[int, int], fps: float, *, duration_s: float, least_s: float, scale: float
-    ) -> "PictureReading":
+    ) -> "FrameSettings":
         """As large as the smallest window needs, so that no crop has to be enlarged for the model.
 
         Args:
@@ -85,15 +85,15 @@ class PictureReading:
         return {"format": _FORMAT, **values}
 
 
-class ClipPictures:
+class ClipFrames:
     """Pictures of many clips, kept as JPEG in mapped files or in shards, and decoded when they are asked for.
 
     Args:
         ids: The clips, as in their source.
         sizes: Height and width of each clip, which windows are drawn for.
         chunks: Name and number of clips of each group, in order; the name is a hash of all that it holds.
-        stills: From a clip's number to its JPEGs, one for each frame; no bytes repeat the one before.
-        reading: How they were read.
+        jpegs: From a clip's number to its JPEGs, one for each frame; no bytes repeat the one before.
+        settings: How they were read.
         ledger: Clips that are left out: ``id``, ``reason``, ``message``.
     """
 
@@ -103,11 +103,11 @@ class ClipPictures:
         ids: Sequence[str],
         sizes: Sequence[tuple[int, int]],
         chunks: Sequence[tuple[str, int]],
-        stills: Callable[[int], Sequence[bytes]],
-        reading: PictureReading,
+        jpegs: Callable[[int], Sequence[bytes]],
+        settings: FrameSettings,
         ledger: Sequence[Record],
     ) -> None:
-        self.reading = reading
+        self.settings = settings
         self.ledger: tuple[Record, ...] = tuple(ledger)
         """Clips that are left out: ``id``, ``reason``, ``message``."""
         self.chunks = tuple(chunks)
@@ -116,7 +116,7 @@ class ClipPictures:
         """As in their source."""
         self.sizes: tuple[tuple[int, int], ...] = tuple(sizes)
         """Height and width of each clip's own pictures, for which windows are drawn."""
-        self._stills = stills
+        self._stills = jpegs
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -126,7 +126,7 @@ class ClipPictures:
         """SHA-256 over the content of all clips and how they were read."""
         return hashlib.sha256("\n".join(name for name, _ in self.chunks).encode()).hexdigest()
 
-    def stills(self, row: int) -> list[bytes]:
+    def jpegs(self, row: int) -> list[bytes]:
         """One clip's pictures as they are kept: JPEGs, one for each frame; no bytes repeat the one before.
 
         Raises:
@@ -174,9 +174,9 @@ class ClipPictures:
             return torch.stack(list(pool.map(one, pairs)))
 
     def _decode(self, row: int) -> Tensor:
-        stills = self.stills(row)
-        name, reduction = self.ids[row], self.reading.reduction(self.sizes[row])
+        jpegs = self.jpegs(row)
+        name, reduction = self.ids[row], self.settings.reduction(self.sizes[row])
         pictures: list[Pixels] = []
-        for still in stills:
+        for still in jpegs:
             pictures.append(decode_jpeg(still, name=name, reduction=reduction) if still else pictures[-1])
         return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)

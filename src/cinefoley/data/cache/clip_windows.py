@@ -8,22 +8,22 @@ import torch
 from torch import Tensor
 
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.data.cache.tensor_rows import Rows, WindowedRows
+from cinefoley.data.cache.tensor_rows import TensorRows, WindowedRows
 from cinefoley.data.json_lines import Record
-from cinefoley.data.sources.clip_reader import ClipReading
+from cinefoley.data.sources.clip_reader import ClipSettings
 
-__all__ = ["ClipColumns", "ClipWindows"]
+__all__ = ["ClipWindows", "DecodedClips"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ClipColumns:
+class DecodedClips:
     """Whole clips side by side, pictures and mels mapped from the cache, or decoded from shards."""
 
     ids: tuple[str, ...]
     """As in their source."""
-    frames: Rows
+    frames: TensorRows
     """``(N, T, 3, H, W)`` uint8, squashed to the model's frame size."""
-    mels: Rows
+    mels: TensorRows
     """``(N, n_mels, frames)`` float16 in [0, 1]."""
     kinds: Tensor
     """``(N, 2)`` int64, indices into :attr:`label_names`: the first source's, and the second's or again the
@@ -40,7 +40,7 @@ class ClipColumns:
     """What :attr:`kinds` counts."""
     ledger: tuple[Record, ...]
     """Clips that are left out: ``id``, ``reason``, ``message``."""
-    reading: ClipReading
+    settings: ClipSettings
     """How they were read."""
     chunks: tuple[tuple[str, int], ...]
     """Name and number of clips of each file of the cache, in order; of shards, of each 32 clips."""
@@ -72,32 +72,32 @@ class ClipColumns:
         Raises:
             ValueError: If the columns were read otherwise, or hold no whole window.
         """
-        reading = self.reading
+        settings = self.settings
         if (config.mel, config.video_fps, config.frame_size) != (
-            reading.mel,
-            reading.fps,
-            reading.frame_size,
+            settings.mel,
+            settings.fps,
+            settings.frame_size,
         ):
             raise ValueError("the columns were read with another mel, rate or frame size than the model's")
         frames = num_frames or config.video_frames
         columns = config.mel_frames
         if num_frames is not None:
-            columns = round(num_frames / reading.fps * reading.mel.sample_rate / reading.mel.hop_length)
+            columns = round(num_frames / settings.fps * settings.mel.sample_rate / settings.mel.hop_length)
         starts = self._starts(per_clip, frames, columns)
         return ClipWindows(clips=self, starts=starts, num_frames=frames, num_mel_frames=columns)
 
     def _starts(self, per_clip: int, frames: int, columns: int) -> Tensor:
         """Frame numbers ``(N, per_clip)`` at which windows begin."""
-        reading = self.reading
-        per_second = reading.mel.sample_rate / reading.mel.hop_length
+        settings = self.settings
+        per_second = settings.mel.sample_rate / settings.mel.hop_length
         # a window needs its frames, and its mel, inside what is kept
         room = min(
-            self.frames.shape[1] - frames, int((self.mels.shape[2] - columns) / per_second * reading.fps)
+            self.frames.shape[1] - frames, int((self.mels.shape[2] - columns) / per_second * settings.fps)
         )
         if per_clip < 1 or room < 0:
             raise ValueError(f"need windows of {frames} frames inside clips of {self.frames.shape[1]}")
-        window_s = max(frames / reading.fps, columns / per_second)
-        last = ((self.lengths_s.double() - window_s) * reading.fps + 1e-3).floor().clamp(0, room)
+        window_s = max(frames / settings.fps, columns / per_second)
+        last = ((self.lengths_s.double() - window_s) * settings.fps + 1e-3).floor().clamp(0, room)
         steps = (
             torch.linspace(0, 1, per_clip, dtype=torch.float64) if per_clip > 1 else torch.zeros(1).double()
         )
@@ -116,24 +116,24 @@ class ClipWindows:
         num_mel_frames: Mel frames of a window.
     """
 
-    def __init__(self, *, clips: ClipColumns, starts: Tensor, num_frames: int, num_mel_frames: int) -> None:
-        reading = clips.reading
+    def __init__(self, *, clips: DecodedClips, starts: Tensor, num_frames: int, num_mel_frames: int) -> None:
+        settings = clips.settings
         self.clips = clips
         self.starts = starts
         """``(N, k)`` int64, frame numbers."""
         self.label_names: Sequence[str] = clips.label_names
         owners = torch.arange(len(clips)).repeat_interleave(starts.shape[1])
         begins = starts.flatten()
-        begins_s = begins.double() / reading.fps
-        mel_begins = (begins_s * reading.mel.sample_rate / reading.mel.hop_length).round().long()
+        begins_s = begins.double() / settings.fps
+        mel_begins = (begins_s * settings.mel.sample_rate / settings.mel.hop_length).round().long()
         mel_begins = mel_begins.clamp(max=clips.mels.shape[2] - num_mel_frames)
-        self.frames: Rows = WindowedRows(clips.frames, owners, begins, length=num_frames, dim=1)
+        self.frames: TensorRows = WindowedRows(clips.frames, owners, begins, length=num_frames, dim=1)
         """``(R, T, 3, H, W)`` uint8."""
-        self.mels: Rows = WindowedRows(clips.mels, owners, mel_begins, length=num_mel_frames, dim=2)
+        self.mels: TensorRows = WindowedRows(clips.mels, owners, mel_begins, length=num_mel_frames, dim=2)
         """``(R, n_mels, frames)`` float16."""
         self.kinds = clips.kinds[owners]
         """``(R, 2)``, as in the clips."""
-        window_s = num_mel_frames * reading.mel.hop_length / reading.mel.sample_rate
+        window_s = num_mel_frames * settings.mel.hop_length / settings.mel.sample_rate
         shifted = clips.events_s[owners].double() - begins_s[:, None]
         is_inside = (shifted >= 0) & (shifted < window_s)
         self.events_s = torch.where(is_inside, shifted, torch.nan).float()

@@ -13,10 +13,10 @@ from cinefoley.data.parallel import Engine, run_tasks
 from cinefoley.data.sources.clip_source import Clip, ClipSource
 from cinefoley.errors import OutputError
 
-__all__ = ["ContentFile", "Describes", "make_missing", "plan_files", "settings_digest"]
+__all__ = ["ContentFile", "SupportsDescribe", "make_missing", "plan_files", "settings_digest"]
 
 
-class Describes(Protocol):
+class SupportsDescribe(Protocol):
     """How clips are read."""
 
     def describe(self) -> dict[str, Any]:
@@ -24,7 +24,7 @@ class Describes(Protocol):
         ...
 
 
-ReadingT = TypeVar("ReadingT", bound=Describes)
+ReadingT = TypeVar("ReadingT", bound=SupportsDescribe)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class ContentFile(Generic[ReadingT]):
     """Its name is a hash of the clips' contents and of how they are read."""
     clips: tuple[Clip, ...]
     """What it holds, as far as it can be used."""
-    reading: ReadingT
+    settings: ReadingT
     """How they are read."""
 
 
@@ -45,24 +45,24 @@ def settings_digest(content: Any) -> str:
 
 
 def plan_files(
-    source: ClipSource, prints: Sequence[str], reading: ReadingT, folder: Path, *, clips_per_file: int
+    source: ClipSource, prints: Sequence[str], settings: ReadingT, folder: Path, *, clips_per_file: int
 ) -> list[ContentFile[ReadingT]]:
     """Which file holds which clips.
 
     Args:
         source: The clips.
         prints: A hash of each one's content.
-        reading: How they are read.
+        settings: How they are read.
         folder: Where the files go.
         clips_per_file: Clips of each, but the last.
     """
-    ids, settings = source.ids, reading.describe()
+    ids, description = source.ids, settings.describe()
     plans = []
     for start in range(0, len(source), clips_per_file):
         rows = range(start, min(start + clips_per_file, len(source)))
-        name = settings_digest([settings, *([ids[row], prints[row]] for row in rows)])[:32]
+        name = settings_digest([description, *([ids[row], prints[row]] for row in rows)])[:32]
         clips = tuple(source[row] for row in rows)
-        plans.append(ContentFile(path=folder / f"{name}.safetensors", clips=clips, reading=reading))
+        plans.append(ContentFile(path=folder / f"{name}.safetensors", clips=clips, settings=settings))
     return plans
 
 

@@ -11,10 +11,10 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from cinefoley.data.cache.clip_frames import ClipPictures
+from cinefoley.data.cache.clip_frames import ClipFrames
 from cinefoley.data.cache.clip_windows import ClipWindows
 from cinefoley.data.cache.tensor_files import claimed_cache, read_chunk, write_chunk
-from cinefoley.data.cache.tensor_rows import Column
+from cinefoley.data.cache.tensor_rows import ChunkedRows
 from cinefoley.errors import DataError, OutputError
 from cinefoley.models.video_encoder import VideoEncoder
 
@@ -34,9 +34,9 @@ _NO_MATTER = ("scaling_factor",)  # a model learns it after its autoencoder, and
 class Latents:
     """Posteriors of an autoencoder, not scaled; row by row as the windows they are of."""
 
-    means: Column
+    means: ChunkedRows
     """``(R, C, h, w)`` float32."""
-    stds: Column
+    stds: ChunkedRows
     """``(R, C, h, w)`` float32."""
 
     def scaled(self, factor: float) -> "Latents":
@@ -69,7 +69,7 @@ def prepare_features(
     *,
     batch_size: int = 16,
     on_row: Callable[[int, int], None] | None = None,
-) -> Column:
+) -> ChunkedRows:
     """Encode every window's pictures on its own, or map what was encoded before.
 
     On its own, because a window that is cut out of the features of a longer clip can be told by its borders:
@@ -96,11 +96,11 @@ def prepare_features(
     folder = _folder("features", encoder, cache_dir)
     plans = _plan(windows, folder)
     chunks = _encode_all(plans, folder, encoder, encode, batch_size=batch_size, on_row=on_row)
-    return Column([chunk["features"] for chunk in chunks])
+    return ChunkedRows([chunk["features"] for chunk in chunks])
 
 
 def prepare_teacher_features(
-    pictures: ClipPictures,
+    pictures: ClipFrames,
     teacher: VideoEncoder,
     cache_dir: Path,
     *,
@@ -108,7 +108,7 @@ def prepare_teacher_features(
     batch_size: int = 16,
     workers: int = 1,
     on_row: Callable[[int, int], None] | None = None,
-) -> Column:
+) -> ChunkedRows:
     """What a teacher makes of every whole, unvaried clip; computed once, since neither ever changes.
 
     Args:
@@ -138,7 +138,7 @@ def prepare_teacher_features(
         plans.append((_file(folder, [name, list(frame_size)]), torch.arange(first, first + count)))
         first += count
     chunks = _encode_all(plans, folder, teacher, encode, batch_size=batch_size, on_row=on_row)
-    return Column([chunk["raw_features"] for chunk in chunks])
+    return ChunkedRows([chunk["raw_features"] for chunk in chunks])
 
 
 def prepare_latents(
@@ -176,7 +176,8 @@ def prepare_latents(
     plans = _plan(windows, folder)
     chunks = _encode_all(plans, folder, autoencoder, encode, batch_size=batch_size, on_row=on_row)
     return Latents(
-        means=Column([chunk["means"] for chunk in chunks]), stds=Column([chunk["stds"] for chunk in chunks])
+        means=ChunkedRows([chunk["means"] for chunk in chunks]),
+        stds=ChunkedRows([chunk["stds"] for chunk in chunks]),
     )
 
 

@@ -9,30 +9,30 @@ import cv2
 import numpy as np
 import torch
 
-from cinefoley.data.cache.clip_frames import ClipPictures, PictureReading
+from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
 from cinefoley.data.cache.content_cache import ContentFile, make_missing, plan_files, settings_digest
-from cinefoley.data.cache.file_digests import FileDigests
-from cinefoley.data.cache.frame_encoder import bounded_size, read_kept
 from cinefoley.data.cache.tensor_files import Chunk, claimed_cache, read_chunk, write_chunk
-from cinefoley.data.json_lines import Record, file_sha256
+from cinefoley.data.json_lines import Record
 from cinefoley.data.shards.source import ShardClip, ShardSource
 from cinefoley.data.sources.clip_reader import fault_from, find_short
 from cinefoley.data.sources.clip_source import Clip, ClipFault, ClipSource
-from cinefoley.data.sources.folder import FilmClip, FolderSource
+from cinefoley.data.sources.file_digests import FileDigests, file_sha256
+from cinefoley.data.sources.folder import FileClip, FolderSource
+from cinefoley.data.sources.video_frames import bounded_size, read_video_frames
 from cinefoley.errors import DataError, MediaWarning
 
-__all__ = ["prepare_pictures"]
+__all__ = ["prepare_frames"]
 
 
-def prepare_pictures(
+def prepare_frames(
     source: ClipSource,
-    reading: PictureReading,
+    settings: FrameSettings,
     cache_dir: Path,
     *,
     workers: int = 1,
     clips_per_file: int = 64,
     on_clip: Callable[[int, int], None] | None = None,
-) -> ClipPictures:
+) -> ClipFrames:
     """Decode the pictures of a source's clips once, or map what an earlier run has kept.
 
     Sound is not looked at: a mute clip is as good as any for an encoder that learns from another. Files are
@@ -40,11 +40,11 @@ def prepare_pictures(
 
     Films are kept as ``cinefoley data prepare`` keeps them by default, and shards are read where they lie,
     their JPEGs as they are: of the same films, both give the same pictures, bit for bit. Shards of another
-    rate than the reading's are kept like any other clips.
+    rate than the settings's are kept like any other clips.
 
     Args:
         source: The clips.
-        reading: How they are read.
+        settings: How they are read.
         cache_dir: Where the files go, under ``pictures-*``; made if it is missing.
         workers: Processes at work; -1 for every core.
         clips_per_file: At most; it is what a kill loses, and what processes take turns at.
@@ -61,13 +61,13 @@ def prepare_pictures(
     if workers == 0:
         raise ValueError("workers must not be 0; -1 takes every core")
     if isinstance(source, (FolderSource, ShardSource)):
-        reading = reading.of_films()
-    if isinstance(source, ShardSource) and source.settings.fps == reading.fps:
-        return _look_at_shards(source, reading, clips_per_file)
-    folder = cache_dir / f"pictures-{settings_digest(reading.describe())[:12]}"
+        settings = settings.of_films()
+    if isinstance(source, ShardSource) and source.settings.fps == settings.fps:
+        return _look_at_shards(source, settings, clips_per_file)
+    folder = cache_dir / f"pictures-{settings_digest(settings.describe())[:12]}"
     with claimed_cache(cache_dir), FileDigests(cache_dir / "digests.jsonl") as digests:
         prints = source.fingerprints(digests.sha256)
-    plans = plan_files(source, prints, reading, folder, clips_per_file=clips_per_file)
+    plans = plan_files(source, prints, settings, folder, clips_per_file=clips_per_file)
     with claimed_cache(folder):
         make_missing(plans, _make, workers=workers, on_clip=on_clip)
     chunks = [read_chunk(plan.path) for plan in plans]
@@ -75,18 +75,18 @@ def prepare_pictures(
     if len(found) < len(plans):
         raise DataError(f"{folder}: files were there a moment ago. Was the cache cleared? Run again.")
     kept = [note for _, notes in found for note in notes["clips"]]
-    return ClipPictures(
+    return ClipFrames(
         ids=[note["id"] for note in kept],
         sizes=[(height, width) for height, width in (note["size"] for note in kept)],
         chunks=[(plan.path.stem, len(notes["clips"])) for plan, (_, notes) in zip(plans, found, strict=True)],
-        stills=_Mapped(found, reading.num_frames),
-        reading=reading,
+        jpegs=_Mapped(found, settings.num_frames),
+        settings=settings,
         ledger=[record for _, notes in found for record in notes["ledger"]],
     )
 
 
-def _look_at_shards(source: ShardSource, reading: PictureReading, clips_per_group: int) -> ClipPictures:
-    """The stills of shards as they lie there: nothing is decoded, and nothing is written."""
+def _look_at_shards(source: ShardSource, settings: FrameSettings, clips_per_group: int) -> ClipFrames:
+    """The jpegs of shards as they lie there: nothing is decoded, and nothing is written."""
     kept: list[ShardClip] = []
     ledger: list[Record] = []
     chunks: list[tuple[str, int]] = []
@@ -95,33 +95,33 @@ def _look_at_shards(source: ShardSource, reading: PictureReading, clips_per_grou
         group: list[list[str]] = []
         for row in range(start, min(start + clips_per_group, len(source))):
             clip = source[row]
-            fault = _find_fault(clip, reading)
+            fault = _find_fault(clip, settings)
             if fault is None:
                 kept.append(clip)
                 group.append([clip.id, prints[row]])
             else:
                 ledger.append({"id": clip.id, "reason": fault.reason, "message": fault.message})
-        chunks.append((settings_digest([reading.describe(), *group])[:32], len(group)))
-    return ClipPictures(
+        chunks.append((settings_digest([settings.describe(), *group])[:32], len(group)))
+    return ClipFrames(
         ids=[clip.id for clip in kept],
-        sizes=[clip.picture_size() for clip in kept],
+        sizes=[clip.frame_size() for clip in kept],
         chunks=chunks,
-        stills=lambda row: _repeated(kept[row].stills(), reading.num_frames),
-        reading=reading,
+        jpegs=lambda row: _repeated(kept[row].jpegs(), settings.num_frames),
+        settings=settings,
         ledger=ledger,
     )
 
 
-def _find_fault(clip: ShardClip, reading: PictureReading) -> ClipFault | None:
+def _find_fault(clip: ShardClip, settings: FrameSettings) -> ClipFault | None:
     fault = clip.find_fault()
     if fault is None and clip.entry.damage is not None:
         fault = ClipFault(reason="unreadable", message=clip.entry.damage)
-    return fault or find_short(clip.id, min(clip.entry.duration_s, reading.duration_s), reading.least_s)
+    return fault or find_short(clip.id, min(clip.entry.duration_s, settings.duration_s), settings.least_s)
 
 
-def _repeated(stills: list[bytes], num_frames: int) -> list[bytes]:
+def _repeated(jpegs: list[bytes], num_frames: int) -> list[bytes]:
     """Exactly so many: a repeated picture is no bytes."""
-    return stills[:num_frames] + [b""] * (num_frames - len(stills))
+    return jpegs[:num_frames] + [b""] * (num_frames - len(jpegs))
 
 
 class _Mapped:
@@ -145,7 +145,7 @@ class _Mapped:
         return [jpeg[begin:end].tobytes() for begin, end in pairwise(bounds)]
 
 
-_Plan = ContentFile[PictureReading]
+_Plan = ContentFile[FrameSettings]
 
 
 def _make(plan: _Plan) -> int:
@@ -154,7 +154,7 @@ def _make(plan: _Plan) -> int:
     faults: list[Record] = []
     jpeg: list[bytes] = []
     for clip in plan.clips:
-        read = _read(clip, plan.reading)
+        read = _read(clip, plan.settings)
         if isinstance(read, ClipFault):
             faults.append({"id": clip.id, "reason": read.reason, "message": read.message})
         else:
@@ -167,51 +167,51 @@ def _make(plan: _Plan) -> int:
     return len(plan.clips)
 
 
-def _read(clip: Clip, reading: PictureReading) -> tuple[list[bytes], tuple[int, int]] | ClipFault:
+def _read(clip: Clip, settings: FrameSettings) -> tuple[list[bytes], tuple[int, int]] | ClipFault:
     """All pictures of a clip, a repeated one as no bytes, and the size that windows are drawn for."""
-    fault = _find_fault(clip, reading) if isinstance(clip, ShardClip) else clip.find_fault()
+    fault = _find_fault(clip, settings) if isinstance(clip, ShardClip) else clip.find_fault()
     if fault is not None and fault.reason not in ("no sound", "mute"):
         return fault
     try:
         with warnings.catch_warnings():
             # a student that is shown another picture than its teacher's clip has learns what is not so
             warnings.simplefilter("error", MediaWarning)
-            if isinstance(clip, FilmClip) and reading.kept_side is not None:
-                return _read_film(clip, reading, reading.kept_side)
-            size = clip.picture_size()
-            kept = _kept_size(size, reading)
-            video = clip.video(fps=reading.fps, size=kept, duration=reading.duration_s)
+            if isinstance(clip, FileClip) and settings.kept_side is not None:
+                return _read_film(clip, settings, settings.kept_side)
+            size = clip.frame_size()
+            kept = _kept_size(size, settings)
+            video = clip.video(fps=settings.fps, size=kept, duration=settings.duration_s)
     except MediaWarning as exc:
         return ClipFault(reason="unreadable", message=str(exc))
     except Exception as exc:
         return fault_from(exc, clip.id)
-    short = find_short(clip.id, video.duration, reading.least_s)
+    short = find_short(clip.id, video.duration, settings.least_s)
     if short is not None:
         return short
-    options = [cv2.IMWRITE_JPEG_QUALITY, reading.quality]
+    options = [cv2.IMWRITE_JPEG_QUALITY, settings.quality]
     pictures = []
-    for frame in video.frames[: reading.num_frames].permute(0, 2, 3, 1).numpy():
+    for frame in video.frames[: settings.num_frames].permute(0, 2, 3, 1).numpy():
         is_written, encoded = cv2.imencode(".jpg", np.ascontiguousarray(frame[..., ::-1]), options)
         assert is_written  # a picture of bytes always can be
         pictures.append(encoded.tobytes())
     # films are known by what is kept of them; the stage draws its windows itself, at its own size
-    return _repeated(pictures, reading.num_frames), size if reading.kept_side is None else kept
+    return _repeated(pictures, settings.num_frames), size if settings.kept_side is None else kept
 
 
 def _read_film(
-    clip: FilmClip, reading: PictureReading, kept_side: int
+    clip: FileClip, settings: FrameSettings, kept_side: int
 ) -> tuple[list[bytes], tuple[int, int]] | ClipFault:
     """What a shard keeps of the film, to the byte."""
     assert clip.path is not None  # a film that is missing was found to be
-    size = bounded_size(clip.picture_size(), kept_side)
-    shown = read_kept(clip.path, size, fps=reading.fps, duration_s=reading.duration_s)
+    size = bounded_size(clip.frame_size(), kept_side)
+    shown = read_video_frames(clip.path, size, fps=settings.fps, duration_s=settings.duration_s)
     if shown.damage is not None:
         return ClipFault(reason="unreadable", message=shown.damage)
-    short = find_short(clip.id, shown.duration_s, reading.least_s)
-    return short or (_repeated(shown.stills(reading.quality), reading.num_frames), shown.size)
+    short = find_short(clip.id, shown.duration_s, settings.least_s)
+    return short or (_repeated(shown.jpegs(settings.quality), settings.num_frames), shown.size)
 
 
-def _kept_size(size: tuple[int, int], reading: PictureReading) -> tuple[int, int]:
-    kept_side = reading.kept_side or reading.short_side
+def _kept_size(size: tuple[int, int], settings: FrameSettings) -> tuple[int, int]:
+    kept_side = settings.kept_side or settings.short_side
     scale = min(1.0, kept_side / min(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

@@ -6,10 +6,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-__all__ = ["Column", "Rows", "WindowedRows"]
+__all__ = ["ChunkedRows", "TensorRows", "WindowedRows"]
 
 
-class Rows(Protocol):
+class TensorRows(Protocol):
     """What a training task needs of a tensor ``(N, ...)``: its shape, and rows of it. Every tensor is one."""
 
     @property
@@ -24,7 +24,7 @@ class Rows(Protocol):
         ...
 
 
-class Column:
+class ChunkedRows:
     """Rows that lie in several tensors, usually mapped from files.
 
     Only what is asked for is read, into memory of its own; the files' pages are the operating system's to
@@ -59,9 +59,9 @@ class Column:
         """Of the rows that are handed out."""
         return self._dtype
 
-    def scaled(self, factor: float) -> "Column":
+    def scaled(self, factor: float) -> "ChunkedRows":
         """The same rows, multiplied when they are read."""
-        return Column(self._chunks, dtype=self._dtype, scale=self._scale * factor)
+        return ChunkedRows(self._chunks, dtype=self._dtype, scale=self._scale * factor)
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -121,7 +121,7 @@ class WindowedRows:
         ValueError: If a stretch reaches outside its row.
     """
 
-    def __init__(self, rows: Rows, owners: Tensor, begins: Tensor, *, length: int, dim: int) -> None:
+    def __init__(self, rows: TensorRows, owners: Tensor, begins: Tensor, *, length: int, dim: int) -> None:
         whole = rows.shape[dim]
         if len(begins) and not (int(begins.min()) >= 0 and int(begins.max()) + length <= whole):
             raise ValueError(

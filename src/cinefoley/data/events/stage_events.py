@@ -61,7 +61,7 @@ def _record(clip: StageClip, window: Window | None) -> Record:
 @lru_cache(maxsize=4)  # takes of one clip are judged one after the other
 def _whole_record(clip: StageClip) -> Record:
     take = draw_take(clip.seed, split=clip.split, duration_s=clip.duration_s)
-    size = clip.picture_size()
+    size = clip.frame_size()
     description = describe_clip(
         take.events(size=size),
         take.sources(frame_times(clip.duration_s, _FPS), size=size),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from cinefoley.data.json_lines import Record
-from cinefoley.data.shards.clip_encoder import ShardItem
+from cinefoley.data.shards.clip_encoder import EncodedClip
 from cinefoley.data.sources.clip_source import ClipEvent
 from cinefoley.errors import MediaError
 from cinefoley.media.files.atomic_write import written_aside
@@ -87,7 +87,7 @@ class ShardWriter:
         self._tar = tarfile.open(fileobj=self._hashed, mode="w", format=tarfile.GNU_FORMAT)  # type: ignore[call-overload]  # noqa: SIM115  # closed by close
         self._name = name
 
-    def add(self, item: ShardItem) -> ShardEntry:
+    def add(self, item: EncodedClip) -> ShardEntry:
         """Append a clip."""
         offset, stills_offset = self._tar.offset, 0
         for suffix, content in item.members():
@@ -105,7 +105,7 @@ class ShardWriter:
             offset=offset,
             stills_offset=stills_offset,
             end=self._tar.offset,
-            num_frames=len(item.stills),
+            num_frames=len(item.jpegs),
             duration_s=item.duration_s,
             size=item.size,
             digest=item.digest,

@@ -1,4 +1,4 @@
-"""One film as a shard keeps it: stills, sound, mel and what is known, by one decode."""
+"""One film as a shard keeps it: jpegs, sound, mel and what is known, by one decode."""
 
 import hashlib
 import io
@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cinefoley.data.cache.frame_encoder import KeptPictures, bounded_size, read_kept
-from cinefoley.data.json_lines import file_sha256
 from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.data.sources.clip_reader import fault_from, find_mute, find_short, find_still
 from cinefoley.data.sources.clip_source import ClipEvent, ClipFault
-from cinefoley.data.sources.folder import FilmClip
+from cinefoley.data.sources.file_digests import file_sha256
+from cinefoley.data.sources.folder import FileClip
 from cinefoley.data.sources.split_csv import SplitRow
+from cinefoley.data.sources.video_frames import VideoFrames, bounded_size, read_video_frames
 from cinefoley.errors import MediaWarning
 from cinefoley.media.frames.downscaling import shrink
 from cinefoley.media.frames.frame_source import stack_frames
@@ -25,16 +25,16 @@ from cinefoley.media.frames.pixels import Pixels
 from cinefoley.media.frames.stills import decode_flac, encode_flac
 from cinefoley.spectral.mel import mel_spectrogram
 
-__all__ = ["ShardItem", "read_item"]
+__all__ = ["EncodedClip", "encode_clip"]
 
 _JUDGED_SIDE = 64  # at which it is judged whether anything moves: noise of encoding averages out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShardItem:
+class EncodedClip:
     """What a shard keeps of a clip."""
 
-    clip: FilmClip
+    clip: FileClip
     """The film."""
     row: SplitRow
     """Its line in the list."""
@@ -43,14 +43,14 @@ class ShardItem:
     duration_s: float
     """Seconds of picture."""
     size: tuple[int, int]
-    """Height and width of the stills."""
+    """Height and width of the jpegs."""
     damage: str | None
     """What of the film's picture was lost; None where nothing was."""
     sound: bytes
     """FLAC of one channel."""
     mel: bytes
     """``(n_mels, frames)`` float16 as a NumPy file."""
-    stills: tuple[bytes, ...]
+    jpegs: tuple[bytes, ...]
     """JPEGs, one for each frame."""
 
     def members(self) -> Iterator[tuple[str, bytes]]:
@@ -58,7 +58,7 @@ class ShardItem:
         yield "json", json.dumps(self.about, ensure_ascii=False, sort_keys=True).encode()
         yield "flac", self.sound
         yield "mel.npy", self.mel
-        for number, still in enumerate(self.stills):
+        for number, still in enumerate(self.jpegs):
             yield f"{number:03d}.jpg", still
 
     @property
@@ -71,7 +71,7 @@ class ShardItem:
         return digest.hexdigest()
 
 
-def read_item(clip: FilmClip, row: SplitRow, settings: ShardSettings) -> ShardItem | ClipFault:
+def encode_clip(clip: FileClip, row: SplitRow, settings: ShardSettings) -> EncodedClip | ClipFault:
     """Decode a film once into what a shard keeps, or say why it is of no use.
 
     A clip whose events are known may be mute or still: its silence is data.
@@ -81,7 +81,7 @@ def read_item(clip: FilmClip, row: SplitRow, settings: ShardSettings) -> ShardIt
         row: Its line in the list.
         settings: What is kept.
     """
-    found = clip.look()
+    found = clip.probe()
     if isinstance(found, ClipFault):
         return found
     size = bounded_size((found.height, found.width), settings.short_side)
@@ -94,10 +94,10 @@ def read_item(clip: FilmClip, row: SplitRow, settings: ShardSettings) -> ShardIt
 
 
 def _read(
-    clip: FilmClip, row: SplitRow, size: tuple[int, int], settings: ShardSettings
-) -> ShardItem | ClipFault:
+    clip: FileClip, row: SplitRow, size: tuple[int, int], settings: ShardSettings
+) -> EncodedClip | ClipFault:
     assert clip.path is not None  # it was looked into
-    shown = read_kept(clip.path, size, fps=settings.fps, duration_s=settings.duration_s)
+    shown = read_video_frames(clip.path, size, fps=settings.fps, duration_s=settings.duration_s)
     fault = find_short(clip.id, shown.duration_s, settings.least_s)
     if fault is not None:
         return fault
@@ -109,7 +109,7 @@ def _read(
     if fault is not None:
         return fault
     flac = encode_flac(sound.nan_to_num(0.0, 0.0, 0.0), settings.mel.sample_rate)
-    return ShardItem(
+    return EncodedClip(
         clip=clip,
         row=row,
         about=_about(clip, row, shown, settings),
@@ -118,7 +118,7 @@ def _read(
         damage=shown.damage,
         sound=flac,
         mel=_mel(flac, settings),
-        stills=tuple(shown.stills(settings.jpeg_quality)),
+        jpegs=tuple(shown.jpegs(settings.jpeg_quality)),
     )
 
 
@@ -138,7 +138,7 @@ def _mel(flac: bytes, settings: ShardSettings) -> bytes:
     return file.getvalue()
 
 
-def _about(clip: FilmClip, row: SplitRow, shown: KeptPictures, settings: ShardSettings) -> dict[str, object]:
+def _about(clip: FileClip, row: SplitRow, shown: VideoFrames, settings: ShardSettings) -> dict[str, object]:
     assert clip.path is not None
     return {
         "id": clip.id,

@@ -16,7 +16,7 @@ from cinefoley.media.files.atomic_write import written_aside
 from cinefoley.media.frames.pixels import resize
 from cinefoley.media.frames.stills import decode_flac, decode_jpeg, encode_jpeg
 
-__all__ = ["write_page"]
+__all__ = ["write_html_report"]
 
 _STILLS = 8
 _STILL_HEIGHT = 90
@@ -47,7 +47,7 @@ p.bad { color: #b3261e }
 """
 
 
-def write_page(
+def write_html_report(
     folder: Path, summary: ShardSummary, path: Path, *, num_clips: int = 24, seed: int = 0
 ) -> Path:
     """Write one HTML file that carries everything inside itself and opens without a network.
@@ -110,11 +110,11 @@ def _figure(clip: ShardClip) -> str:
 
 def _sheet(clip: ShardClip) -> bytes:
     """Pictures from first to last side by side."""
-    stills = clip.stills()
-    places = np.linspace(0, len(stills) - 1, min(_STILLS, len(stills))).round().astype(int)
+    jpegs = clip.jpegs()
+    places = np.linspace(0, len(jpegs) - 1, min(_STILLS, len(jpegs))).round().astype(int)
     height, width = clip.entry.size
     small = (_STILL_HEIGHT, max(1, round(_STILL_HEIGHT * width / height)))
-    pictures = [resize(decode_jpeg(stills[place], name=clip.id), small) for place in places]
+    pictures = [resize(decode_jpeg(jpegs[place], name=clip.id), small) for place in places]
     return encode_jpeg(np.concatenate(pictures, axis=1), quality=80)
 
 

@@ -17,8 +17,8 @@ from cinefoley.data.events.event_file import event_file_beside, read_annotations
 from cinefoley.data.json_lines import Record, write_json, write_records
 from cinefoley.data.parallel import Engine, run_tasks
 from cinefoley.data.shards.layout import ShardLayout, ShardSettings
-from cinefoley.data.shards.writer import ShardPlan, make_shard, read_record
-from cinefoley.data.sources.folder import FilmClip, FolderSource
+from cinefoley.data.shards.writer import ShardPlan, read_record, write_shard
+from cinefoley.data.sources.folder import FileClip, FolderSource
 from cinefoley.data.sources.split_csv import SplitRow, read_split
 from cinefoley.errors import CinefoleyError, DataError, OutputError
 from cinefoley.media.files.folder_lock import claimed_folder
@@ -105,7 +105,7 @@ def prepare_shards(
 
 def _list_rows(
     clips: Path, csv: Path | None, split: str | None, label_names: Sequence[str] | None
-) -> tuple[list[tuple[SplitRow, FilmClip]], tuple[str, ...]]:
+) -> tuple[list[tuple[SplitRow, FileClip]], tuple[str, ...]]:
     """Every row with its film, and all labels."""
     if csv is None:
         source = FolderSource(clips, label_names=label_names)
@@ -121,7 +121,7 @@ def _list_rows(
 def _begin(
     layout: ShardLayout,
     settings: ShardSettings,
-    rows: Sequence[tuple[SplitRow, FilmClip]],
+    rows: Sequence[tuple[SplitRow, FileClip]],
     names: tuple[str, ...],
 ) -> Record:
     """Make the folder, or refuse it: it must be empty, or hold shards of the same list and settings."""
@@ -178,9 +178,9 @@ def _remove_leftovers(layout: ShardLayout) -> None:
 
 
 def _plan(
-    layout: ShardLayout, settings: ShardSettings, rows: Sequence[tuple[SplitRow, FilmClip]]
+    layout: ShardLayout, settings: ShardSettings, rows: Sequence[tuple[SplitRow, FileClip]]
 ) -> Iterator[ShardPlan]:
-    by_split: dict[str, list[tuple[SplitRow, FilmClip]]] = {}
+    by_split: dict[str, list[tuple[SplitRow, FileClip]]] = {}
     for row, clip in rows:
         by_split.setdefault(row.split, []).append((row, clip))
     run = secrets.token_hex(8)
@@ -212,7 +212,7 @@ def _make_missing(
     total = sum(len(plan.rows) for plan in plans)
     done = total - sum(len(plan.rows) for plan in missing)
     try:
-        with closing(run_tasks(make_shard, missing, engine)) as reports:
+        with closing(run_tasks(write_shard, missing, engine)) as reports:
             for report in reports:
                 done += sum(report.outcomes.values())
                 if on_rows is not None:

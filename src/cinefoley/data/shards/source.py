@@ -23,7 +23,7 @@ from cinefoley.media.frames.stills import StillPictures, decode_flac
 from cinefoley.media.frames.video import Video, sample_pictures
 from cinefoley.variations.window import Box, Window
 
-__all__ = ["ShardClip", "ShardSource"]
+__all__ = ["ShardClip", "ShardSource", "open_test_shards"]
 
 _FORMAT = 2  # raise when the same shards would give other pixels: caches of them are then made again
 
@@ -67,7 +67,7 @@ class ShardClip:
             return ClipFault(reason="unreadable", message=message)
         return None
 
-    def picture_size(self) -> tuple[int, int]:
+    def frame_size(self) -> tuple[int, int]:
         """Height and width of the pictures as they are kept."""
         return self.entry.size
 
@@ -91,7 +91,7 @@ class ShardClip:
         """
         section, rate = Section.of(start, duration), as_rate(fps)
         source = StillPictures(
-            self.stills(),
+            self.jpegs(),
             as_fraction(self.fps),
             Fraction(self.entry.duration_s).limit_denominator(1_000_000),
             self.id,
@@ -136,7 +136,7 @@ class ShardClip:
 
         return box_of
 
-    def stills(self) -> list[bytes]:
+    def jpegs(self) -> list[bytes]:
         """The pictures as they are kept: JPEGs, by one read.
 
         Raises:
@@ -249,6 +249,21 @@ class ShardSource:
     def fingerprints(self, digest_of: FileDigest) -> list[str]:
         """From the digest of what is kept of each clip, its labels and its events; nothing is read for it."""
         return [_fingerprint(entry) for entry in self.entries]
+
+
+def open_test_shards(folder: Path) -> ShardSource | None:
+    """The clips of a folder of shards that one generates for and measures on; None where it holds no shards.
+
+    These are the clips of the split ``test``, where there are such; else all.
+
+    Raises:
+        DataError: If the shards are unfinished or damaged.
+    """
+    if ShardLayout.find(folder) is None:
+        return None
+    whole = ShardSource(folder)
+    has_test = any(entry.split == "test" for entry in whole.entries)
+    return ShardSource(folder, split="test") if has_test else whole
 
 
 def _read_index(path: Path) -> Iterator[ShardEntry]:

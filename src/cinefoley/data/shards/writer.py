@@ -13,13 +13,13 @@ import torch
 
 from cinefoley.data.json_lines import Record, write_json
 from cinefoley.data.shards.archive import ShardEntry, writing_shard
-from cinefoley.data.shards.clip_encoder import ShardItem, read_item
+from cinefoley.data.shards.clip_encoder import EncodedClip, encode_clip
 from cinefoley.data.shards.layout import ShardLayout, ShardSettings
 from cinefoley.data.sources.clip_source import ClipFault
-from cinefoley.data.sources.folder import FilmClip
+from cinefoley.data.sources.folder import FileClip
 from cinefoley.data.sources.split_csv import SplitRow
 
-__all__ = ["ShardPlan", "ShardReport", "make_shard", "read_record"]
+__all__ = ["ShardPlan", "ShardReport", "read_record", "write_shard"]
 
 _MOST_DEATHS = 3  # of processes over one clip, before it is stepped over
 
@@ -32,7 +32,7 @@ class ShardPlan:
     """Without suffix."""
     layout: ShardLayout
     """Where it goes."""
-    rows: tuple[tuple[SplitRow, FilmClip], ...]
+    rows: tuple[tuple[SplitRow, FileClip], ...]
     """The list's rows, whether their films are there or not."""
     settings: ShardSettings
     """How clips are kept."""
@@ -56,7 +56,7 @@ class ShardReport:
     """How many are used, missing, ..."""
 
 
-def make_shard(plan: ShardPlan) -> ShardReport:
+def write_shard(plan: ShardPlan) -> ShardReport:
     """Make a shard, or see that it is there.
 
     The shard appears before its record, and both appear whole: whenever the process dies, either both are
@@ -102,7 +102,7 @@ def _make(plan: ShardPlan, inputs: str) -> Record:
     path = plan.layout.tar(plan.name)
     with writing_shard(path, plan.name) as writer:
         for row, read in _read(plan, attempt):
-            if isinstance(read, ShardItem):
+            if isinstance(read, EncodedClip):
                 entries.append(writer.add(read))
             lines.append(_line(row, read, plan.name))
         size, digest = writer.close()
@@ -116,24 +116,24 @@ def _make(plan: ShardPlan, inputs: str) -> Record:
     return record
 
 
-def _read(plan: ShardPlan, attempt: "_Attempt") -> Iterator[tuple[SplitRow, ShardItem | ClipFault]]:
+def _read(plan: ShardPlan, attempt: "_Attempt") -> Iterator[tuple[SplitRow, EncodedClip | ClipFault]]:
     for row, clip in plan.rows:
         if attempt.deaths(clip.id) >= _MOST_DEATHS:
             message = f"{clip.id}: reading it has ended {_MOST_DEATHS} processes, and was not tried again"
             yield row, ClipFault(reason="unreadable", message=message)
         else:
             attempt.at(clip.id)
-            yield row, read_item(clip, row, plan.settings)
+            yield row, encode_clip(clip, row, plan.settings)
 
 
-def _line(row: SplitRow, read: ShardItem | ClipFault, shard: str) -> Record:
+def _line(row: SplitRow, read: EncodedClip | ClipFault, shard: str) -> Record:
     line = {"id": row.id, "start_s": row.start_s, "label": row.label, "split": row.split}
-    if isinstance(read, ShardItem):
+    if isinstance(read, EncodedClip):
         return line | {"outcome": "used", "message": None, "shard": shard}
     return line | {"outcome": read.reason, "message": read.message, "shard": None}
 
 
-def _describe(row: SplitRow, clip: FilmClip) -> Sequence[object]:
+def _describe(row: SplitRow, clip: FileClip) -> Sequence[object]:
     film = None
     if clip.path is not None:
         with suppress(OSError):

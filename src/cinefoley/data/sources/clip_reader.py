@@ -15,8 +15,8 @@ from cinefoley.errors import AudioError, MediaError, MediaWarning
 from cinefoley.spectral.mel import mel_spectrogram
 
 __all__ = [
-    "ClipReading",
-    "ClipRow",
+    "ClipSettings",
+    "DecodedClip",
     "fault_from",
     "find_mute",
     "find_short",
@@ -31,7 +31,7 @@ _STILL_SHARE = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClipReading:
+class ClipSettings:
     """How clips are read, and which are of no use."""
 
     mel: MelConfig
@@ -48,7 +48,7 @@ class ClipReading:
     """A clip whose peak lies below this, in dB re full scale, is mute."""
 
     @classmethod
-    def of(cls, config: FoleyConfig, duration_s: float = 10.0) -> "ClipReading":
+    def of(cls, config: FoleyConfig, duration_s: float = 10.0) -> "ClipSettings":
         """For a model's window: clips must hold one.
 
         The last frame of a window is sampled half a frame before its end, so that much may be missing.
@@ -95,7 +95,7 @@ class ClipReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ClipRow:
+class DecodedClip:
     """One clip as a model sees it."""
 
     frames: Tensor
@@ -106,7 +106,7 @@ class ClipRow:
     """How much of it is picture, in seconds."""
 
 
-def read_clip(clip: Clip, reading: ClipReading) -> ClipRow | ClipFault:
+def read_clip(clip: Clip, settings: ClipSettings) -> DecodedClip | ClipFault:
     """Decode a clip once, and judge it.
 
     A clip whose events are known may be mute or still: its silence is data.
@@ -117,7 +117,7 @@ def read_clip(clip: Clip, reading: ClipReading) -> ClipRow | ClipFault:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MediaWarning)  # what damage costs in length is judged below
         try:
-            return _judge(clip, reading)
+            return _judge(clip, settings)
         except Exception as exc:
             return fault_from(exc, clip.id)
 
@@ -165,23 +165,23 @@ def find_short(clip_id: str, length_s: float, least_s: float) -> ClipFault | Non
     return ClipFault(reason="too short", message=message)
 
 
-def _judge(clip: Clip, reading: ClipReading) -> ClipRow | ClipFault:
-    video = clip.video(fps=reading.fps, size=reading.frame_size, duration=reading.duration_s)
-    fault = find_short(clip.id, video.duration, reading.least_s)
+def _judge(clip: Clip, settings: ClipSettings) -> DecodedClip | ClipFault:
+    video = clip.video(fps=settings.fps, size=settings.frame_size, duration=settings.duration_s)
+    fault = find_short(clip.id, video.duration, settings.least_s)
     if fault is not None:
         return fault
-    sound = clip.waveform(reading.mel.sample_rate, duration=reading.duration_s)
+    sound = clip.waveform(settings.mel.sample_rate, duration=settings.duration_s)
     if clip.events is None or not len(sound):
-        fault = find_mute(clip.id, sound, reading.mute_db)
+        fault = find_mute(clip.id, sound, settings.mute_db)
     if fault is None and clip.events is None:
         fault = find_still(clip.id, video.frames)
     if fault is not None:
         return fault
-    sound = F.pad(sound[: reading.num_samples], (0, max(0, reading.num_samples - len(sound))))
-    mel = mel_spectrogram(sound.nan_to_num(0.0, 0.0, 0.0)[None], reading.mel)[0]
-    frames = video.frames[: reading.num_frames]
-    missing = reading.num_frames - len(frames)
+    sound = F.pad(sound[: settings.num_samples], (0, max(0, settings.num_samples - len(sound))))
+    mel = mel_spectrogram(sound.nan_to_num(0.0, 0.0, 0.0)[None], settings.mel)[0]
+    frames = video.frames[: settings.num_frames]
+    missing = settings.num_frames - len(frames)
     if missing:
         frames = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)])
-    length_s = min(video.duration, reading.duration_s)
-    return ClipRow(frames=frames, mel=mel.to(torch.float16), length_s=length_s)
+    length_s = min(video.duration, settings.duration_s)
+    return DecodedClip(frames=frames, mel=mel.to(torch.float16), length_s=length_s)

@@ -97,7 +97,7 @@ class Clip(Protocol):
         """What is wrong with the clip as far as can be seen without decoding it; None if nothing."""
         ...
 
-    def picture_size(self) -> tuple[int, int]:
+    def frame_size(self) -> tuple[int, int]:
         """Height and width of the upright picture, for which a variation draws its window.
 
         Raises:

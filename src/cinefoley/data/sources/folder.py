@@ -28,11 +28,11 @@ from cinefoley.media.probe import VideoInfo, probe
 from cinefoley.variations.films import follow_window
 from cinefoley.variations.window import Window
 
-__all__ = ["FilmClip", "FolderSource", "exported_splits", "find_export"]
+__all__ = ["FileClip", "FolderSource", "exported_splits", "find_export"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FilmClip:
+class FileClip:
     """One film, or a row of a list whose film is not there."""
 
     id: str
@@ -48,10 +48,10 @@ class FilmClip:
 
     def find_fault(self) -> ClipFault | None:
         """Whether the film is missing, unreadable, or lacks pictures or sound."""
-        found = self.look()
+        found = self.probe()
         return found if isinstance(found, ClipFault) else None
 
-    def look(self) -> VideoInfo | ClipFault:
+    def probe(self) -> VideoInfo | ClipFault:
         """What the film's picture is, or what is wrong with the film as far as a look into it tells."""
         if self.path is None:
             return ClipFault(reason="missing", message=f"no file named {self.expected} is there")
@@ -67,7 +67,7 @@ class FilmClip:
             return ClipFault(reason="no sound", message=f"{self.path.name}: holds no sound")
         return info.video
 
-    def picture_size(self) -> tuple[int, int]:
+    def frame_size(self) -> tuple[int, int]:
         """Height and width of the upright picture.
 
         Raises:
@@ -166,7 +166,7 @@ class FolderSource:
     def __len__(self) -> int:
         return len(self._clips)
 
-    def __getitem__(self, index: int) -> FilmClip:
+    def __getitem__(self, index: int) -> FileClip:
         """The clip of row ``index``; its film is not opened."""
         return self._clips[index]
 
@@ -212,8 +212,8 @@ def _chosen(rows: list[SplitRow], csv: Path, split: str | None) -> list[SplitRow
     return kept
 
 
-def _listed(row: SplitRow, path: Path | None, known: Annotation | None) -> FilmClip:
-    return FilmClip(
+def _listed(row: SplitRow, path: Path | None, known: Annotation | None) -> FileClip:
+    return FileClip(
         id=row.id,
         path=path,
         expected=" or ".join(candidate_stems(row)),
@@ -222,11 +222,11 @@ def _listed(row: SplitRow, path: Path | None, known: Annotation | None) -> FilmC
     )
 
 
-def _listed_nowhere(path: Path) -> FilmClip:
-    return FilmClip(id=path.stem, path=path, expected=path.name)
+def _listed_nowhere(path: Path) -> FileClip:
+    return FileClip(id=path.stem, path=path, expected=path.name)
 
 
-def _fingerprint(clip: FilmClip, digest_of: FileDigest) -> str:
+def _fingerprint(clip: FileClip, digest_of: FileDigest) -> str:
     try:
         content = "missing" if clip.path is None else digest_of(clip.path)
     except MediaError as exc:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cinefoley.errors import DataError
 
-__all__ = ["SplitRow", "is_list", "read_split"]
+__all__ = ["SplitRow", "is_split_csv", "read_split"]
 
 _COLUMNS = ("id", "start", "label", "split")
 _NAMES = {
@@ -75,7 +75,7 @@ def read_split(
     return kept
 
 
-def is_list(cells: Sequence[str]) -> bool:
+def is_split_csv(cells: Sequence[str]) -> bool:
     """Whether a CSV with this first row is a list of labelled clips: by its header, or of four columns."""
     titles = {cell.strip().lower().lstrip("# ") for cell in cells}
     has_header = all(titles & _NAMES[name] for name in ("id", "label")) and titles <= set().union(

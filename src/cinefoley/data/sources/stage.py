@@ -60,14 +60,14 @@ class StageClip:
                 is_onset_like=event.is_onset_like,
                 strength=event.strength,
             )
-            for event in self._take().events(size=self.picture_size())
+            for event in self._take().events(size=self.frame_size())
         )
 
     def find_fault(self) -> ClipFault | None:
         """None: the stage makes no faults."""
         return None
 
-    def picture_size(self) -> tuple[int, int]:
+    def frame_size(self) -> tuple[int, int]:
         """Height and width, 224 pixels on the shorter side."""
         aspect = self._take().aspect
         height, width = _SIDE * max(1.0, 1 / aspect), _SIDE * max(1.0, aspect)
@@ -103,8 +103,7 @@ class StageClip:
         take = self._take()
         pixels = take.frames(
             [index / source_fps for index in picked],
-            size=size
-            or (self.picture_size() if window is None else window.on(self.picture_size()).crop_size),
+            size=size or (self.frame_size() if window is None else window.on(self.frame_size()).crop_size),
             aspect=take.aspect,
             windows=None if window is None else self._boxes(window, picked, last),
         )
@@ -129,7 +128,7 @@ class StageClip:
 
     def _boxes(self, window: Window, picked: Sequence[int], last: int) -> NDArray[np.float64]:
         """What the window shows of each picture, as fractions of the frame."""
-        height, width = self.picture_size()
+        height, width = self.frame_size()
         fitted = window.on((height, width))
         boxes = np.array([fitted.box_at(index / max(1, last)) for index in picked], dtype=np.float64)
         return boxes.reshape(-1, 4) / np.array([width, height, width, height], dtype=np.float64)

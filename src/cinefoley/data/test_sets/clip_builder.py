@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 
 from cinefoley.data.events.event_file import event_file_beside
-from cinefoley.data.json_lines import Record, file_sha256
+from cinefoley.data.json_lines import Record
 from cinefoley.data.sources.clip_lookup import ClipFolder, candidate_stems
 from cinefoley.data.sources.clip_reader import fault_from
+from cinefoley.data.sources.file_digests import file_sha256
 from cinefoley.data.sources.split_csv import SplitRow, read_split
 from cinefoley.data.test_sets.builder import (
     begin_set,

@@ -9,10 +9,11 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from cinefoley.data.json_lines import Record, file_sha256
-from cinefoley.data.shards.extract import write_film
+from cinefoley.data.cache.extracted_shards import write_shard_video
+from cinefoley.data.json_lines import Record
 from cinefoley.data.shards.source import ShardClip, ShardSource
 from cinefoley.data.sources.clip_reader import fault_from
+from cinefoley.data.sources.file_digests import file_sha256
 from cinefoley.data.sources.split_csv import SplitRow
 from cinefoley.data.test_sets.builder import (
     begin_set,
@@ -142,7 +143,7 @@ def _vary(task: _Task) -> Record:
 
 def _write(clip: ShardClip, window: Window, path: Path) -> None:
     """A film cut out of one that is gone afterwards, for cutting keeps the planes of colour as they are."""
-    for still in clip.stills():
+    for still in clip.jpegs():
         decode_jpeg(still, name=clip.id)  # a film's reader would pass over a damaged one without a word
     box_of, last = clip.follow(window), clip.entry.num_frames - 1
 
@@ -151,13 +152,13 @@ def _write(clip: ShardClip, window: Window, path: Path) -> None:
 
     with TemporaryDirectory() as folder:
         whole = Path(folder) / "clip.mkv"
-        write_film(clip, whole)
+        write_shard_video(clip, whole)
         crop_film(whole, path, crop)
 
 
 def _draw(task: _Task) -> Window:
     """On even pixels, because films share colour among 2x2."""
-    size, count = task.clip.picture_size(), task.clip.entry.num_frames
+    size, count = task.clip.frame_size(), task.clip.entry.num_frames
     if min(size) < 2:
         raise MediaError(f"{task.row.id}: {size[1]}x{size[0]} pixels hold no window; 2x2 are the least.")
     generator = torch.Generator().manual_seed(task.seed)

@@ -7,19 +7,20 @@ from pathlib import Path
 
 import torch
 
-from cinefoley.data.json_lines import Record, file_sha256, write_json
+from cinefoley.data.json_lines import Record, write_json
+from cinefoley.data.sources.file_digests import file_sha256
 from cinefoley.errors import MediaError, OutputError
 from cinefoley.media.muxing.cropped_video import cropped_film_suffix
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
 from cinefoley.variations.films import draw_for_film, vary_film
 
-__all__ = ["describe_variation", "make_varied_film", "varied_film_paths"]
+__all__ = ["describe_variation", "varied_file_paths", "vary_file"]
 
 _KIND = "cinefoley variation"
 
 
-def make_varied_film(
+def vary_file(
     video_path: str | os.PathLike[str],
     out: str | os.PathLike[str],
     variation: CloseUp | CameraMovement,
@@ -47,7 +48,7 @@ def make_varied_film(
         OutputError: If files of these names are there, or cannot be written.
     """
     source, folder = Path(video_path), Path(out)
-    film, sidecar = varied_film_paths(source, folder, variation)
+    film, sidecar = varied_file_paths(source, folder, variation)
     request = {
         "kind": _KIND,
         "source": source.name,
@@ -73,10 +74,10 @@ def make_varied_film(
     return record
 
 
-def varied_film_paths(
+def varied_file_paths(
     video_path: Path, folder: Path, variation: CloseUp | CameraMovement
 ) -> tuple[Path, Path]:
-    """The film and its record that :func:`make_varied_film` writes.
+    """The film and its record that :func:`vary_file` writes.
 
     Raises:
         MediaError: If the film cannot be read.

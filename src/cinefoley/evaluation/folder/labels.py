@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from cinefoley.data.sources.clip_lookup import candidate_stems
-from cinefoley.data.sources.split_csv import is_list, read_split
+from cinefoley.data.sources.split_csv import is_split_csv, read_split
 from cinefoley.errors import CinefoleyError
 
 __all__ = ["read_labels", "stem_of_clip"]
@@ -16,7 +16,7 @@ def read_labels(path: Path) -> dict[str, str]:
     """Read a CSV whose first column names a clip, or its file, and whose second is its category.
 
     A first line that begins with ``clip``, ``name``, ``file``, ``id`` or ``video`` is a head. What
-    :func:`~cinefoley.data.sources.split_csv.is_list` takes for a list, in VGGSound's four columns or with a
+    :func:`~cinefoley.data.sources.split_csv.is_split_csv` takes for one, in VGGSound's four columns or with a
     header that names ``id`` and ``label``, is read as one, and files are known by any name that its clips may
     have, unless that is another clip's id.
 
@@ -35,7 +35,7 @@ def read_labels(path: Path) -> dict[str, str]:
         raise CinefoleyError(
             f"{path}: cannot be read ({exc}). Expected a CSV of clips and categories."
         ) from exc
-    if lines and is_list(lines[0][1]):
+    if lines and is_split_csv(lines[0][1]):
         rows = read_split(path)
         names = {stem: row.label for row in rows for stem in candidate_stems(row)}
         return names | {stem_of_clip(row.id): row.label for row in rows}

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cinefoley.data.cache.file_digests import FileDigests
 from cinefoley.data.cache.tensor_files import Chunk, claimed_cache, read_chunk, write_chunk
 from cinefoley.data.events.clip_events import ClipEvents
 from cinefoley.data.json_lines import Record
 from cinefoley.data.sources.clip_reader import fault_from, find_mute
 from cinefoley.data.sources.clip_source import Clip, ClipFault, ClipSource
+from cinefoley.data.sources.file_digests import FileDigests
 from cinefoley.data.sources.stage import StageClip
 from cinefoley.data.test_sets.builder import clip_seed
 from cinefoley.errors import AudioError, DataError
@@ -437,7 +437,7 @@ def window_of(clip: Clip, view: View, *, seed: int = 0) -> Window | None:
         return None
     generator = torch.Generator().manual_seed(clip_seed(seed, clip.id))
     variation = CloseUp() if view == "close_up" else CameraMovement()
-    window = variation.draw(clip.picture_size(), generator=generator)
+    window = variation.draw(clip.frame_size(), generator=generator)
     return window if isinstance(clip, StageClip) else window.on(window.size, multiple=2)
 
 

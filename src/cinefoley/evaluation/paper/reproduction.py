@@ -13,10 +13,10 @@ import torch
 from cinefoley.config.model import AudioEncoderConfig, VideoEncoderConfig
 from cinefoley.config.presets import lite_training
 from cinefoley.config.recipes import CavpRecipe, ScheduleRecipe, TrainingPreset
-from cinefoley.data.cache.file_digests import FileDigests
 from cinefoley.data.cache.tensor_files import claimed_cache
 from cinefoley.data.json_lines import Record
 from cinefoley.data.sources.clip_source import ClipSource
+from cinefoley.data.sources.file_digests import FileDigests
 from cinefoley.distillation.presets import DistillationPreset, distillation
 from cinefoley.distillation.run import DistillSettings, distill, planned_config
 from cinefoley.errors import CheckpointMismatchError, DependencyError, MissingWeightsError

@@ -19,7 +19,7 @@ from cinefoley.config.recipes import ScheduleRecipe, TrainingPreset
 from cinefoley.config.training import TrainConfig
 from cinefoley.config.variations import VariationConfig
 from cinefoley.data.cache.clip_cache import prepare_clips
-from cinefoley.data.cache.clip_windows import ClipColumns, ClipWindows
+from cinefoley.data.cache.clip_windows import ClipWindows, DecodedClips
 from cinefoley.data.cache.feature_cache import network_digest, prepare_features, prepare_latents
 from cinefoley.data.cache.stage_cache import KIND_NAMES, StageClips
 from cinefoley.data.json_lines import Record
@@ -238,7 +238,7 @@ def _train_cavp(source: ClipSource, settings: StageSettings, folder: RunFolder) 
     return _finish(parts, config, clips, settings, folder)
 
 
-def _look(source: ClipSource, clips: ClipColumns, settings: StageSettings) -> Look | None:
+def _look(source: ClipSource, clips: DecodedClips, settings: StageSettings) -> Look | None:
     """What is seen of clips, where they are varied."""
     if settings.variation is None:
         return None
@@ -252,7 +252,7 @@ def _look(source: ClipSource, clips: ClipColumns, settings: StageSettings) -> Lo
     )
 
 
-def _wants_warm_start(clips: ClipColumns, settings: StageSettings) -> bool:
+def _wants_warm_start(clips: DecodedClips, settings: StageSettings) -> bool:
     """Whether the recipe has one, and the clips tell what it teaches: events, and the stage's kinds."""
     if settings.preset.cavp.warm_start is None or settings.warm_start_steps == 0:
         return False
@@ -407,7 +407,7 @@ STAGES: Mapping[Stage, Callable[[ClipSource, StageSettings, RunFolder], StageRes
 
 def _prepare(
     source: ClipSource, foley: FoleyConfig, settings: StageSettings, folder: RunFolder
-) -> ClipColumns:
+) -> DecodedClips:
     clips = prepare_clips(
         source,
         foley,
@@ -426,7 +426,7 @@ def _prepare(
     return clips
 
 
-def _prepare_held_out(foley: FoleyConfig, settings: StageSettings) -> ClipColumns | None:
+def _prepare_held_out(foley: FoleyConfig, settings: StageSettings) -> DecodedClips | None:
     """Clips to validate on; None where there are none, or none can be used."""
     if settings.held_out is None:
         return None
@@ -473,20 +473,20 @@ def _begin(
     stage: str,
     settings: StageSettings,
     source: ClipSource,
-    clips: ClipColumns,
+    clips: DecodedClips,
     parts: Mapping[str, str],
 ) -> None:
     init = [str(name) for name in settings.init]
     folder.begin(stage, settings.preset.name, source.name, clips, parts, init=init)
 
 
-def _windows_per_clip(clips: ClipColumns, foley: FoleyConfig, wanted: int) -> int:
+def _windows_per_clip(clips: DecodedClips, foley: FoleyConfig, wanted: int) -> int:
     """As many as are wanted, but no more than there are places."""
     last = clips.windows(foley, 2).starts[:, 1].max()
     return min(wanted, int(last) + 1)
 
 
-def _config(schedule: ScheduleRecipe, clips: ClipColumns, settings: StageSettings) -> TrainConfig:
+def _config(schedule: ScheduleRecipe, clips: DecodedClips, settings: StageSettings) -> TrainConfig:
     return schedule.train_config(len(clips), **settings.overrides)
 
 
@@ -574,7 +574,7 @@ def _load_starting_parts(settings: StageSettings) -> tuple[VideoEncoder, Autoenc
 def _finish(
     parts: tuple[Path, ...],
     config: TrainConfig,
-    clips: ClipColumns,
+    clips: DecodedClips,
     settings: StageSettings,
     folder: RunFolder,
 ) -> StageResult:

@@ -9,9 +9,9 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.data.cache.clip_windows import ClipColumns, ClipWindows
+from cinefoley.data.cache.clip_windows import ClipWindows, DecodedClips
 from cinefoley.data.cache.feature_cache import prepare_features, prepare_latents
-from cinefoley.data.cache.tensor_rows import Column
+from cinefoley.data.cache.tensor_rows import ChunkedRows
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.engine.step_seeds import step_generator
 from cinefoley.training.tasks.alignment_pairs import Pairs, is_same_rhythm
@@ -24,7 +24,7 @@ _SILENT_RANGE = 0.05  # of a mel in [0, 1], as for the rhythm
 
 
 def prepare_pairs(
-    clips: ClipColumns,
+    clips: DecodedClips,
     config: FoleyConfig,
     video_encoder: VideoEncoder,
     autoencoder: AutoencoderKL,
@@ -107,7 +107,7 @@ def _judge(sounds: ClipWindows) -> tuple[Tensor, Tensor]:
 class _Shifted:
     """Rows of a column, counted by clip and shift."""
 
-    def __init__(self, column: Column, per_clip: int) -> None:
+    def __init__(self, column: ChunkedRows, per_clip: int) -> None:
         self._column, self._per_clip = column, per_clip
 
     @property

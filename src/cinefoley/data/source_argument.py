@@ -14,12 +14,12 @@ from cinefoley.errors import DataError
 from cinefoley.stage.generator import Split
 from cinefoley.stage.kinds import KINDS
 
-__all__ = ["names_splits", "open_source", "read_labels"]
+__all__ = ["has_splits", "open_clip_source", "read_labels"]
 
 _STAGE = "stage"
 
 
-def open_source(
+def open_clip_source(
     data: str,
     *,
     csv: Path | None = None,
@@ -87,12 +87,12 @@ def open_source(
     return source if count is None else source.first(count)
 
 
-def find_events(data: str, csv: Path | None = None, *, split: str) -> Path | None:
+def find_event_file(data: str, csv: Path | None = None, *, split: str) -> Path | None:
     """The file that tells what happens in a folder's films; None where there is none, and for the stage.
 
     Args:
-        data: As for :func:`open_source`.
-        csv: As for :func:`open_source`.
+        data: As for :func:`open_clip_source`.
+        csv: As for :func:`open_clip_source`.
         split: Of an export.
     """
     folder = Path(data).expanduser()
@@ -104,12 +104,12 @@ def find_events(data: str, csv: Path | None = None, *, split: str) -> Path | Non
     return None if export is None else export[1]
 
 
-def names_splits(data: str, csv: Path | None = None) -> bool:
+def has_splits(data: str, csv: Path | None = None) -> bool:
     """Whether a source of this name tells clips to train on from clips to test with.
 
     Args:
-        data: As for :func:`open_source`.
-        csv: As for :func:`open_source`.
+        data: As for :func:`open_clip_source`.
+        csv: As for :func:`open_clip_source`.
 
     Raises:
         DataError: If it is a folder of shards that are unfinished or damaged.

@@ -16,11 +16,11 @@ from cinefoley.media.frames.sparse_decoder import decode_sparsely
 from cinefoley.media.frames.stills import encode_jpeg
 from cinefoley.media.frames.video import sample_pixels
 
-__all__ = ["KeptPictures", "bounded_size", "read_kept"]
+__all__ = ["VideoFrames", "bounded_size", "read_video_frames"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptPictures:
+class VideoFrames:
     """The pictures of a film at a constant rate from its start."""
 
     pictures: list[Pixels]
@@ -37,12 +37,12 @@ class KeptPictures:
         """Height and width."""
         return self.pictures[0].shape[0], self.pictures[0].shape[1]
 
-    def stills(self, quality: int) -> list[bytes]:
+    def jpegs(self, quality: int) -> list[bytes]:
         """Every picture as JPEG, quality 1 to 95; the same bytes for the same film."""
         return [encode_jpeg(picture, quality=quality) for picture in self.pictures]
 
 
-def read_kept(path: Path, size: tuple[int, int], *, fps: float, duration_s: float) -> KeptPictures:
+def read_video_frames(path: Path, size: tuple[int, int], *, fps: float, duration_s: float) -> VideoFrames:
     """Decode a film once, at a constant rate.
 
     Args:
@@ -60,7 +60,7 @@ def read_kept(path: Path, size: tuple[int, int], *, fps: float, duration_s: floa
         pictures, times, last, length_s = _decode(path, size, fps, duration_s)
     told = [str(warning.message) for warning in caught if issubclass(warning.category, MediaWarning)]
     progress = [min(1.0, float(time / last)) if last else 0.0 for time in times]
-    return KeptPictures(
+    return VideoFrames(
         pictures=pictures, progress=progress, duration_s=length_s, damage=told[0] if told else None
     )
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinefoley.data.cache.frame_encoder import bounded_size, read_kept
+from cinefoley.data.sources.video_frames import bounded_size, read_video_frames
 from cinefoley.errors import MediaError
 from cinefoley.media.frames.stills import decode_jpeg
 from cinefoley.media.frames.video import load_video
@@ -30,7 +30,7 @@ def film(tmp_path: Path) -> Path:
 
 
 def test_pictures_are_those_that_loading_the_film_picks(film: Path) -> None:
-    kept = read_kept(film, (40, 64), fps=4, duration_s=5.0)
+    kept = read_video_frames(film, (40, 64), fps=4, duration_s=5.0)
     video = load_video(film, 4, None, 0, 5.0)
     assert np.array_equal(np.stack(kept.pictures), video.frames.permute(0, 2, 3, 1).numpy())
     assert (kept.size, kept.duration_s, kept.damage) == ((40, 64), video.duration, None)
@@ -40,17 +40,17 @@ def test_pictures_are_those_that_loading_the_film_picks(film: Path) -> None:
 
 
 def test_stills_are_the_pictures_and_always_the_same_bytes(film: Path) -> None:
-    kept, again = (read_kept(film, (20, 32), fps=4, duration_s=1.0) for _ in range(2))
-    assert kept.stills(90) == again.stills(90)
-    assert len(kept.stills(90)) == 4
-    assert decode_jpeg(kept.stills(90)[0]).shape == (20, 32, 3)
+    kept, again = (read_video_frames(film, (20, 32), fps=4, duration_s=1.0) for _ in range(2))
+    assert kept.jpegs(90) == again.jpegs(90)
+    assert len(kept.jpegs(90)) == 4
+    assert decode_jpeg(kept.jpegs(90)[0]).shape == (20, 32, 3)
 
 
 def test_what_is_lost_of_a_film_is_told(film: Path) -> None:
     content = film.read_bytes()
     film.write_bytes(content[: len(content) // 4] + bytes(600) + content[len(content) // 4 + 600 :])
-    kept = read_kept(film, (40, 64), fps=4, duration_s=2.0)
+    kept = read_video_frames(film, (40, 64), fps=4, duration_s=2.0)
     assert kept.damage is not None
     film.write_bytes(b"no film")
     with pytest.raises(MediaError):
-        read_kept(film, (40, 64), fps=4, duration_s=2.0)
+        read_video_frames(film, (40, 64), fps=4, duration_s=2.0)

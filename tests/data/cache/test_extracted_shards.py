@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from cinefoley.data.shards.extract import open_for_measuring, unpack_films, unpack_sounds
+from cinefoley.data.cache.extracted_shards import extract_audio, extract_videos
 from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.data.shards.prepare import prepare_shards
-from cinefoley.data.shards.source import ShardSource
+from cinefoley.data.shards.source import ShardSource, open_test_shards
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.data.sources.split_csv import read_split
 from cinefoley.data.sources.vggsound_stand_in import StandIn, make_stand_in
@@ -35,7 +35,7 @@ def test_films_of_shards_are_found_under_the_names_of_those_they_were_made_of(
 ) -> None:
     source = ShardSource(shards)
     told: list[tuple[int, int]] = []
-    folder, csv = unpack_films(source, tmp_path, on_clip=lambda done, total: told.append((done, total)))
+    folder, csv = extract_videos(source, tmp_path, on_clip=lambda done, total: told.append((done, total)))
     assert told[-1] == (13, 13)
     assert read_split(csv) == sorted(read_split(stand_in.csv), key=lambda row: list(source.ids).index(row.id))
     again = FolderSource(folder, csv=csv)
@@ -48,12 +48,12 @@ def test_films_of_shards_are_found_under_the_names_of_those_they_were_made_of(
 
 def test_what_is_unpacked_is_not_unpacked_again(shards: Path, tmp_path: Path) -> None:
     source = ShardSource(shards).first(2)
-    folder = unpack_sounds(source, tmp_path)
+    folder = extract_audio(source, tmp_path)
     before = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.flac")}
     assert len(before) == 2
-    assert unpack_sounds(source, tmp_path) == folder
+    assert extract_audio(source, tmp_path) == folder
     assert {path.name: path.stat().st_mtime_ns for path in folder.glob("*.flac")} == before
-    assert unpack_sounds(ShardSource(shards).first(1), tmp_path) != folder
+    assert extract_audio(ShardSource(shards).first(1), tmp_path) != folder
     sound, rate = read_audio(sorted(folder.glob("*.flac"))[0])
     assert (rate, sound.shape[0]) == (16000, 1)
 
@@ -61,18 +61,18 @@ def test_what_is_unpacked_is_not_unpacked_again(shards: Path, tmp_path: Path) ->
 def test_measuring_takes_the_test_split_where_there_is_one(
     stand_in: StandIn, shards: Path, tmp_path: Path
 ) -> None:
-    measured = open_for_measuring(shards)
+    measured = open_test_shards(shards)
     assert measured is not None
     assert len(measured) == 2
     prepare_shards(stand_in.clips, tmp_path / "unlisted", settings=SETTINGS)
-    whole = open_for_measuring(tmp_path / "unlisted")
+    whole = open_test_shards(tmp_path / "unlisted")
     assert whole is not None
     assert len(whole) == 13
-    assert open_for_measuring(stand_in.clips) is None
+    assert open_test_shards(stand_in.clips) is None
 
 
 def test_clips_of_films_of_one_name_cannot_be_told_apart(shards: Path, tmp_path: Path) -> None:
     source = ShardSource(shards)
     source.entries = [source.entries[0], replace(source.entries[0], id="twin")]
     with pytest.raises(DataError, match="are of one film"):
-        unpack_sounds(source, tmp_path)
+        extract_audio(source, tmp_path)

@@ -1,14 +1,15 @@
 """Digests of films that are remembered, so that 200,000 of them are not read again at every start."""
 
+import hashlib
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cinefoley.data.json_lines import Journal, file_sha256
+from cinefoley.data.json_lines import Journal
 from cinefoley.errors import MediaError
 
-__all__ = ["FileDigests"]
+__all__ = ["FileDigests", "file_sha256"]
 
 
 class FileDigests:
@@ -57,3 +58,16 @@ class FileDigests:
                 {"path": key, "size": state.st_size, "mtime_ns": state.st_mtime_ns, "sha256": digest}
             )
         return digest
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        MediaError: If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise MediaError(f"{path}: cannot be read ({exc.strerror}).") from exc

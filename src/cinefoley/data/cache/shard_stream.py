@@ -13,44 +13,45 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cinefoley.data.cache.clip_windows import ClipColumns
+from cinefoley.data.cache.clip_windows import DecodedClips
 from cinefoley.data.events.rows import event_rows, kind_rows
-from cinefoley.data.json_lines import Record, file_sha256
+from cinefoley.data.json_lines import Record
 from cinefoley.data.shards.archive import read_members
 from cinefoley.data.shards.source import ShardClip, ShardSource
-from cinefoley.data.sources.clip_reader import ClipReading, find_short
+from cinefoley.data.sources.clip_reader import ClipSettings, find_short
+from cinefoley.data.sources.file_digests import file_sha256
 from cinefoley.errors import MediaError
 from cinefoley.media.frames.frame_source import stack_frames
 from cinefoley.media.frames.pixels import squash
 from cinefoley.media.frames.stills import decode_jpeg
 from cinefoley.spectral.mel import mel_spectrogram
 
-__all__ = ["are_read_directly", "shard_columns"]
+__all__ = ["should_stream", "stream_shards"]
 
 ItemT = TypeVar("ItemT")
 
 _GROUP = 32  # clips that share a file of features or latents
 
 
-def are_read_directly(source: ShardSource, reading: ClipReading) -> bool:
+def should_stream(source: ShardSource, settings: ClipSettings) -> bool:
     """Whether decoding shards ahead would only make a larger copy of them, or one that is no faster to use.
 
     A small frame size is worth a cache: it is smaller than the shards, and read much faster.
 
     Args:
         source: The shards.
-        reading: How the model reads clips; at another rate than the shards', they are read like any clip.
+        settings: How the model reads clips; at another rate than the shards', they are read like any clip.
     """
     kept = sum(entry.end - entry.offset for entry in source.entries)
-    return reading.fps == source.settings.fps and reading.row_bytes * len(source) > kept
+    return settings.fps == source.settings.fps and settings.row_bytes * len(source) > kept
 
 
-def shard_columns(source: ShardSource, reading: ClipReading) -> ClipColumns:
+def stream_shards(source: ShardSource, settings: ClipSettings) -> DecodedClips:
     """Look at shards as columns, in a moment: nothing is decoded, and nothing is written.
 
     Args:
         source: The shards.
-        reading: How the model reads clips.
+        settings: How the model reads clips.
 
     Returns:
         All clips that hold a window, in the source's order, and the ledger of the others.
@@ -58,26 +59,26 @@ def shard_columns(source: ShardSource, reading: ClipReading) -> ClipColumns:
     clips: list[ShardClip] = []
     ledger: list[Record] = []
     for clip in map(source.__getitem__, range(len(source))):
-        fault = find_short(clip.id, clip.entry.duration_s, reading.least_s)
+        fault = find_short(clip.id, clip.entry.duration_s, settings.least_s)
         if fault is None:
             clips.append(clip)
         else:
             ledger.append({"id": clip.id, "reason": fault.reason, "message": fault.message})
     known = [[[event.time_s, event.is_onset_like] for event in clip.events or ()] for clip in clips]
     events_s, is_onset_like = event_rows(known)
-    return ClipColumns(
+    return DecodedClips(
         ids=tuple(clip.id for clip in clips),
-        frames=_Frames(clips, reading),
-        mels=_Mels(clips, reading, source),
+        frames=_Frames(clips, settings),
+        mels=_Mels(clips, settings, source),
         kinds=kind_rows([clip.labels for clip in clips], source.label_names),
         events_s=events_s,
         is_onset_like=is_onset_like,
         has_events=torch.tensor([clip.events is not None for clip in clips], dtype=torch.bool),
-        lengths_s=torch.tensor([min(clip.entry.duration_s, reading.duration_s) for clip in clips]),
+        lengths_s=torch.tensor([min(clip.entry.duration_s, settings.duration_s) for clip in clips]),
         label_names=source.label_names,
         ledger=tuple(ledger),
-        reading=reading,
-        chunks=_chunks(source, clips, reading),
+        settings=settings,
+        chunks=_chunks(source, clips, settings),
         is_streamed=True,
     )
 
@@ -93,7 +94,7 @@ class _DecodedRows:
         return len(self._clips)
 
     def __getitem__(self, index: Any) -> Tensor:
-        """Decode rows; ``index`` as for :class:`~cinefoley.data.cache.tensor_rows.Column`.
+        """Decode rows; ``index`` as for :class:`~cinefoley.data.cache.tensor_rows.ChunkedRows`.
 
         Raises:
             IndexError: If a row is not there.
@@ -127,19 +128,19 @@ class _DecodedRows:
 class _Frames(_DecodedRows):
     """Pictures ``(N, T, 3, H, W)`` uint8; past a clip's end its last one."""
 
-    def __init__(self, clips: Sequence[ShardClip], reading: ClipReading) -> None:
-        super().__init__(clips, (reading.num_frames, 3, *reading.frame_size), torch.uint8)
-        self._size = reading.frame_size
+    def __init__(self, clips: Sequence[ShardClip], settings: ClipSettings) -> None:
+        super().__init__(clips, (settings.num_frames, 3, *settings.frame_size), torch.uint8)
+        self._size = settings.frame_size
 
     def _row(self, clip: ShardClip, rest: Sequence[Any]) -> Tensor:
         count = self.shape[1]
         wanted = range(count)
         if rest and isinstance(rest[0], slice):  # a window: what lies outside is not decoded
             wanted, rest = wanted[rest[0]], [slice(None), *rest[1:]]
-        stills = clip.stills()
-        numbers = [min(number, len(stills) - 1) for number in wanted]
+        jpegs = clip.jpegs()
+        numbers = [min(number, len(jpegs) - 1) for number in wanted]
         decoded = {
-            number: squash(decode_jpeg(stills[number], name=clip.id), self._size) for number in set(numbers)
+            number: squash(decode_jpeg(jpegs[number], name=clip.id), self._size) for number in set(numbers)
         }
         if not numbers:
             return torch.empty((0, *self.shape[2:]), dtype=torch.uint8)[tuple(rest)]
@@ -150,11 +151,11 @@ class _Frames(_DecodedRows):
 class _Mels(_DecodedRows):
     """Mels ``(N, n_mels, frames)`` float16: those that are kept where they are the model's, else computed."""
 
-    def __init__(self, clips: Sequence[ShardClip], reading: ClipReading, source: ShardSource) -> None:
-        super().__init__(clips, (reading.mel.n_mels, reading.num_mel_frames), torch.float16)
-        settings = source.settings
-        self._reading = reading
-        self._are_kept = (reading.mel, reading.duration_s) == (settings.mel, settings.duration_s)
+    def __init__(self, clips: Sequence[ShardClip], settings: ClipSettings, source: ShardSource) -> None:
+        super().__init__(clips, (settings.mel.n_mels, settings.num_mel_frames), torch.float16)
+        kept = source.settings
+        self._settings = settings
+        self._are_kept = (settings.mel, settings.duration_s) == (kept.mel, kept.duration_s)
 
     def _row(self, clip: ShardClip, rest: Sequence[Any]) -> Tensor:
         row = _kept_mel(clip) if self._are_kept else self._computed(clip)
@@ -163,10 +164,10 @@ class _Mels(_DecodedRows):
         return row[tuple(rest)] if rest else row
 
     def _computed(self, clip: ShardClip) -> Tensor:
-        count = self._reading.num_samples
-        sound = clip.waveform(self._reading.mel.sample_rate, duration=self._reading.duration_s)[:count]
+        count = self._settings.num_samples
+        sound = clip.waveform(self._settings.mel.sample_rate, duration=self._settings.duration_s)[:count]
         padded = F.pad(sound, (0, count - len(sound)))
-        return mel_spectrogram(padded[None], self._reading.mel)[0].to(torch.float16)
+        return mel_spectrogram(padded[None], self._settings.mel)[0].to(torch.float16)
 
 
 def _kept_mel(clip: ShardClip) -> Tensor:
@@ -184,14 +185,14 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def _chunks(
-    source: ShardSource, clips: Sequence[ShardClip], reading: ClipReading
+    source: ShardSource, clips: Sequence[ShardClip], settings: ClipSettings
 ) -> tuple[tuple[str, int], ...]:
-    """Names for what is computed of each 32 clips: they change with content, labels, events and reading."""
+    """Names for what is computed of each 32 clips: they change with content, labels, events and settings."""
     prints = dict(zip(source.ids, source.fingerprints(file_sha256), strict=True))
     chunks = []
     for start in range(0, len(clips), _GROUP):
         group = clips[start : start + _GROUP]
-        content = [reading.describe(), [[clip.id, prints[clip.id]] for clip in group]]
+        content = [settings.describe(), [[clip.id, prints[clip.id]] for clip in group]]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         chunks.append((digest[:32], len(group)))
     return tuple(chunks)

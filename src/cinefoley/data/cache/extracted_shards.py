@@ -8,33 +8,17 @@ from pathlib import Path
 from torch import Tensor
 
 from cinefoley.data.cache.tensor_files import claimed_cache
-from cinefoley.data.shards.layout import ShardLayout
 from cinefoley.data.shards.source import ShardClip, ShardSource
 from cinefoley.errors import DataError
 from cinefoley.media.files.atomic_write import written_aside
 from cinefoley.media.muxing.mjpeg import save_stills
 
-__all__ = ["open_for_measuring", "unpack_films", "unpack_sounds", "write_film"]
+__all__ = ["extract_audio", "extract_videos", "write_shard_video"]
 
 _LIST = "list.csv"
 
 
-def open_for_measuring(folder: Path) -> ShardSource | None:
-    """The clips of a folder of shards that one generates for and measures on; None where it holds no shards.
-
-    These are the clips of the split ``test``, where there are such; else all.
-
-    Raises:
-        DataError: If the shards are unfinished or damaged.
-    """
-    if ShardLayout.find(folder) is None:
-        return None
-    whole = ShardSource(folder)
-    has_test = any(entry.split == "test" for entry in whole.entries)
-    return ShardSource(folder, split="test") if has_test else whole
-
-
-def unpack_films(
+def extract_videos(
     source: ShardSource, cache_dir: Path, *, on_clip: Callable[[int, int], None] | None = None
 ) -> tuple[Path, Path]:
     """Write every clip as a film of its pictures and sound, as they are kept.
@@ -55,7 +39,7 @@ def unpack_films(
         OutputError: If the films cannot be written.
         DataError: If two clips were made of films of one name.
     """
-    folder = _unpack(source, cache_dir, ".mkv", write_film, on_clip)
+    folder = _unpack(source, cache_dir, ".mkv", write_shard_video, on_clip)
     listed = folder / _LIST
     with written_aside(listed) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -66,7 +50,7 @@ def unpack_films(
     return folder, listed
 
 
-def write_film(clip: ShardClip, path: Path, *, waveform: Tensor | None = None) -> None:
+def write_shard_video(clip: ShardClip, path: Path, *, waveform: Tensor | None = None) -> None:
     """Write one clip as a film of its pictures, as they are kept.
 
     Args:
@@ -81,7 +65,7 @@ def write_film(clip: ShardClip, path: Path, *, waveform: Tensor | None = None) -
     rate, entry = clip.sample_rate, clip.entry
     save_stills(
         path,
-        clip.stills(),
+        clip.jpegs(),
         clip.fps,
         size=entry.size,
         duration=max(entry.duration_s, (entry.num_frames - 0.5) / clip.fps),
@@ -90,7 +74,7 @@ def write_film(clip: ShardClip, path: Path, *, waveform: Tensor | None = None) -
     )
 
 
-def unpack_sounds(
+def extract_audio(
     source: ShardSource, cache_dir: Path, *, on_clip: Callable[[int, int], None] | None = None
 ) -> Path:
     """Write every clip's sound as the FLAC that is kept, under its film's name.
