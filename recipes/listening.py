@@ -117,7 +117,7 @@ def _chosen(pipeline: FoleyPipeline, count: int, *, new_kinds: bool) -> Iterator
 def _write_videos(clip: StageClip, comparison: Comparison, folder: Path) -> None:
     window = window_of(clip, comparison.view)
     assert window is not None
-    height, width = window.on(clip.picture_size()).crop_size
+    height, width = window.on(clip.frame_size()).crop_size
     scale = SHORT_SIDE / min(height, width)
     size = (2 * round(height * scale / 2), 2 * round(width * scale / 2))
     video = clip.video(fps=FPS, size=size, duration=comparison.duration_s, window=window)
