@@ -231,7 +231,7 @@ def _table2(study: Path) -> None:
 
 
 def _reproduce(given: dict[str, Any], part: tuple[int, int]) -> None:
-    from cinefoley.evaluation.paper.reproduction import TABLES, reproduce_table
+    from cinefoley.evaluation.paper.reproduction import TABLES, in_scored_dtype, reproduce_table
     from cinefoley.evaluation.paper.table_report import render_table, table_as_json
     from cinefoley.media.files.atomic_write import written_aside
 
@@ -249,13 +249,16 @@ def _reproduce(given: dict[str, Any], part: tuple[int, int]) -> None:
                 remedy="Give a list whose rows name the splits train and test with --csv.",
             )
             steps = _Steps(preparation, is_told=is_told)
+            replicas, scores_dir = 0 if given["quick"] else given["replicas"], given["out"] / "scores"
+            if given["precision"] == "auto":
+                experiment = in_scored_dtype(experiment, plan, scores_dir, replicas=replicas)
             table = reproduce_table(
                 name,
                 plan,
                 experiment,
                 training,
-                replicas=0 if given["quick"] else given["replicas"],
-                scores_dir=given["out"] / "scores",
+                replicas=replicas,
+                scores_dir=scores_dir,
                 part=part,
                 on_stage=steps.begin,
                 on_clip=steps.advance,

@@ -13,8 +13,16 @@ from cinefoley.config.published_results import PAPER_TABLES
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.errors import CheckpointMismatchError
-from cinefoley.evaluation.paper.reproduction import TABLES, Method, TablePlan, TrainingPlan, reproduce_table
-from cinefoley.evaluation.paper.table_report import claims, render_table, table_as_json
+from cinefoley.evaluation.paper.claims import claims
+from cinefoley.evaluation.paper.reproduction import (
+    TABLES,
+    Method,
+    TablePlan,
+    TrainingPlan,
+    in_scored_dtype,
+    reproduce_table,
+)
+from cinefoley.evaluation.paper.table_report import render_table, table_as_json
 from cinefoley.media.muxing.replace_audio import replace_audio
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
@@ -101,7 +109,14 @@ def test_a_tables_whole_chain(make_experiment: Any, whole_model: Path, tmp_path:
     assert "paper-0: its test sets were measured with different trainings" in render_table(
         mixed, "p", title="t"
     )
-    assert json.loads(json.dumps(table_as_json(table, "four clips")))["claims"].keys() == claims(table).keys()
+    report = json.loads(json.dumps(table_as_json(table, "four clips")))
+    assert list(report["claims"]) == [claim.name for claim in claims(table)]
+    # a machine that computes in another dtype finds these scores, and continues in theirs
+    elsewhere = replace(experiment, dtype=torch.bfloat16)
+    matched = [
+        in_scored_dtype(elsewhere, plan, folder, replicas=10) for folder in (scores_dir, tmp_path / "none")
+    ]
+    assert [found.dtype for found in matched] == [torch.float32, torch.bfloat16]
 
 
 def test_with_and_without_a_teacher_as_many_steps_are_made(

@@ -20,7 +20,7 @@ from cinefoley.evaluation.folder.scores import (
 )
 from cinefoley.evaluation.paper.experiment import RealClips, ViewTakes
 
-__all__ = ["METRICS", "average", "combine", "score_method"]
+__all__ = ["METRICS", "average", "combine", "difference", "recovered_share", "score_method"]
 
 METRICS = (*DISTRIBUTION_METRICS, "Align Acc", "onset F1", "visible onset F1", "off-screen energy")
 """What is reported, in the paper's order and then ours; a table leaves out what a set cannot give."""
@@ -106,6 +106,16 @@ def combine(metric: str, scores: Sequence[Score], function: Callable[..., float]
         return Score(value=value)
     low, high = interval(metric, value, np.asarray(drawn)[finite].tolist())
     return Score(value=value, low=low, high=high, replicas=tuple(drawn))
+
+
+def difference(mine: float, theirs: float) -> float:
+    """For :func:`combine`: how far one method is above another."""
+    return mine - theirs
+
+
+def recovered_share(student: float, teacher: float, full: float) -> float:
+    """For :func:`combine`: the share of the teacher's loss against full view that a student wins back."""
+    return (student - teacher) / (full - teacher) if full != teacher else float("nan")
 
 
 def _ratios(takes: ViewTakes, names: Sequence[str]) -> dict[str, Ratio]:

@@ -37,6 +37,7 @@ __all__ = [
     "TableName",
     "TablePlan",
     "TrainingPlan",
+    "in_scored_dtype",
     "reproduce_table",
 ]
 
@@ -241,6 +242,28 @@ def reproduce_table(
     )
 
 
+def in_scored_dtype(
+    experiment: Experiment, plan: TablePlan, scores_dir: Path, *, replicas: int = 200
+) -> Experiment:
+    """The experiment with the dtype in which the teacher of a table was scored, if it was.
+
+    The methods of a table are compared in one dtype. So a table that a machine with bfloat16 began is found,
+    printed and continued on one without.
+    """
+    for dtype in (experiment.dtype, torch.bfloat16, torch.float16, torch.float32):
+        settings = replace(experiment.settings, num_takes=plan.takes)
+        candidate = replace(experiment, dtype=dtype, settings=settings)
+        decided = _decided(candidate, plan.views[0], {}, replicas)
+        if ScoreFolder(scores_dir).read(f"teacher.{plan.views[0]}", decided) is not None:
+            return replace(experiment, dtype=dtype)
+    return experiment
+
+
+def _decided(experiment: Experiment, view: View, encoder: Record, replicas: int) -> Record:
+    """All that decides the scores of an encoder, ready for JSON."""
+    return {"takes": experiment.describe(view), "encoder": encoder, "replicas": replicas}
+
+
 def _encoders(plan: TablePlan) -> list[_Encoder]:
     return [
         _Encoder(method=method, seed=seed)
@@ -284,10 +307,7 @@ class _Bench:
     def scores(self, encoder: _Encoder, *, may_work: bool) -> Mapping[View, KeptScores] | None:
         """In every view that is wanted; None where one is missing and may not be made."""
         trained = self._identity(encoder)
-        decided = {
-            view: {"takes": self._experiment.describe(view), "encoder": trained, "replicas": self._replicas}
-            for view in self._views
-        }
+        decided = {view: _decided(self._experiment, view, trained, self._replicas) for view in self._views}
         names = {view: f"{encoder.name}.{view}" for view in self._views}
         found = {view: self._kept.read(names[view], decided[view]) for view in self._views}
         if None in found.values() and may_work:
