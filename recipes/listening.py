@@ -24,9 +24,9 @@ from pathlib import Path
 from cinefoley import __version__
 from cinefoley.analysis.comparison import Comparison, compare_encoders
 from cinefoley.analysis.comparison_figure import draw_comparison
+from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.stage import StageClip, StageSource
 from cinefoley.evaluation.paper.experiment import window_of
-from cinefoley.evaluation.stage.events import stage_events
 from cinefoley.evaluation.stage.take_metrics import View
 from cinefoley.media.muxing.save_video import save_video
 from cinefoley.pipelines.foley import FoleyPipeline
