@@ -24,10 +24,10 @@ import torch
 
 from cinefoley.config.presets import diff_foley, lite
 from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
-from cinefoley.data.cache.feature_cache import prepare_teacher_features
 from cinefoley.data.cache.frame_cache import prepare_frames
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.distillation import distillation_loss
+from cinefoley.distillation.pairs import prepare_teacher_features
 from cinefoley.distillation.presets import distillation
 from cinefoley.distillation.task import DistillationTask
 from cinefoley.media.frames.video import load_video
@@ -84,12 +84,7 @@ def main() -> None:
             f"{_kilobytes(Path(folder) / 'cache') / args.clips:.0f} KB a clip\n"
         )
         task = DistillationTask(
-            student,
-            pictures,
-            features,
-            variation=variation,
-            frame_size=size,
-            workers=os.cpu_count() or 1,
+            student, pictures, features, recipe, frame_size=size, workers=os.cpu_count() or 1
         )
         paths = sorted(films.iterdir())
         rows = [

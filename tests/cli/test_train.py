@@ -11,8 +11,8 @@ from cinefoley.cli import train
 from cinefoley.config.recipes import TrainingPreset
 from cinefoley.errors import RunInterrupted
 from cinefoley.stage.export import ExportSettings, export_clips
-from cinefoley.training.run_folder import claimed_run
-from cinefoley.training.stages import run as stages
+from cinefoley.training import run_folder
+from cinefoley.training.run_folder import locked_run
 
 RunCli = Callable[..., Any]
 
@@ -152,7 +152,7 @@ def test_a_list_with_unknown_columns_or_labels_is_a_plain_error(
 
 
 def test_a_second_run_in_one_folder_is_refused(train_tiny: RunCli, tmp_path: Path) -> None:
-    with claimed_run(tmp_path):
+    with locked_run(tmp_path):
         result = train_tiny("autoencoder", *STAGE, "--run-dir", tmp_path)
     assert result.code == 1
     assert f"error: {tmp_path} is in use by another run" in result.err
@@ -197,7 +197,7 @@ def test_an_interrupted_run_says_how_to_go_on(
     def stop(*_: object, **__: object) -> None:
         raise RunInterrupted("Stopped by SIGTERM at step 1 of 2. Run the same command again to continue.")
 
-    monkeypatch.setattr(stages, "fit", stop)
+    monkeypatch.setattr(run_folder, "fit", stop)
     result = train_tiny("autoencoder", *STAGE, "--run-dir", tmp_path)
     assert result.code == 1
     assert "Run the same command again" in result.err

@@ -1,12 +1,11 @@
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from cinefoley.config.mel import MelConfig
 from cinefoley.config.presets import diff_foley, diff_foley_training, lite_training
 from cinefoley.config.recipes import ScheduleRecipe
-from cinefoley.distillation.presets import DistillationPreset, distillation
 
 
 def test_cavps_numbers_are_the_published_ones() -> None:
@@ -78,38 +77,3 @@ def test_epochs_may_be_said_in_place_of_the_recipes_length() -> None:
 def test_a_schedule_has_one_length(lengths: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="steps or epochs"):
         ScheduleRecipe(**lengths)
-
-
-@pytest.mark.parametrize(
-    ("name", "proportion", "close_ups", "camera_movements", "placement"),
-    [
-        ("paper", 0.75, 1, 0, "center"),
-        ("paper_50", 0.5, 1, 0, "center"),
-        ("paper_100", 1.0, 1, 0, "center"),
-        ("paper_camera_movement", 0.5, 0, 1, "center"),
-        ("paper_both", 2 / 3, 1, 1, "center"),
-        ("cinematic", 0.8, 1, 1, "uniform"),
-    ],
-)
-def test_what_a_student_is_shown(
-    name: Any, proportion: float, close_ups: float, camera_movements: float, placement: str
-) -> None:
-    """Paper, Section 4 and Tables 1, 3 and 4; the last is ours."""
-    recipe = distillation(name)
-    shown = recipe.variation
-    assert (shown.scale_range, shown.variation_proportion, shown.placement) == (
-        (0.4, 0.6),
-        proportion,
-        placement,
-    )
-    assert (shown.close_up_weight, shown.camera_movement_weight) == (close_ups, camera_movements)
-    assert recipe.name == name
-
-
-@pytest.mark.parametrize("name", get_args(DistillationPreset))
-def test_the_papers_students_are_trained_as_it_says(name: Any) -> None:
-    """25 epochs, AdamW at 5e-4, 32 clips a step; ours learns as long from other steps."""
-    config = distillation(name).schedule.train_config(3200)
-    found = config.steps, config.batch_size, config.optimizer, config.learning_rate
-    paper, ours = (2500, 32, "adamw", 5e-4), (10000, 8, "muon", 1.5e-3)
-    assert found == (ours if name == "cinematic" else paper)

@@ -1,25 +1,6 @@
 import pytest
 
 from cinefoley.config.variations import VariationConfig
-from cinefoley.distillation.presets import paper_camera_movement, paper_close_up, paper_mixed
-
-
-def test_the_papers_main_setting_is_pinned() -> None:
-    config = paper_close_up()
-    assert config == VariationConfig()
-    assert config.scale_range == (0.4, 0.6)
-    assert config.variation_proportion == 0.75
-    assert (config.close_up_weight, config.camera_movement_weight) == (1, 0)
-    assert (config.placement, config.direction) == ("center", "auto")
-
-
-def test_the_papers_ablations_are_pinned() -> None:
-    assert paper_close_up(variation_proportion=0.5).variation_proportion == 0.5
-    movement, mixed = paper_camera_movement(), paper_mixed()
-    assert (movement.variation_proportion, movement.close_up_weight) == (0.5, 0)
-    assert f"{mixed.variation_proportion:.1%}" == "66.7%"
-    assert mixed.close_up_weight == mixed.camera_movement_weight == 1
-    assert movement.scale_range == mixed.scale_range == (0.4, 0.6)
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ from cinefoley.errors import (
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
-from cinefoley.training.run_folder import claimed_run
-from cinefoley.training.stages.run import StageResult
+from cinefoley.training.run_folder import locked_run
+from cinefoley.training.run_settings import RunResult
 
 CLIP_S = 2.5  # the tiny model's window
 OVERRIDES = {"steps": 6, "batch_size": 4, "precision": "fp32", "log_every": 1, "checkpoint_every": 2}
@@ -53,7 +53,7 @@ def run(
     count: int = 6,
     source: ClipSource | None = None,
     **changes: Any,
-) -> StageResult:
+) -> RunResult:
     settings = DistillSettings(
         recipe=distillation("paper"),
         teacher=model,
@@ -250,7 +250,7 @@ def test_another_teacher_is_refused_in_the_same_folder(
 
 
 def test_two_runs_do_not_share_a_folder(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
-    with claimed_run(tmp_path), pytest.raises(OutputError, match="in use by another run"):
+    with locked_run(tmp_path), pytest.raises(OutputError, match="in use by another run"):
         run(tiny_model, cache, tmp_path)
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,20 +8,27 @@ from torch.nn import functional as F
 
 from cinefoley.config.model import VideoEncoderConfig
 from cinefoley.config.training import TrainConfig
+from cinefoley.config.variations import VariationConfig
 from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
-from cinefoley.data.cache.feature_cache import prepare_teacher_features
 from cinefoley.data.cache.frame_cache import prepare_frames
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.distillation import FeatureSpace, distillation_loss
+from cinefoley.distillation.pairs import prepare_teacher_features
+from cinefoley.distillation.presets import distillation
+from cinefoley.distillation.recipe import DistillationRecipe
 from cinefoley.distillation.task import DistillationTask
 from cinefoley.models.build import build_video_encoder
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.engine.loop import fit
 from cinefoley.training.engine.step_seeds import step_generator
-from cinefoley.variations import CloseUp, Mixture
 
 SIZE = (32, 32)
 COUNT = 6
+
+
+def recipe(proportion: float = 0.75, **options: Any) -> DistillationRecipe:
+    variation = VariationConfig(variation_proportion=proportion)
+    return replace(distillation("paper"), variation=variation, **options)
 
 
 def build(seed: int = 0) -> VideoEncoder:
@@ -44,8 +52,7 @@ def pictures(cache: Path) -> ClipFrames:
 def make_task(cache: Path, pictures: ClipFrames) -> Any:
     def make(proportion: float = 0.75, **options: Any) -> DistillationTask:
         features = prepare_teacher_features(pictures, build(), cache, frame_size=SIZE)
-        variation = Mixture([CloseUp()], proportion)
-        return DistillationTask(build(), pictures, features, variation=variation, frame_size=SIZE, **options)
+        return DistillationTask(build(), pictures, features, recipe(proportion, **options), frame_size=SIZE)
 
     return make
 
@@ -107,7 +114,7 @@ def test_a_clip_is_cut_anew_in_every_pass(make_task: Any) -> None:
 
 def test_training_brings_crops_nearer_and_statistics_stay(make_task: Any, tmp_path: Path) -> None:
     task = make_task(1.0)
-    task.held_out = task.on(task.pictures, task.teacher_features)
+    task.held_out = task.on(task.frames, task.teacher_features)
     before = task.validate()
     assert before["cosine_whole"] == pytest.approx(0, abs=1e-5)
     assert before["cosine_varied"] > 1e-3
@@ -135,6 +142,4 @@ def test_clips_are_named(make_task: Any) -> None:
 
 def test_features_of_other_clips_are_refused(make_task: Any, pictures: ClipFrames) -> None:
     with pytest.raises(ValueError, match=r"must be \(6, 6, 8\).*got \(5, 6, 8\)"):
-        DistillationTask(
-            build(), pictures, torch.zeros(5, 6, 8), variation=Mixture([CloseUp()]), frame_size=SIZE
-        )
+        DistillationTask(build(), pictures, torch.zeros(5, 6, 8), recipe(), frame_size=SIZE)

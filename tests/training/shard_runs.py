@@ -15,7 +15,9 @@ import torch
 
 from cinefoley.config.recipes import TrainingPreset
 from cinefoley.data.shards.source import ShardSource
-from cinefoley.training.stages.run import Stage, StageResult, StageSettings, train_stage
+from cinefoley.training.run_settings import RunResult
+from cinefoley.training.stages.run import train_stage
+from cinefoley.training.stages.settings import Stage, StageSettings
 
 __all__ = ["Job", "KilledError", "run_job"]
 
@@ -39,7 +41,7 @@ class Job:
     kills: bool = False
 
 
-def run_job(job: Job) -> StageResult:
+def run_job(job: Job) -> RunResult:
     """Train, and die after the step ``die_at``: by SIGKILL, or by an exception that nobody catches."""
 
     def die(line: dict[str, float]) -> None:

@@ -46,8 +46,8 @@ def test_ranks_that_do_not_write_do_not_read_either(tmp_path: Path) -> None:
     begin(tmp_path)
     before = (tmp_path / "run.json").read_bytes()
     other = begin(tmp_path, preset="paper_50", is_main=False)
-    other.note_start(TrainConfig(steps=1), "fp32")
-    other.write_card("somewhere")
+    other.record_start(TrainConfig(steps=1), "fp32")
+    other.write_card("distill", "somewhere")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"run.json": before}
 
 

@@ -17,7 +17,7 @@ from tests.training.shard_runs import Job, KilledError, run_job
 
 from cinefoley.config.recipes import ScheduleRecipe, TrainingPreset
 from cinefoley.training.engine.task import Batch
-from cinefoley.training.stages.run import Stage
+from cinefoley.training.stages.settings import Stage
 from cinefoley.training.tasks.cavp import CavpTask
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -20,9 +20,9 @@ from cinefoley.cli.training_run import (
 
 if TYPE_CHECKING:
     from cinefoley.config.recipes import TrainingPreset
-    from cinefoley.config.variations import VariationConfig
+    from cinefoley.distillation.no_teacher import VariedVideo
     from cinefoley.distillation.presets import DistillationPreset
-    from cinefoley.training.stages.run import Stage
+    from cinefoley.training.stages.settings import Stage
 
 __all__ = ["app"]
 
@@ -193,7 +193,8 @@ def _train(stage: "Stage", given: dict[str, Any]) -> None:
     """One run, from its options to what is printed."""
     from cinefoley.models.importing.published import cache_home
     from cinefoley.pipelines.devices import choose_own_device
-    from cinefoley.training.stages.run import StageSettings, train_stage
+    from cinefoley.training.stages.run import train_stage
+    from cinefoley.training.stages.settings import StageSettings
 
     preset = _preset(given["preset"])
     clip_s = max(given["duration"], preset.model.foley.window_s)
@@ -234,10 +235,11 @@ def _train(stage: "Stage", given: dict[str, Any]) -> None:
         tell_result(stage, source, given["run_dir"], result, as_json=given["as_json"], is_told=is_told)
 
 
-def _variation(name: "DistillationPreset | None") -> "VariationConfig | None":
+def _variation(name: "DistillationPreset | None") -> "VariedVideo | None":
+    from cinefoley.distillation.no_teacher import VariedVideo
     from cinefoley.distillation.presets import distillation
 
-    return None if name is None else distillation(name).variation
+    return None if name is None else VariedVideo(variation=distillation(name).variation)
 
 
 def _preset(name: str) -> "TrainingPreset":

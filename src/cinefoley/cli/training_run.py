@@ -16,7 +16,7 @@ from cinefoley.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from cinefoley.data.sources.clip_source import ClipSource
-    from cinefoley.training.stages.run import StageResult
+    from cinefoley.training.run_settings import RunResult
 
 __all__ = [
     "Preparation",
@@ -193,7 +193,7 @@ def log_line(stage: str) -> Callable[[dict[str, float]], None]:
 
 
 def tell_result(
-    stage: str, source: "ClipSource", run_dir: Path, result: "StageResult", *, as_json: bool, is_told: bool
+    stage: str, source: "ClipSource", run_dir: Path, result: "RunResult", *, as_json: bool, is_told: bool
 ) -> None:
     """Print what was used, left out and written."""
     reasons = Counter(entry["reason"] for entry in result.ledger)

@@ -1,15 +1,12 @@
-"""The distance of a student's features from its teacher's."""
-
-from typing import Literal
+"""Distillation loss (Eq. 2): cosine distance plus squared error between student and teacher features."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["FeatureSpace", "distillation_loss", "distillation_terms"]
+from cinefoley.distillation.recipe import DistillationRecipe
 
-FeatureSpace = Literal["normalized", "raw"]
-"""Where features are compared: after the division by their norm, as the generator reads them, or before."""
+__all__ = ["distillation_loss", "distillation_terms", "training_losses"]
 
 
 def distillation_loss(
@@ -73,3 +70,24 @@ def distillation_terms(student_features: Tensor, teacher_features: Tensor) -> tu
         )
         cosine = (1 - F.cosine_similarity(given, target, dim=-1)).mean()
         return cosine, F.mse_loss(given, target)
+
+
+def training_losses(
+    student_features: Tensor, teacher_features: Tensor, recipe: DistillationRecipe
+) -> dict[str, Tensor]:
+    """The loss of a training step in the feature space and with the weights of a recipe, and its two terms.
+
+    Args:
+        student_features: ``(B, T, D)``, raw.
+        teacher_features: Same shape, raw.
+        recipe: Its feature space and weights are used.
+
+    Returns:
+        ``"loss"``, which is minimised, and ``"cosine"`` and ``"squared_error"`` without weights; scalars.
+    """
+    student, teacher = student_features.float(), teacher_features.float()
+    if recipe.feature_space == "normalized":
+        student, teacher = F.normalize(student, dim=-1), F.normalize(teacher, dim=-1)
+    cosine, squared = distillation_terms(student, teacher)
+    total = recipe.cosine_weight * cosine + recipe.mse_weight * squared
+    return {"loss": total, "cosine": cosine, "squared_error": squared}

@@ -1,4 +1,4 @@
-"""How a student is distilled, as typed settings."""
+"""Distillation recipe: variation, loss and schedule of a student's training, as typed settings."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,10 @@ from typing import Literal
 from cinefoley.config.recipes import ScheduleRecipe
 from cinefoley.config.variations import VariationConfig
 
-__all__ = ["DistillationRecipe"]
+__all__ = ["DistillationRecipe", "FeatureSpace"]
+
+FeatureSpace = Literal["normalized", "raw"]
+"""Which features are compared: those divided by their norm, as the generator reads them, or raw ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +22,7 @@ class DistillationRecipe:
     """What the student is shown in place of the whole picture, and how often."""
     schedule: ScheduleRecipe
     """How long, how fast; one epoch shows every clip once."""
-    feature_space: Literal["normalized", "raw"] = "normalized"
+    feature_space: FeatureSpace = "normalized"
     """Whether features are compared after the division by their norm or before; the paper does not say."""
     cosine_weight: float = 1.0
     """Weight of the cosine distance in Eq. (2)."""

@@ -1,15 +1,15 @@
-"""Self-distillation: a student learns from crops what its teacher sees in the whole picture."""
+"""Distillation task: one training step of the student on varied clips against the teacher's features."""
 
 import copy
 from typing import Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from cinefoley.data.cache.clip_frames import ClipFrames
 from cinefoley.data.cache.tensor_rows import TensorRows
-from cinefoley.distillation.loss import FeatureSpace, distillation_terms
+from cinefoley.distillation.loss import distillation_terms, training_losses
+from cinefoley.distillation.recipe import DistillationRecipe
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.engine.epochs import draw_epochs
 from cinefoley.training.engine.task import Batch, Task
@@ -20,24 +20,21 @@ __all__ = ["DistillationTask"]
 
 
 class DistillationTask(Task):
-    """Eq. (2) between a student that sees clips varied and the teacher's features of the clips as they are.
+    """Eq. (2) between a student that sees varied clips and the teacher's features of the unvaried clips.
 
     Source: paper, Section 4: ``c_t = T(x_v)`` always of the unvaried clip, ``c_s' = S(x_v)`` or
     ``S(f(x_v))``.
-    Reading: every clip comes once in an epoch; whether and how it is varied is drawn anew each time. Nothing
-    else is changed about the pictures, so the teacher's features never change either: they are computed
-    once, and a step costs the student's forward and backward pass alone.
+    Reading: every clip comes once in an epoch; whether and how it is varied is drawn anew each time. The
+    frames are not augmented otherwise, so the teacher's features are constant: they are computed once, and a
+    step costs the student's forward and backward pass alone.
 
     Args:
-        student: The encoder to train.
-        pictures: The clips.
-        teacher_features: ``(N, T, D)`` raw, row by row as the clips.
-        variation: What the student is shown.
+        student: The video encoder to train.
+        frames: Frames of the clips.
+        teacher_features: ``(N, T, D)`` raw, one row for each clip.
+        recipe: Variation and loss.
         frame_size: Height and width that the student sees.
-        feature_space: Whether features are compared after the division by their norm, or before.
-        cosine_weight: Weight of the cosine distance.
-        mse_weight: Weight of the squared error.
-        seed: Of the order in which clips come.
+        seed: Seed of the order of the clips.
         workers: Threads that decode.
 
     Raises:
@@ -51,101 +48,88 @@ class DistillationTask(Task):
     def __init__(
         self,
         student: VideoEncoder,
-        pictures: ClipFrames,
+        frames: ClipFrames,
         teacher_features: TensorRows,
+        recipe: DistillationRecipe,
         *,
-        variation: Mixture,
         frame_size: tuple[int, int],
-        feature_space: FeatureSpace = "normalized",
-        cosine_weight: float = 1.0,
-        mse_weight: float = 1.0,
         seed: int = 0,
         workers: int = 1,
     ) -> None:
-        wanted = (len(pictures), pictures.settings.num_frames, student.config["feature_dim"])
-        if tuple(teacher_features.shape) != wanted:
+        expected = (len(frames), frames.settings.num_frames, student.config["feature_dim"])
+        if tuple(teacher_features.shape) != expected:
             raise ValueError(
-                f"the teacher's features must be {wanted} (clips, frames, width of the student's), got "
+                f"the teacher's features must be {expected} (clips, frames, width of the student's), got "
                 f"{tuple(teacher_features.shape)}"
             )
         self.module = self.student = student
-        self.pictures, self.teacher_features = pictures, teacher_features
-        self.variation, self.frame_size = variation, frame_size
-        self.feature_space: FeatureSpace = feature_space
-        self.cosine_weight, self.mse_weight = cosine_weight, mse_weight
-        self.seed, self.workers = seed, workers
+        self.frames, self.teacher_features = frames, teacher_features
+        self.recipe, self.variation = recipe, Mixture.from_config(recipe.variation)
+        self.frame_size, self.seed, self.workers = frame_size, seed, workers
 
     @property
     def settings(self) -> dict[str, object]:
-        """What is shown, and how features are compared."""
+        """Variation, frame size, loss and order of the clips."""
         return {
             "variation": repr(self.variation),
             "frame_size": list(self.frame_size),
-            "feature_space": self.feature_space,
-            "cosine_weight": self.cosine_weight,
-            "mse_weight": self.mse_weight,
+            "feature_space": self.recipe.feature_space,
+            "cosine_weight": self.recipe.cosine_weight,
+            "mse_weight": self.recipe.mse_weight,
             "seed": self.seed,
         }
 
-    def on(self, pictures: ClipFrames, teacher_features: TensorRows) -> Self:
-        """The same on other clips."""
+    def on(self, frames: ClipFrames, teacher_features: TensorRows) -> Self:
+        """The same task on other clips."""
         other = copy.copy(self)
-        other.pictures, other.teacher_features = pictures, teacher_features
+        other.frames, other.teacher_features = frames, teacher_features
         return other
 
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
         """Choose clips, and a seed for the window of each."""
         return {
-            "index": draw_epochs(step, batch_size, count=len(self.pictures), seed=self.seed),
+            "index": draw_epochs(step, batch_size, count=len(self.frames), seed=self.seed),
             "seed": torch.randint(2**62, (batch_size,), generator=generator),
         }
 
     def load(self, rows: Batch) -> Batch:
-        """Decode what the student sees, ``(B, T, 3, H, W)`` uint8, and read what the teacher saw."""
-        chosen = rows["index"].tolist()
-        windows = [self._window(row, seed) for row, seed in zip(chosen, rows["seed"].tolist(), strict=True)]
-        video = self.pictures.videos(chosen, size=self.frame_size, windows=windows, workers=self.workers)
-        return {
-            "video": video,
-            "teacher_features": self.teacher_features[rows["index"]],
-        }
+        """Decode the varied clips, ``(B, T, 3, H, W)`` uint8, and read the teacher's features."""
+        index = rows["index"].tolist()
+        windows = [self._window(row, seed) for row, seed in zip(index, rows["seed"].tolist(), strict=True)]
+        video = self.frames.videos(index, size=self.frame_size, windows=windows, workers=self.workers)
+        return {"video": video, "teacher_features": self.teacher_features[rows["index"]]}
 
     def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
         """Eq. (2) and its two terms."""
-        given = self.student(batch["video"].float() / 255, normalize=False).float()
-        target = batch["teacher_features"].float()
-        if self.feature_space == "normalized":
-            given, target = F.normalize(given, dim=-1), F.normalize(target, dim=-1)
-        cosine, squared = distillation_terms(given, target)
-        total = self.cosine_weight * cosine + self.mse_weight * squared
-        return {"loss": total, "cosine": cosine, "squared_error": squared}
+        features = self.student(batch["video"].float() / 255, normalize=False)
+        return training_losses(features, batch["teacher_features"], self.recipe)
 
     def clip_names(self, rows: Batch) -> list[str]:
         """The clips' own names."""
-        return [self.pictures.ids[row] for row in rows["index"].tolist()]
+        return [self.frames.ids[row] for row in rows["index"].tolist()]
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Cosine distances on held-out clips, each seen whole and each seen varied."""
+        """Mean cosine distances on held-out clips, each shown whole and each shown varied."""
         if not isinstance(self.held_out, DistillationTask):
             return {}
-        shown = self.held_out
+        held_out = self.held_out
         always = Mixture(self.variation.variations, 1.0, self.variation.weights)
-        figures = {}
+        means = {}
         for name, variation in (("whole", None), ("varied", always)):
-            distances = [shown._distance(row, variation) for row in range(len(shown.pictures))]
-            figures[f"cosine_{name}"] = sum(distances) / len(distances)
-        return figures
+            distances = [held_out._distance(row, variation) for row in range(len(held_out.frames))]
+            means[f"cosine_{name}"] = sum(distances) / len(distances)
+        return means
 
     def _distance(self, row: int, variation: Mixture | None) -> float:
-        window = None
-        if variation is not None:
-            window = variation.draw(self.pictures.sizes[row], generator=torch.Generator().manual_seed(row))
-        video = self.pictures.video(row, size=self.frame_size, window=window)
+        window = None if variation is None else self._window(row, row, variation)
+        video = self.frames.video(row, size=self.frame_size, window=window)
         device = next(self.student.parameters()).device
-        given = self.student(video.to(device).float()[None] / 255, normalize=False)
+        features = self.student(video.to(device).float()[None] / 255, normalize=False)
         target = self.teacher_features[torch.tensor([row])].to(device)
-        return float(distillation_terms(given.float(), target)[0])
+        return float(distillation_terms(features.float(), target)[0])
 
-    def _window(self, row: int, seed: int) -> Window:
-        return self.variation.draw(self.pictures.sizes[row], generator=torch.Generator().manual_seed(seed))
+    def _window(self, row: int, seed: int, variation: Mixture | None = None) -> Window:
+        generator = torch.Generator().manual_seed(seed)
+        mixture = self.variation if variation is None else variation
+        return mixture.draw(self.frames.sizes[row], generator=generator)

@@ -1,11 +1,14 @@
-"""The folder of a stage's run: who holds it, what it trains, and what it leaves."""
+"""Run folder: lock, ``run.json``, ledger, trained parts and model card of one training run."""
 
+import importlib.util
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,11 +17,15 @@ import torch
 from cinefoley import __version__
 from cinefoley.config.training import OPTIMIZERS, TrainConfig
 from cinefoley.data.json_lines import Record, write_json, write_records
-from cinefoley.errors import CheckpointMismatchError, OutputError
+from cinefoley.data.sources.clip_source import ClipSource
+from cinefoley.errors import CheckpointMismatchError, CinefoleyError, DataError, OutputError
 from cinefoley.media.files.atomic_write import written_aside
 from cinefoley.media.files.folder_lock import claimed_folder
+from cinefoley.training.engine.loop import fit
+from cinefoley.training.engine.task import Task
+from cinefoley.training.run_settings import RunSettings
 
-__all__ = ["RunFolder", "TrainingClips", "claimed_run"]
+__all__ = ["RunFolder", "TrainingClips", "locked_run", "opened_run"]
 
 
 class TrainingClips(Protocol):
@@ -56,25 +63,34 @@ Use it as a part of a model folder: {use}
 
 
 @contextmanager
-def claimed_run(run_dir: Path, *, is_main: bool = True) -> Iterator[None]:
-    """Hold a run's folder from the first clip to the last part; a second run is refused at once.
-
-    Args:
-        run_dir: Made if it is missing.
-        is_main: Whether this is the rank that writes; the others hold nothing.
+def opened_run(run_dir: Path) -> Iterator["RunFolder"]:
+    """Hold a run folder's lock from the first clip to the last part, after checking that training can begin.
 
     Raises:
-        OutputError: If another run holds it, or it cannot be made.
+        CinefoleyError: If the `train` extra is not installed.
+        OutputError: If another run holds the folder, or it cannot be created.
     """
-    if not is_main:
-        yield
-        return
-    with claimed_folder(
+    if importlib.util.find_spec("accelerate") is None:  # now rather than after hours of decoding
+        raise CinefoleyError(
+            "Training needs accelerate, which is not installed. Install it with "
+            "`pip install 'cinefoley[train]'`."
+        )
+    is_main = int(os.environ.get("RANK", "0")) == 0  # torchrun sets it; a single process has none
+    with locked_run(run_dir) if is_main else nullcontext():
+        yield RunFolder(run_dir, is_main=is_main)
+
+
+def locked_run(run_dir: Path) -> AbstractContextManager[None]:
+    """Hold a run folder's lock, so that a second run in it is refused at once; creates the folder.
+
+    Raises:
+        OutputError: If another run holds it, or it cannot be created.
+    """
+    return claimed_folder(
         run_dir,
         lock_name="run.lock",
         refusal="is in use by another run; stop that one or name another folder with --run-dir.",
-    ):
-        yield
+    )
 
 
 class RunFolder:
@@ -154,29 +170,58 @@ class RunFolder:
         if not path.exists():
             self._write_record()
 
-    def write_ledger(self, clips: TrainingClips) -> None:
-        """Name every clip that is left out, in ``ledger.jsonl``.
+    def require_clips(self, clips: TrainingClips, source: ClipSource) -> None:
+        """Stop, with the reasons in ``ledger.jsonl``, if no clip of a source can be used.
 
         Raises:
-            OutputError: If it cannot be written.
+            DataError: If all clips are skipped.
+            OutputError: If the ledger cannot be written.
         """
-        if self.is_main:
-            write_records(self.path / "ledger.jsonl", clips.ledger)
+        if len(clips):
+            return
+        self._write_ledger(clips)
+        first = clips.ledger[0]
+        raise DataError(
+            f"{source.name}: not one of {len(source)} clips can be used; {self.path / 'ledger.jsonl'} has "
+            f"the reasons ({first['id']}: {first['reason']})."
+        )
 
-    def note_start(self, config: TrainConfig, arithmetic: str, **more: Any) -> None:
-        """Write ``ledger.jsonl``, and ``run.json`` with the engine's settings: steps will now be made.
+    def train(self, task: Task, config: TrainConfig, settings: RunSettings, **record: Any) -> None:
+        """Train a task in this folder, from where the last run in it stopped.
+
+        The ledger, and the settings in ``run.json``, are written once the engine knows that its checkpoint
+        fits; see :func:`~cinefoley.training.engine.loop.fit` for the errors.
+
+        Args:
+            task: What is trained.
+            config: The engine's settings.
+            settings: Device and callbacks.
+            record: More entries for ``run.json``.
+        """
+        fit(
+            task,
+            config,
+            self.path,
+            device=settings.device,
+            on_begin=partial(self.record_start, config, **record),
+            on_log=settings.on_log,
+            show_progress=settings.shows_progress,
+        )
+
+    def record_start(self, config: TrainConfig, arithmetic: str, **record: Any) -> None:
+        """Write ``ledger.jsonl``, and the engine's settings into ``run.json``.
 
         Args:
             config: The settings.
-            arithmetic: Of the forward pass, in words.
-            more: What else there is to know.
+            arithmetic: Number format of the forward pass, in words.
+            record: More entries.
 
         Raises:
             OutputError: If they cannot be written.
         """
         assert self._clips is not None, "begin first"
-        self.write_ledger(self._clips)
-        self._record |= {"train": asdict(config), "arithmetic": arithmetic, **more}
+        self._write_ledger(self._clips)
+        self._record |= {"train": asdict(config), "arithmetic": arithmetic, **record}
         self._write_record()
 
     def write_part(self, name: str, save: Callable[[Path], None]) -> Path:
@@ -203,7 +248,7 @@ class RunFolder:
             raise
         return target
 
-    def write_card(self, use: str) -> None:
+    def write_card(self, command: str, use: str) -> None:
         """Write ``README.md``: data, recipe, origin and the last figures.
 
         Raises:
@@ -215,7 +260,7 @@ class RunFolder:
         left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(record["left_out"].items()))
         text = _CARD.format(
             stage=record["stage"],
-            command="distill" if record["stage"] == "distillation" else f"train {record['stage']}",
+            command=command,
             version=__version__,
             torch=torch.__version__,
             preset=record["preset"],
@@ -247,6 +292,10 @@ class RunFolder:
         except OSError:
             return {}
         return dict(json.loads(lines[-1])) if lines else {}
+
+    def _write_ledger(self, clips: TrainingClips) -> None:
+        if self.is_main:
+            write_records(self.path / "ledger.jsonl", clips.ledger)
 
     def _write_record(self) -> None:
         if self.is_main:

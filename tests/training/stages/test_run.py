@@ -16,6 +16,7 @@ from cinefoley.data.cache.clip_cache import prepare_clips
 from cinefoley.data.sources.clip_source import ClipSource
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.data.sources.stage import StageSource
+from cinefoley.distillation.no_teacher import VariedVideo
 from cinefoley.distillation.presets import paper_close_up
 from cinefoley.errors import (
     CheckpointMismatchError,
@@ -30,8 +31,10 @@ from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.folder import load_part, load_scheduler
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
-from cinefoley.training.run_folder import claimed_run
-from cinefoley.training.stages.run import Stage, StageResult, StageSettings, train_stage
+from cinefoley.training.run_folder import locked_run
+from cinefoley.training.run_settings import RunResult
+from cinefoley.training.stages.run import train_stage
+from cinefoley.training.stages.settings import Stage, StageSettings
 
 CLIP_S = 5.0
 COUNT = 4
@@ -48,7 +51,7 @@ class Trained:
     folder: Path
     preset: TrainingPreset
 
-    def run(self, stage: Stage, run_dir: Path, data: ClipSource | None = None, **changes: Any) -> StageResult:
+    def run(self, stage: Stage, run_dir: Path, data: ClipSource | None = None, **changes: Any) -> RunResult:
         settings = StageSettings(
             preset=self.preset, run_dir=run_dir, cache_dir=self.folder / "cache", clip_s=CLIP_S
         )
@@ -103,7 +106,10 @@ def test_an_audio_tower_that_does_not_learn_stays_as_it_was(trained: Trained, tm
 
 def test_varied_clips_are_validated_on_as_varied_clips(trained: Trained, tmp_path: Path) -> None:
     """Their own pictures, of which there are more than of those to train on."""
-    varied = {"variation": paper_close_up(variation_proportion=1.0), "warm_start_steps": 0}
+    varied = {
+        "variation": VariedVideo(variation=paper_close_up(variation_proportion=1.0)),
+        "warm_start_steps": 0,
+    }
     held_out = StageSource("valid", COUNT, duration_s=CLIP_S)
     result = trained.run("cavp", tmp_path, source(2), held_out=held_out, **varied)
     assert result.last["valid_loss"] > 0
@@ -204,7 +210,7 @@ def test_a_folder_of_another_run_is_refused(trained: Trained, tmp_path: Path) ->
 
 
 def test_the_second_of_two_runs_in_one_folder_is_refused_at_once(trained: Trained, tmp_path: Path) -> None:
-    with claimed_run(tmp_path), pytest.raises(CinefoleyError, match="in use by another run"):
+    with locked_run(tmp_path), pytest.raises(CinefoleyError, match="in use by another run"):
         trained.run("autoencoder", tmp_path)
     assert files(tmp_path) == {"run.lock"}
 

@@ -11,7 +11,6 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from cinefoley.data.cache.clip_frames import ClipFrames
 from cinefoley.data.cache.clip_windows import ClipWindows
 from cinefoley.data.cache.tensor_files import claimed_cache, read_chunk, write_chunk
 from cinefoley.data.cache.tensor_rows import ChunkedRows
@@ -20,10 +19,10 @@ from cinefoley.models.video_encoder import VideoEncoder
 
 __all__ = [
     "Latents",
+    "encode_groups",
     "network_digest",
     "prepare_features",
     "prepare_latents",
-    "prepare_teacher_features",
 ]
 
 _FORMAT = 1  # raise when the same network and settings would give other numbers
@@ -93,52 +92,10 @@ def prepare_features(
         video = windows.frames[rows].to(_device(encoder)).float() / 255
         return {"features": encoder(video)}
 
-    folder = _folder("features", encoder, cache_dir)
-    plans = _plan(windows, folder)
-    chunks = _encode_all(plans, folder, encoder, encode, batch_size=batch_size, on_row=on_row)
+    chunks = encode_groups(
+        "features", encoder, cache_dir, _groups(windows), encode, batch_size=batch_size, on_row=on_row
+    )
     return ChunkedRows([chunk["features"] for chunk in chunks])
-
-
-def prepare_teacher_features(
-    pictures: ClipFrames,
-    teacher: VideoEncoder,
-    cache_dir: Path,
-    *,
-    frame_size: tuple[int, int],
-    batch_size: int = 16,
-    workers: int = 1,
-    on_row: Callable[[int, int], None] | None = None,
-) -> ChunkedRows:
-    """What a teacher makes of every whole, unvaried clip; computed once, since neither ever changes.
-
-    Args:
-        pictures: The clips.
-        teacher: The video encoder, on the device that computes; put into evaluation for it. Another one
-            finds nothing of this one's in the cache.
-        cache_dir: Where the files go, under ``features-*``: one for each file of pictures.
-        frame_size: Height and width that the teacher sees.
-        batch_size: Clips encoded at once; it does not change what is kept, up to rounding.
-        workers: Threads that decode.
-        on_row: Called with finished and all clips.
-
-    Returns:
-        ``(N, T, D)`` float32, raw: not divided by their norm.
-
-    Raises:
-        OutputError: If the cache cannot be written. What is finished is kept.
-    """
-
-    def encode(rows: Tensor) -> dict[str, Tensor]:
-        video = pictures.videos(rows.tolist(), size=frame_size, workers=workers)
-        return {"raw_features": teacher(video.to(_device(teacher)).float() / 255, normalize=False)}
-
-    folder = _folder("features", teacher, cache_dir)
-    plans, first = [], 0
-    for name, count in pictures.chunks:
-        plans.append((_file(folder, [name, list(frame_size)]), torch.arange(first, first + count)))
-        first += count
-    chunks = _encode_all(plans, folder, teacher, encode, batch_size=batch_size, on_row=on_row)
-    return ChunkedRows([chunk["raw_features"] for chunk in chunks])
 
 
 def prepare_latents(
@@ -172,63 +129,79 @@ def prepare_latents(
         posterior = autoencoder.encode(mels.expand(-1, channels, -1, -1)).latent_dist
         return {"means": posterior.mean, "stds": posterior.std}
 
-    folder = _folder("latents", autoencoder, cache_dir)
-    plans = _plan(windows, folder)
-    chunks = _encode_all(plans, folder, autoencoder, encode, batch_size=batch_size, on_row=on_row)
+    chunks = encode_groups(
+        "latents", autoencoder, cache_dir, _groups(windows), encode, batch_size=batch_size, on_row=on_row
+    )
     return Latents(
         means=ChunkedRows([chunk["means"] for chunk in chunks]),
         stds=ChunkedRows([chunk["stds"] for chunk in chunks]),
     )
 
 
-def _device(network: nn.Module) -> torch.device:
-    return next(network.parameters()).device
-
-
 @torch.no_grad()
-def _encode_all(
-    plans: Sequence[tuple[Path, Tensor]],
-    folder: Path,
+def encode_groups(
+    kind: str,
     network: nn.Module,
+    cache_dir: Path,
+    groups: Sequence[tuple[Sequence[Any], int]],
     encode: Callable[[Tensor], dict[str, Tensor]],
     *,
-    batch_size: int,
-    on_row: Callable[[int, int], None] | None,
+    batch_size: int = 16,
+    on_row: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Tensor]]:
-    """Map the file of every file of clips, after those that are missing were made."""
+    """Encode rows with a network, group by group, or read what an earlier run encoded.
+
+    Args:
+        kind: First part of the folder's name, which ends with the network's digest.
+        network: The network that ``encode`` calls; set to evaluation mode.
+        cache_dir: Where the files go, under ``KIND-*``: one for each group.
+        groups: Key and number of rows of each group, in order. The key holds JSON values: everything beside
+            the network that decides the result.
+        encode: From numbers of rows, counted over all groups, to tensors with as many rows.
+        batch_size: TensorRows encoded at once.
+        on_row: Called with finished and all rows.
+
+    Returns:
+        Tensors by name for each group that has rows, mapped from their files.
+
+    Raises:
+        OutputError: If the cache cannot be written. Finished groups stay in it.
+    """
     network.eval()
-    done, total = 0, sum(len(rows) for _, rows in plans)
+    folder = cache_dir / f"{kind}-{network_digest(network, ignoring=_NO_MATTER)[:16]}"
+    paths = [_file(folder, key) for key, _ in groups]
+    done, total = 0, sum(count for _, count in groups)
     with claimed_cache(folder):
-        for path, rows in plans:
-            if len(rows) and read_chunk(path) is None:
+        for path, (_, count) in zip(paths, groups, strict=True):
+            if count and read_chunk(path) is None:
+                rows = torch.arange(done, done + count)
                 batches = [encode(batch) for batch in rows.split(batch_size)]
                 joined = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
                 _write(path, joined, kept=done, total=total)
-            done += len(rows)
+            done += count
             if on_row is not None:
                 on_row(done, total)
-    return [_mapped(path) for path, rows in plans if len(rows)]
+    return [_mapped(path) for path, (_, count) in zip(paths, groups, strict=True) if count]
 
 
-def _folder(what: str, network: nn.Module, cache_dir: Path) -> Path:
-    return cache_dir / f"{what}-{network_digest(network, ignoring=_NO_MATTER)[:16]}"
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
 
 
 def _file(folder: Path, key: Sequence[Any]) -> Path:
     return folder / f"{hashlib.sha256(json.dumps([_FORMAT, *key]).encode()).hexdigest()[:32]}.safetensors"
 
 
-def _plan(windows: ClipWindows, folder: Path) -> list[tuple[Path, Tensor]]:
-    """One file for each file of clips: its name says which, and how the windows lie in it."""
-    plans: list[tuple[Path, Tensor]] = []
+def _groups(windows: ClipWindows) -> list[tuple[Sequence[Any], int]]:
+    """One group for each file of clips: its key says which, and how the windows lie in it."""
+    groups: list[tuple[Sequence[Any], int]] = []
     first = 0
     for name, count in windows.clips.chunks:
         starts = windows.starts[first : first + count]
-        shape: Sequence[Any] = [windows.frames.shape[1], windows.mels.shape[2]]
-        rows = torch.arange(first * windows.per_clip, (first + count) * windows.per_clip)
-        plans.append((_file(folder, [name, shape, starts.tolist()]), rows))
+        shape = [windows.frames.shape[1], windows.mels.shape[2]]
+        groups.append(([name, shape, starts.tolist()], count * windows.per_clip))
         first += count
-    return plans
+    return groups
 
 
 def _write(path: Path, tensors: dict[str, Tensor], *, kept: int, total: int) -> None:

@@ -3,31 +3,28 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
 
-from cinefoley.config.model import AudioEncoderConfig, VideoEncoderConfig
-from cinefoley.config.presets import lite_training
-from cinefoley.config.recipes import CavpRecipe, ScheduleRecipe, TrainingPreset
 from cinefoley.data.cache.tensor_files import claimed_cache
 from cinefoley.data.json_lines import Record
 from cinefoley.data.sources.clip_source import ClipSource
 from cinefoley.data.sources.file_digests import FileDigests
+from cinefoley.distillation.no_teacher import train_without_teacher
 from cinefoley.distillation.presets import DistillationPreset, distillation
-from cinefoley.distillation.run import DistillSettings, distill, planned_config
+from cinefoley.distillation.run import DistillSettings, distill
 from cinefoley.errors import CheckpointMismatchError, DependencyError, MissingWeightsError
 from cinefoley.evaluation.folder.scores import Score
 from cinefoley.evaluation.paper.experiment import Experiment, RealClips, digest_of_part
 from cinefoley.evaluation.paper.method_scores import average, score_method
 from cinefoley.evaluation.paper.score_store import KeptScores, ScoreFolder
 from cinefoley.evaluation.stage.take_metrics import View
-from cinefoley.models.folder import load_foley_config, load_part
+from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.training.stages.run import StageResult, StageSettings, train_stage
 
 __all__ = [
     "TABLES",
@@ -40,8 +37,6 @@ __all__ = [
     "in_scored_dtype",
     "reproduce_table",
 ]
-
-ConfigT = TypeVar("ConfigT", AudioEncoderConfig, VideoEncoderConfig)
 
 TableName = Literal["table1", "table3", "table4"]
 """The paper's tables of numbers that models are trained for."""
@@ -346,8 +341,9 @@ class _Bench:
         if not (run_dir / "video_encoder").is_dir():
             self._tell(f"training {run_dir.name}")
         # a finished run costs no step, and one of other settings is refused
-        train = _distil if method.has_teacher else _train_directly
-        result = train(method.preset, self._experiment, self._training, encoder.seed, run_dir)
+        train = distill if method.has_teacher else train_without_teacher
+        settings = _student_settings(method.preset, self._experiment, self._training, encoder.seed, run_dir)
+        result = train(self._training.source, settings)
         folder = run_dir / "video_encoder"
         run = json.loads((run_dir / "run.json").read_bytes()) | {"last": dict(result.last)}
         run.pop("init")  # a path of this machine; the digests say what it began with
@@ -384,12 +380,6 @@ class _Bench:
             return hashlib.sha256("\n".join(source.fingerprints(digests.sha256)).encode()).hexdigest()
 
 
-def _distil(
-    preset: DistillationPreset, experiment: Experiment, training: TrainingPlan, seed: int, run_dir: Path
-) -> StageResult:
-    return distill(training.source, _student_settings(preset, experiment, training, seed, run_dir))
-
-
 def _student_settings(
     preset: DistillationPreset, experiment: Experiment, training: TrainingPlan, seed: int, run_dir: Path
 ) -> DistillSettings:
@@ -405,75 +395,3 @@ def _student_settings(
         on_prepared=training.on_prepared,
         shows_progress=training.shows_progress,
     )
-
-
-def _train_directly(
-    preset: DistillationPreset, experiment: Experiment, training: TrainingPlan, seed: int, run_dir: Path
-) -> StageResult:
-    """The paper's other road: the pretraining's loss on varied clips, for as many steps and as fast."""
-    if not (experiment.model_folder / "audio_encoder").is_dir():
-        raise MissingWeightsError(
-            f"{experiment.model_folder}: has no audio_encoder/, which training without a teacher needs."
-        )
-    recipe = distillation(preset)
-    student = _student_settings(preset, experiment, training, seed, run_dir)
-    schedule = planned_config(training.source, student)
-    names = (
-        "steps",
-        "batch_size",
-        "optimizer",
-        "learning_rate",
-        "seed",
-        "precision",
-        "checkpoint_every",
-        "log_every",
-    )
-    settings = StageSettings(
-        preset=_direct_preset(experiment.model_folder, recipe.schedule),
-        run_dir=run_dir,
-        cache_dir=training.cache_dir,
-        init=[experiment.model_folder],
-        clip_s=training.clip_s,
-        workers=training.workers,
-        device=training.device,
-        overrides={name: getattr(schedule, name) for name in names} | {"batch_norm": recipe.batch_norm},
-        warm_start_steps=0,
-        variation=recipe.variation,
-        trains_audio=False,
-        on_prepared=training.on_prepared,
-        shows_progress=training.shows_progress,
-    )
-    return train_stage("cavp", training.source, settings)
-
-
-def _direct_preset(folder: Path, schedule: ScheduleRecipe) -> TrainingPreset:
-    """CAVP's recipe for the towers of a model, on windows of half the model's own."""
-    base = lite_training()
-    foley = load_foley_config(folder)
-    cavp = CavpRecipe(
-        schedule=schedule,
-        # as in their own pretraining: lite's towers frame by frame, CAVP's by their maximum
-        pooling="frames" if foley.frame_size == base.model.foley.frame_size else "max",
-        window_frames=foley.video_frames // 2,
-        gap_frames=foley.video_frames // 4,
-        mel=replace(foley.mel, hop_length=250),
-    )
-    model = replace(
-        base.model,
-        foley=foley,
-        video_encoder=_config_of(folder / "video_encoder", VideoEncoderConfig),
-        audio_encoder=_config_of(folder / "audio_encoder", AudioEncoderConfig),
-    )
-    return replace(base, name="direct", model=model, cavp=cavp)
-
-
-def _config_of(folder: Path, config_class: type[ConfigT]) -> ConfigT:
-    """What a part's ``config.json`` says of its shape."""
-    entries = json.loads((folder / "config.json").read_text())
-    names = {entry.name for entry in fields(config_class)}
-    known: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in entries.items()
-        if key in names
-    }
-    return config_class(**known)

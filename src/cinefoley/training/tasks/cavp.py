@@ -18,14 +18,14 @@ from cinefoley.training.engine.task import Batch, Task
 from cinefoley.training.tasks.cavp_warm_start import augment, sharp_events, whole_frames
 from cinefoley.training.tasks.frame_targets import HearingHeads
 
-__all__ = ["CavpTask", "Look", "Pooling", "contrastive_losses", "draw_starts", "embed_clips"]
+__all__ = ["CavpTask", "FrameSampler", "Pooling", "contrastive_losses", "draw_starts", "embed_clips"]
 
 Pooling = Literal["max", "frames"]
 """How a clip's features become one: ``"max"`` over time, then unit norm, as CAVP does; ``"frames"`` keeps
 every frame's, so that a similarity is the mean over frames of the features' cosines."""
 
-Look = Callable[[Tensor, Tensor], Tensor]
-"""From clips' numbers ``(B,)`` and a seed for each to what is seen of them, ``(B, T, 3, H, W)`` uint8."""
+FrameSampler = Callable[[Tensor, Tensor], Tensor]
+"""From numbers of clips ``(B,)`` and a seed for each to varied frames of them, ``(B, T, 3, H, W)`` uint8."""
 
 _MAX_LOGIT_SCALE = math.log(100)
 
@@ -48,9 +48,9 @@ class CavpTask(Task):
         pooling: How a window's features become one.
         temporal_weight: Weight of the contrast inside a clip.
         heads: Per-frame targets beside the contrast, or None for contrast alone.
-        look: From clips' numbers and a seed for each to what is seen of them, ``(B, T, 3, H, W)`` uint8:
-            crops, say. None shows the clips' frames, with their look varied a little.
-        look_name: What decides ``look``, for the run's record.
+        sampler: Draws the frames that the video encoder sees, such as crops. None shows the clips' frames,
+            augmented in brightness, colour and grain.
+        sampler_name: Everything that decides the sampler's frames, for the checkpoint.
         trains_audio: Whether the audio tower learns too. Where a generator knows the space that both towers
             span, it must not: it is then as in evaluation.
     """
@@ -70,8 +70,8 @@ class CavpTask(Task):
         pooling: Pooling = "max",
         temporal_weight: float = 1.0,
         heads: HearingHeads | None = None,
-        look: Look | None = None,
-        look_name: str | None = None,
+        sampler: FrameSampler | None = None,
+        sampler_name: str | None = None,
         trains_audio: bool = True,
     ) -> None:
         self.video_encoder, self.audio_encoder, self.heads = video_encoder, audio_encoder, heads
@@ -79,7 +79,7 @@ class CavpTask(Task):
         self.windows, self.window_frames, self.gap_frames = windows, window_frames, gap_frames
         self.pooling: Pooling = pooling
         self.temporal_weight = temporal_weight
-        self.look, self.look_name, self.trains_audio = look, look_name, trains_audio
+        self.sampler, self.sampler_name, self.trains_audio = sampler, sampler_name, trains_audio
         parts: dict[str, nn.Module] = {"video_encoder": video_encoder}
         if trains_audio:
             parts["audio_encoder"] = audio_encoder
@@ -99,13 +99,13 @@ class CavpTask(Task):
             "pooling": self.pooling,
             "temporal_weight": self.temporal_weight,
             "trains_audio": self.trains_audio,
-            "look": self.look_name,
+            "look": self.sampler_name,
         }
 
-    def on(self, clips: StageClips, look: Look | None = None) -> Self:
-        """The same on other clips, and on what is seen of those."""
+    def on(self, clips: StageClips, sampler: FrameSampler | None = None) -> Self:
+        """The same task on other clips, with a sampler of their frames."""
         other = copy.copy(self)
-        other.clips, other.look = clips, look
+        other.clips, other.sampler = clips, sampler
         return other
 
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
@@ -128,10 +128,10 @@ class CavpTask(Task):
         index, starts = rows["index"], rows["starts"]
         clip = torch.arange(len(index))[:, None, None]
         grid = starts[:, :, None] + torch.arange(self.window_frames)
-        if self.look is None:
+        if self.sampler is None:
             whole = augment(self.clips.frames[index], rows["seed"])
         else:
-            whole = self.look(index, rows["seed"]).float() / 255
+            whole = self.sampler(index, rows["seed"]).float() / 255
         steps = (starts * self._reduction)[:, :, None] + torch.arange(self.window_frames * self._reduction)
         return {
             "video": whole[clip, grid],

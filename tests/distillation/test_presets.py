@@ -1,0 +1,65 @@
+from typing import Any, get_args
+
+import pytest
+
+from cinefoley.config.variations import VariationConfig
+from cinefoley.distillation.presets import (
+    DistillationPreset,
+    distillation,
+    paper_camera_movement,
+    paper_close_up,
+    paper_mixed,
+)
+
+
+def test_the_papers_main_setting_is_pinned() -> None:
+    config = paper_close_up()
+    assert config == VariationConfig()
+    assert config.scale_range == (0.4, 0.6)
+    assert config.variation_proportion == 0.75
+    assert (config.close_up_weight, config.camera_movement_weight) == (1, 0)
+    assert (config.placement, config.direction) == ("center", "auto")
+
+
+def test_the_papers_ablations_are_pinned() -> None:
+    assert paper_close_up(variation_proportion=0.5).variation_proportion == 0.5
+    movement, mixed = paper_camera_movement(), paper_mixed()
+    assert (movement.variation_proportion, movement.close_up_weight) == (0.5, 0)
+    assert f"{mixed.variation_proportion:.1%}" == "66.7%"
+    assert mixed.close_up_weight == mixed.camera_movement_weight == 1
+    assert movement.scale_range == mixed.scale_range == (0.4, 0.6)
+
+
+@pytest.mark.parametrize(
+    ("name", "proportion", "close_ups", "camera_movements", "placement"),
+    [
+        ("paper", 0.75, 1, 0, "center"),
+        ("paper_50", 0.5, 1, 0, "center"),
+        ("paper_100", 1.0, 1, 0, "center"),
+        ("paper_camera_movement", 0.5, 0, 1, "center"),
+        ("paper_both", 2 / 3, 1, 1, "center"),
+        ("cinematic", 0.8, 1, 1, "uniform"),
+    ],
+)
+def test_what_a_student_is_shown(
+    name: Any, proportion: float, close_ups: float, camera_movements: float, placement: str
+) -> None:
+    """Paper, Section 4 and Tables 1, 3 and 4; the last is ours."""
+    recipe = distillation(name)
+    shown = recipe.variation
+    assert (shown.scale_range, shown.variation_proportion, shown.placement) == (
+        (0.4, 0.6),
+        proportion,
+        placement,
+    )
+    assert (shown.close_up_weight, shown.camera_movement_weight) == (close_ups, camera_movements)
+    assert recipe.name == name
+
+
+@pytest.mark.parametrize("name", get_args(DistillationPreset))
+def test_the_papers_students_are_trained_as_it_says(name: Any) -> None:
+    """25 epochs, AdamW at 5e-4, 32 clips a step; ours learns as long from other steps."""
+    config = distillation(name).schedule.train_config(3200)
+    found = config.steps, config.batch_size, config.optimizer, config.learning_rate
+    paper, ours = (2500, 32, "adamw", 5e-4), (10000, 8, "muon", 1.5e-3)
+    assert found == (ours if name == "cinematic" else paper)
