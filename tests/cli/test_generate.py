@@ -16,8 +16,8 @@ from cinefoley.cli.generate import generate as generate_command
 from cinefoley.media.audio.files import read_audio
 from cinefoley.media.muxing.replace_audio import picture_hash
 from cinefoley.media.probe import probe
-from cinefoley.pipelines.files import GenerationSettings
 from cinefoley.pipelines.foley import FoleyPipeline
+from cinefoley.pipelines.takes.settings import GenerationSettings
 
 RunCli = Callable[..., Any]
 
@@ -80,7 +80,7 @@ def test_a_take_that_nobody_hears_says_so(
     state = load_file(weights)
     save_file(state | {name: 0 * state[name] for name in state if "decoder.conv_out" in name}, weights)
     result = generate(rain, "--model", silent)
-    assert "note: rain.take1.wav: all but silent (peak -" in result.err
+    assert "note: rain.take1.wav: almost silent (peak -" in result.err
     (take,) = json.loads((out / "rain.json").read_text())["takes"]
     assert take["gain_db"] == 0
 
@@ -241,7 +241,7 @@ def test_takes_that_were_made_otherwise_are_not_taken_for_what_is_asked_for(
     ):
         refused = generate(rain, *options)
         assert refused.code == 1
-        assert f"error: {out}: holds rain.take1.wav, made with {change}." in refused.err
+        assert f"error: {out}: contains rain.take1.wav, generated with {change}." in refused.err
         assert (out / "rain.take1.wav").read_bytes() == before
     assert generate(rain, "--model", tmp_path / "no-such-model").code == 1
     assert "skipped" in generate(rain, "--video-encoder", "teacher").err, "the model has no other"
@@ -311,7 +311,7 @@ def test_a_file_of_a_takes_name_that_is_no_take_stays(
     result = generate(rain)
 
     assert result.code == 1
-    assert f"{name}: exists and is in no record of takes" in result.err
+    assert f"{name}: exists, but no record names it as a take" in result.err
     assert {path.name: path.read_text() for path in out.iterdir()} == {name: "the camera's first take"}
     assert generate(rain, "--force").code == 0
 

@@ -15,9 +15,9 @@ import torch
 from cinefoley.config.presets import diff_foley
 from cinefoley.models.build import build_scheduler
 from cinefoley.pipelines.denoiser import GuidedDenoiser, predict_with
+from cinefoley.pipelines.double_guidance import DoubleGuidance
 from cinefoley.pipelines.foley import FoleyPipeline
-from cinefoley.pipelines.guidance import DoubleGuidance
-from cinefoley.pipelines.sampling import make_scheduler
+from cinefoley.pipelines.schedulers import make_scheduler
 from cinefoley.pipelines.settings import Sampler
 from cinefoley.spectral.magnitude import Compat
 

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from cinefoley.pipelines.files import GenerationSettings
 from cinefoley.pipelines.settings import SamplingSettings, check_even_grid
+from cinefoley.pipelines.takes.settings import GenerationSettings
 
 
 def test_the_defaults_are_diff_foleys() -> None:

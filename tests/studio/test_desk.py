@@ -14,7 +14,7 @@ from cinefoley.media.audio.files import read_audio
 from cinefoley.media.muxing.replace_audio import picture_hash
 from cinefoley.media.probe import probe
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.pipelines.files import generate_files
+from cinefoley.pipelines.takes.generate import generate_files
 from cinefoley.studio.desk import Desk, DeskTake, Progress
 from cinefoley.studio.shelf import ModelShelf
 

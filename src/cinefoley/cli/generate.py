@@ -17,10 +17,12 @@ from cinefoley.errors import CinefoleyError, DeviceError, MissingWeightsError, W
 
 if TYPE_CHECKING:
     from cinefoley.pipelines.devices import Precision
-    from cinefoley.pipelines.files import FilmReport, GenerationSettings
-    from cinefoley.pipelines.film_takes import Film
     from cinefoley.pipelines.foley import FoleyPipeline
-    from cinefoley.pipelines.sidecar import ModelRecord, TakeFiles
+    from cinefoley.pipelines.takes.existing import VideoReport
+    from cinefoley.pipelines.takes.files import TakeFiles
+    from cinefoley.pipelines.takes.model_record import ModelRecord
+    from cinefoley.pipelines.takes.settings import GenerationSettings
+    from cinefoley.pipelines.takes.video_source import VideoSource
 
 __all__ = ["generate"]
 
@@ -110,7 +112,7 @@ def generate(
     is lowered as a whole.
     """
     from cinefoley.pipelines.devices import choose_device
-    from cinefoley.pipelines.files import GenerationSettings
+    from cinefoley.pipelines.takes.settings import GenerationSettings
 
     try:
         settings = GenerationSettings(
@@ -170,7 +172,7 @@ class _Model:
     @cached_property
     def record(self) -> "ModelRecord":
         """What the sidecars say about it; read from its files without loading them."""
-        from cinefoley.pipelines.sidecar import ModelRecord
+        from cinefoley.pipelines.takes.model_record import ModelRecord
 
         return ModelRecord.of(self._name, self._folder, self._video_encoder)
 
@@ -207,7 +209,7 @@ class _Model:
 class _Outcome:
     film: Path
     seconds: float
-    report: "FilmReport | None" = None
+    report: "VideoReport | None" = None
     error: str | None = None
 
 
@@ -225,7 +227,7 @@ class _Run:
     def num_failed(self) -> int:
         return sum(outcome.error is not None for outcome in self._outcomes)
 
-    def all(self, films: Sequence["Film"], bar: Bar) -> None:
+    def all(self, films: Sequence["VideoSource"], bar: Bar) -> None:
         """Generate for every film.
 
         Raises:
@@ -256,21 +258,22 @@ class _Run:
         else:
             for outcome in self._outcomes:
                 for take in outcome.report.takes if outcome.report else ():
-                    typer.echo(f"{take.wav}\n{take.film}")
+                    typer.echo(f"{take.wav}\n{take.video}")
         for outcome in self._outcomes:
             if outcome.error is not None:
                 typer.echo(f"error: {' '.join(outcome.error.split())}", err=True)
         if self.num_failed and len(self._outcomes) > 1:
             typer.echo(f"{self.num_failed} of {len(self._outcomes)} films failed.", err=True)
 
-    def _one(self, film: "Film", number: int, bar: Bar) -> "FilmReport":
-        from cinefoley.pipelines.files import check_made_alike, generate_files, report_existing
-        from cinefoley.pipelines.sidecar import recorded_takes
+    def _one(self, film: "VideoSource", number: int, bar: Bar) -> "VideoReport":
+        from cinefoley.pipelines.takes.existing import check_same_settings, report_existing
+        from cinefoley.pipelines.takes.generate import generate_files
+        from cinefoley.pipelines.takes.sidecar import recorded_takes
 
         existing = report_existing(film, self._out, self._settings)
         if existing.skipped:
-            check_made_alike(existing, self._settings)  # before anything is read of the model
-            check_made_alike(existing, self._settings, self._model.record)
+            check_same_settings(existing, self._settings)  # before anything is read of the model
+            check_same_settings(existing, self._settings, self._model.record)
             names = ", ".join(take.wav.name for take in existing.skipped)
             self._note(f"skipped {names}: already in {self._out}; --force makes them again.")
             recorded = recorded_takes(existing.sidecar)
@@ -293,12 +296,12 @@ class _Run:
             if remark is not None:
                 self._note(f"{take.wav.name}: {remark}.")
 
-    def _note_container(self, film: "Film") -> None:
+    def _note_container(self, film: "VideoSource") -> None:
         from cinefoley.media.muxing.replace_audio import fitting_suffixes
-        from cinefoley.pipelines.film_takes import FileFilm
+        from cinefoley.pipelines.takes.video_source import VideoFile
 
         path = film.path
-        suffix = fitting_suffixes(path)[0] if isinstance(film, FileFilm) else film.suffix
+        suffix = fitting_suffixes(path)[0] if isinstance(film, VideoFile) else film.suffix
         if film.suffix != path.suffix:
             self._note(
                 f"{path.name}: no '{path.suffix}' is written; its picture goes into {suffix} as it is."
@@ -329,6 +332,6 @@ def _as_json(outcome: _Outcome) -> dict[str, Any]:
 
 
 def _paths(take: "TakeFiles") -> dict[str, Any]:
-    paths = {"wav": take.wav, "film": take.film} | ({"mel": take.mel} if take.mel is not None else {})
+    paths = {"wav": take.wav, "film": take.video} | ({"mel": take.mel} if take.mel is not None else {})
     level = asdict(take.level) if take.level is not None else {}
     return {"take": take.take} | {kind: str(path) for kind, path in paths.items()} | level

@@ -11,7 +11,7 @@ from cinefoley.cli.progress import progress_bar
 from cinefoley.errors import MediaError, OutputError
 
 if TYPE_CHECKING:
-    from cinefoley.pipelines.film_takes import Film
+    from cinefoley.pipelines.takes.video_source import VideoSource
 
 __all__ = ["are_shards", "check_stems_differ", "find_films", "find_takeable", "unshard"]
 
@@ -40,7 +40,7 @@ def find_films(arguments: Sequence[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def find_takeable(arguments: Sequence[str]) -> list["Film"]:
+def find_takeable(arguments: Sequence[str]) -> list["VideoSource"]:
     """Turn arguments into what takes are generated for, in their order, each once.
 
     As :func:`find_films`, but that a folder of shards stands for its clips: those of the split ``test``, if
@@ -54,15 +54,15 @@ def find_takeable(arguments: Sequence[str]) -> list["Film"]:
         MediaError: If a folder or a pattern stands for nothing, or a shard is gone.
     """
     from cinefoley.data.shards.source import open_test_shards
-    from cinefoley.pipelines.film_takes import ClipFilm, FileFilm
+    from cinefoley.pipelines.takes.video_source import ShardVideo, VideoFile
 
-    found: list[Film] = []
+    found: list[VideoSource] = []
     for argument in arguments:
         source = open_test_shards(Path(argument).expanduser())
         if source is None:
-            found += [FileFilm(film) for film in find_films([argument])]
+            found += [VideoFile(film) for film in find_films([argument])]
         else:
-            found += [ClipFilm.of(source[number]) for number in range(len(source))]
+            found += [ShardVideo.of(source[number]) for number in range(len(source))]
     return list({film.path: film for film in found}.values())
 
 

@@ -124,7 +124,7 @@ def _is_extra_part(path: Path, known: set[str]) -> bool:
 
 
 def _describe_part(folder: Path) -> dict[str, Any]:
-    from cinefoley.pipelines.sidecar import file_sha256
+    from cinefoley.pipelines.takes.model_record import file_sha256
 
     files = sorted(folder.glob("*.safetensors"))
     part: dict[str, Any] = _NOTHING | {"sha256": {}}

@@ -30,7 +30,7 @@ def describe_machine() -> dict[str, Any]:
 
 def _versions() -> dict[str, str]:
     from cinefoley.media.versions import ffmpeg_versions
-    from cinefoley.pipelines.sidecar import read_versions
+    from cinefoley.pipelines.takes.sidecar import read_versions
 
     ffmpeg = ", ".join(f"{name} {version}" for name, version in sorted(ffmpeg_versions().items()))
     return read_versions() | {"ffmpeg": ffmpeg, "platform": platform.platform()}

@@ -1,6 +1,7 @@
-"""Reading model folders strictly: every key present, every shape right, every number finite."""
+"""Model folders: load parts strictly (all keys, right shapes, finite numbers), and copy parts."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from cinefoley.errors import CheckpointMismatchError, MissingWeightsError, Weigh
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.video_encoder import VideoEncoder
 
-__all__ = ["PARTS", "load_foley_config", "load_part", "load_scheduler"]
+__all__ = ["PARTS", "copy_other_parts", "load_foley_config", "load_part", "load_scheduler"]
 
 PARTS: dict[str, type[Any]] = {
     "video_encoder": VideoEncoder,
@@ -103,6 +104,14 @@ def load_scheduler(folder: Path) -> DPMSolverMultistepScheduler:
         return DPMSolverMultistepScheduler.from_pretrained(folder, local_files_only=True)
     except (ValueError, OSError, TypeError) as exc:
         raise WeightsError(f"{folder}: not a noise schedule ({exc}).") from exc
+
+
+def copy_other_parts(source: Path, target: Path) -> None:
+    """Copy the parts of one model folder that another lacks."""
+    for part in source.iterdir():
+        copy = target / part.name
+        if (part / "config.json").is_file() and not copy.exists():
+            shutil.copytree(part, copy)
 
 
 def _check(folder: Path, module: nn.Module, state: dict[str, Tensor]) -> None:

@@ -1,11 +1,7 @@
-"""FoleyPipeline: a film in, takes of its sound out."""
+"""FoleyPipeline: load a model and generate takes of sound for a video."""
 
-import operator
 import os
-import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -20,39 +16,40 @@ from cinefoley.media.frames.video import Video
 from cinefoley.media.frames.windows import sample_windows
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.conditioner import Conditioner
+from cinefoley.models.folder import copy_other_parts
 from cinefoley.models.prepacked import can_prepack, prepack
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.denoiser import Denoise, GuidedDenoiser, predict_with
-from cinefoley.pipelines.film import VideoInput, check_frames, plan_film, window_pictures
-from cinefoley.pipelines.guidance import DoubleGuidance, load_guidance_classifier
+from cinefoley.pipelines.double_guidance import DoubleGuidance, load_guidance_classifier
 from cinefoley.pipelines.loading import HubOptions, load_components, load_video_encoder, resolve_model
 from cinefoley.pipelines.output import FoleyBlock, FoleyOutput
-from cinefoley.pipelines.sampling import Scheduler, denoise_latents, draw_noise, make_scheduler
+from cinefoley.pipelines.sampling import denoise_latents
+from cinefoley.pipelines.schedulers import Scheduler, make_scheduler
 from cinefoley.pipelines.settings import SamplingOptions, SamplingSettings, sampling_settings
-from cinefoley.pipelines.windows import CrossFader, WindowPlan
+from cinefoley.pipelines.streaming import stream_blocks
+from cinefoley.pipelines.video_input import VideoInput, check_frames, plan_video
+from cinefoley.pipelines.windows import WindowPlan
 from cinefoley.spectral.inverse import invert_mel
 from cinefoley.spectral.magnitude import Compat
 
 __all__ = ["FoleyPipeline"]
 
-_MAX_BATCH = 16  # takes per denoiser call (twice that with guidance), which bounds memory
-
 
 class FoleyPipeline(DiffusionPipeline):
-    """Generates the sound of a silent film.
+    """Generates sound for silent video.
 
     Source: Diff-Foley (Luo et al., NeurIPS 2023), second stage; the video encoder is CAVP, or the student
     that the paper distils from it.
 
     Args:
-        video_encoder: The encoder the generator was trained with (the teacher).
-        conditioner: Features to context.
+        video_encoder: The encoder that the generator was trained with (the teacher).
+        conditioner: Maps video features to the denoiser's context.
         unet: The denoiser.
         vae: The mel autoencoder.
-        scheduler: The model's noise schedule and prediction type; ``sample`` builds each sampler of it.
-        video_encoder_student: Used instead of ``video_encoder`` where present.
-        guidance_classifier: Steers double guidance; if None, it is loaded from the model's folder when it is
-            first asked for.
+        scheduler: The model's noise schedule and prediction type; ``sample`` builds each sampler from it.
+        video_encoder_student: Used instead of ``video_encoder`` if given.
+        guidance_classifier: Classifier of double guidance; if None, it is loaded from the model's folder when
+            it is first needed.
         foley_config: Window, frame size and mel; Diff-Foley's if None.
 
     Examples:
@@ -104,17 +101,17 @@ class FoleyPipeline(DiffusionPipeline):
         Args:
             pretrained_model_name_or_path: A bundled name (``"lite"``), a folder, or a hub id.
             video_encoder: ``"teacher"``, ``"student"``, or a folder with another encoder trained for this
-                generator; None takes the student where the model has one.
-            torch_dtype: Of the weights in memory; None means float32.
-            hub_options: ``revision``, ``cache_dir``, ``local_files_only`` and the other ones of
-                :class:`~cinefoley.pipelines.loading.HubOptions`; used with a hub id only. Parts are exchanged
-                by giving them to the class itself, samplers by :meth:`__call__`'s ``sampler``.
+                generator; None uses the student if the model has one, otherwise the teacher.
+            torch_dtype: Data type of the weights in memory; None means float32.
+            hub_options: ``revision``, ``cache_dir``, ``local_files_only`` and the other options of
+                :class:`~cinefoley.pipelines.loading.HubOptions`; used with a hub id only. To replace parts,
+                pass them to the class itself; to change the sampler, see :meth:`__call__`'s ``sampler``.
 
         Raises:
             MissingWeightsError: If the model, one of its parts or the encoder does not exist.
             CheckpointMismatchError: If a part does not fit its configuration; names it and the first key.
             WeightsError: If a file is damaged.
-            TypeError: If an argument is none of these.
+            TypeError: If an option is unknown.
         """
         name = pretrained_model_name_or_path
         folder = resolve_model(name if isinstance(name, str) else Path(name), **hub_options)
@@ -125,10 +122,9 @@ class FoleyPipeline(DiffusionPipeline):
         return pipeline
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> None:
-        """Write a model folder: what diffusers writes, and ``foley_config.json`` beside it.
+        """Write a model folder: what diffusers writes, and ``foley_config.json``.
 
-        Parts that lie in the folder it came from and that the pipeline does not know, such as the classifier
-        of the evaluation, are copied.
+        Other parts of the folder it was loaded from, such as the alignment classifier, are copied.
 
         Raises:
             ValueError: After :meth:`prepack`, and for ``push_to_hub``.
@@ -137,43 +133,41 @@ class FoleyPipeline(DiffusionPipeline):
             raise ValueError("a prepacked pipeline cannot be saved; load the model again and save that")
         if kwargs.get("push_to_hub"):  # diffusers uploads before the rest is written
             raise ValueError(
-                "push_to_hub would upload half a model; save the folder, then upload it with "
+                "push_to_hub would upload an incomplete model; save the folder, then upload it with "
                 "huggingface_hub.upload_folder"
             )
         if self._folder is not None and (self._folder / "guidance_classifier").is_dir():
-            self.load_guidance_classifier()  # the index tells of loaded parts only
+            self.load_guidance_classifier()  # model_index.json lists loaded parts only
         super().save_pretrained(save_directory, **kwargs)
         self.foley_config.save(Path(save_directory))
-        for part in self._folder.iterdir() if self._folder is not None else ():
-            target = Path(save_directory) / part.name
-            if (part / "config.json").is_file() and not target.exists():
-                shutil.copytree(part, target)
+        if self._folder is not None:
+            copy_other_parts(self._folder, Path(save_directory))
 
     def prepack(self) -> int:
-        """Lay the networks out for this processor, once, in place: faster, and for inference on the CPU only.
+        """Optimise the networks for inference on this CPU, in place.
 
-        Batch norms are folded into their convolutions, and bfloat16 weights packed for the matrix units, as
-        :func:`cinefoley.models.prepacked.prepack` says. The command line does it; call it once after loading
-        with ``torch_dtype=torch.bfloat16``.
+        Batch norms are folded into their convolutions, and bfloat16 weights are packed for oneDNN (see
+        :func:`cinefoley.models.prepacked.prepack`). Call it once, after loading with
+        ``torch_dtype=torch.bfloat16``; ``cinefoley generate`` does so.
 
         Returns:
-            The number of layers packed; 0 (and nothing done) on other devices, with other types, or where
+            Number of packed layers; 0, with nothing changed, on other devices, for other data types, or if
             the processor has no bfloat16.
         """
         if self.device.type != "cpu" or self.unet.dtype != torch.bfloat16 or not can_prepack():
             return 0
-        encoder = self.video_encoder_student if self._is_student_used else self.video_encoder
+        encoder = self._used_encoder
         encoder.fuse_norms()
         self._is_prepacked = True
-        # layers that run once a window stay: packed ones have no parameters to tell a part's type by
+        # layers that run once a window stay: packed ones have no parameters to read a part's dtype from
         return sum(prepack(part) for part in (encoder.backbone, self.unet, self.vae))
 
     def use_video_encoder(self, choice: str | os.PathLike[str]) -> None:
-        """Choose who watches: ``"teacher"``, ``"student"``, or a folder with another encoder.
+        """Choose the video encoder: ``"teacher"``, ``"student"``, or a folder with another encoder.
 
         Raises:
             ValueError: If the model has no student.
-            WeightsError: If the folder holds no encoder, or one whose features the generator does not read.
+            WeightsError: If the folder has no encoder, or its features do not fit the generator.
         """
         if choice == "student" and self.video_encoder_student is None:
             raise ValueError('this model has no student; choose "teacher" or a folder')
@@ -183,14 +177,14 @@ class FoleyPipeline(DiffusionPipeline):
             here, wanted = encoder.config.feature_dim, self.conditioner.config.feature_dim
             if here != wanted:
                 raise CheckpointMismatchError(
-                    f"{choice}: its features are {here} wide, this generator reads {wanted}. Choose an "
+                    f"{choice}: its features have width {here}, this generator needs {wanted}. Choose an "
                     "encoder that was trained for it."
                 )
             self.register_modules(video_encoder_student=encoder)
         self._is_student_used = choice != "teacher"
 
     def load_guidance_classifier(self) -> AlignmentClassifier:
-        """The classifier of double guidance, in float32; read from the model's folder at the first call.
+        """Return the classifier of double guidance, in float32; loads it at the first call.
 
         Raises:
             MissingWeightsError: If the model has none.
@@ -199,8 +193,8 @@ class FoleyPipeline(DiffusionPipeline):
         if self.guidance_classifier is None:
             if self._folder is None:
                 raise MissingWeightsError(
-                    "This pipeline was made without a guidance_classifier, which double guidance needs. Give "
-                    "it one, or load a model folder that has one with FoleyPipeline.from_pretrained."
+                    "This pipeline was created without a guidance_classifier, which double guidance needs. "
+                    "Pass one, or load a model folder that has one with FoleyPipeline.from_pretrained."
                 )
             classifier = load_guidance_classifier(self._folder, self.unet, self.conditioner)
             self.register_modules(guidance_classifier=classifier.to(self.unet.device))
@@ -216,17 +210,17 @@ class FoleyPipeline(DiffusionPipeline):
 
     @torch.no_grad()
     def encode_video(self, video: Video | Tensor) -> Tensor:
-        """Watch frames at the model's rate.
+        """Compute video features.
 
         Args:
-            video: Frames ``(B, T, 3, H, W)`` in [0, 1], or a clip in memory, which is sampled at the model's
-                rate.
+            video: Frames ``(B, T, 3, H, W)`` in [0, 1] at the model's rate, or a video in memory, which is
+                sampled at that rate.
 
         Returns:
             Features ``(B, T, D)``, unit norm per frame, float32.
 
         Raises:
-            ValueError: If the tensor is not ``(B, T, 3, H, W)``, not floating point, or has numbers outside
+            ValueError: If the tensor is not ``(B, T, 3, H, W)``, not floating point, or has values outside
                 [0, 1].
         """
         config = self.foley_config
@@ -239,18 +233,17 @@ class FoleyPipeline(DiffusionPipeline):
         else:
             frames = video
         check_frames(frames)
-        encoder = self.video_encoder_student if self._is_student_used else self.video_encoder
         if tuple(frames.shape[-2:]) != config.frame_size:
             flat = frames.flatten(0, 1).float()
             flat = F.interpolate(flat, config.frame_size, mode="bilinear", antialias=True)
             frames = flat.unflatten(0, frames.shape[:2])
-        weight = next(encoder.parameters())
-        features: Tensor = encoder(frames.to(weight.device, weight.dtype))
-        return F.normalize(features.float(), dim=-1)  # the unit norm holds in float32 too
+        weight = next(self._used_encoder.parameters())
+        features: Tensor = self._used_encoder(frames.to(weight.device, weight.dtype))
+        return F.normalize(features.float(), dim=-1)  # unit norm in float32 too
 
     @torch.no_grad()
     def embed(self, video_features: Tensor) -> Tensor:
-        """Features ``(B, T, D)`` to context ``(B, T, context_dim)``.
+        """Map features ``(B, T, D)`` to context ``(B, T, context_dim)``.
 
         Raises:
             ValueError: If the width differs or T exceeds the conditioner's positions.
@@ -271,28 +264,26 @@ class FoleyPipeline(DiffusionPipeline):
     ) -> Tensor:
         """Denoise one window per row.
 
-        Source: Diff-Foley's samplers on its grids; classifier-free guidance is the paper's Eq. 4,
+        Source: Diff-Foley's samplers on its time grids; classifier-free guidance is the paper's Eq. 4,
         ``eps = w eps(c) + (1 - w) eps(null)``, both halves in one call; double guidance adds
         ``- scale * sigma_t * grad_x log p(x, t, c)`` of the guidance classifier.
         Reading: the classifier gets the window's features, embedded as in its training, at every
-        ``guidance_scale``. With ``compat`` it gets all that are given, and raw, as in the reference's
+        ``guidance_scale``. With ``compat`` it gets all given features, not embedded, as in the reference's
         sampler.
 
         Args:
             video_features: ``(B, T, D)``.
             latents: Initial noise ``(B, C, h, w)``; drawn from ``generator`` on the CPU if None.
-            generator: Source of the noise; only used where ``latents`` is None.
+            generator: Source of the noise; only used if ``latents`` is None.
             on_step: Called with the number of finished denoiser calls.
-            sampling: Fields of :class:`SamplingSettings` by name: ``num_inference_steps`` (25),
-                ``guidance_scale`` (4.5), ``sampler`` ("dpm++"), ``double_guidance_scale`` (0) and ``compat``.
+            sampling: Fields of :class:`SamplingSettings` by name.
 
         Returns:
             Latents ``(B, C, h, w)``, float32.
 
         Raises:
-            ValueError: If shapes do not fit each other, a number is out of range, or a choice would be
-                ignored.
-            MissingWeightsError: If double guidance is asked for and the model has no guidance classifier.
+            ValueError: If shapes do not match, a number is out of range, or an option would be ignored.
+            MissingWeightsError: If double guidance is requested and the model has no guidance classifier.
         """
         settings = sampling_settings(**sampling)
         shape = (len(video_features), *self.latent_shape)
@@ -311,17 +302,17 @@ class FoleyPipeline(DiffusionPipeline):
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents ``(B, C, h, w)`` to mels ``(B, n_mels, frames)``, nominally in [0, 1], not clipped."""
+        """Decode latents ``(B, C, h, w)`` to mels ``(B, n_mels, frames)``, nominally in [0, 1]."""
         weight = next(self.vae.parameters())
         scaled = latents.to(weight.device, weight.dtype) / self.vae.config.scaling_factor
         return self.vae.decode(scaled).sample[:, 0].float()
 
     @torch.no_grad()
     def vocode(self, mel: Tensor, *, seed: int = 0, compat: Compat | None = None) -> Tensor:
-        """Mels ``(B, n_mels, frames)`` to waveforms ``(B, N)``, N = frames times the hop length.
+        """Convert mels ``(B, n_mels, frames)`` to waveforms ``(B, N)``, N = frames times the hop length.
 
-        ``seed`` draws the phases that the iteration starts from; ``compat="diff-foley"`` repeats the
-        reference's pitch, 0.73 times too low.
+        ``seed`` draws the initial phases of the iteration; ``compat="diff-foley"`` repeats the reference's
+        pitch, lower by the factor 0.73.
         """
         generator = torch.Generator().manual_seed(seed)
         return invert_mel(mel.float(), config=self.foley_config.mel, generator=generator, compat=compat)
@@ -338,29 +329,30 @@ class FoleyPipeline(DiffusionPipeline):
         on_step: Callable[[int, int], None] | None = None,
         **sampling: Unpack[SamplingOptions],
     ) -> FoleyOutput:
-        """Generate takes for a film, or a section of it.
+        """Generate takes for a video, or a section of it.
 
         Args:
-            video: A file, a clip in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's rate.
-            num_takes: Takes; all share one encoding of the film. Take ``k`` does not depend on how many there
-                are.
-            seed: Makes the same takes again, 0 to 2**32 - 1; drawn from ``generator``, or 0, if None.
+            video: A file, a video in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's rate.
+            num_takes: Number of takes; all share one encoding of the video. Take ``k`` does not depend on
+                how many there are.
+            seed: 0 to 2**32 - 1; the same seed generates the same takes. Drawn from ``generator``, or 0, if
+                None.
             generator: Alternative to ``seed``.
-            start: Where the section begins, in seconds.
-            duration: Seconds of the section; None reaches to the end.
+            start: Start of the section, in seconds.
+            duration: Length of the section in seconds; None: to the end.
             on_step: Called with finished and total denoiser calls.
-            sampling: As in :meth:`sample`. With ``compat="diff-foley"`` everything also sounds 0.73 times too
-                low, as it does there.
+            sampling: As in :meth:`sample`. ``compat="diff-foley"`` also lowers the pitch of everything by the
+                factor 0.73, as the reference does.
 
         Returns:
-            The takes, exactly as long as the picture. Loud ones go beyond full scale:
-            :meth:`FoleyOutput.save` writes them as they fit.
+            The takes, exactly as long as the video. Samples may exceed full scale:
+            :meth:`FoleyOutput.save` lowers such takes.
 
         Raises:
             MediaError: If the file cannot be read.
-            ValueError: If a number is out of range, a choice would be ignored, or both ``seed`` and
+            ValueError: If a number is out of range, an option would be ignored, or both ``seed`` and
                 ``generator`` are given.
-            MissingWeightsError: If double guidance is asked for and the model has no guidance classifier.
+            MissingWeightsError: If double guidance is requested and the model has no guidance classifier.
         """
         seed = _choose_seed(seed, generator)
         timings: dict[str, float] = {}
@@ -397,64 +389,37 @@ class FoleyPipeline(DiffusionPipeline):
         timings_s: dict[str, float] | None = None,
         **sampling: Unpack[SamplingOptions],
     ) -> Iterator[FoleyBlock]:
-        """Generate takes window by window, in memory that does not grow with the film.
+        """Generate takes window by window, in memory that does not grow with the video.
 
         Arguments are those of :meth:`__call__`; ``timings_s`` receives the seconds spent in each part.
 
         Yields:
             One block per window; their ``audios`` in order are the takes.
         """
-        if num_takes < 1:
-            raise ValueError(f"num_takes must be at least 1, got {num_takes}")
-        if not 0 <= operator.index(seed) < 2**32:  # PyTorch's generator would take another for the same
-            raise ValueError(f"seed must be 0 to 2**32 - 1, got {seed}")
-        settings = sampling_settings(**sampling)
-        clock = _Clock(timings_s if timings_s is not None else {})
-        plan = self.plan(video, start=start, duration=duration)
-        fader = CrossFader(plan)
-        pictures = window_pictures(video, plan, self.foley_config, start=start, duration=duration)
-        total_steps = len(plan) * settings.num_denoiser_calls * -(-num_takes // _MAX_BATCH)
-        steps_done = 0
-
-        def count_step(_: int) -> None:
-            nonlocal steps_done
-            steps_done += 1
-            if on_step is not None:
-                on_step(steps_done, total_steps)
-
-        for window in range(len(plan)):
-            with clock("read"):
-                frames = next(pictures)
-            with clock("encode"):
-                features = self.encode_video(frames[None].float() / 255)
-            audios, mels = [], []
-            for takes in torch.arange(num_takes).split(_MAX_BATCH):
-                with clock("sample"):
-                    latents = self.sample(
-                        features.expand(len(takes), -1, -1),
-                        latents=self._noise(seed, takes.tolist(), window),
-                        on_step=count_step,
-                        **sampling,
-                    )
-                with clock("decode"):
-                    mels.append(self.decode(latents).cpu())
-                with clock("vocode"):
-                    audios.append(self.vocode(mels[-1], seed=seed, compat=settings.compat).cpu())
-            yield FoleyBlock(
-                audios=fader.add(window, torch.cat(audios)),
-                mels=torch.cat(mels),
-                video_features=features[0].cpu(),
-                window=window,
-                num_windows=len(plan),
-            )
+        return stream_blocks(
+            self,
+            video,
+            num_takes=num_takes,
+            seed=seed,
+            start=start,
+            duration=duration,
+            on_step=on_step,
+            timings_s={} if timings_s is None else timings_s,
+            settings=sampling_settings(**sampling),
+        )
 
     def plan(self, video: VideoInput, *, start: float = 0.0, duration: float | None = None) -> WindowPlan:
-        """Where the windows of a film lie, without decoding it.
+        """Place the windows of a video, without decoding it.
 
         Raises:
             MediaError: If the file cannot be read, or ends before ``start``.
         """
-        return plan_film(video, self.foley_config, start=start, duration=duration)
+        return plan_video(video, self.foley_config, start=start, duration=duration)
+
+    @property
+    def _used_encoder(self) -> VideoEncoder:
+        encoder: VideoEncoder = self.video_encoder_student if self._is_student_used else self.video_encoder
+        return encoder
 
     def _denoiser(self, video_features: Tensor, scheduler: Scheduler, settings: SamplingSettings) -> Denoise:
         is_guided = settings.guidance_scale != 1
@@ -476,29 +441,10 @@ class FoleyPipeline(DiffusionPipeline):
             compat=settings.compat,
         )
 
-    def _noise(self, seed: int, takes: Sequence[int], window: int) -> Tensor:
-        shape = (1, *self.latent_shape)
-        return torch.cat([draw_noise(shape, seed=seed, take=take, window=window) for take in takes])
-
     def _null_context(self, video_features: Tensor) -> Tensor:
         if self.foley_config.null_condition == "zero_features":
             return self.embed(torch.zeros_like(video_features))
         return torch.zeros_like(self.embed(video_features))
-
-
-class _Clock:
-    """Adds up seconds by name."""
-
-    def __init__(self, totals: dict[str, float]) -> None:
-        self._totals = totals
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._totals[name] = self._totals.get(name, 0.0) + time.perf_counter() - began
 
 
 def _choose_seed(seed: int | None, generator: torch.Generator | None) -> int:

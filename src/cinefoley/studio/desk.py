@@ -20,7 +20,8 @@ from cinefoley.media.audio.files import write_audio
 from cinefoley.media.audio.fitted_writer import fitting_gain
 from cinefoley.media.frames.timing import picture_duration
 from cinefoley.media.muxing.replace_audio import film_suffix, replace_audio
-from cinefoley.pipelines.files import GenerationSettings, generate_files
+from cinefoley.pipelines.takes.generate import generate_files
+from cinefoley.pipelines.takes.settings import GenerationSettings
 from cinefoley.studio.assembling import CROSS_FADE_S, Piece, assemble
 from cinefoley.studio.shelf import Encoder, ModelShelf
 from cinefoley.studio.shots import Shot, find_shots
@@ -180,7 +181,7 @@ class Desk:
                     start_s=start_s,
                     end_s=end_s,
                     wav=take.wav,
-                    film=take.film,
+                    film=take.video,
                     remark=take.level.remark() if take.level is not None else None,
                 )
                 for place, take in enumerate(report.takes, start=1)

@@ -9,7 +9,7 @@ from cinefoley.errors import MissingWeightsError
 
 if TYPE_CHECKING:
     from cinefoley.pipelines.foley import FoleyPipeline
-    from cinefoley.pipelines.sidecar import ModelRecord
+    from cinefoley.pipelines.takes.model_record import ModelRecord
 
 __all__ = ["Encoder", "ModelShelf"]
 
@@ -55,7 +55,7 @@ class ModelShelf:
         from cinefoley.pipelines.devices import choose_device, choose_dtype
         from cinefoley.pipelines.foley import FoleyPipeline
         from cinefoley.pipelines.loading import resolve_model
-        from cinefoley.pipelines.sidecar import ModelRecord
+        from cinefoley.pipelines.takes.model_record import ModelRecord
 
         folder = resolve_model(name, local_files_only=True)
         device = choose_device(self._device)

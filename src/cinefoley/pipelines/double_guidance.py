@@ -11,7 +11,7 @@ from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.folder import load_part
 from cinefoley.pipelines.denoiser import Denoise
-from cinefoley.pipelines.sampling import Scheduler, noise_level
+from cinefoley.pipelines.schedulers import Scheduler, noise_level
 from cinefoley.spectral.magnitude import Compat
 
 __all__ = ["DoubleGuidance", "load_guidance_classifier"]

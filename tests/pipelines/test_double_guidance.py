@@ -15,9 +15,10 @@ from cinefoley.errors import CheckpointMismatchError, MissingWeightsError
 from cinefoley.models.build import build_scheduler
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.pipelines.denoiser import Denoise, GuidedDenoiser, predict_with
+from cinefoley.pipelines.double_guidance import DoubleGuidance
 from cinefoley.pipelines.foley import FoleyPipeline
-from cinefoley.pipelines.guidance import DoubleGuidance
-from cinefoley.pipelines.sampling import denoise_latents, make_scheduler, noise_level
+from cinefoley.pipelines.sampling import denoise_latents
+from cinefoley.pipelines.schedulers import make_scheduler, noise_level
 from cinefoley.pipelines.settings import Sampler, SamplingOptions
 from cinefoley.spectral.magnitude import Compat
 

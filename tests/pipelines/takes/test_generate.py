@@ -10,10 +10,12 @@ import torch
 
 from cinefoley.errors import MediaError, OutputError
 from cinefoley.media.audio.fitted_writer import fitting_gain
-from cinefoley.pipelines import files
-from cinefoley.pipelines.files import GenerationSettings, generate_files, report_existing
 from cinefoley.pipelines.foley import FoleyPipeline
-from cinefoley.pipelines.sidecar import TakeFiles
+from cinefoley.pipelines.takes.existing import report_existing
+from cinefoley.pipelines.takes.files import TakeFiles
+from cinefoley.pipelines.takes.generate import generate_files
+from cinefoley.pipelines.takes.settings import GenerationSettings
+from cinefoley.pipelines.takes.staging import publish_take
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def test_takes_of_another_seed_are_not_taken_for_what_is_asked_for(
     settings = GenerationSettings(num_inference_steps=1)
     (take,) = generate_files(pipeline, film, tmp_path, settings).takes
     before = take.wav.read_bytes()
-    with pytest.raises(OutputError, match=r"rain\.take1\.wav, made with seed 0, not 1\."):
+    with pytest.raises(OutputError, match=r"rain\.take1\.wav, generated with seed 0, not 1\."):
         generate_files(pipeline, film, tmp_path, replace(settings, seed=1, num_takes=2))
     assert take.wav.read_bytes() == before
     assert generate_files(pipeline, film, tmp_path, replace(settings, num_takes=2)).skipped == (take,)
@@ -72,7 +74,7 @@ def test_the_report_names_what_is_on_disk(pipeline: FoleyPipeline, film: Path, t
     report = generate_files(pipeline, film, tmp_path / "new" / "folder", settings)
 
     on_disk = set((tmp_path / "new" / "folder").iterdir())
-    written = {path for take in report.takes for path in (take.wav, take.film, take.mel)}
+    written = {path for take in report.takes for path in (take.wav, take.video, take.mel)}
     assert written | {report.sidecar} == on_disk
     assert (report.duration_s, report.seed, report.skipped) == (4.0, 0, ())
     assert report.timings_s["total"] > 0
@@ -89,7 +91,7 @@ def test_takes_of_another_film_of_the_same_name_are_neither_replaced_nor_taken_f
     for suffix in (".mov", ".mp4"):
         other = render_film(tmp_path / "other" / f"rain{suffix}", seed=1, duration_s=2.0)
         for call in (report_existing, partial(generate_files, pipeline)):
-            with pytest.raises(OutputError, match=r"are of another film .*--force"):
+            with pytest.raises(OutputError, match=r"belong to another video .*--force"):
                 call(other, tmp_path / "out", settings)
     assert take.wav.read_bytes() == before
     forced = generate_files(pipeline, other, tmp_path / "out", replace(settings, overwrites=True))
@@ -161,14 +163,13 @@ def test_a_take_in_place_is_on_record_though_stopped_before_its_record(
     pipeline: FoleyPipeline, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = GenerationSettings(num_takes=2, num_inference_steps=1)
-    publish = files._publish
 
     def publish_and_stop(take: TakeFiles, out_dir: Path, finished: list[TakeFiles]) -> None:
-        publish(take, out_dir, finished)
+        publish_take(take, out_dir, finished)
         raise Stop
 
     with monkeypatch.context() as patched:
-        patched.setattr(files, "_publish", publish_and_stop)
+        patched.setattr("cinefoley.pipelines.takes.generate.publish_take", publish_and_stop)
         with pytest.raises(Stop):
             generate_files(pipeline, film, tmp_path, settings)
     assert {path.name for path in tmp_path.iterdir()} == {"rain.take1.mp4", "rain.take1.wav", "rain.json"}

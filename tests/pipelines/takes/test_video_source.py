@@ -14,7 +14,7 @@ from cinefoley.data.sources.vggsound_stand_in import make_stand_in
 from cinefoley.errors import MediaError
 from cinefoley.media.audio.files import read_audio, write_audio
 from cinefoley.media.frames.video import Video
-from cinefoley.pipelines.film_takes import ClipFilm, FileFilm, as_film
+from cinefoley.pipelines.takes.video_source import ShardVideo, VideoFile, as_video_source
 
 CONFIG = FoleyConfig(frame_size=(16, 16))
 
@@ -33,20 +33,20 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> ShardClip:
 
 def test_a_path_is_a_film_on_disk(render_film: Callable[..., Path], tmp_path: Path) -> None:
     path = render_film(tmp_path / "rain.mp4")
-    film = as_film(str(path))
-    assert film == FileFilm(path)
-    assert as_film(film) is film
-    assert (film.suffix, film.watch(CONFIG)) == (".mp4", path)
+    film = as_video_source(str(path))
+    assert film == VideoFile(path)
+    assert as_video_source(film) is film
+    assert (film.suffix, film.model_input(CONFIG)) == (".mp4", path)
     film.check()
     assert film.describe()["name"] == "rain.mp4"
     with pytest.raises(MediaError):
-        FileFilm(tmp_path / "gone.mp4").check()
+        VideoFile(tmp_path / "gone.mp4").check()
 
 
 def test_a_clip_of_shards_is_watched_where_it_lies(clip: ShardClip) -> None:
-    film = ClipFilm.of(clip)
+    film = ShardVideo.of(clip)
     film.check()
-    watched = film.watch(CONFIG)
+    watched = film.model_input(CONFIG)
     assert isinstance(watched, Video)
     assert torch.equal(watched.frames, clip.video(fps=4, size=(16, 16)).frames)
     assert film.path.parent == clip.path
@@ -60,7 +60,7 @@ def test_a_take_of_a_clip_holds_the_very_pictures_and_the_sound(
 ) -> None:
     sound = torch.from_numpy(np.random.default_rng(0).uniform(-0.5, 0.5, 24000).astype(np.float32))
     write_audio(tmp_path / "take.wav", sound, 16000)
-    ClipFilm.of(clip).write_take(tmp_path / "take.wav", tmp_path / "take.mkv", start=start)
+    ShardVideo.of(clip).write_take(tmp_path / "take.wav", tmp_path / "take.mkv", start=start)
     with av.open(str(tmp_path / "take.mkv")) as container:
         packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
     assert packets == clip.jpegs()
@@ -76,6 +76,6 @@ def test_a_take_of_a_clip_holds_the_very_pictures_and_the_sound(
 def test_a_shard_that_is_gone_is_told(clip: ShardClip, tmp_path: Path) -> None:
     gone = ShardClip(path=tmp_path / "gone.tar", entry=clip.entry, fps=clip.fps, sample_rate=clip.sample_rate)
     with pytest.raises(MediaError, match="cannot be read"):
-        ClipFilm(gone, "rain").check()
+        ShardVideo(gone, "rain").check()
     with pytest.raises(MediaError, match="cannot be read"):
-        ClipFilm.of(gone)
+        ShardVideo.of(gone)

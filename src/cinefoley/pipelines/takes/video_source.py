@@ -1,4 +1,4 @@
-"""What takes are generated for: a film on disk, or a clip of shards; and how a take of it is written."""
+"""Input of ``generate``: a video file or a clip of shards, and how a take of it is written."""
 
 import os
 from dataclasses import dataclass
@@ -14,74 +14,74 @@ from cinefoley.errors import MediaError
 from cinefoley.media.audio.files import read_audio
 from cinefoley.media.frames.timing import picture_duration
 from cinefoley.media.muxing.replace_audio import film_suffix, fitting_suffixes, replace_audio
-from cinefoley.pipelines.film import VideoInput
-from cinefoley.pipelines.sidecar import file_sha256
+from cinefoley.pipelines.takes.model_record import file_sha256
+from cinefoley.pipelines.video_input import VideoInput
 
-__all__ = ["ClipFilm", "FileFilm", "Film", "as_film"]
+__all__ = ["ShardVideo", "VideoFile", "VideoSource", "as_video_source"]
 
 
-class Film(Protocol):
-    """Moving pictures that want a sound."""
+class VideoSource(Protocol):
+    """A video to generate sound for."""
 
     @property
     def path(self) -> Path:
-        """What messages and records call it; its stem is that of the takes."""
+        """Path in messages and records; the takes have its stem."""
         ...
 
     @property
     def suffix(self) -> str:
-        """Of the takes' films."""
+        """Suffix of the takes' videos."""
         ...
 
     def check(self) -> None:
-        """See whether it can be used, without decoding it.
+        """Check that the video can be used, without decoding it.
 
         Raises:
             MediaError: If it cannot.
         """
         ...
 
-    def watch(self, config: FoleyConfig) -> VideoInput:
-        """What the pipeline is given.
+    def model_input(self, config: FoleyConfig) -> VideoInput:
+        """The pipeline's argument.
 
         Raises:
-            MediaError: If it cannot be read.
+            MediaError: If the video cannot be read.
         """
         ...
 
     def write_take(self, sound: Path, out_path: Path, *, start: float) -> None:
-        """Write a film of its pictures as they are and of another sound.
+        """Write a video with the unchanged video stream and another sound.
 
         Args:
             sound: A WAV.
-            out_path: Where the film goes, with :attr:`suffix`.
-            start: Where in the film the sound begins, in seconds.
+            out_path: Output, with :attr:`suffix`.
+            start: Where in the video the sound begins, in seconds.
 
         Raises:
-            MediaError: If the pictures cannot be read, or the container does not take them.
-            OutputError: If the film cannot be written.
+            MediaError: If the video cannot be read, or the container does not accept the video stream.
+            OutputError: If the output cannot be written.
         """
         ...
 
     def describe(self) -> dict[str, Any]:
-        """Which film it is, for the record of its takes: JSON values."""
+        """Name, path and digest for the record of the takes: JSON values."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class FileFilm:
-    """A film on disk; its picture is copied packet by packet."""
+class VideoFile:
+    """A video file; its video stream is copied packet by packet."""
 
     path: Path
     """The file."""
 
     @property
     def suffix(self) -> str:
-        """The film's own where sound can be written into such a container, else ``.mkv``."""
+        """The file's own suffix if sound can be written into such a container, else ``.mkv``."""
         return film_suffix(self.path)
 
     def check(self) -> None:
-        """See whether there is a picture that lasts, and that some container takes.
+        """Check that there is a video stream that some container accepts.
 
         Raises:
             MediaError: If there is none.
@@ -89,7 +89,7 @@ class FileFilm:
         picture_duration(self.path)
         fitting_suffixes(self.path)
 
-    def watch(self, config: FoleyConfig) -> Path:
+    def model_input(self, config: FoleyConfig) -> Path:
         """The file."""
         return self.path
 
@@ -103,39 +103,38 @@ class FileFilm:
 
 
 @dataclass(frozen=True, slots=True)
-class ClipFilm:
-    """A clip of shards, which is read where it lies; films of its takes hold the very JPEGs.
+class ShardVideo:
+    """A clip of shards, read from the shard; videos of its takes contain the same JPEGs.
 
-    Takes have the name of the film that the clip was made of, so sounds that were generated for the one
-    belong to the other too.
+    Takes have the name of the video that the clip was made of, so takes of either count for both.
     """
 
     clip: ShardClip
     """The clip."""
     stem: str
-    """The name, without suffix, of the film that it was made of."""
+    """Name, without suffix, of the video that it was made of."""
 
     @classmethod
-    def of(cls, clip: ShardClip) -> "ClipFilm":
-        """Read the film's name.
+    def of(cls, clip: ShardClip) -> "ShardVideo":
+        """Read the name of the original video.
 
         Raises:
-            MediaError: If the shard is gone or damaged.
+            MediaError: If the shard is missing or damaged.
         """
         return cls(clip, Path(str(clip.about()["source"])).stem)
 
     @property
     def path(self) -> Path:
-        """The shard, and the film's name in it."""
+        """Path of the shard, followed by the video's name."""
         return self.clip.path / f"{self.stem}{self.suffix}"
 
     @property
     def suffix(self) -> str:
-        """Motion JPEG lies in Matroska."""
+        """Suffix of Matroska, which accepts Motion JPEG."""
         return ".mkv"
 
     def check(self) -> None:
-        """See whether the shard holds the clip.
+        """Check that the shard contains the clip.
 
         Raises:
             MediaError: If it does not.
@@ -144,8 +143,8 @@ class ClipFilm:
         if fault is not None:
             raise MediaError(fault.message)
 
-    def watch(self, config: FoleyConfig) -> VideoInput:
-        """Its pictures, squashed for the model."""
+    def model_input(self, config: FoleyConfig) -> VideoInput:
+        """The clip's frames, squashed to the model's frame size."""
         return self.clip.video(fps=config.video_fps, size=config.frame_size)
 
     def write_take(self, sound: Path, out_path: Path, *, start: float) -> None:
@@ -155,11 +154,11 @@ class ClipFilm:
         write_shard_video(self.clip, out_path, waveform=F.pad(waveform, (round(start * rate), 0)))
 
     def describe(self) -> dict[str, Any]:
-        """Name, path, id, and the digest of what is kept of it."""
+        """Name, path, id, and the digest of the clip's content."""
         entry = self.clip.entry
         return {"name": self.path.name, "path": str(self.path), "id": entry.id, "sha256": entry.digest}
 
 
-def as_film(video: str | os.PathLike[str] | Film) -> Film:
-    """A path is a film on disk; what is one already is given back."""
-    return FileFilm(Path(video)) if isinstance(video, (str, os.PathLike)) else video
+def as_video_source(video: str | os.PathLike[str] | VideoSource) -> VideoSource:
+    """Wrap a path as :class:`VideoFile`; return a source unchanged."""
+    return VideoFile(Path(video)) if isinstance(video, (str, os.PathLike)) else video

@@ -10,19 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinefoley.errors import MissingWeightsError, OutputError
-from cinefoley.pipelines.sidecar import (
-    ModelRecord,
-    TakeFiles,
-    check_sidecar,
-    file_sha256,
-    made_otherwise,
-    write_sidecar,
-)
+from cinefoley.pipelines.takes.files import TakeFiles
+from cinefoley.pipelines.takes.model_record import ModelRecord, file_sha256
+from cinefoley.pipelines.takes.sidecar import check_sidecar, find_differences, write_sidecar
 
 
 def make_takes(folder: Path, numbers: Iterable[int]) -> list[TakeFiles]:
     takes = [
-        TakeFiles(take=n, wav=folder / f"rain.take{n}.wav", film=folder / f"rain.take{n}.mp4")
+        TakeFiles(take=n, wav=folder / f"rain.take{n}.wav", video=folder / f"rain.take{n}.mp4")
         for n in numbers
     ]
     for take in takes:
@@ -102,7 +97,7 @@ NO_STUDENT = {name: digest for name, digest in WEIGHTS.items() if "student" not 
         ({}, {"video_encoder": "teacher"}, "video encoder default, not teacher"),
         ({"video_encoder": "student"}, {"video_encoder": "teacher"}, "video encoder student, not teacher"),
         ({"sha256": NO_STUDENT}, {"sha256": NO_STUDENT, "video_encoder": "teacher"}, None),
-        ({"sha256": NO_STUDENT}, {}, "another video encoder by the name of default"),
+        ({"sha256": NO_STUDENT}, {}, "another video encoder with the name default"),
         ({}, {"video_encoder": "mine", "sha256": WEIGHTS | {"--video-encoder/b": "student"}}, None),
         (
             {},
@@ -115,7 +110,7 @@ NO_STUDENT = {name: digest for name, digest in WEIGHTS.items() if "student" not 
             {},
             "model other, not lite",
         ),
-        ({"sha256": WEIGHTS | {"vae/a.safetensors": "x"}}, {}, "another model by the name of lite"),
+        ({"sha256": WEIGHTS | {"vae/a.safetensors": "x"}}, {}, "another model with the name lite"),
         ({"sha256": WEIGHTS | {"alignment/a.safetensors": "x"}}, {}, None),
         ({"sha256": WEIGHTS | {"guidance_classifier/a.safetensors": "x"}}, {}, None),
         ({"sha256": {}}, {}, None),
@@ -131,7 +126,7 @@ def test_weights_are_compared_and_not_what_they_are_called(
 def test_the_guidance_classifier_counts_where_it_guides() -> None:
     other = ModelRecord(name="lite", sha256=WEIGHTS | {"guidance_classifier/a.safetensors": "x"})
     own = ModelRecord(name="lite", sha256=WEIGHTS)
-    assert own.difference(asdict(other), is_doubly_guided=True) == "another model by the name of lite"
+    assert own.difference(asdict(other), is_doubly_guided=True) == "another model with the name lite"
 
 
 @pytest.mark.parametrize("there", [None, "lite", {}, {"name": "lite", "sha256": None}])
@@ -139,18 +134,18 @@ def test_a_record_that_does_not_tell_weights_differs_in_nothing_that_is_known(th
     assert ModelRecord(name="lite", sha256=WEIGHTS).difference(there) is None
 
 
-def test_only_takes_that_were_made_otherwise_are_named(tmp_path: Path) -> None:
+def test_only_takes_that_were_find_differences_are_named(tmp_path: Path) -> None:
     takes = make_takes(tmp_path, [1, 2])
     write(tmp_path, {"seed": 0, "settings": {"duration": None, "saves_mel": True}}, takes)
     write(tmp_path, {"seed": 5, "settings": {"duration": 2.0, "saves_mel": False}}, takes[1:])
     path, nothing = tmp_path / "rain.json", {"num_takes": 2, "saves_mel": False}
 
-    assert made_otherwise(path, takes, nothing) == {}, "a take with mels is one without"
-    assert made_otherwise(path, takes, {"seed": 5, "duration": 2.0}) == {
+    assert find_differences(path, takes, nothing) == {}, "a take with mels is one without"
+    assert find_differences(path, takes, {"seed": 5, "duration": 2.0}) == {
         1: ["duration unset, not 2.0", "seed 0, not 5"]
     }
-    assert made_otherwise(path, takes, {"saves_mel": True}) == {2: ["mels left out, not kept"]}
-    assert made_otherwise(path, takes[1:], {"seed": 5}) == {}
+    assert find_differences(path, takes, {"saves_mel": True}) == {2: ["mels off, not on"]}
+    assert find_differences(path, takes[1:], {"seed": 5}) == {}
 
 
 def test_digests_are_those_of_the_files(tiny_model: Path) -> None:
@@ -163,5 +158,5 @@ def test_digests_are_those_of_the_files(tiny_model: Path) -> None:
     assert len(record.sha256) == 4
     own = ModelRecord.of("tiny", tiny_model, str(tiny_model / "video_encoder"))
     assert own.difference(asdict(record)) is None
-    with pytest.raises(MissingWeightsError, match="no video encoder"):
+    with pytest.raises(MissingWeightsError, match="it is no video encoder"):
         ModelRecord.of("tiny", tiny_model, "nowhere")

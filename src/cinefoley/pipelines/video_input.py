@@ -1,4 +1,4 @@
-"""What the pipeline accepts as a film, and the pictures of its windows."""
+"""Video input of the pipeline: plan the windows of a video, and read the frames of each window."""
 
 import os
 from collections.abc import Iterator
@@ -15,31 +15,33 @@ from cinefoley.media.frames.video import Video, video_from_frames
 from cinefoley.media.frames.windows import sample_windows, stream_windows
 from cinefoley.pipelines.windows import OVERLAP_S, WindowPlan, plan_windows
 
-__all__ = ["VideoInput", "check_frames", "plan_film", "window_pictures"]
+__all__ = ["VideoInput", "check_frames", "plan_video", "window_frames"]
 
 VideoInput = str | os.PathLike[str] | Video | Tensor
-"""A file, a clip in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's rate."""
+"""A file, a video in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's rate."""
 
 
-def plan_film(
+def plan_video(
     video: VideoInput, config: FoleyConfig, *, start: float = 0.0, duration: float | None = None
 ) -> WindowPlan:
-    """Where the windows of a film lie, without decoding it.
+    """Place the windows of a video, without decoding it.
 
     Raises:
         MediaError: If the file cannot be read, or ends before ``start``.
         ValueError: If a number is out of range, or a tensor is no video.
-        TypeError: If it is no film at all.
+        TypeError: If it is no video.
     """
     if not isinstance(video, str | os.PathLike | Video | Tensor):
         raise TypeError(
-            "a film is a file, a Video, or a tensor (1, T, 3, H, W); got "
-            f"{type(video).__name__}. Give several films one by one, and of a stage clip its as_video()"
+            "a video is a file, a Video, or a tensor (1, T, 3, H, W); got "
+            f"{type(video).__name__}. Give several videos one by one, and of a stage clip its as_video()"
         )
     if isinstance(video, Tensor):
         check_frames(video)
         if len(video) != 1:
-            raise ValueError(f"a film's frames are (1, T, 3, H, W), got {tuple(video.shape)}; give one film")
+            raise ValueError(
+                f"a video's frames are (1, T, 3, H, W), got {tuple(video.shape)}; give one video at a time"
+            )
         whole = video.shape[1] / config.video_fps
     else:
         whole = video.duration if isinstance(video, Video) else picture_duration(video)
@@ -48,14 +50,14 @@ def plan_film(
     section = whole - start if duration is None else min(duration, whole - start)
     if section <= 0:
         raise VideoError(
-            f"The film lasts {whole:.3f} s, so there is nothing at {start:.3f} s. Choose an earlier start."
+            f"The video lasts {whole:.3f} s, so nothing is left at {start:.3f} s. Choose an earlier start."
         )
     rate = config.mel.sample_rate
     total = max(1, round(Fraction(section) * rate))
     return plan_windows(total, window=config.window_samples, overlap=round(OVERLAP_S * rate))
 
 
-def window_pictures(
+def window_frames(
     video: VideoInput,
     plan: WindowPlan,
     config: FoleyConfig,
@@ -63,7 +65,7 @@ def window_pictures(
     start: float = 0.0,
     duration: float | None = None,
 ) -> Iterator[Tensor]:
-    """The frames of each window in turn, uint8 ``(T, 3, H, W)``; a file is decoded as they are asked for."""
+    """Frames of each window in turn, uint8 ``(T, 3, H, W)``; a file is decoded on demand."""
     options: dict[str, Any] = {
         "starts": [Fraction(sample, config.mel.sample_rate) for sample in plan.starts],
         "frames_per_window": config.video_frames,
@@ -83,7 +85,7 @@ def check_frames(video: Tensor) -> None:
     """Refuse a tensor that is not ``(B, T, 3, H, W)``, floating point, in [0, 1].
 
     Raises:
-        ValueError: Says what was found.
+        ValueError: Names the shape, type or range that was found.
     """
     if video.ndim != 5 or video.shape[2] != 3 or 0 in video.shape:
         raise ValueError(f"video must be (B, T, 3, H, W), got {tuple(video.shape)}")

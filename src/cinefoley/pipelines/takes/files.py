@@ -1,0 +1,122 @@
+"""File names of takes: which files a take has, which exist already, and how loud the take was."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from math import log10
+from pathlib import Path
+from typing import Any
+
+from cinefoley.errors import OutputError
+from cinefoley.media.audio.fitted_writer import FittedSound
+from cinefoley.pipelines.takes.settings import GenerationSettings
+from cinefoley.pipelines.takes.video_source import VideoSource
+
+__all__ = [
+    "OTHER_SUFFIXES",
+    "TakeFiles",
+    "TakeLevel",
+    "check_names_free",
+    "existing_take",
+    "mel_path",
+    "plan_takes",
+]
+
+OTHER_SUFFIXES = (".mkv", ".mov")
+"""Containers to try where the video's own does not accept its video stream."""
+
+_AUDIBLE_DB = -50.0  # a lower peak is silence beside any other sound of a video
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeLevel:
+    """Level of a take as it was generated, and the gain that was applied."""
+
+    peak_db: float
+    """Largest sample before any gain, in dB of full scale."""
+    gain_db: float
+    """Gain of the written files: 0, or negative where the take went beyond full scale."""
+
+    @classmethod
+    def of(cls, sound: FittedSound) -> "TakeLevel":
+        """Level of a sound that has been written."""
+        peak_db = 20 * log10(max(sound.peak, 1e-9))
+        return cls(peak_db=round(peak_db, 2), gain_db=round(20 * log10(sound.gain), 2))
+
+    def remark(self) -> str | None:
+        """Note on the level for the user: almost silent, or lowered; None if neither."""
+        if self.peak_db < _AUDIBLE_DB:
+            return f"almost silent (peak {self.peak_db:.0f} dB)"
+        return f"lowered by {-self.gain_db:.1f} dB to stay within full scale" if self.gain_db < 0 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeFiles:
+    """Files of one take."""
+
+    take: int
+    """Number of the take, from 1."""
+    wav: Path
+    """The sound."""
+    video: Path
+    """The input's video stream with that sound."""
+    mel: Path | None = None
+    """Mels of the windows, ``(windows, n_mels, frames)`` float32; None if not requested."""
+    level: TakeLevel | None = field(default=None, compare=False)
+    """Level of the generated sound; None for a take of an earlier run."""
+
+    def moved_to(self, folder: Path) -> "TakeFiles":
+        """The same file names in another folder."""
+        mel = self.mel and folder / self.mel.name
+        return replace(self, wav=folder / self.wav.name, video=folder / self.video.name, mel=mel)
+
+    def describe(self) -> dict[str, Any]:
+        """Number, file names without folders, and level, for JSON."""
+        paths = {"wav": self.wav, "film": self.video, "mel": self.mel}
+        names = {key: path.name for key, path in paths.items() if path is not None}
+        return {"take": self.take} | names | (asdict(self.level) if self.level else {})
+
+
+def plan_takes(source: VideoSource, out_dir: Path, settings: GenerationSettings) -> list[TakeFiles]:
+    """File names of the takes of a video in ``out_dir``."""
+    wavs = [out_dir / f"{source.path.stem}.take{take}.wav" for take in range(1, settings.num_takes + 1)]
+    return [
+        TakeFiles(
+            take=take,
+            wav=wav,
+            video=wav.with_suffix(source.suffix),
+            mel=mel_path(wav) if settings.saves_mel else None,
+        )
+        for take, wav in enumerate(wavs, start=1)
+    ]
+
+
+def mel_path(wav: Path) -> Path:
+    """File name of the mel that belongs to a take's WAV."""
+    return wav.with_suffix(".mel.npy")
+
+
+def existing_take(take: TakeFiles) -> TakeFiles | None:
+    """The existing files of a take; None unless both its WAV and its video exist."""
+    videos = [video for video in _possible_videos(take) if video.exists()]
+    if not videos or not take.wav.exists():
+        return None
+    return replace(take, video=videos[0], mel=take.mel if take.mel and take.mel.exists() else None)
+
+
+def check_names_free(takes: Iterable[TakeFiles]) -> None:
+    """Refuse file names that are taken by files without a record: they may be the user's own.
+
+    Raises:
+        OutputError: If a file exists.
+    """
+    for take in takes:
+        for path in (take.wav, *_possible_videos(take)):
+            if path.exists():
+                raise OutputError(
+                    f"{path}: exists, but no record names it as a take, so it was not replaced. Choose "
+                    "another folder with -o, or pass --force to replace it."
+                )
+
+
+def _possible_videos(take: TakeFiles) -> list[Path]:
+    return [take.video, *(take.video.with_suffix(suffix) for suffix in OTHER_SUFFIXES)]

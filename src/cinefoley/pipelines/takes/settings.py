@@ -1,0 +1,38 @@
+"""Generation settings: how many takes of which section of a video, and how they are sampled and stored."""
+
+import math
+from dataclasses import dataclass
+
+from cinefoley.media.audio.writer import Subtype
+from cinefoley.pipelines.settings import SamplingSettings
+
+__all__ = ["GenerationSettings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationSettings(SamplingSettings):
+    """Settings of ``generate`` for each video, on top of the sampling settings."""
+
+    num_takes: int = 1
+    """Takes per video."""
+    seed: int = 0
+    """The same seed generates the same takes."""
+    start: float = 0.0
+    """Start of the section, in seconds from the first frame."""
+    duration: float | None = None
+    """Length of the section in seconds; None: to the end of the video."""
+    subtype: Subtype = "PCM_16"
+    """Sample format of the WAV files."""
+    saves_mel: bool = False
+    """Whether to write the mels as ``.npy``."""
+    overwrites: bool = False
+    """Whether to replace existing takes."""
+
+    def __post_init__(self) -> None:
+        SamplingSettings.__post_init__(self)  # not super(): slots make another class of this one
+        if self.num_takes < 1 or not 0 <= self.seed < 2**32:
+            raise ValueError(f"takes must be at least 1 and the seed 0 to 2**32 - 1: {self}")
+        if not (math.isfinite(self.start) and self.start >= 0):
+            raise ValueError(f"start must be 0 s or more, got {self.start}")
+        if self.duration is not None and not (math.isfinite(self.duration) and self.duration >= 1e-3):
+            raise ValueError(f"duration must be a millisecond or more, got {self.duration}")
