@@ -270,7 +270,7 @@ def test_a_model_without_a_classifier_says_what_to_do(
     with pytest.raises(MissingWeightsError, match=r"no guidance_classifier/.*cinefoley models import"):
         pipeline.sample(features, latents=noise, double_guidance_scale=50)
     in_memory = FoleyPipeline(**pipeline.components, foley_config=pipeline.foley_config)
-    with pytest.raises(MissingWeightsError, match="made without a guidance_classifier"):
+    with pytest.raises(MissingWeightsError, match="created without a guidance_classifier"):
         in_memory.sample(features, latents=noise, double_guidance_scale=50)
 
 

@@ -63,7 +63,7 @@ def test_what_is_no_film_and_what_is_no_option_is_told(
     pipeline: FoleyPipeline, long_film: Path, tiny_model: Path
 ) -> None:
     for nothing in ([long_film, long_film], render_clip(0, duration_s=1.0), None):
-        with pytest.raises(TypeError, match="a film is a file, a Video, or a tensor"):
+        with pytest.raises(TypeError, match="a video is a file, a Video, or a tensor"):
             pipeline(nothing)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"unknown arguments: steps\. .*num_inference_steps"):
         pipeline(long_film, steps=3)  # type: ignore[call-arg]
@@ -198,14 +198,14 @@ def test_a_student_is_used_where_there_is_one_and_the_teacher_on_request(
 
 def test_an_encoder_for_another_generator_is_refused(pipeline: FoleyPipeline, tmp_path: Path) -> None:
     VideoEncoder(width=4, blocks=(1, 1, 1, 1), feature_dim=24).save_pretrained(tmp_path)
-    with pytest.raises(CheckpointMismatchError, match="features are 24 wide, this generator reads 16"):
+    with pytest.raises(CheckpointMismatchError, match="features have width 24, this generator needs 16"):
         pipeline.use_video_encoder(tmp_path)
     assert pipeline.video_encoder_student is None
 
 
 def test_one_film_at_a_time(pipeline: FoleyPipeline) -> None:
     """What lies behind the first of a batch would be ignored in silence."""
-    with pytest.raises(ValueError, match="give one film"):
+    with pytest.raises(ValueError, match="give one video at a time"):
         pipeline(torch.rand(2, 4, 3, 32, 32), num_inference_steps=1)
 
 
@@ -257,7 +257,7 @@ def test_numbers_out_of_range_are_refused(pipeline: FoleyPipeline, long_film: Pa
         pipeline(long_film, guidance_scale=float("nan"))
     with pytest.raises(ValueError, match="latents must be"):
         pipeline.sample(torch.rand(1, 10, 16), latents=torch.rand(1, 4, 2, 2))
-    with pytest.raises(VideoError, match=r"nothing at 9\.000 s"):
+    with pytest.raises(VideoError, match=r"nothing is left at 9\.000 s"):
         pipeline(long_film, start=9.0)
 
 

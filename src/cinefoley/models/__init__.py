@@ -1,1 +1,1 @@
-"""Networks and their weights."""
+"""Networks and their weights: model folders, and import of public checkpoints."""

@@ -1,4 +1,4 @@
-"""CAVP's spectrogram encoder: a convolutional network that gives one feature per video frame's time."""
+"""Audio encoder of CAVP: a convolutional network with one output feature per video frame."""
 
 import math
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class AudioEncoder(ModelMixin, ConfigMixin):
     mel become one feature. The defaults are CAVP's (80.7 M parameters).
 
     ``logit_scale`` is the logarithm of the inverse temperature of CAVP's contrastive training; it belongs to
-    both towers, is kept here, and :meth:`forward` does not use it.
+    both towers, is stored here, and :meth:`forward` does not use it.
 
     Args:
         n_mels: Bands of the mel.
@@ -68,7 +68,7 @@ class AudioEncoder(ModelMixin, ConfigMixin):
         return math.prod(self.config.time_pools)
 
     def forward(self, mel: Tensor, *, normalize: bool = False) -> Tensor:
-        """Encode a sound.
+        """Compute the features of a mel.
 
         Args:
             mel: ``(B, n_mels, frames)`` in [0, 1]. CAVP was trained on mels of hop 250, 64 frames a second.

@@ -1,4 +1,4 @@
-"""diffusers' networks and schedule, built from our configuration."""
+"""Build networks and the noise schedule from a model configuration, with random weights."""
 
 from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
 

@@ -1,4 +1,4 @@
-"""The classifier that tells whether a sound belongs to a film."""
+"""Alignment classifier: probability that a sound belongs to a video."""
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -22,14 +22,14 @@ class AlignmentClassifier(ModelMixin, ConfigMixin):
 
     Args:
         latent_channels: Channels of the latents.
-        block_out_channels: Channels per level; all but the first attend to the film.
+        block_out_channels: Channels per level; all but the first have cross-attention to the video.
         feature_dim: Width of the video features, and of the context.
         max_frames: Positions of the conditioner.
         num_heads: Attention heads.
         norm_num_groups: Groups of every group norm.
         adds_frames: Whether a projection of its own frame's feature is added to every column of the latents.
-            Nothing in this network knows which column belongs to which frame; with published training it
-            finds out, with little training it does not (``docs/log.md``). Diff-Foley's have none.
+            Otherwise nothing tells the network which column belongs to which frame; the published training
+            learns that, a short training does not (``docs/log.md``). Diff-Foley's classifiers have none.
     """
 
     @register_to_config

@@ -1,4 +1,4 @@
-"""One feature per clip, as CAVP compares films with sounds."""
+"""Clip pooling: one feature per clip from features per frame, as in CAVP's contrastive training."""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,8 +12,8 @@ def pool_clip(features: Tensor, *, clip_frames: int = 16) -> Tensor:
     Source: Diff-Foley's CAVP; both towers were trained on clips of 4 s, 16 frames, pooled so.
 
     Reading: Diff-Foley's own pooling has a window of 16 frames. It fails below, and of 32 frames it makes two
-    maxima that it then normalises across the pair instead of across channels. So exactly one clip is taken
-    here: cut longer films into clips first.
+    maxima that it then normalises across the pair instead of across channels. So this takes
+    exactly one clip: cut longer videos into clips first.
 
     Args:
         features: ``(B, clip_frames, D)``, raw features of either tower, not normalised per frame.
@@ -28,6 +28,6 @@ def pool_clip(features: Tensor, *, clip_frames: int = 16) -> Tensor:
     if features.ndim != 3 or features.shape[1] != clip_frames:
         raise ValueError(
             f"features must be one clip's, (B, {clip_frames}, D), got {tuple(features.shape)}; "
-            f"cut films into clips of {clip_frames} frames first"
+            f"cut videos into clips of {clip_frames} frames first"
         )
     return F.normalize(features.amax(dim=1), dim=-1)

@@ -1,4 +1,4 @@
-"""From video features to the denoiser's context."""
+"""Conditioner: maps video features to the denoiser's context."""
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -16,7 +16,7 @@ class Conditioner(ModelMixin, ConfigMixin):
     Args:
         feature_dim: Width of the video features.
         context_dim: Width of the denoiser's cross-attention.
-        max_frames: Positions that exist; longer windows are refused.
+        max_frames: Number of positions; longer windows are an error.
     """
 
     @register_to_config

@@ -1,4 +1,4 @@
-"""Weights laid out for the processor's matrix units once, not at every call."""
+"""Prepacked layers: bfloat16 weights reordered once for oneDNN, for faster inference on CPUs."""
 
 from functools import cache
 
@@ -11,19 +11,19 @@ __all__ = ["can_prepack", "prepack"]
 def prepack(module: nn.Module) -> int:
     """Replace every bfloat16 linear layer and 2-D convolution inside by one whose weight is packed, in place.
 
-    oneDNN, which computes these layers on CPUs, wants weights in blocks. Eager PyTorch reorders them at every
-    call: of Diff-Foley's denoiser, 1.7 GB at each of 25 steps. This does it once; the arithmetic stays the
-    same, results agree up to rounding. It uses the operators that TorchInductor emits when it freezes
+    oneDNN, which computes these layers on CPUs, needs weights in blocks. Eager PyTorch reorders them at every
+    call: 1.7 GB at each of 25 steps for Diff-Foley's denoiser. This does it once; results agree up to
+    rounding. It uses the operators that TorchInductor emits when it freezes
     a model, without its minutes of compilation and its fixed shapes.
 
     The packed layers serve inference only: they have no gradients, cannot be moved to another device, and
-    refuse to be saved. The original weights are released.
+    raise an error when saved. The original weights are released.
 
     Args:
-        module: Is changed in place. Layers of other types than bfloat16 are left as they are.
+        module: Changed in place. Layers that are not bfloat16 stay as they are.
 
     Returns:
-        The number of layers packed; 0 where :func:`can_prepack` says no.
+        The number of layers packed; 0 if :func:`can_prepack` is false.
     """
     if not can_prepack():
         return 0
@@ -41,11 +41,11 @@ def prepack(module: nn.Module) -> int:
 
 @cache
 def can_prepack() -> bool:
-    """Whether this build of PyTorch packs weights for this processor, and computes the same with them."""
+    """Whether this PyTorch can pack weights for this processor, with the same results."""
     if not torch.backends.mkldnn.is_available():
         return False
     try:
-        # neither PyTorch nor oneDNN promise these operators: what they do here decides
+        # private operators: try them instead of trusting versions
         if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
             return False
         linear = nn.Linear(32, 48, dtype=torch.bfloat16)
@@ -61,7 +61,7 @@ def can_prepack() -> bool:
 
 
 class _Packed(nn.Module):
-    """A layer whose weight is opaque: kept out of the parameters, so that no cast or move touches it."""
+    """A layer with an opaque weight, which is no parameter, so that no cast or move changes it."""
 
     weight: Tensor
     bias: Tensor | None

@@ -1,4 +1,4 @@
-"""CAVP's video encoder: a SlowOnly ResNet that gives one feature per frame."""
+"""Video encoder of CAVP: a SlowOnly ResNet with one output feature per frame."""
 
 from collections.abc import Sequence
 
@@ -41,7 +41,7 @@ class VideoEncoder(ModelMixin, ConfigMixin):
         self.projection = nn.Linear(self.backbone.out_channels, feature_dim)
 
     def forward(self, video: Tensor, *, normalize: bool = True) -> Tensor:
-        """Encode every frame in the light of its neighbours.
+        """Compute one feature per frame; temporal convolutions use the neighbouring frames.
 
         Args:
             video: Frames ``(B, T, 3, H, W)``, RGB in [0, 1], already squashed to the model's frame size.
@@ -64,7 +64,7 @@ class VideoEncoder(ModelMixin, ConfigMixin):
         return F.normalize(features, dim=-1) if normalize else features
 
     def fuse_norms(self) -> None:
-        """Fold every batch norm into its convolution, in place: for inference only, and not to be saved."""
+        """Fold every batch norm into its convolution, in place; for inference only, cannot be saved."""
         for module in self.modules():
             if isinstance(module, _ConvNorm):
                 module.fuse()
@@ -148,9 +148,9 @@ class _ConvNorm(nn.Module):
         return self.bn(_sum_over_time(maps, count) if self._spans_time else maps)
 
     def _convolve_folded(self, frames: Tensor, count: int, conv: nn.Conv3d, norm: nn.BatchNorm2d) -> Tensor:
-        """A norm with frozen statistics is a scale and a shift: of a few weights, not of every pixel.
+        """Apply a norm with frozen statistics to the weights instead of to every pixel.
 
-        Gradients reach weight, scale and shift as they would; they need no maps kept for the norm.
+        Gradients are the same, and no feature maps are stored for the norm.
         """
         scale, bias = _scale_and_shift(norm)
         kernel = _flatten_kernel(conv.weight * scale.view(-1, 1, 1, 1, 1))
@@ -183,7 +183,7 @@ class _ConvNorm(nn.Module):
 
 
 def _scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """What a batch norm does in evaluation: ``y = scale * x + shift``, ``(C,)`` each."""
+    """Batch norm in evaluation as scale and shift: ``y = scale * x + shift``, ``(C,)`` each."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
@@ -196,7 +196,7 @@ def _flatten_kernel(weight: Tensor) -> Tensor:
 
 
 def _sum_over_time(maps: Tensor, count: int) -> Tensor:
-    """What each frame takes from the one before it, from itself and from the one after it.
+    """Sum of the three temporal taps: the previous, the present and the next frame.
 
     Convolving first and shifting the few outputs moves far less memory than gathering three frames' inputs,
     of which there are four times as many.

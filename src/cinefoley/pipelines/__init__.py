@@ -1,1 +1,1 @@
-"""Film in, sound out."""
+"""Inference pipeline: video in, takes of sound out."""

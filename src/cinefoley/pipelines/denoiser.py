@@ -1,4 +1,4 @@
-"""One call of the denoiser per step, both halves of classifier-free guidance in it."""
+"""Classifier-free guidance: call the denoiser once per step for both halves, and combine them."""
 
 from collections.abc import Callable
 
@@ -9,8 +9,8 @@ from torch import Tensor
 __all__ = ["Denoise", "GuidedDenoiser", "Predict", "predict_with"]
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
-"""``denoise(latents, timestep)``: ``(B, C, h, w)`` float32 and one time ``()`` to the guided prediction of
-noise or velocity, same shape."""
+"""``denoise(latents, timestep)`` maps ``(B, C, h, w)`` float32 and one time ``()`` to the guided prediction,
+noise or velocity, of the same shape."""
 
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 """``predict(latents, timestep, context)``: latents ``(B, C, h, w)`` float32, one time ``()`` for all of them,
@@ -18,7 +18,7 @@ and context ``(B, T, D)`` to the network's prediction ``(B, C, h, w)``, float32.
 
 
 def predict_with(unet: UNet2DConditionModel) -> Predict:
-    """Call diffusers' module as it is, in the type of its weights and the layout that is fastest."""
+    """Wrap diffusers' module: converts to the dtype of its weights and to channels-last layout."""
     weight = next(unet.parameters())
 
     def predict(latents: Tensor, timestep: Tensor, context: Tensor) -> Tensor:
@@ -30,15 +30,15 @@ def predict_with(unet: UNet2DConditionModel) -> Predict:
 
 
 class GuidedDenoiser:
-    """The network's prediction, drawn towards the film.
+    """The network's prediction with classifier-free guidance.
 
     Source: paper, Eq. 4, ``w eps(c) + (1 - w) eps(null)``. Both halves go through the network in one call,
     the unconditional first; the context is the same tensor in every call.
 
     Args:
         predict: The network.
-        context: Of the films, ``(B, T, D)``.
-        null_context: Of no film, same shape; None leaves the unconditional half out.
+        context: Context of the videos, ``(B, T, D)``.
+        null_context: Context of the unconditional half, same shape; None turns guidance off.
         guidance_scale: ``w``; unused without ``null_context``.
     """
 

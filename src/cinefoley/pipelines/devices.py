@@ -1,4 +1,4 @@
-"""Where a model runs, and in which arithmetic."""
+"""Device and dtype: choose where a model runs, and in which number format."""
 
 import os
 import platform
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-"""Arithmetic of the networks; ``auto`` leaves it to :func:`choose_dtype`."""
+"""Number format of the networks; ``auto`` means that :func:`choose_dtype` chooses."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -54,10 +54,10 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_own_device(name: str = "auto") -> torch.device:
-    """Like :func:`choose_device`, but of several CUDA devices this process's own, where torchrun started it.
+    """Like :func:`choose_device`, but under torchrun choose the CUDA device of this process's rank.
 
     Args:
-        name: As for :func:`choose_device`; a device with a number is taken as it is.
+        name: As for :func:`choose_device`; a device with a number is used as given.
 
     Raises:
         DeviceError: If there is no such device, or torchrun started more processes than there are GPUs.
@@ -79,14 +79,14 @@ def visible_devices() -> list[str]:
 
 
 def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.dtype:
-    """Choose the networks' arithmetic for a device.
+    """Choose the networks' dtype for a device.
 
-    ``auto`` means float16 on CUDA, bfloat16 on processors where it is the faster one (:func:`has_fast_bf16`;
-    ``benchmarks/pipelines/full_size.py`` measures what it gives and costs), and float32 elsewhere.
+    ``auto`` means float16 on CUDA, bfloat16 on processors where it is faster (:func:`has_fast_bf16`; measured
+    by ``benchmarks/pipelines/full_size.py``), and float32 elsewhere.
 
     Args:
         device: Where the model runs.
-        precision: ``"auto"``, or the arithmetic itself.
+        precision: ``"auto"``, or a number format.
     """
     if precision != "auto":
         return _DTYPES[precision]
@@ -96,14 +96,14 @@ def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.d
 
 
 def choose_shared_dtype(device: torch.device, precision: Precision = "auto") -> torch.dtype:
-    """Like :func:`choose_dtype`, for results that several machines make parts of.
+    """Like :func:`choose_dtype`, for results that several machines compute parts of.
 
-    On a processor, ``auto`` means bfloat16 wherever that is computed in hardware, be it the faster one or
-    not, so that machines with the same instructions compute alike.
+    On a CPU, ``auto`` means bfloat16 wherever the hardware supports it, faster or not, so that machines with
+    the same instructions compute the same.
 
     Args:
         device: Where the model runs.
-        precision: ``"auto"``, or the arithmetic itself.
+        precision: ``"auto"``, or a number format.
     """
     if precision == "auto" and device.type == "cpu":
         return torch.bfloat16 if has_native_bf16() else torch.float32
@@ -112,24 +112,24 @@ def choose_shared_dtype(device: torch.device, precision: Precision = "auto") -> 
 
 def has_native_bf16() -> bool:
     """Whether this processor multiplies bfloat16 in hardware (AVX512-BF16 or AMX)."""
-    return any(_cpu_says(question) for question in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(_cpu_supports(name) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
 
 
 def has_fast_bf16() -> bool:
     """Whether this processor multiplies bfloat16 in hardware, and faster than float32.
 
-    That is so with AMX, and with AVX512-BF16 on AMD's processors, where the full-size model runs 2.3 times as
-    fast as in float32. Intel's without AMX, or with AMX hidden by a virtual machine, run it 0.67 times as
-    fast (``benchmarks/pipelines/full_size.py`` on an EPYC and a Xeon). It follows from what the processor is,
-    and not from a measurement, which may differ from run to run: the same seed must make the same takes.
+    True with AMX, and with AVX512-BF16 on AMD's processors, where the full-size model runs 2.3 times as fast
+    as in float32. Intel's without AMX, or with AMX hidden by a virtual machine, run it 0.67 times as fast
+    (``benchmarks/pipelines/full_size.py`` on an EPYC and a Xeon). Decided by the processor's type, not by a
+    measurement, which may differ from run to run: the same seed must generate the same takes.
     """
-    if _cpu_says("_is_amx_tile_supported"):
+    if _cpu_supports("_is_amx_tile_supported"):
         return True
-    return _cpu_says("_is_avx512_bf16_supported") and "AuthenticAMD" in _cpu_vendor()
+    return _cpu_supports("_is_avx512_bf16_supported") and "AuthenticAMD" in _cpu_vendor()
 
 
 def _cpu_vendor() -> str:
-    """Text that holds the vendor's name as the processor gives it; empty where nothing tells."""
+    """Text that contains the processor's vendor name; empty if unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -137,7 +137,7 @@ def _cpu_vendor() -> str:
     return next((line for line in lines if line.startswith("vendor_id")), "")
 
 
-def _cpu_says(question: str) -> bool:
-    # private in torch, and not there in every version or on every processor
-    probe = getattr(torch.cpu, question, None)
+def _cpu_supports(probe_name: str) -> bool:
+    # private in torch, and missing in some versions and on some processors
+    probe = getattr(torch.cpu, probe_name, None)
     return bool(probe()) if callable(probe) else False

@@ -1,4 +1,4 @@
-"""Double guidance: a classifier that hears whether sound and film agree steers the sampling."""
+"""Double guidance: the gradient of an alignment classifier steers the sampling."""
 
 from pathlib import Path
 
@@ -20,12 +20,12 @@ __all__ = ["DoubleGuidance", "load_guidance_classifier"]
 def load_guidance_classifier(
     model_folder: Path, unet: UNet2DConditionModel, conditioner: Conditioner
 ) -> AlignmentClassifier:
-    """Read a model's guidance classifier, in float32, on the CPU.
+    """Load a model's guidance classifier, in float32, on the CPU.
 
     Args:
-        model_folder: The model's.
-        unet: The model's denoiser, whose latents the classifier judges.
-        conditioner: The model's, whose features it sees.
+        model_folder: The model's folder.
+        unet: The model's denoiser, whose latents the classifier gets.
+        conditioner: The model's conditioner, whose features it gets.
 
     Raises:
         MissingWeightsError: If the model has none.
@@ -35,8 +35,8 @@ def load_guidance_classifier(
     folder = model_folder / "guidance_classifier"
     if not folder.is_dir():
         raise MissingWeightsError(
-            f"{model_folder} has no guidance_classifier/, which double guidance needs. Do "
-            "without double guidance, or make a model that has one with `cinefoley models import --cavp A "
+            f"{model_folder} has no guidance_classifier/, which double guidance needs. "
+            "Turn double guidance off, or import a model that has one with `cinefoley models import --cavp A "
             "--ldm B --guidance-classifier double_guidance_classifier.ckpt OUT`."
         )
     with torch.inference_mode(False):  # gradients pass through its weights
@@ -45,32 +45,32 @@ def load_guidance_classifier(
     expected = (unet.config.in_channels, conditioner.config.feature_dim)
     if found != expected:
         raise CheckpointMismatchError(
-            f"{folder}: judges latents of {found[0]} channels beside features of width {found[1]}; this "
+            f"{folder}: expects latents of {found[0]} channels and features of width {found[1]}; this "
             f"model has {expected[0]} and {expected[1]}."
         )
     return classifier.requires_grad_(False)
 
 
 class DoubleGuidance:
-    """A denoiser whose prediction is drawn towards latents that the classifier finds in time with the film.
+    """Denoiser steered towards latents that the classifier rates as aligned with the video.
 
     Source: Diff-Foley (Luo et al., NeurIPS 2023), double guidance:
     ``eps - scale * sigma_t * grad_x log p(x, t, c)``, on top of classifier-free guidance.
     Reading: the classifier was trained on features that its conditioner embedded, so it gets them embedded;
     the reference's sampler passes them raw, which ``compat="diff-foley"`` repeats.
 
-    Where the probability is too small for float32, and so has no gradient, the prediction stays as it is.
+    Where the probability underflows float32, and so has no gradient, the prediction is not changed.
 
     Args:
         denoise: Latents ``(B, C, h, w)`` and a time ``()`` to the model's prediction.
         classifier: The guidance classifier, on the latents' device; its gradients are taken in float32.
-        video_features: ``(B, T, D)``, of the window alone.
-        scheduler: Gives noise levels, and says whether noise or velocity is predicted.
+        video_features: ``(B, T, D)`` of the window only.
+        scheduler: For its noise levels and prediction type.
         scale: Strength, more than 0; 50 in Diff-Foley's notebook.
-        compat: ``"diff-foley"`` leaves the features raw.
+        compat: ``"diff-foley"`` passes the features without embedding them.
 
     Raises:
-        ValueError: If the scheduler steps by neither noise nor velocity, or the features do not fit.
+        ValueError: If the prediction type is neither noise nor velocity, or the features do not fit.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class DoubleGuidance:
         return prediction - strength * self.log_probability_gradient(latents, timestep)
 
     def log_probability_gradient(self, latents: Tensor, timestep: Tensor) -> Tensor:
-        """Where each of the latents ``(B, C, h, w)`` would have to go to agree with its film; float32."""
+        """Gradient of the log probability with respect to the latents ``(B, C, h, w)``; float32."""
         with torch.inference_mode(False), torch.enable_grad():
             latents = latents.detach().float().clone().requires_grad_()
             probability = self._classifier(latents, timestep, self._context, is_embedded=True)

@@ -1,4 +1,4 @@
-"""From the name of a model to its parts."""
+"""Load a model by name, folder or hub id."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -14,11 +14,11 @@ from cinefoley.models.video_encoder import VideoEncoder
 __all__ = ["BUNDLED", "HubOptions", "load_components", "load_video_encoder", "resolve_model"]
 
 BUNDLED = ("lite",)
-"""Models inside the package; their names are reserved, a folder of that name is given as ``./lite``."""
+"""Models inside the package; their names are reserved. Write ``./lite`` for a folder of that name."""
 
 
 class HubOptions(TypedDict, total=False):
-    """How a model is fetched from the hub: arguments of ``huggingface_hub.snapshot_download``."""
+    """Options of downloads from the hub: arguments of ``huggingface_hub.snapshot_download``."""
 
     revision: str
     cache_dir: str | Path
@@ -34,16 +34,16 @@ def resolve_model(name: str | Path, **hub_options: Unpack[HubOptions]) -> Path:
     Args:
         name: A bundled name, the name of a pulled model, a folder, or a hub id ``owner/name``; only the last
             goes online.
-        hub_options: Of :class:`HubOptions`, used with a hub id only.
+        hub_options: Fields of :class:`HubOptions`, used with a hub id only.
 
     Raises:
         MissingWeightsError: If there is no such model.
-        TypeError: If an option is none of them.
+        TypeError: If an option is unknown.
     """
     unknown = sorted(hub_options.keys() - HubOptions.__annotations__.keys())
     if unknown:
         raise TypeError(
-            f"unknown arguments: {', '.join(unknown)}. Beside video_encoder and torch_dtype there are those "
+            f"unknown arguments: {', '.join(unknown)}. Known are video_encoder, torch_dtype and those "
             f"of the hub: {', '.join(HubOptions.__annotations__)}."
         )
     if str(name) in BUNDLED:
@@ -63,7 +63,7 @@ def resolve_model(name: str | Path, **hub_options: Unpack[HubOptions]) -> Path:
 
 
 def load_components(folder: Path, *, dtype: torch.dtype | None = None) -> dict[str, Any]:
-    """Load every part of a model folder, strictly.
+    """Load every part of a model folder; every key must match.
 
     Returns:
         Arguments for ``FoleyPipeline``.
@@ -83,10 +83,10 @@ def load_components(folder: Path, *, dtype: torch.dtype | None = None) -> dict[s
 
 
 def load_video_encoder(folder: str | Path, *, dtype: torch.dtype | None = None) -> VideoEncoder:
-    """Load a student, or any other video encoder, that lies in a folder of its own.
+    """Load a student, or another video encoder, from a folder of its own.
 
     Raises:
-        WeightsError: If the folder holds none.
+        WeightsError: If the folder contains none.
     """
     return load_part(Path(folder).expanduser(), VideoEncoder, dtype=dtype)
 
@@ -103,7 +103,7 @@ def _download(name: str, **hub_options: Unpack[HubOptions]) -> Path:
         Exception
     ) as exc:  # the hub's client raises many unrelated classes: HTTP, OS, value and cache errors
         raise MissingWeightsError(
-            f"Model {name!r} is neither bundled nor a folder, and could not be fetched from the hub "
+            f"Model {name!r} is neither bundled nor a folder, and could not be downloaded from the hub "
             f"({type(exc).__name__}: {str(exc).splitlines()[0] if str(exc) else 'no details'}). "
             "Check the name and the network, or name a folder."
         ) from exc

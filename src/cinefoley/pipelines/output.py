@@ -1,4 +1,4 @@
-"""What a generation returns."""
+"""Results of the pipeline: takes in memory, whole or window by window."""
 
 import os
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ __all__ = ["FoleyBlock", "FoleyOutput"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FoleyBlock:
-    """Sound that is finished after one window of film."""
+    """Sound that is complete after one window of a video."""
 
     audios: Tensor
-    """``(num_takes, n)`` float32, full scale at 1 but not clipped; blocks follow each other without a gap."""
+    """``(num_takes, n)`` float32, full scale at 1 but not clipped; blocks join without a gap."""
     mels: Tensor
     """The window's mels, ``(num_takes, n_mels, frames)``."""
     video_features: Tensor
@@ -25,15 +25,16 @@ class FoleyBlock:
     window: int
     """Index of the window."""
     num_windows: int
-    """Windows in the whole film."""
+    """Number of windows of the video."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FoleyOutput:
-    """Takes for one film.
+    """Takes for one video.
 
     ``audios`` are ``(num_takes, N)`` float32, full scale at 1, at ``sample_rate`` samples per second;
-    ``mels``, ``video_features`` and ``timings_s`` tell how they came about, and ``seed`` makes them again.
+    ``mels``, ``video_features`` and ``timings_s`` are intermediate results; ``seed`` generates the same takes
+    again.
 
     Examples:
         >>> result = pipeline("rain.mp4", num_takes=4)  # doctest: +SKIP
@@ -41,7 +42,7 @@ class FoleyOutput:
     """
 
     audios: Tensor
-    """``(num_takes, N)`` float32, full scale at 1 but not clipped; N is the film's length to the sample."""
+    """``(num_takes, N)`` float32, full scale at 1 but not clipped; N is the video's length to the sample."""
     sample_rate: int
     """Samples per second."""
     mels: Tensor
@@ -49,20 +50,20 @@ class FoleyOutput:
     video_features: Tensor
     """``(num_windows, T, D)``, unit norm per frame."""
     seed: int
-    """Makes the same takes again."""
+    """Generates the same takes again."""
     timings_s: dict[str, float] = field(default_factory=dict)
     """Seconds spent in each part."""
 
     def save(self, path: str | os.PathLike[str], *, take: int = 1, subtype: Subtype = "PCM_16") -> float:
-        """Write one take as a sound file; as a whole lower where it would go beyond full scale.
+        """Write one take as a sound file; the whole take is lowered if it exceeds full scale.
 
         Args:
             path: ``.wav`` or ``.flac``.
-            take: Counted from 1, as in the names of what ``cinefoley generate`` writes.
+            take: Number of the take, from 1, as in the file names of ``cinefoley generate``.
             subtype: How samples are stored: ``"PCM_16"``, ``"PCM_24"`` or, in a WAV, ``"FLOAT"``.
 
         Returns:
-            What the samples were multiplied by: 1 unless the take was too loud.
+            The gain: 1 unless the take exceeded full scale.
 
         Raises:
             ValueError: If there is no such take.

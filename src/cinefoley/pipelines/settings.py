@@ -1,4 +1,4 @@
-"""How latents are sampled: the choices, and which of them go together."""
+"""Sampling settings: sampler, steps and guidance, with checks of their combinations."""
 
 import math
 from dataclasses import dataclass, fields
@@ -24,7 +24,7 @@ class SamplingOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingSettings:
-    """Choices of one walk from noise to latents; a combination that would be ignored is refused.
+    """How latents are sampled. A combination that would be ignored is an error.
 
     Source: Diff-Foley, ``inference/diff_foley_inference.ipynb``: 25 steps of DPM-Solver++ at guidance 4.5.
     """
@@ -32,13 +32,13 @@ class SamplingSettings:
     num_inference_steps: int = 25
     """Denoiser calls per window; PLMS makes one more."""
     guidance_scale: float = 4.5
-    """Strength of the film's influence; 1 is the bare conditional model."""
+    """Classifier-free guidance ``w``; 1 turns it off."""
     sampler: Sampler = "dpm++"
-    """Who walks; DDIM and PLMS need steps that divide the 1000 training steps."""
+    """Numerical solver; DDIM and PLMS need a number of steps that divides the 1000 training steps."""
     double_guidance_scale: float = 0.0
-    """Strength of the guidance classifier (Diff-Foley's notebook: 50); 0 leaves it out."""
+    """Strength of the guidance classifier (Diff-Foley's notebook: 50); 0 turns it off."""
     compat: Compat | None = None
-    """``"diff-foley"`` repeats the reference where it slips, for comparisons; see ``FoleyPipeline``."""
+    """``"diff-foley"`` repeats known errors of the reference, for comparisons; see ``FoleyPipeline``."""
 
     def __post_init__(self) -> None:
         if self.sampler not in get_args(Sampler):
@@ -57,52 +57,52 @@ class SamplingSettings:
             self._check_double_guidance()
 
     def options(self) -> SamplingOptions:
-        """Keyword arguments that make these settings again, without those that a subclass adds."""
+        """Keyword arguments of these settings, without those that a subclass adds."""
         values = {field.name: getattr(self, field.name) for field in fields(SamplingSettings)}
         return cast(SamplingOptions, values)
 
     @property
     def num_denoiser_calls(self) -> int:
-        """Calls per window: PLMS looks ahead once, from its first step."""
+        """Denoiser calls per window: PLMS makes one more at its first step."""
         return self.num_inference_steps + (self.sampler == "plms")
 
     def _check_double_guidance(self) -> None:
         if self.sampler == "plms":
             raise ValueError(
-                "sampler 'plms' takes no double guidance (Diff-Foley drops both guidances there without a "
-                "word); use 'dpm++' or 'ddim'"
+                "sampler 'plms' takes no double guidance (Diff-Foley silently drops both guidances there); "
+                "use 'dpm++' or 'ddim'"
             )
         if self.compat and self.sampler == "dpm++" and self.guidance_scale == 1:
             raise ValueError(
                 "Diff-Foley's DPM-Solver drops the classifier at guidance_scale 1, so there is nothing to "
-                "repeat; leave compat out to have double guidance alone, or choose another guidance_scale"
+                "repeat; omit compat to use double guidance alone, or choose another guidance_scale"
             )
 
 
 def sampling_settings(**options: Unpack[SamplingOptions]) -> SamplingSettings:
-    """Settings from what a caller was given by name.
+    """Settings from keyword arguments.
 
     Raises:
         ValueError: As :class:`SamplingSettings`.
-        TypeError: If a name is none of the fields; says which there are.
+        TypeError: If a name is unknown; lists the known ones.
     """
     unknown = sorted(options.keys() - SamplingOptions.__annotations__.keys())
     if unknown:
         raise TypeError(
-            f"unknown arguments: {', '.join(unknown)}. Of sampling there are "
+            f"unknown arguments: {', '.join(unknown)}. The sampling options are "
             f"{', '.join(SamplingOptions.__annotations__)}."
         )
     return SamplingSettings(**options)
 
 
 def check_even_grid(sampler: Sampler, num_inference_steps: int, num_train_timesteps: int = 1000) -> None:
-    """Refuse a number S for which Diff-Foley's grid, ``range(0, 1000, 1000 // S) + 1``, is not S steps.
+    """Refuse a number S for which Diff-Foley's grid, ``range(0, 1000, 1000 // S) + 1``, has not S steps.
 
-    The reference walks 8 steps when asked for 7, fails beyond 500, and with one step starts at time 1, where
-    noise passes for a nearly finished sound.
+    The reference makes 8 steps when asked for 7, fails beyond 500, and with one step starts at time 1, which
+    treats noise as an almost finished sound.
 
     Raises:
-        ValueError: Names the nearest numbers that are right.
+        ValueError: Names the nearest valid numbers.
     """
     good = [n for n in range(2, num_train_timesteps // 2 + 1) if num_train_timesteps % n == 0]
     if num_inference_steps in good:
@@ -110,7 +110,7 @@ def check_even_grid(sampler: Sampler, num_inference_steps: int, num_train_timest
     below = [n for n in good if n < num_inference_steps][-1:]
     above = [n for n in good if n > num_inference_steps][:1]
     raise ValueError(
-        f"sampler {sampler!r} walks in equal whole steps: their number must divide {num_train_timesteps} and "
+        f"sampler {sampler!r} makes equal whole steps: their number must divide {num_train_timesteps} and "
         f"lie in [2, {num_train_timesteps // 2}], got {num_inference_steps}; "
         f"use {' or '.join(str(n) for n in below + above)}, or sampler 'dpm++'"
     )

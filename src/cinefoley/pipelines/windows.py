@@ -1,4 +1,4 @@
-"""How a film of any length is cut into windows, and how their sounds are joined."""
+"""Windows of a long video: place them, and cross-fade their sounds."""
 
 import math
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from torch import Tensor
 __all__ = ["OVERLAP_S", "CrossFader", "WindowPlan", "plan_windows"]
 
 OVERLAP_S = 1.0
-"""Least overlap of a long film's windows, and length of their cross-fades, in seconds."""
+"""Minimum overlap of neighbouring windows, and length of their cross-fades, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowPlan:
-    """Windows over a film, in samples of its sound."""
+    """Windows of a video, in samples of its sound."""
 
     starts: tuple[int, ...]
-    """First sample of each window, evenly spread; the last window ends with the film."""
+    """First sample of each window, evenly spaced; the last window ends with the video."""
     window: int
     """Samples in a window."""
     total: int
-    """Samples in the film."""
+    """Samples in the video."""
     fade: int
     """Samples of each cross-fade, in the middle of the overlap of two windows."""
 
@@ -35,12 +35,12 @@ class WindowPlan:
 
 
 def plan_windows(total: int, *, window: int, overlap: int) -> WindowPlan:
-    """Spread as few windows as possible so that neighbours overlap by at least ``overlap`` samples.
+    """Place as few windows as possible so that neighbours overlap by at least ``overlap`` samples.
 
     Args:
-        total: Samples in the film, at least 1. A film shorter than a window gets one window.
+        total: Samples in the video, at least 1. A video shorter than a window gets one window.
         window: Samples in a window.
-        overlap: Least overlap, and length of the cross-fade, in samples; under half a window.
+        overlap: Minimum overlap, and length of the cross-fade, in samples; under half a window.
 
     Raises:
         ValueError: If a length is out of range.
@@ -56,10 +56,10 @@ def plan_windows(total: int, *, window: int, overlap: int) -> WindowPlan:
 
 
 class CrossFader:
-    """Joins the windows' sounds in order, with equal power, holding back no more than one window.
+    """Joins the sounds of windows in order with equal-power cross-fades; buffers at most one fade.
 
-    Equal power, ``sin^2 + cos^2 = 1``: two windows are different takes of the same moment, so they add in
-    power, not in amplitude.
+    Equal power, ``sin^2 + cos^2 = 1``: two windows are independent samples of the same moment, so
+    their powers add, not their amplitudes.
     """
 
     def __init__(self, plan: WindowPlan) -> None:
@@ -67,7 +67,7 @@ class CrossFader:
         self._tail: Tensor | None = None
 
     def add(self, index: int, audios: Tensor) -> Tensor:
-        """Take a window's sound ``(num_takes, window)``; return what is finished, ``(num_takes, n)``."""
+        """Add a window's sound ``(num_takes, window)``; return the finished samples ``(num_takes, n)``."""
         plan = self._plan
         begin = plan.joint(index) if index else 0
         audios = audios[:, begin - plan.starts[index] : plan.total - plan.starts[index]]

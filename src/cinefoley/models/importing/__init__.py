@@ -1,1 +1,1 @@
-"""From public checkpoints to model folders."""
+"""Import public checkpoints as model folders, and download them."""

@@ -1,4 +1,4 @@
-"""The public files of the networks that judge sound, fetched from where their authors put them."""
+"""Public weights of the metric backbones (PANNs, VGGish): where they are, download and checksums."""
 
 import hashlib
 import shutil

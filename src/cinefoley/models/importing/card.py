@@ -1,4 +1,4 @@
-"""The model card of an imported folder."""
+"""Model card (README.md) of an imported model folder."""
 
 from collections.abc import Mapping
 from pathlib import Path

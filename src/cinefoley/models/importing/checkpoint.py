@@ -1,4 +1,4 @@
-"""Reading other people's checkpoints: tensors come in, code does not."""
+"""Read foreign checkpoints safely: state dicts only, no pickled code."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

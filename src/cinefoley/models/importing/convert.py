@@ -1,4 +1,4 @@
-"""Diff-Foley's tensors under our and diffusers' names."""
+"""Convert Diff-Foley's tensors to the names of this package and of diffusers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

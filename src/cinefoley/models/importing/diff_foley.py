@@ -1,4 +1,4 @@
-"""Diff-Foley's four public files in, one model folder out."""
+"""Import Diff-Foley: convert its four public checkpoints to one model folder."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Which keys each of Diff-Foley's public files has, and which others it may have."""
+"""Expected keys of Diff-Foley's public checkpoints, required and optional."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all."""
+"""Atomic folder writes: a folder is complete or absent."""
 
 import errno
 import secrets

@@ -1,4 +1,4 @@
-"""Models that others have published, and where they lie once they are pulled."""
+"""Published models: download addresses, checksums and local cache folder."""
 
 import json
 import os

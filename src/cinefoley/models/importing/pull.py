@@ -1,4 +1,4 @@
-"""Fetching published checkpoints and importing them."""
+"""Download published checkpoints and import them."""
 
 import hashlib
 import json

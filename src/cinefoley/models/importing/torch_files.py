@@ -1,4 +1,4 @@
-"""Tensors out of files that others made: safetensors, or torch's pickles without any of their code."""
+"""Read tensors from safetensors files, or from torch pickles without running their code."""
 
 import pickle
 import re

@@ -1,4 +1,4 @@
-"""Writing safetensors one tensor at a time, so that memory does not grow with the model."""
+"""Write safetensors one tensor at a time, in memory that does not grow with the model."""
 
 import hashlib
 import json
