@@ -35,7 +35,11 @@ def test_a_public_name_loads_its_own_room_alone() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["cinefoley.pipelines.takes.generate", "cinefoley.data.cache.clip_cache", "cinefoley.training.stages.run"],
+    [
+        "cinefoley.pipelines.takes.generate",
+        "cinefoley.data.cache.clip_cache",
+        "cinefoley.training.stages.run",
+    ],
 )
 def test_what_only_unix_has_is_not_needed(module: str) -> None:
     """Windows has none of these; what locks files there is the lock library's own affair."""
