@@ -162,10 +162,10 @@ teacher's features, and the sound generated from the student's. Generator and no
 Neither encoder was trained on these clips. The counts say how many visible events have an onset of the sound
 within 100 ms.
 
-The model is the bundled `lite`, which knows only the [Foley stage](stage.md). The clips are the first three of
-the test split, each of another kind, that have four or more events which all begin sharply. They were not chosen
-by ear. [The student's card](../src/cinefoley/assets/lite/video_encoder_student/README.md) has the means over 300
-clips.
+The model is the bundled `lite`, which knows only the [Foley stage](stage.md). The clips are the first three
+of the test split, each of another kind, that have four or more events which all begin sharply. They were not
+chosen by ear. [The student's card](../src/cinefoley/assets/lite/video_encoder_student/README.md) has the
+means over 300 clips.
 
 {chr(10).join(sections)}
 Made by `python recipes/listening.py page`: {protocol}, stage {stage_digest()[:12]}, 25 steps, guidance 4.5.
