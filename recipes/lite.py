@@ -45,12 +45,12 @@ from cinefoley.stage import stage_digest
 from cinefoley.training.engine.loop import fit
 from cinefoley.training.engine.task import Task
 from cinefoley.training.tasks.alignment import AlignmentTask
-from cinefoley.training.tasks.alignment_pairs import Pairs, longer_window, make_pairs
+from cinefoley.training.tasks.alignment_pairs import AlignmentPairs, longer_window, make_pairs
 from cinefoley.training.tasks.audio_classifier import AudioClassifierTask
 from cinefoley.training.tasks.autoencoder import AutoencoderTask
 from cinefoley.training.tasks.cavp import CavpTask
-from cinefoley.training.tasks.cavp_warm_start import VideoEncoderTask
-from cinefoley.training.tasks.frame_targets import HearingHeads
+from cinefoley.training.tasks.cavp_warm_start import WarmStartTask
+from cinefoley.training.tasks.frame_targets import FrameTargetHeads
 from cinefoley.training.tasks.ldm import LatentDiffusionTask
 from cinefoley.training.tasks.stage_log_mels import prepare_log_mels
 
@@ -170,7 +170,7 @@ def _warm_towers(model: ModelConfig, runs: Path) -> None:
     encoder = build_video_encoder(model.video_encoder)
     assert model.audio_encoder is not None
     audio_encoder = build_audio_encoder(model.audio_encoder)
-    task = VideoEncoderTask(
+    task = WarmStartTask(
         encoder, _clips(model, runs), audio_encoder=audio_encoder, kinds_from=PRESET.cavp.kinds_from
     )
     _fit(task, ENCODER, runs / "encoder")
@@ -182,7 +182,7 @@ def _warm_towers(model: ModelConfig, runs: Path) -> None:
 def _train_cavp(model: ModelConfig, runs: Path) -> None:
     encoder = load_part(runs / "encoder" / "final", VideoEncoder)
     audio_encoder = load_part(runs / "encoder" / "audio", AudioEncoder)
-    heads = HearingHeads(model.video_encoder.feature_dim, len(KIND_NAMES))
+    heads = FrameTargetHeads(model.video_encoder.feature_dim, len(KIND_NAMES))
     heads.load_state_dict(load_file(runs / "encoder" / "heads.safetensors"))
     for part in (encoder, audio_encoder):
         part.requires_grad_(True)
@@ -272,7 +272,7 @@ def _make_pairs(model: ModelConfig, runs: Path) -> None:
 
 
 def _train_alignment(model: ModelConfig, runs: Path) -> None:
-    pairs = Pairs(**torch.load(runs / "pairs.pt", weights_only=True))
+    pairs = AlignmentPairs(**torch.load(runs / "pairs.pt", weights_only=True))
     torch.manual_seed(ALIGNMENT.seed)
     recipe = PRESET.alignment
     classifier = AlignmentClassifier(

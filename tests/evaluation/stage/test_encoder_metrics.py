@@ -16,7 +16,7 @@ from cinefoley.evaluation.stage.encoder_metrics import (
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.training.tasks.alignment_pairs import Pairs
+from cinefoley.training.tasks.alignment_pairs import AlignmentPairs
 
 
 class Watcher(VideoEncoder):
@@ -83,7 +83,7 @@ class Meter(AlignmentClassifier):
 
 def test_pairs_are_judged_by_sort_and_silent_films_are_left_out() -> None:
     said = torch.tensor([[0.9, 0.2, 0.7], [0.8, 0.6, 0.1], [0.4, 0.3, 0.3], [0.5, 0.5, 0.5]])
-    pairs = Pairs(
+    pairs = AlignmentPairs(
         video_features=F.normalize(torch.ones(4, 8, 16), dim=-1),
         means=said[:, :, None, None, None].expand(-1, -1, 4, 8, 16),
         stds=torch.zeros(4, 3, 4, 8, 16),

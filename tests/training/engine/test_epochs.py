@@ -1,6 +1,6 @@
 import torch
 
-from cinefoley.training.engine.epochs import Passes, draw_epochs
+from cinefoley.training.engine.epochs import EpochOrder, draw_epochs
 
 
 def test_every_clip_comes_once_in_every_pass() -> None:
@@ -14,7 +14,7 @@ def test_every_clip_comes_once_in_every_pass() -> None:
 
 def test_a_pass_shows_one_window_of_every_clip_and_the_next_pass_another() -> None:
     """Five clips of three windows: three passes show every window once."""
-    passes = Passes(seed=1, per_clip=3)
+    passes = EpochOrder(seed=1, per_clip=3)
     rows = torch.cat([passes.draw(step, 4, count=15) for step in range(15)]).reshape(12, 5)
     assert all(sorted(one) == list(range(5)) for one in (rows // 3).tolist())
     for first in range(0, 12, 3):
@@ -23,6 +23,6 @@ def test_a_pass_shows_one_window_of_every_clip_and_the_next_pass_another() -> No
 
 
 def test_the_rows_of_a_step_depend_on_nothing_before_it() -> None:
-    whole = [Passes(seed=2, per_clip=2).draw(step, 3, count=8) for step in range(6)]
-    assert torch.equal(Passes(seed=2, per_clip=2).draw(4, 3, count=8), whole[4])
-    assert torch.equal(Passes(seed=2).draw(4, 3, count=8), draw_epochs(4, 3, count=8, seed=2))
+    whole = [EpochOrder(seed=2, per_clip=2).draw(step, 3, count=8) for step in range(6)]
+    assert torch.equal(EpochOrder(seed=2, per_clip=2).draw(4, 3, count=8), whole[4])
+    assert torch.equal(EpochOrder(seed=2).draw(4, 3, count=8), draw_epochs(4, 3, count=8, seed=2))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from cinefoley.config.training import TrainConfig
 from cinefoley.errors import DependencyError
 from cinefoley.training.engine.muon import MuonWithAdamW
-from cinefoley.training.engine.optimisation import optimizer_of
+from cinefoley.training.engine.optimisation import build_optimizer
 
 pytestmark = pytest.mark.muon
 
@@ -114,9 +114,11 @@ def test_a_rate_that_is_set_counts_for_both() -> None:
 
 
 def test_the_configuration_chooses() -> None:
-    adamw = optimizer_of(Small(), TrainConfig(steps=1))
+    adamw = build_optimizer(Small(), TrainConfig(steps=1))
     assert isinstance(adamw, torch.optim.AdamW)
-    muon = optimizer_of(Small(), TrainConfig(steps=1, optimizer="muon", weight_decay=0.3, learning_rate=0.02))
+    muon = build_optimizer(
+        Small(), TrainConfig(steps=1, optimizer="muon", weight_decay=0.3, learning_rate=0.02)
+    )
     assert isinstance(muon, MuonWithAdamW)
     assert [(group["lr"], group["weight_decay"]) for group in muon.param_groups] == [(0.02, 0.3), (0.02, 0.0)]
 

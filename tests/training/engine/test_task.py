@@ -22,12 +22,12 @@ from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.training.engine.task import Task
 from cinefoley.training.tasks.alignment import AlignmentTask
-from cinefoley.training.tasks.alignment_pairs import Pairs
+from cinefoley.training.tasks.alignment_pairs import AlignmentPairs
 from cinefoley.training.tasks.audio_classifier import AudioClassifierTask
 from cinefoley.training.tasks.autoencoder import AutoencoderTask
 from cinefoley.training.tasks.cavp import CavpTask
-from cinefoley.training.tasks.cavp_warm_start import VideoEncoderTask
-from cinefoley.training.tasks.frame_targets import HearingHeads
+from cinefoley.training.tasks.cavp_warm_start import WarmStartTask
+from cinefoley.training.tasks.frame_targets import FrameTargetHeads
 from cinefoley.training.tasks.ldm import LatentDiffusionTask
 
 CLIPS, FRAMES = 5, 32
@@ -61,13 +61,13 @@ def towers() -> tuple[Any, Any]:
 
 def video_encoder() -> Task:
     encoder, audio = towers()
-    task = VideoEncoderTask(encoder, stage_clips(), audio_encoder=audio)
+    task = WarmStartTask(encoder, stage_clips(), audio_encoder=audio)
     task.held_out = task.on(stage_clips())
     return task
 
 
 def cavp() -> Task:
-    heads = HearingHeads(16, len(KIND_NAMES))
+    heads = FrameTargetHeads(16, len(KIND_NAMES))
     task = CavpTask(*towers(), stage_clips(), pooling="frames", heads=heads)
     task.held_out = task.on(stage_clips())
     return task
@@ -100,8 +100,8 @@ def ldm() -> Task:
     return task
 
 
-def pairs() -> Pairs:
-    return Pairs(
+def pairs() -> AlignmentPairs:
+    return AlignmentPairs(
         video_features=F.normalize(torch.randn(CLIPS, 8, 16), dim=-1),
         means=torch.randn(CLIPS, 2, 4, 8, 16),
         stds=torch.rand(CLIPS, 2, 4, 8, 16),

@@ -5,10 +5,10 @@ from cinefoley.config.presets import diff_foley
 from cinefoley.models.build import build_scheduler
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.training.tasks.alignment import AlignmentTask
-from cinefoley.training.tasks.alignment_pairs import Pairs, is_same_rhythm
+from cinefoley.training.tasks.alignment_pairs import AlignmentPairs, is_same_rhythm
 
 
-def make_pairs(count: int = 40) -> Pairs:
+def make_pairs(count: int = 40) -> AlignmentPairs:
     """Clip n's sound is n + 1 in place, and 100 (n + 1) + k in its shift k."""
     base = torch.arange(1.0, count + 1)[:, None] * torch.tensor([1.0, 100.0, 100.0])
     codes = base + torch.tensor([0.0, 1.0, 2.0])
@@ -16,7 +16,7 @@ def make_pairs(count: int = 40) -> Pairs:
     is_negative[0] = False
     is_silent = torch.zeros(count, dtype=torch.bool)
     is_silent[:2] = True
-    return Pairs(
+    return AlignmentPairs(
         video_features=F.normalize(
             torch.randn(count, 8, 16, generator=torch.Generator().manual_seed(0)), dim=-1
         ),
@@ -92,7 +92,7 @@ def test_a_classifier_learns_pairs_that_differ() -> None:
         features = F.normalize(torch.randn(count, 8, 16), dim=-1)
         moment = features[:, :, :1].transpose(1, 2).repeat_interleave(2, dim=2)  # the feature, heard in time
         own = moment[:, :, None].expand(-1, 4, 8, -1) * 8
-        pairs = Pairs(
+        pairs = AlignmentPairs(
             video_features=features,
             means=torch.stack([own, own.roll(6, dims=-1)], dim=1),
             stds=torch.full((count, 2, 4, 8, 16), 0.1),

@@ -5,7 +5,7 @@ import torch
 from cinefoley.config.model import AudioEncoderConfig, VideoEncoderConfig
 from cinefoley.data.cache.stage_cache import StageClips
 from cinefoley.models.build import build_audio_encoder, build_video_encoder
-from cinefoley.training.tasks.cavp_warm_start import VideoEncoderTask, augment, sharp_events
+from cinefoley.training.tasks.cavp_warm_start import WarmStartTask, augment, sharp_events
 
 
 def make_clips(count: int = 4) -> StageClips:
@@ -43,7 +43,7 @@ def test_both_towers_learn_and_the_kind_weighs_more_later() -> None:
                 n_mels=16, channels=(4, 4, 8, 8), time_pools=(2,) * 4, band_pools=(2,) * 4, feature_dim=16
             )
         ).eval()
-        task = VideoEncoderTask(encoder, make_clips(), audio_encoder=audio, kinds_from=10)
+        task = WarmStartTask(encoder, make_clips(), audio_encoder=audio, kinds_from=10)
     before, after = (task.loss(step, torch.Generator().manual_seed(1), 4) for step in (9, 10))
     difference = float(after["loss"].detach() - before["loss"].detach())
     assert math.isclose(difference, 0.8 * float(before["kind"].detach()), rel_tol=1e-3)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cinefoley.training.tasks.frame_targets import HearingHeads, coarse_mel, event_slots
+from cinefoley.training.tasks.frame_targets import FrameTargetHeads, coarse_mel, event_slots
 
 
 def test_an_event_fills_its_slot_and_half_fills_its_neighbours() -> None:
@@ -36,7 +36,7 @@ def test_the_coarse_mel_keeps_time_and_pitch_in_place(frames: int) -> None:
 
 
 def test_either_of_two_kinds_counts_half() -> None:
-    heads = HearingHeads(8, kinds=5)
+    heads = FrameTargetHeads(8, kinds=5)
     features = F.normalize(torch.randn(2, 4, 8, generator=torch.Generator().manual_seed(0)), dim=-1)
     targets = {"mels": torch.zeros(2, 16, 64), "events_s": torch.full((2, 3), math.nan), "fps": 4.0}
     one, other, both = (
@@ -50,7 +50,7 @@ def test_heads_that_see_the_answer_learn_it() -> None:
     """Features that tell kind and moment: every loss comes down, so no target is misplaced."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        heads = HearingHeads(32, kinds=4)
+        heads = FrameTargetHeads(32, kinds=4)
         kinds = torch.randint(4, (16, 1)).expand(-1, 2)
         events = torch.rand(16, 1) * 2
         mels = F.one_hot(kinds[:, 0], 4).float().repeat_interleave(4, dim=1)[:, :, None].expand(-1, -1, 64)

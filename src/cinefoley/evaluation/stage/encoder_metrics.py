@@ -11,7 +11,7 @@ from cinefoley.data.cache.stage_cache import StageClips
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.training.tasks.alignment_pairs import Pairs
+from cinefoley.training.tasks.alignment_pairs import AlignmentPairs
 from cinefoley.training.tasks.cavp import Pooling, embed_clips
 
 __all__ = [
@@ -127,7 +127,7 @@ class PairFigures:
 
 
 @torch.no_grad()
-def judge_pairs(classifier: AlignmentClassifier, pairs: Pairs) -> PairFigures:
+def judge_pairs(classifier: AlignmentClassifier, pairs: AlignmentPairs) -> PairFigures:
     """Judge each film with its own sound, its first shifted negative, and the next clip's.
 
     Latents are the posterior's means. Films whose sound is silent throughout have no moment and are left out.

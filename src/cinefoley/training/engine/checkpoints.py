@@ -15,16 +15,16 @@ from cinefoley.config.training import TrainConfig
 from cinefoley.errors import CheckpointMismatchError, OutputError
 from cinefoley.media.files.atomic_write import cause_of_failed_write, written_aside
 from cinefoley.media.files.folder_lock import claimed_folder
-from cinefoley.training.engine.optimisation import level_steps
+from cinefoley.training.engine.optimisation import constant_rate_steps
 from cinefoley.training.engine.task import Task
 
 __all__ = [
-    "check_length",
+    "check_steps",
     "describe_run",
+    "engine_lock",
+    "explained_write_errors",
     "load_checkpoint",
-    "only_run_in",
     "save_checkpoint",
-    "written_in_run",
 ]
 
 _NAME = "checkpoint.pt"
@@ -61,7 +61,7 @@ def describe_run(task: Task, config: TrainConfig) -> dict[str, Any]:
     return plain
 
 
-def check_length(state: dict[str, Any], config: TrainConfig) -> None:
+def check_steps(state: dict[str, Any], config: TrainConfig) -> None:
     """Refuse a new number of steps that the steps already made do not fit.
 
     A finished run is not made shorter, since its weights would stay what they are. A trapezoid's length is
@@ -80,7 +80,7 @@ def check_length(state: dict[str, Any], config: TrainConfig) -> None:
             f"This run is at step {step} and cannot end after {config.steps}. Ask for {step} steps at least, "
             "or begin a new run in another folder."
         )
-    level = level_steps(min(before, config.steps))
+    level = constant_rate_steps(min(before, config.steps))
     if config.schedule == "trapezoid" and before != config.steps and step > level:
         raise CheckpointMismatchError(
             f"This run was to end after {before} steps, not {config.steps}; of the shorter one the learning "
@@ -96,7 +96,7 @@ def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:
         OutputError: If the folder cannot be written or the disk is full.
     """
     path = run_dir / _NAME
-    with written_in_run(path), written_aside(path) as aside:
+    with explained_write_errors(path), written_aside(path) as aside:
         try:
             with aside.open("wb") as file:
                 torch.save(state, file)
@@ -159,7 +159,7 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def only_run_in(run_dir: Path) -> Iterator[None]:
+def engine_lock(run_dir: Path) -> Iterator[None]:
     """Hold the folder's lock while the block runs; what a killed run left half written is removed.
 
     Raises:
@@ -174,7 +174,7 @@ def only_run_in(run_dir: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def written_in_run(path: Path) -> Iterator[None]:
+def explained_write_errors(path: Path) -> Iterator[None]:
     """Tell what a failed write means to a run: it stops, and continues from its last checkpoint.
 
     Args:

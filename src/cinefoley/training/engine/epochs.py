@@ -7,13 +7,13 @@ from torch import Tensor
 
 from cinefoley.training.engine.step_seeds import step_generator
 
-__all__ = ["Passes", "draw_epochs"]
+__all__ = ["EpochOrder", "draw_epochs"]
 
 _ORDER_SEED = 2**32  # apart from the seeds of steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passes:
+class EpochOrder:
     """Passes over clips, each in an order of its own.
 
     Nothing is remembered from step to step: a run that was stopped goes on in the middle of a pass, and every

@@ -19,17 +19,17 @@ from torch.nn.utils import clip_grad_norm_
 from cinefoley.config.training import TrainConfig
 from cinefoley.errors import CinefoleyError, RunInterrupted
 from cinefoley.training.engine.checkpoints import (
-    check_length,
+    check_steps,
     describe_run,
+    engine_lock,
+    explained_write_errors,
     load_checkpoint,
-    only_run_in,
     save_checkpoint,
-    written_in_run,
 )
-from cinefoley.training.engine.optimisation import averaged_weights, learning_rate, optimizer_of, set_mode
+from cinefoley.training.engine.optimisation import build_ema, build_optimizer, learning_rate, set_mode
 from cinefoley.training.engine.prefetch import Prefetch
 from cinefoley.training.engine.progress import training_progress
-from cinefoley.training.engine.ranks import Ranks, working_alone
+from cinefoley.training.engine.ranks import Ranks, gathering_disabled
 from cinefoley.training.engine.run_log import Interval, RunLog
 from cinefoley.training.engine.sample_writer import write_samples
 from cinefoley.training.engine.step_seeds import step_generator
@@ -83,7 +83,7 @@ def fit(
     with contextlib.ExitStack() as stack:
         # dropout draws from the global generators, which are the caller's again afterwards
         stack.enter_context(torch.random.fork_rng([ranks.device] if ranks.device.type == "cuda" else []))
-        ranks.on_main(lambda: stack.enter_context(only_run_in(run_dir)))
+        ranks.on_main(lambda: stack.enter_context(engine_lock(run_dir)))
         stop = stack.enter_context(_stop_flag())
         run = _Run(task, config, run_dir, ranks)
         stack.callback(run.close)
@@ -115,8 +115,8 @@ class _Run:
         _check_division(task, config, ranks)
         self._check_agreement()
         self.losses = ranks.share(_Losses(task))
-        self.optimizer = optimizer_of(self.module, config)
-        self.ema = averaged_weights(self.module, config)
+        self.optimizer = build_optimizer(self.module, config)
+        self.ema = build_ema(self.module, config)
         self.is_bf16 = ranks.computes_in_bf16(config.precision)
         self.step, self.interval = 0, Interval()
         self.elapsed_s = 0.0  # before this start
@@ -258,7 +258,7 @@ class _Run:
 
     def _write_samples(self) -> None:
         folder = self.run_dir / "samples"
-        with self._as_if_finished(), written_in_run(folder):
+        with self._as_if_finished(), explained_write_errors(folder):
             write_samples(folder, self.step, self.task.samples())
 
     @contextlib.contextmanager
@@ -268,7 +268,7 @@ class _Run:
             self.ema.store(self.module.parameters())
             self.ema.copy_to(self.module.parameters())
         self.module.eval()
-        with torch.no_grad(), working_alone():
+        with torch.no_grad(), gathering_disabled():
             yield
         set_mode(self.module, self.config.batch_norm)
         if self.ema is not None:
@@ -292,7 +292,7 @@ class _Run:
         state = self.ranks.on_main(lambda: load_checkpoint(self.run_dir, self.description))
         if state is None:
             return
-        check_length(state, self.config)
+        check_steps(state, self.config)
         self.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.ema is not None:

@@ -12,7 +12,7 @@ from cinefoley.training.engine.muon import MuonWithAdamW
 if TYPE_CHECKING:
     from diffusers.training_utils import EMAModel
 
-__all__ = ["averaged_weights", "learning_rate", "level_steps", "optimizer_of", "set_mode"]
+__all__ = ["build_ema", "build_optimizer", "constant_rate_steps", "learning_rate", "set_mode"]
 
 _FALLING_SHARE = 0.2
 """Last part of a trapezoid, over which its learning rate falls to 0."""
@@ -31,12 +31,12 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def level_steps(steps: int) -> int:
+def constant_rate_steps(steps: int) -> int:
     """How many of a trapezoid's steps are made before its learning rate falls."""
     return round((1 - _FALLING_SHARE) * steps)
 
 
-def optimizer_of(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW | MuonWithAdamW:
+def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW | MuonWithAdamW:
     """AdamW, or Muon beside it; tensors of one dimension do not decay.
 
     Raises:
@@ -56,7 +56,7 @@ def optimizer_of(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW | 
     )
 
 
-def averaged_weights(module: nn.Module, config: TrainConfig) -> "EMAModel | None":
+def build_ema(module: nn.Module, config: TrainConfig) -> "EMAModel | None":
     """Running averages of the parameters, where the configuration asks for them."""
     if config.ema_decay is None:
         return None

@@ -14,7 +14,7 @@ from cinefoley.errors import CinefoleyError
 from cinefoley.pipelines.devices import choose_own_device, has_fast_bf16
 from cinefoley.training.engine.task import Batch
 
-__all__ = ["Ranks", "gather_rows", "working_alone"]
+__all__ = ["Ranks", "gather_rows", "gathering_disabled"]
 
 _T = TypeVar("_T")
 _IS_ALONE = ContextVar("is_alone", default=False)
@@ -138,7 +138,7 @@ class Ranks:
 
 
 @contextmanager
-def working_alone() -> Iterator[None]:
+def gathering_disabled() -> Iterator[None]:
     """Have :func:`gather_rows` gather nothing while the block runs: the other ranks wait."""
     token = _IS_ALONE.set(True)
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cinefoley.errors import CinefoleyError
 from cinefoley.media.files.atomic_write import written_aside
-from cinefoley.training.engine.checkpoints import written_in_run
+from cinefoley.training.engine.checkpoints import explained_write_errors
 
 __all__ = ["Interval", "RunLog"]
 
@@ -60,13 +60,13 @@ class RunLog:
 
     def __init__(self, run_dir: Path, step: int) -> None:
         self._path = run_dir / "log.jsonl"
-        with written_in_run(run_dir):
+        with explained_write_errors(run_dir):
             self._forget_after(step)
             self._events = _Events(run_dir / "tensorboard", step)
 
     def write(self, line: dict[str, float]) -> None:
         """Add one line; its ``step`` is the events' step."""
-        with written_in_run(self._path):
+        with explained_write_errors(self._path):
             with self._path.open("a") as log:
                 log.write(json.dumps(line) + "\n")
             self._events.write({name: line[name] for name in line.keys() - {"step"}}, int(line["step"]))

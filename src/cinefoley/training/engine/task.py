@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cinefoley.config.mel import MelConfig
-from cinefoley.training.engine.epochs import Passes
+from cinefoley.training.engine.epochs import EpochOrder
 from cinefoley.training.engine.step_seeds import step_generator
 
 __all__ = ["Batch", "Sample", "Task"]
@@ -69,7 +69,7 @@ class Task(ABC):
     prefetches: bool = False
     """Whether a thread loads the next step's rows while this one is computed. Then :meth:`load` must be safe
     to call from it: it must not use the global random state or the module."""
-    passes: Passes | None = None
+    passes: EpochOrder | None = None
     """In which order clips come, each once in a pass; None draws every step's clips from all of them."""
     held_out: "Task | None" = None
     """The same module on clips that are not trained on, for validation; tasks make one with ``on``."""

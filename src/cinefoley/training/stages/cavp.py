@@ -16,8 +16,8 @@ from cinefoley.training.run_settings import RunResult
 from cinefoley.training.stages.stage_run import StageRun, seeded
 from cinefoley.training.stages.starting_parts import StartingParts
 from cinefoley.training.tasks.cavp import CavpTask, FrameSampler
-from cinefoley.training.tasks.cavp_warm_start import VideoEncoderTask
-from cinefoley.training.tasks.frame_targets import HearingHeads
+from cinefoley.training.tasks.cavp_warm_start import WarmStartTask
+from cinefoley.training.tasks.frame_targets import FrameTargetHeads
 
 __all__ = ["train_cavp"]
 
@@ -73,7 +73,7 @@ def train_cavp(run: StageRun) -> RunResult:
 
 def _warm_start(
     run: StageRun, clips: DecodedClips, video_encoder: VideoEncoder, audio_encoder: AudioEncoder
-) -> HearingHeads | None:
+) -> FrameTargetHeads | None:
     """Train per-frame targets first, if the recipe has a warm start and the clips have what it teaches."""
     settings, recipe = run.settings, run.settings.preset.cavp
     if recipe.warm_start is None or settings.warm_start_steps == 0:
@@ -86,7 +86,7 @@ def _warm_start(
             )
         return None
     with seeded(recipe.warm_start.seed):
-        task = VideoEncoderTask(
+        task = WarmStartTask(
             video_encoder,
             _as_stage_clips(clips),
             audio_encoder=audio_encoder if settings.trains_audio else None,

@@ -18,7 +18,7 @@ from cinefoley.data.cache.feature_cache import network_digest, prepare_features,
 from cinefoley.data.sources.clip_source import ClipSource
 from cinefoley.errors import CheckpointMismatchError
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.training.engine.epochs import Passes
+from cinefoley.training.engine.epochs import EpochOrder
 from cinefoley.training.engine.task import Task
 from cinefoley.training.run_folder import RunFolder
 from cinefoley.training.run_settings import RunResult
@@ -142,7 +142,7 @@ class StageRun:
     ) -> None:
         """Train a task whose rows are windows, those of each clip side by side."""
         if schedule.epochs is not None:  # a recipe in steps draws every step's rows from all clips
-            task.passes = Passes(seed=config.seed, per_clip=windows_per_clip)
+            task.passes = EpochOrder(seed=config.seed, per_clip=windows_per_clip)
         self.folder.train(task, config, self.settings)
 
     def finish(

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.training.engine.task import Batch, Task
-from cinefoley.training.tasks.alignment_pairs import Pairs
+from cinefoley.training.tasks.alignment_pairs import AlignmentPairs
 
 __all__ = ["AlignmentTask"]
 
@@ -41,7 +41,7 @@ class AlignmentTask(Task):
     def __init__(
         self,
         classifier: AlignmentClassifier,
-        pairs: Pairs,
+        pairs: AlignmentPairs,
         *,
         scheduler: DPMSolverMultistepScheduler | None = None,
         feature_noise: float = 0.1,
@@ -62,7 +62,7 @@ class AlignmentTask(Task):
             "splices": self.splices,
         }
 
-    def on(self, pairs: Pairs) -> Self:
+    def on(self, pairs: AlignmentPairs) -> Self:
         """The same on other clips."""
         other = copy.copy(self)
         other.pairs = pairs

@@ -12,7 +12,7 @@ from cinefoley.data.cache.stage_cache import StageClips
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.engine.step_seeds import step_generator
 
-__all__ = ["Pairs", "is_same_rhythm", "longer_window", "make_pairs"]
+__all__ = ["AlignmentPairs", "is_same_rhythm", "longer_window", "make_pairs"]
 
 _SAME_RHYTHM = 0.6
 _SILENT_RANGE = 0.05  # of a mel in [0, 1]: less movement than this is no rhythm
@@ -21,7 +21,7 @@ _LEAST_SHIFT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pairs:
+class AlignmentPairs:
     """Films beside their own sound and beside the same sound taken earlier or later."""
 
     video_features: Tensor
@@ -54,7 +54,7 @@ def make_pairs(
     *,
     seed: int,
     scale: float | None = None,
-) -> Pairs:
+) -> AlignmentPairs:
     """Take a window of every clip, with its own sound and three that are half a second off or more.
 
     Args:
@@ -103,7 +103,7 @@ def make_pairs(
     joined = {name: torch.cat(parts) for name, parts in columns.items()}
     joined["is_negative"][:, 0] = False
     factor = 1 / float(joined["means"][:, 0].std()) if scale is None else scale
-    return Pairs(**joined | {name: joined[name] * factor for name in ("means", "stds")})
+    return AlignmentPairs(**joined | {name: joined[name] * factor for name in ("means", "stds")})
 
 
 def is_same_rhythm(mels: Tensor, shifted: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from cinefoley.data.cache.feature_cache import prepare_features, prepare_latents
 from cinefoley.data.cache.tensor_rows import ChunkedRows
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.engine.step_seeds import step_generator
-from cinefoley.training.tasks.alignment_pairs import Pairs, is_same_rhythm
+from cinefoley.training.tasks.alignment_pairs import AlignmentPairs, is_same_rhythm
 
 __all__ = ["draw_pair_starts", "prepare_pairs"]
 
@@ -32,7 +32,7 @@ def prepare_pairs(
     *,
     seed: int,
     on_row: Callable[[int, int], None] | None = None,
-) -> Pairs:
+) -> AlignmentPairs:
     """Take a window of every clip, with its own sound and three that are half a second off or more.
 
     What ``alignment_pairs.make_pairs`` computes for clips in memory, for any number of clips
@@ -58,7 +58,7 @@ def prepare_pairs(
     latents = prepare_latents(sounds, autoencoder, cache_dir, on_row=on_row)
     scaled = latents.scaled(autoencoder.config.scaling_factor)
     is_negative, is_silent = _judge(sounds)
-    return Pairs(
+    return AlignmentPairs(
         video_features=cast(Tensor, features),
         means=cast(Tensor, _Shifted(scaled.means, starts.shape[1])),
         stds=cast(Tensor, _Shifted(scaled.stds, starts.shape[1])),

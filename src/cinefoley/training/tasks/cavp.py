@@ -16,7 +16,7 @@ from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.engine.ranks import gather_rows
 from cinefoley.training.engine.task import Batch, Task
 from cinefoley.training.tasks.cavp_warm_start import augment, sharp_events, whole_frames
-from cinefoley.training.tasks.frame_targets import HearingHeads
+from cinefoley.training.tasks.frame_targets import FrameTargetHeads
 
 __all__ = ["CavpTask", "FrameSampler", "Pooling", "contrastive_losses", "draw_starts", "embed_clips"]
 
@@ -69,7 +69,7 @@ class CavpTask(Task):
         gap_frames: int = 8,
         pooling: Pooling = "max",
         temporal_weight: float = 1.0,
-        heads: HearingHeads | None = None,
+        heads: FrameTargetHeads | None = None,
         sampler: FrameSampler | None = None,
         sampler_name: str | None = None,
         trains_audio: bool = True,

@@ -15,16 +15,16 @@ from cinefoley.data.cache.stage_cache import KIND_NAMES, StageClips
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.engine.task import Batch, Task
-from cinefoley.training.tasks.frame_targets import HearingHeads
+from cinefoley.training.tasks.frame_targets import FrameTargetHeads
 
-__all__ = ["VideoEncoderTask", "augment", "sharp_events", "whole_frames"]
+__all__ = ["WarmStartTask", "augment", "sharp_events", "whole_frames"]
 
 _FPS = 4.0
 _MEL_PER_FRAME = 16  # hop 250 at 16 kHz
 _LATER_KIND_WEIGHT = 0.8  # beside the 0.2 of the heads
 
 
-class VideoEncoderTask(Task):
+class WarmStartTask(Task):
     """Per-frame targets from the sound of the same clip, for the video tower and, beside it, the audio tower.
 
     Args:
@@ -48,7 +48,7 @@ class VideoEncoderTask(Task):
         self.clips = clips
         self.kinds_from = kinds_from
         self.encoder, self.audio_encoder = encoder, audio_encoder
-        self.heads = HearingHeads(encoder.config.feature_dim, len(KIND_NAMES))
+        self.heads = FrameTargetHeads(encoder.config.feature_dim, len(KIND_NAMES))
         parts: dict[str, nn.Module] = {"video_encoder": encoder, "heads": self.heads}
         self.module = nn.ModuleDict(
             parts if audio_encoder is None else parts | {"audio_encoder": audio_encoder}

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["HearingHeads", "coarse_mel", "event_slots"]
+__all__ = ["FrameTargetHeads", "coarse_mel", "event_slots"]
 
 _SLOTS = 8
 """Parts into which a frame's quarter second is divided for the targets: 31 ms each."""
@@ -12,7 +12,7 @@ _BANDS = 16
 _WEIGHTS = {"mel": 10.0, "events": 2.0, "kind": 0.2}
 
 
-class HearingHeads(nn.Module):
+class FrameTargetHeads(nn.Module):
     """Read a frame's coarse mel, the events in it and the kind of action off its normalised feature.
 
     The same heads read both towers' features. What they can read in either must lie in the same place, which

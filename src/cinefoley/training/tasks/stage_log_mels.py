@@ -15,7 +15,7 @@ from cinefoley.data.cache.stage_cache import KIND_NAMES
 from cinefoley.metrics.backbones.panns import log_mel
 from cinefoley.stage import Split, draw_take, stage_digest
 
-__all__ = ["StageSounds", "prepare_log_mels"]
+__all__ = ["StageLogMels", "prepare_log_mels"]
 
 _CHUNK = 256
 _RATE = 16000
@@ -23,7 +23,7 @@ _FORMAT = 1  # raise when this file changes what a chunk holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StageSounds:
+class StageLogMels:
     """Sounds of the stage, 8 s each."""
 
     log_mels: Tensor
@@ -34,7 +34,7 @@ class StageSounds:
     """``(N,)`` bool, whether anything sounds."""
 
 
-def prepare_log_mels(count: int, *, split: Split, cache_dir: Path, workers: int = 2) -> StageSounds:
+def prepare_log_mels(count: int, *, split: Split, cache_dir: Path, workers: int = 2) -> StageLogMels:
     """Log-mels of the first ``count`` clips of a split, computed or read from the cache.
 
     Raises:
@@ -55,7 +55,7 @@ def prepare_log_mels(count: int, *, split: Split, cache_dir: Path, workers: int 
         name: torch.from_numpy(np.concatenate([chunk[name] for chunk in chunks])[:count])
         for name in ("log_mels", "kinds", "is_heard")
     }
-    return StageSounds(**columns)
+    return StageLogMels(**columns)
 
 
 def _chunk(start: int, split: Split, path: Path) -> None:
