@@ -1,10 +1,8 @@
-"""A real server process of the small study, and clients that speak HTTP to it."""
+"""Servers of the small study, clients that speak HTTP to them, and a browser."""
 
 import http.client
 import json
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,38 +10,41 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.web.browser import TEST_LIMIT_S, Chromium, find_chromium
+from tests.web.server_process import ServerProcess
 
 from cinefoley.study.results import votes_path
 
 
-class StudyServer:
-    """``cinefoley study serve`` in a process of its own, which can be killed and started again."""
+@pytest.fixture(scope="module")
+def module_chromium() -> Iterator[Chromium]:
+    """A browser that the tests of a module share."""
+    browser = Chromium(find_chromium())
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def chromium(module_chromium: Chromium) -> Iterator[Chromium]:
+    """The browser, for one test: it is killed if the test takes too long."""
+    with module_chromium.limit(TEST_LIMIT_S):
+        yield module_chromium
+
+
+class StudyServer(ServerProcess):
+    """``cinefoley study serve``, which can be killed and started again."""
 
     def __init__(self, study: Path) -> None:
-        self.study = study
+        super().__init__("study", "serve", str(study))
         self.votes = votes_path(study)
         self.port = 0
-        self._process: subprocess.Popen[str] | None = None
 
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "cinefoley.cli.main", "study", "serve", str(self.study)]
-        self._process = subprocess.Popen(
-            [*command, "--port", str(self.port), "--json"], stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None
-        self.port = urlsplit(json.loads(self._process.stdout.readline())["address"]).port or 0
+    def start(self, *options: str) -> None:
+        """Start it, again on the port that it had before."""
+        super().start("--port", str(self.port), *options)
+        self.address = self.address.rstrip("/")
+        self.port = urlsplit(self.address).port or 0
         self.request("GET", "/api/study")
-
-    def stop(self, *, rudely: bool = False) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill() if rudely else process.terminate()
-        process.communicate(timeout=60)
 
     def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """One request on a connection of its own: status and JSON."""
@@ -71,7 +72,7 @@ class StudyServer:
             return answer
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Look into the file of votes, as another process may."""
+        """Read the file of votes, as another process may."""
         db = sqlite3.connect(self.votes, timeout=60)
         try:
             return db.execute(statement, values).fetchall()
@@ -84,7 +85,7 @@ StartServer = Callable[[Path], StudyServer]
 
 @pytest.fixture
 def start_server() -> Iterator[StartServer]:
-    """``start_server(study)`` gives a server that answers; it ends with the test."""
+    """``start_server(study)`` returns a running server; it is stopped after the test."""
     servers: list[StudyServer] = []
 
     def start(study: Path) -> StudyServer:
@@ -92,9 +93,11 @@ def start_server() -> Iterator[StartServer]:
         servers[-1].start()
         return servers[-1]
 
-    yield start
-    for server in servers:
-        server.stop()
+    try:
+        yield start
+    finally:
+        for server in servers:
+            server.stop()
 
 
 @pytest.fixture

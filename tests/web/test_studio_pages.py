@@ -4,9 +4,6 @@ import contextlib
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
 import urllib.request
 import zipfile
 from collections.abc import Iterator
@@ -17,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import av
 import pytest
 import torch
-from tests.web.browser import open_browser, take_screenshot
+from tests.web.browser import Chromium, close_context, take_screenshot
+from tests.web.server_process import ServerProcess
 
 from cinefoley.media.muxing.replace_audio import picture_hash
 from cinefoley.media.muxing.save_video import save_video
@@ -25,28 +23,19 @@ from cinefoley.media.probe import probe
 from cinefoley.stage.render import render_clip
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
-
-PATIENCE_MS = 90_000  # other work may have the processor
+    from playwright.sync_api import BrowserContext, Page
 
 if not os.environ.get("CINEFOLEY_NEEDS_BROWSER") and not find_spec("gradio"):
     pytest.skip("the studio needs gradio: pip install 'cinefoley[web]'", allow_module_level=True)
 
 
-class Studio:
-    """``cinefoley studio`` in a process of its own."""
+class Studio(ServerProcess):
+    """``cinefoley studio``."""
 
     def __init__(self, model: Path, folder: Path, *options: str) -> None:
+        arguments = ("studio", "--port", "0", "--model", str(model), "--device", "cpu", *options)
+        super().__init__(*arguments, environment={"TMPDIR": str(folder)})
         self.folder = folder
-        command = [sys.executable, "-m", "cinefoley.cli.main", "studio", "--port", "0", "--json"]
-        self.process = subprocess.Popen(
-            [*command, "--model", str(model), "--device", "cpu", *options],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"TMPDIR": str(folder)},
-        )
-        assert self.process.stdout is not None
-        self.address = json.loads(self.process.stdout.readline())["address"]
 
     def files(self) -> list[str]:
         """What is kept of users' films: names of files that are not empty."""
@@ -57,23 +46,16 @@ class Studio:
                     kept += [name] if (Path(folder) / name).stat().st_size else []
         return kept
 
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=60)
-
 
 @pytest.fixture(scope="module")
 def studio(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    running = Studio(tiny_model, tmp_path_factory.mktemp("studio"), "--most-upload", "1", "--longest", "20")
+    limits = ("--max-upload", "1", "--max-duration", "20")
+    running = Studio(tiny_model, tmp_path_factory.mktemp("studio"), *limits)
+    running.start()
     yield running
+    was_running = running.is_running
     running.stop()
-    assert list(running.folder.iterdir()) == []
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    with open_browser() as opened:
-        yield opened
+    assert not was_running or list(running.folder.iterdir()) == []
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +76,9 @@ def long_film(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class User:
-    def __init__(self, browser: "Browser", studio: Studio, **options: Any) -> None:
+    def __init__(self, browser: Chromium, studio: Studio, **options: Any) -> None:
         self.studio = studio
         self.context: BrowserContext = browser.new_context(**options)
-        self.context.set_default_timeout(PATIENCE_MS)
         self.page: Page = self.context.new_page()
         self.errors: list[str] = []
         self.elsewhere: list[str] = []
@@ -129,17 +110,19 @@ class User:
 
 
 @pytest.fixture
-def enter(browser: "Browser", studio: Studio) -> Iterator[Any]:
+def enter(chromium: Chromium, studio: Studio) -> Iterator[Any]:
     """``enter()``: a user with a browser of their own."""
     users: list[User] = []
+    if not studio.is_running:  # a time limit has killed it
+        studio.start()
 
     def make(**options: Any) -> User:
-        users.append(User(browser, studio, **options))
+        users.append(User(chromium, studio, **options))
         return users[-1]
 
     yield make
     for user in users:
-        user.context.close()
+        close_context(user.context)
 
 
 def wait_until_nothing_is_kept(studio: Studio, page: "Page") -> None:

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.web.browser import open_browser, take_screenshot
+from tests.web.browser import Chromium, close_context, take_screenshot
 from tests.web.conftest import StudyServer
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Page
 
-PATIENCE_MS = 60_000  # other work may have the processor
 PHONE = {"width": 360, "height": 640}
 
 
@@ -26,19 +25,12 @@ def server(study_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     running.stop()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    with open_browser() as opened:
-        yield opened
-
-
 class Visitor:
     """One participant's browser; remembers what went wrong in it and where it went."""
 
-    def __init__(self, browser: "Browser", server: StudyServer, **options: Any) -> None:
+    def __init__(self, browser: Chromium, server: StudyServer, **options: Any) -> None:
         self.server = server
         self.context: BrowserContext = browser.new_context(**options)
-        self.context.set_default_timeout(PATIENCE_MS)
         self.errors: list[str] = []
         self.requests: list[str] = []
         self.page = self.open()
@@ -94,17 +86,19 @@ class Visitor:
 
 
 @pytest.fixture
-def visit(browser: "Browser", server: StudyServer) -> Iterator[Any]:
+def visit(chromium: Chromium, server: StudyServer) -> Iterator[Any]:
     """``visit(java_script_enabled=False)``: a browser of its own for a participant."""
     visitors: list[Visitor] = []
+    if not server.is_running:  # a time limit has killed it
+        server.start()
 
     def make(**options: Any) -> Visitor:
-        visitors.append(Visitor(browser, server, **options))
+        visitors.append(Visitor(chromium, server, **options))
         return visitors[-1]
 
     yield make
     for visitor in visitors:
-        visitor.context.close()
+        close_context(visitor.context)
 
 
 def test_the_whole_journey(visit: Any, server: StudyServer) -> None:
