@@ -27,9 +27,9 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> StandIn:
 
 @pytest.fixture
 def shards(run_cli: RunCli, stand_in: StandIn, tmp_path: Path) -> Path:
-    options = ("--duration", 5, "--least", 4, "--jobs", 1, "--clips-per-shard", 4)
+    options = ("--duration", 5, "--min-duration", 4, "--workers", 1, "--clips-per-shard", 4)
     result = run_cli(
-        "data", "prepare", "--csv", stand_in.csv, "--clips", stand_in.clips, "-o", tmp_path / "s", *options
+        "data", "prepare", "--csv", stand_in.csv, "--data", stand_in.clips, "-o", tmp_path / "s", *options
     )
     assert result.code == 0, result.err
     assert result.out == f"{tmp_path / 's'}\n"
@@ -44,13 +44,13 @@ def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_list_becomes_shards_and_every_row_is_accounted_for(
     run_cli: RunCli, stand_in: StandIn, tmp_path: Path
 ) -> None:
-    given = ("--csv", stand_in.csv, "--clips", stand_in.clips, "-o", tmp_path / "s")
-    settings = ("--duration", 5, "--least", 4, "--jobs", 1)
+    given = ("--csv", stand_in.csv, "--data", stand_in.clips, "-o", tmp_path / "s")
+    settings = ("--duration", 5, "--min-duration", 4, "--workers", 1)
     first = run_cli("data", "prepare", *given, *settings, "--json")
     assert first.json["totals"] == dict(sorted(stand_in.totals.items()))
     assert (first.json["num_rows"], first.json["num_made"]) == (14, 2)
     assert "14 rows: 1 missing, 1 mute, " in first.err
-    assert f"why: {tmp_path / 's' / 'ledger.jsonl'}" in first.err
+    assert f"reasons: {tmp_path / 's' / 'ledger.jsonl'}" in first.err
     again = run_cli("data", "prepare", *given, *settings, "--quiet", "--json")
     assert (again.json["num_made"], again.err) == (0, "")
 
@@ -59,17 +59,17 @@ def test_the_options_default_to_the_settings() -> None:
     options = inspect.signature(data.prepare).parameters
     settings = ShardSettings()
     assert options["short_side"].default == settings.short_side
-    assert options["quality"].default == settings.jpeg_quality
+    assert options["jpeg_quality"].default == settings.jpeg_quality
     assert options["duration"].default == settings.duration_s
-    assert options["least"].default == settings.least_s
+    assert options["min_duration"].default == settings.least_s
     assert options["clips_per_shard"].default == settings.clips_per_shard
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--split", "test"), "name it with --csv"),
-        (("--jobs", 0), "jobs must not be 0"),
+        (("--split", "test"), "pass one with --csv"),
+        (("--workers", 0), "jobs must not be 0"),
         (("--engine", "dask"), "needs a scheduler's address"),
         (("--scheduler", "tcp://x:1"), "no other engine takes one"),
     ],
@@ -77,7 +77,7 @@ def test_the_options_default_to_the_settings() -> None:
 def test_what_does_not_fit_together_is_a_usage_error(
     run_cli: RunCli, tmp_path: Path, options: tuple[object, ...], message: str
 ) -> None:
-    result = run_cli("data", "prepare", "--clips", tmp_path, "-o", tmp_path / "s", *options)
+    result = run_cli("data", "prepare", "--data", tmp_path, "-o", tmp_path / "s", *options)
     assert result.code == 2
     assert message in " ".join(result.err.replace("│", "").split())
 
@@ -85,9 +85,9 @@ def test_what_does_not_fit_together_is_a_usage_error(
 def test_a_folder_of_which_nothing_can_be_used_is_a_failure(run_cli: RunCli, tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "dud.mp4").write_text("no film")
-    result = run_cli("data", "prepare", "--clips", tmp_path / "clips", "-o", tmp_path / "s", "--jobs", 1)
+    result = run_cli("data", "prepare", "--data", tmp_path / "clips", "-o", tmp_path / "s", "--workers", 1)
     assert result.code == 1
-    assert "not one clip could be used" in result.err
+    assert "no clip could be used" in result.err
 
 
 def test_a_look_at_shards_is_figures_and_a_page(run_cli: RunCli, shards: Path, stand_in: StandIn) -> None:
@@ -100,10 +100,10 @@ def test_a_look_at_shards_is_figures_and_a_page(run_cli: RunCli, shards: Path, s
     assert page.count("<figure>") == 3
     assert page.count("data:audio/flac") == page.count("data:image/jpeg") == 3
     assert "http" not in page
-    told = run_cli("data", "inspect", shards, "--json", "--page", shards / "other.html").json
-    assert told["outcomes"] == stand_in.totals
-    assert (told["num_clips"], told["page"]) == (7, str(shards / "other.html"))
-    assert sum(told["labels"].values()) == 7
+    report = run_cli("data", "inspect", shards, "--json", "--page", shards / "other.html").json
+    assert report["outcomes"] == stand_in.totals
+    assert (report["num_clips"], report["page"]) == (7, str(shards / "other.html"))
+    assert sum(report["labels"].values()) == 7
 
 
 def test_a_shard_that_has_changed_is_found_out(run_cli: RunCli, shards: Path) -> None:
@@ -159,7 +159,7 @@ def test_shards_become_a_test_set(
     run_cli: RunCli, shards: Path, tmp_path: Path, view: tuple[str, ...]
 ) -> None:
     """Of the split ``test``, unless another is named; nothing is unpacked."""
-    result = run_cli("vary", shards, "--close-up", "-o", tmp_path / "cu", "--jobs", 1, *view)
+    result = run_cli("vary", shards, "--close-up", "-o", tmp_path / "cu", "--workers", 1, *view)
     assert result.code == 0, result.err
     built = read_test_set(tmp_path / "cu")
     assert [clip.id for clip in built.clips] == sorted(ShardSource(shards, split="test").ids)
@@ -168,7 +168,7 @@ def test_shards_become_a_test_set(
         "vary", shards, "--close-up", "-o", tmp_path / "t", "--split", "train", "--view", "--json"
     )
     assert named.json["num_clips"] == 5
-    refused = run_cli("vary", shards, "--close-up", "-o", tmp_path / "x", "--clips", tmp_path)
+    refused = run_cli("vary", shards, "--close-up", "-o", tmp_path / "x", "--data", tmp_path)
     assert refused.code == 2
     assert not (tmp_path / "home").exists()
 

@@ -97,9 +97,17 @@ def test_every_option_that_is_left_out_is_the_presets(
 @pytest.mark.parametrize(
     ("data", "valid", "said"),
     [
-        ("stage", "train", "stage:train: 2 of 2 clips to validate on are trained on too, first train-000000"),
-        ("stage", "test", "test split is there to measure with; validate on valid"),
-        ("films", "valid", "2 of 2 clips to validate on are trained on too, first one. Name another split"),
+        (
+            "stage",
+            "train",
+            "stage:train: 2 of 2 clips to validate on are training clips too, first train-000000",
+        ),
+        ("stage", "test", "test split is for evaluation only; validate on valid"),
+        (
+            "films",
+            "valid",
+            "2 of 2 clips to validate on are training clips too, first one. Name another split",
+        ),
     ],
 )
 def test_nothing_is_validated_on_what_is_trained_on_or_tested_with(
@@ -135,10 +143,10 @@ def test_a_missing_optimiser_is_told_before_any_clip_is_decoded(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--epochs", 2), "--epochs and --steps both say how long"),
+        (("--epochs", 2), "--epochs and --steps both set the length"),
         (("--cosine-weight", 0, "--mse-weight", 0), "one of them positive"),
         (("--proportion", 1.5), "less than or equal to 1"),
-        (("--data", "stage:test"), "test split is there to measure with"),
+        (("--data", "stage:test"), "test split is for evaluation only"),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(

@@ -79,7 +79,7 @@ def test_a_film_is_told_with_its_takes_and_windows(
     assert report["video"]["fps"] == 4.0
     assert report["takes_suffix"] == ".mov"
     assert report["num_windows"] == 2
-    assert "can use it; takes are rain.take1.wav and rain.take1.mov" in told
+    assert "yes: writes rain.take1.wav and rain.take1.mov" in told
 
 
 def test_a_film_without_a_container_of_its_own_goes_into_matroska(

@@ -83,10 +83,10 @@ def test_files_that_are_left_out_are_named_on_stderr(evaluate: RunCli, sounds: t
     (sounds[0] / "clip03.wav").write_text("no sound\n" * 100)
     result = evaluate("--format", "markdown")
     assert result.code == 0
-    assert "left out: generated" in result.err
+    assert "skipped: generated" in result.err
     assert "clip03.wav: unreadable" in result.err
     assert "clip03.wav: its partner is left out" in result.err
-    assert "left out: 2 files in all" in result.err
+    assert "skipped: 2 files in total" in result.err
     assert "clips 10" in result.out
 
 
@@ -118,10 +118,10 @@ def test_stage_clips_are_exported_varied_and_judged(
 ) -> None:
     """The way through: real sounds in the place of generated ones, so all that can be judged is right."""
     clips, varied = tmp_path / "clips", tmp_path / "cm"
-    export = ("stage", "export", clips, "--split", "test", "--count", 12, "--duration", 3, "--side", 32)
+    export = ("stage", "export", clips, "--split", "test", "--count", 12, "--duration", 3, "--short-side", 32)
     assert run_cli(*export, "--fps", 8, "--sample-rate", 16000).code == 0
     result = run_cli(
-        *("vary", clips / "test.csv", "--camera-movement", "--scale-range", 0.2, 0.3, "--jobs", 1),
+        *("vary", clips / "test.csv", "--camera-movement", "--scale-range", 0.2, 0.3, "--workers", 1),
         *("-o", varied, "--json"),
     )
     assert result.json["events"] == str(varied / "events.jsonl")
@@ -163,7 +163,7 @@ def test_labels_of_other_clips_are_told(evaluate: RunCli, tmp_path: Path) -> Non
     (tmp_path / "labels.csv").write_text("somebody else's,dog\n")
     result = evaluate("--labels", tmp_path / "labels.csv")
     assert result.code == 0
-    assert "no clip is in" in result.err
+    assert "contains none of the clips" in result.err
 
 
 @pytest.mark.slow

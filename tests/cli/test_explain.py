@@ -31,7 +31,7 @@ def student(tiny_model: Path, tmp_path: Path) -> Path:
 
 
 def test_a_figure_and_a_film_are_written(explain: RunCli, rain: Path, student: Path, tmp_path: Path) -> None:
-    result = explain(rain, "--video-encoder", student)
+    result = explain(rain, "--student", student)
     assert result.code == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "rain.explain.png",
@@ -78,7 +78,7 @@ def test_a_films_own_sound_is_shown(explain: RunCli, rain: Path, tmp_path: Path)
     [
         (("--start", 60), 1, "rain.mp4"),
         (("--layer", "conv1"), 2, "layer must be one of"),
-        (("--video-encoder", "nowhere"), 1, "nowhere"),
+        (("--student", "nowhere"), 1, "nowhere"),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -93,7 +93,7 @@ def test_a_file_without_a_picture_is_refused(explain: RunCli, tmp_path: Path) ->
     write_audio(tmp_path / "tone.wav", torch.zeros(1, 16000), 16000)
     result = explain(tmp_path / "tone.wav")
     assert result.code == 1
-    assert "holds no moving picture" in result.err
+    assert "has no video stream" in result.err
 
 
 def test_a_missing_extra_is_named(explain: RunCli, rain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,4 +108,4 @@ def test_a_folder_that_cannot_be_written_is_told(explain: RunCli, rain: Path, tm
     (tmp_path / "out").touch()
     result = explain(rain)
     assert result.code == 1
-    assert "cannot be made" in result.err
+    assert "cannot be created" in result.err

@@ -218,7 +218,7 @@ def test_takes_that_are_there_are_skipped(generate: RunCli, rain: Path, out: Pat
 
     assert again.code == 0
     assert again.out == ""
-    assert again.err == f"note: skipped rain.take1.wav: already in {out}; --force makes them again.\n"
+    assert again.err == f"note: skipped rain.take1.wav: already in {out}; overwrite with --force.\n"
     assert (out / "rain.take1.wav").stat().st_mtime_ns == before
 
 
@@ -254,7 +254,7 @@ def test_takes_without_a_record_are_skipped_and_named(generate: RunCli, rain: Pa
     (out / "rain.json").unlink()
     again = generate(rain, "--seed", 9)
     assert again.code == 0
-    assert "note: no record tells what made rain.take1.wav.\n" in again.err
+    assert "note: no record of the settings of rain.take1.wav.\n" in again.err
 
 
 def test_an_encoder_that_is_not_there_is_told_before_takes_are_compared(
@@ -373,7 +373,7 @@ def test_a_film_of_another_container_goes_into_matroska_and_that_is_told(
     result = generate(film)
 
     assert result.code == 0
-    assert "rain.3gp: no '.3gp' is written; its picture goes into .mkv as it is." in result.err
+    assert "rain.3gp: .3gp files cannot be written; the video stream is copied into .mkv." in result.err
     assert picture_hash(out / "rain.take1.mkv") == picture_hash(film)
     assert generate(film).out == ""
 

@@ -78,7 +78,7 @@ def test_shards_are_trained_on_and_measured_by_their_splits(rerun: RunCli, tmp_p
     assert result.code == 0, result.err
     assert f"# Table 4 on {tmp_path / 'shards'}" in result.out
     assert f"data {tmp_path / 'shards'}; 3 test clips, 1 take, " in result.out
-    assert "4 steps on 4 training clips, AdamW at 0.0005, 8 at a time, 1 training seed, " in result.out
+    assert "4 steps on 4 training clips, AdamW at 0.0005, 8 clips per step, 1 training seed, " in result.out
     report = json.loads((tmp_path / "out" / "table4.quick.json").read_text())
     assert len(report["scores"]) == 12
     source = ShardSource(tmp_path / "shards", split="train")
@@ -125,7 +125,7 @@ def test_a_row_whose_optimiser_is_missing_is_left_out(
     assert "cinematic: left out. The optimizer muon needs PyTorch 2.9" in result.out
     assert "| CU | f_cu |" in result.out
     assert "| CU | cinematic |" not in result.out
-    assert "AdamW at 0.0005, 8 at a time (cinematic: Muon at 0.0015, 8 at a time)" in result.out
+    assert "AdamW at 0.0005, 8 clips per step (cinematic: Muon at 0.0015, 8 clips per step)" in result.out
 
 
 def test_a_model_without_a_judge_is_told(run_cli: RunCli, tiny_model: Path, tmp_path: Path) -> None:
@@ -157,20 +157,20 @@ def test_clips_that_are_trained_on_are_no_test(
     listed = ("--csv", rows) if is_listed else ()
     result = rerun("table4", "-o", tmp_path / "out", "--data", films, *listed, "--backbone", "lite")
     assert result.code == 1
-    assert "2 of 3 clips to test with are trained on too, first a" in result.err
+    assert "2 of 3 clips to test with are training clips too, first a" in result.err
     assert "--csv" in result.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("table2",), "table2 needs the file of its study"),
-        (("table1", "study.toml", "-o", "out"), "no other table has one"),
-        (("table2", "one.toml", "two.toml"), "table2 needs the file of its study"),
+        (("table2",), "table2 needs the TOML file of one study"),
+        (("table1", "study.toml", "-o", "out"), "other tables take no file"),
+        (("table2", "one.toml", "two.toml"), "table2 needs the TOML file of one study"),
         (("table1", "-o", "out", "--part", "3/2"), "K from 1 to N"),
-        (("figure6", "a/rain.mp4", "b/rain.mp4", "-o", "out"), "two films have the same name"),
-        (("figure6", "--data", "films", "-o", "out"), "name the films of figure6"),
-        (("table1",), "name a folder"),
+        (("figure6", "a/rain.mp4", "b/rain.mp4", "-o", "out"), "two videos have the same name"),
+        (("figure6", "--data", "films", "-o", "out"), "figure6 is drawn of videos"),
+        (("table1",), "name an output folder"),
         (("figure4", "a/rain.mp4", "b/rain.mp4", "-o", "out"), "two clips have the same name"),
         (("figure4", "stage:3", "stage:03", "-o", "out"), "two clips have the same name"),
         (("figure4", "-o", "out", "--clips", "3"), "figure4 does not use --clips"),
@@ -181,14 +181,14 @@ def test_clips_that_are_trained_on_are_no_test(
             "--method is one of teacher, f_cu, f_cm,",
         ),
         (("table3", "-o", "out", "--student", "folder"), "table3 does not use --student"),
-        (("table3", "-o", "out", "--quick", "--steps", "25"), "--quick decides --steps"),
+        (("table3", "-o", "out", "--quick", "--steps", "25"), "--quick sets --steps"),
         (("table1", "-o", "out", "--epochs", "0"), "--epochs must be positive and finite, got 0"),
         (("table1", "-o", "out", "--backbone", "nonsense"), "--backbone is one of panns, vggish, lite"),
         (
             ("table1", "-o", "out", "--backbone", "lite", "--backbone", "panns"),
-            "lite and panns would both",
+            "lite and panns would both measure",
         ),
-        (("table1", "-o", "out", "--replicas", "2"), "a 95 % interval takes 40 resamplings"),
+        (("table1", "-o", "out", "--bootstrap", "2"), "a 95 % interval needs at least 40 resamplings"),
         (("table1", "-o", "out", "--guidance-scale", "-1"), "--guidance-scale"),
         (("table1", "-o", "out", "--epochs", "nan"), "--epochs must be positive and finite, got nan"),
     ],
@@ -221,7 +221,7 @@ def test_figure6_counts_the_heat_on_the_stages_targets(
     assert {path.name for path in out.iterdir()} == {
         f"figure6.{kind}" for kind in ("png", "pdf", "mp4", "md")
     }
-    assert "| test set | clips | teacher | student | student less teacher | area |" in result.out
+    assert "| test set | clips | teacher | student | student minus teacher | area |" in result.out
     for name in ("full view", "CU", "CM"):
         (row,) = [line for line in result.out.splitlines() if line.startswith(f"| {name} |")]
         assert row.split("|")[5].strip() == "+0.0"  # the teacher is its own student here
@@ -289,12 +289,12 @@ def test_figure5_needs_a_student(run_cli: RunCli, tiny_judge: Path, tmp_path: Pa
     options = ("--model", tiny_judge, "--quick", "-o", tmp_path, "--quiet")
     result = run_cli("reproduce", "figure5", *options)
     assert result.code == 1
-    assert "no student is there" in result.err
+    assert "no student found" in result.err
     shutil.copytree(tiny_judge, own := tmp_path / "own")
     shutil.copytree(own / "video_encoder", own / "video_encoder_student")
     size = ("--clips", 3, "--quick", "--device", "cpu", "--precision", "fp32")
     result = run_cli("reproduce", "figure5", "--model", own, *size, "-o", tmp_path)
     assert result.code == 0
-    assert "not there; the student is " in result.err
+    assert "does not exist; using the student of " in result.err
     result = run_cli("reproduce", "figure5", *options, "--student", tmp_path / "nowhere")
-    assert "nowhere: no student is there" in result.err
+    assert "nowhere: no student found" in result.err

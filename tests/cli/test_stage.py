@@ -104,7 +104,7 @@ def test_a_missing_folder_is_told(run_cli: RunCli, tmp_path: Path) -> None:
 
 
 def test_an_export_prints_its_list(run_cli: RunCli, tmp_path: Path) -> None:
-    small = ("--side", 32, "--fps", 8, "--duration", 1)
+    small = ("--short-side", 32, "--fps", 8, "--duration", 1)
     result = run_cli("stage", "export", "--split", "test", "--count", 2, *small, tmp_path / "set")
 
     assert (result.code, result.out) == (0, f"{tmp_path / 'set' / 'test.csv'}\n")

@@ -14,7 +14,7 @@ def test_without_the_web_extra_the_studio_says_what_to_install(
     result = run_cli("studio")
 
     assert result.code == 1
-    assert "The studio needs gradio, which is not installed." in result.err
+    assert "This needs gradio, which is not installed." in result.err
     assert "pip install 'cinefoley[web]'" in result.err
 
 
@@ -22,5 +22,5 @@ def test_the_help_tells_the_limits(run_cli: RunCli) -> None:
     result = run_cli("studio", "--help")
 
     assert result.code == 0
-    assert "--most-upload" in result.out
-    assert "--longest" in result.out
+    assert "--max-upload" in result.out
+    assert "--max-duration" in result.out

@@ -92,7 +92,7 @@ def test_serving_listens_on_loopback_until_it_is_interrupted(study_folder: Path,
 
     assert process.returncode == 130
     assert out == ""
-    assert err == f"4 clips, votes go to {tmp_path / 'votes.sqlite'}; stop with Ctrl-C.\n"
+    assert err == f"4 clips; votes are stored in {tmp_path / 'votes.sqlite'}; stop with Ctrl-C.\n"
 
 
 def test_table_2_of_a_study_without_votes_says_how_to_get_some(run_cli: RunCli, study: Path) -> None:

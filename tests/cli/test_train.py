@@ -122,7 +122,7 @@ def test_a_list_that_is_not_used_is_pointed_out(train_tiny: RunCli, films: Path,
     (folder / "a.mp4").write_bytes((films / "train-000000.mp4").read_bytes())
     (folder / "my.csv").write_text("a,0,rain,train\n")
     result = train_tiny("autoencoder", "--data", folder, "--run-dir", tmp_path / "run", "--steps", 1)
-    assert f"note: {folder / 'my.csv'} is not used; name it with --csv" in result.err
+    assert f"note: {folder / 'my.csv'} is not used; pass it with --csv" in result.err
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_missing_part_is_asked_for(train_tiny: RunCli, tmp_path: Path) -> None
         (("--clips", 0), "--clips"),
         (("--data", "nowhere"), "neither the stage"),
         (("--data", "stage:dev"), "no split 'dev'"),
-        (("--data", "stage:test"), "test split is there to measure with"),
+        (("--data", "stage:test"), "test split is for evaluation only"),
     ],
 )
 def test_wrong_arguments_are_told(

@@ -60,7 +60,7 @@ def test_a_list_becomes_a_test_set(
     run_cli: RunCli, split_csv: Path, tmp_path: Path, view: tuple[str, ...]
 ) -> None:
     out = tmp_path / "vgg-cu"
-    command = ("vary", split_csv, "--close-up", "-o", out, "--jobs", 1, *view)
+    command = ("vary", split_csv, "--close-up", "-o", out, "--workers", 1, *view)
     result = run_cli(*command)
     assert (result.code, result.out) == (0, f"{out}\n")
     assert result.err == f"2 clips, 1 missing (see {out / 'ledger.jsonl'})\n"
@@ -89,9 +89,9 @@ def test_a_list_becomes_a_test_set(
         (("--close-up", "--direction", "left"), "--direction is for --camera-movement"),
         (("--camera-movement", "--placement", "center"), "--placement is for --close-up"),
         (("--camera-movement", "--direction", "in"), "'in'"),
-        (("--close-up", "--view"), "are for a list of clips"),
-        (("--close-up", "--clips", "."), "are for a list of clips"),
-        (("--close-up", "--split", "test"), "are for a list of clips"),
+        (("--close-up", "--view"), "are for a split CSV"),
+        (("--close-up", "--data", "."), "are for a split CSV"),
+        (("--close-up", "--split", "test"), "are for a split CSV"),
         (("--close-up", "--seed", "-1"), "greater than or equal to 0"),
         (("--close-up", "--seed", str(2**32)), "less than or equal to 4294967295"),
     ],
@@ -109,8 +109,8 @@ def test_a_list_stands_alone(run_cli: RunCli, split_csv: Path, rain: Path, tmp_p
     options = ("--close-up", "-o", tmp_path / "out")
     result = run_cli("vary", split_csv, rain, *options)
     assert result.code == 2
-    assert "name one SPLIT.csv and nothing else" in " ".join(result.err.split())
-    assert run_cli("vary", split_csv, *options, "--jobs", 0).code == 2
+    assert "pass SPLIT.csv and nothing else" in " ".join(result.err.split())
+    assert run_cli("vary", split_csv, *options, "--workers", 0).code == 2
     assert not (tmp_path / "out").exists()
 
 
@@ -143,9 +143,9 @@ def test_films_of_one_name_and_sets_without_clips_are_refused(
     assert "would both write" in result.err
     (tmp_path / "dud.mp4").write_text("no film")
     (tmp_path / "list.csv").write_text("id\ndud\n")
-    result = run_cli("vary", tmp_path / "list.csv", "--close-up", "-o", tmp_path / "set", "--jobs", 1)
+    result = run_cli("vary", tmp_path / "list.csv", "--close-up", "-o", tmp_path / "set", "--workers", 1)
     assert result.code == 1
-    assert "not one clip could be used" in result.err
+    assert "no clip could be used" in result.err
 
 
 def test_the_defaults_are_the_librarys() -> None:

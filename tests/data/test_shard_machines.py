@@ -19,7 +19,7 @@ from cinefoley.data.sources.vggsound_stand_in import StandIn, make_stand_in
 
 SCRIPT = Path(__file__).with_name("three_machines.sh")
 CLI = [sys.executable, "-m", "cinefoley.cli.main"]
-OPTIONS = ["--duration", "2", "--least", "1.5", "--clips-per-shard", "16"]
+OPTIONS = ["--duration", "2", "--min-duration", "1.5", "--clips-per-shard", "16"]
 SETTINGS = ShardSettings(duration_s=2.0, least_s=1.5, clips_per_shard=16)
 
 
@@ -60,7 +60,7 @@ def expected(stand_in: StandIn, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 
 def command(stand_in: StandIn, out: Path) -> list[str]:
-    given = ["--csv", str(stand_in.csv), "--clips", str(stand_in.clips), "--out", str(out)]
+    given = ["--csv", str(stand_in.csv), "--data", str(stand_in.clips), "--out", str(out)]
     return [*CLI, "data", "prepare", *given, *OPTIONS, "--json"]
 
 
@@ -128,7 +128,7 @@ def test_a_full_disk_stops_the_run_and_is_gone_on_from(
     alone = unshared("--mount", probe="mount -t tmpfs -o size=1m tmpfs /mnt")
     disk, kept = tmp_path / "disk", tmp_path / "kept"
     disk.mkdir()
-    make = " ".join(f"'{word}'" for word in [*command(stand_in, disk), "--jobs", "2"])
+    make = " ".join(f"'{word}'" for word in [*command(stand_in, disk), "--workers", "2"])
     script = f"""
         mount -t tmpfs -o size=4m tmpfs '{disk}'
         {make} >'{tmp_path}/first.out' 2>'{tmp_path}/first.err'

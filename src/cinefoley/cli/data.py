@@ -1,81 +1,86 @@
-"""``cinefoley data``: whole data sets of clips, decoded once into shards, and a look at them."""
+"""``cinefoley data``: decode datasets of clips into WebDataset shards, and inspect shards."""
 
-import json
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cinefoley.cli.progress import progress_bar
+from cinefoley.cli import options
+from cinefoley.cli.outputs import print_json, resumable
+from cinefoley.cli.progress import step_bar
+from cinefoley.cli.renamed_options import with_old_names
 from cinefoley.errors import CinefoleyError
 
 if TYPE_CHECKING:
     from cinefoley.data.shards.prepare import PreparedShards
-    from cinefoley.data.shards.summary import ShardSummary
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="VGGSound, or any folder of clips: decoded once into shards, and looked at.", no_args_is_help=True
+    help="Prepare datasets as shards, and inspect shards.",
+    no_args_is_help=True,
 )
 
-# The defaults are ShardSettings', which a test holds them to; importing them would load torch.
+# A test checks that the defaults are those of ShardSettings; importing it here would load torch.
 
 
-@app.command()
+@app.command(cls=with_old_names(clips="data", jobs="workers", quality="jpeg-quality", least="min-duration"))
 def prepare(
-    clips: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the films.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the videos.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the shards; go on by repeating.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Output folder for the shards. If the command was stopped, the same command resumes it.",
+        ),
     ],
     csv: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The list: id,start,label,split (VGGSound's). Default: every film, without labels.",
-            show_default=False,
+            help="Split CSV of the clips, in VGGSound's format: id,start,label,split. Default: all videos, "
+            "without labels.",
         ),
     ] = None,
     split: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Only the list's rows of this split.", show_default=False),
+        str | None, typer.Option(metavar="NAME", help="Use only the rows of this split.")
     ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Labels that the list may have, one a line.", show_default=False),
-    ] = None,
+    labels: options.Labels = None,
     engine: Annotated[
-        Literal["processes", "dask"], typer.Option(help="This machine's processes, or a Dask cluster.")
+        Literal["processes", "dask"],
+        typer.Option(help="Where to run the workers: processes on this machine, or a Dask cluster."),
     ] = "processes",
     scheduler: Annotated[
         str | None,
-        typer.Option(
-            metavar="ADDRESS", help="Of the Dask scheduler, e.g. tcp://10.0.0.1:8786.", show_default=False
-        ),
+        typer.Option(metavar="ADDRESS", help="Address of the Dask scheduler, such as tcp://10.0.0.1:8786."),
     ] = None,
-    jobs: Annotated[int, typer.Option(metavar="N", help="Processes at work; -1 for every core.")] = -1,
+    workers: options.Workers = -1,
     short_side: Annotated[
-        int, typer.Option(min=16, metavar="PX", help="Pixels of a picture's shorter side at most.")
+        int,
+        typer.Option(min=16, metavar="PX", help="Shorter side of the stored frames, in pixels, at most."),
     ] = 560,
-    quality: Annotated[int, typer.Option(min=1, max=95, metavar="N", help="Of the JPEG pictures.")] = 90,
+    jpeg_quality: Annotated[
+        int, typer.Option(min=1, max=95, metavar="N", help="JPEG quality of the stored frames.")
+    ] = 90,
     duration: Annotated[
-        float, typer.Option(min=0.5, metavar="S", help="Seconds that are kept of a clip.")
+        float, typer.Option(min=0.5, metavar="S", help="Length to store of each clip, in seconds.")
     ] = 10.0,
-    least: Annotated[
-        float, typer.Option(min=0.25, metavar="S", help="A clip with less picture is too short.")
+    min_duration: Annotated[
+        float, typer.Option(min=0.25, metavar="S", help="Skip clips with a shorter video stream, in seconds.")
     ] = 8.067,
     clips_per_shard: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Rows of the list in one shard.")
+        int, typer.Option(min=1, metavar="N", help="Number of rows of the split CSV per shard.")
     ] = 64,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no notes.")] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Decode every clip of a list once into WebDataset shards, and account for every row.
+    """Decode every clip of a dataset once, into WebDataset shards.
 
-    DIR gets shards/*.tar (JPEG pictures at 4 a second, FLAC of 16 kHz, mel, labels, digests), index.jsonl,
-    and ledger.jsonl: used, or missing, unreadable, no picture, no sound, mute, still, too short. Shards are
-    the same bytes for any number of workers. A run that was stopped goes on where it was.
+    DIR gets shards/*.tar (JPEG frames at 4 fps, FLAC audio at 16 kHz, mel spectrogram, label, digests),
+    index.jsonl, and ledger.jsonl with the outcome of every row: used, or skipped as missing, unreadable, no
+    picture, no sound, mute, still or too short. The shards are the same bytes for any number of workers.
     """
     from cinefoley.data.parallel import Engine
     from cinefoley.data.shards.layout import ShardSettings
@@ -83,38 +88,33 @@ def prepare(
     from cinefoley.data.source_argument import read_labels
 
     if csv is None and (split is not None or labels is not None):
-        raise typer.BadParameter("--split and --labels are about a list: name it with --csv.")
+        raise typer.BadParameter("--split and --labels are for a split CSV: pass one with --csv.")
     try:
         settings = ShardSettings(
             short_side=short_side,
-            jpeg_quality=quality,
+            jpeg_quality=jpeg_quality,
             duration_s=duration,
-            least_s=min(least, duration),
+            least_s=min(min_duration, duration),
             clips_per_shard=clips_per_shard,
         )
-        worker = Engine(name=engine, jobs=jobs, scheduler=scheduler)
+        worker = Engine(name=engine, jobs=workers, scheduler=scheduler)
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from exc
-    try:
-        with ExitStack() as drawn:
-            step = drawn.enter_context(progress_bar(1, is_wanted=not quiet)).film(0, "rows")
-            prepared = prepare_shards(
-                clips,
-                out,
-                csv=csv,
-                split=split,
-                label_names=None if labels is None else read_labels(labels),
-                settings=settings,
-                engine=worker,
-                on_rows=step,
-            )
-    except KeyboardInterrupt:
-        typer.echo("interrupted; finished shards are kept, and the same command makes the others.", err=True)
-        raise
-    _tell(prepared, as_json=as_json, quiet=quiet)
+    with resumable("finished shards"), step_bar("rows", is_wanted=not quiet) as step:
+        prepared = prepare_shards(
+            data,
+            out,
+            csv=csv,
+            split=split,
+            label_names=None if labels is None else read_labels(labels),
+            settings=settings,
+            engine=worker,
+            on_rows=step,
+        )
+    _report(prepared, as_json=as_json, quiet=quiet)
 
 
-def _tell(prepared: "PreparedShards", *, as_json: bool, quiet: bool) -> None:
+def _report(prepared: "PreparedShards", *, as_json: bool, quiet: bool) -> None:
     if as_json:
         report = {
             "folder": str(prepared.folder),
@@ -124,40 +124,37 @@ def _tell(prepared: "PreparedShards", *, as_json: bool, quiet: bool) -> None:
             "num_bytes": prepared.num_bytes,
             "num_made": prepared.num_made,
         }
-        typer.echo(json.dumps(report, indent=2))
+        print_json(report)
     else:
         typer.echo(prepared.folder)
     if not quiet:
-        told = ", ".join(f"{number} {outcome}" for outcome, number in prepared.totals.items())
+        counts = ", ".join(f"{number} {outcome}" for outcome, number in prepared.totals.items())
         size = f"{prepared.num_shards} shards, {prepared.num_bytes / 1e6:,.1f} MB"
-        typer.echo(f"{prepared.num_rows} rows: {told}; {size}", err=True)
+        typer.echo(f"{prepared.num_rows} rows: {counts}; {size}", err=True)
         if prepared.num_clips < prepared.num_rows:
-            typer.echo(f"why: {prepared.folder / 'ledger.jsonl'}", err=True)
+            typer.echo(f"reasons: {prepared.folder / 'ledger.jsonl'}", err=True)
     if not prepared.num_clips:
         ledger = prepared.folder / "ledger.jsonl"
-        raise CinefoleyError(f"{prepared.folder}: not one clip could be used; see {ledger}.")
+        raise CinefoleyError(f"{prepared.folder}: no clip could be used; {ledger} lists the reasons.")
 
 
 @app.command()
 def inspect(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of shards.")],
+    folder: Annotated[Path, typer.Argument(metavar="SHARDS", help="Folder of shards.")],
     page: Annotated[
         Path | None,
-        typer.Option(
-            "--page",
-            metavar="FILE.html",
-            help="Where the page goes. Default: DIR/inspect.html.",
-            show_default=False,
-        ),
+        typer.Option(metavar="FILE.html", help="HTML report to write. Default: SHARDS/inspect.html."),
     ] = None,
-    clips: Annotated[int, typer.Option(min=0, metavar="N", help="Clips that the page shows.")] = 24,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Chooses them.")] = 0,
+    clips: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Number of clips to show in the report.")
+    ] = 24,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed that chooses the clips.")] = 0,
     check: Annotated[
-        bool, typer.Option("--check", help="Read every shard again, and compare it with its digest.")
+        bool, typer.Option("--check", help="Also compare every shard with its recorded digest.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Count what is in shards, and write a page that shows it: durations, labels, pictures and sound."""
+    """Summarise shards: print counts, and write an HTML report with durations, labels, frames and sound."""
     from cinefoley.data.shards.html_report import write_html_report
     from cinefoley.data.shards.summary import check_shards, summarize
 
@@ -166,12 +163,8 @@ def inspect(
         check_shards(folder)
     path = write_html_report(folder, summary, page or folder / "inspect.html", num_clips=clips, seed=seed)
     if as_json:
-        typer.echo(json.dumps(summary.as_json() | {"page": str(path)}, indent=2))
+        print_json(summary.as_json() | {"page": str(path)})
     else:
-        _print(summary)
+        for name, value in summary.lines():
+            typer.echo(f"{name:<24} {value}")
         typer.echo(path)
-
-
-def _print(summary: "ShardSummary") -> None:
-    for name, value in summary.lines():
-        typer.echo(f"{name:<24} {value}")

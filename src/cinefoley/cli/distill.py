@@ -1,21 +1,22 @@
-"""``cinefoley distill``: the paper."""
+"""``cinefoley distill``: distil a student video encoder from a teacher (the paper's method)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cinefoley.cli import training_options as options
+from cinefoley.cli.field_help import field_help
+from cinefoley.cli.progress import Preparation
 from cinefoley.cli.training_run import (
-    Preparation,
-    friendly_stops,
     held_out_source,
     is_main_rank,
     log_interval,
     log_line,
-    note_unused_list,
-    tell_result,
+    note_unused_csv,
+    report_result,
+    resumable_training,
     trained_source,
+    with_training_options,
 )
 
 if TYPE_CHECKING:
@@ -23,23 +24,25 @@ if TYPE_CHECKING:
 
 __all__ = ["distill"]
 
+_RECIPE = "distillation.recipe.DistillationRecipe"
+_BY_PRESET = "Default: set by the preset."
 
+
+@with_training_options
 def distill(
-    run_dir: options.RunDir,
+    given: dict[str, Any],
+    *,
     teacher: Annotated[
-        str, typer.Option(metavar="NAME|DIR|HUB-ID", help="The model whose video_encoder/ is the teacher.")
+        str,
+        typer.Option(metavar="NAME|FOLDER|HUB-ID", help="Model whose video_encoder/ is the teacher."),
     ] = "lite",
-    data: options.Data = "stage",
-    csv: options.Csv = None,
-    split: options.Split = None,
-    valid: options.Valid = None,
-    valid_clips: options.ValidClips = 64,
-    validate_every: options.ValidateEvery = None,
-    clips: options.Clips = None,
-    duration: options.Duration = 10.0,
     preset: Annotated[
         Literal["paper", "paper_50", "paper_100", "paper_camera_movement", "paper_both", "cinematic"],
-        typer.Option(help="Close-ups in 75 % of the clips (or 50, 100), camera movements, both; or ours."),
+        typer.Option(
+            help="Training recipe. paper: close-ups of 75 % of the clips (paper_50 and paper_100: of 50 and "
+            "100 %); paper_camera_movement: camera movements; paper_both: both; cinematic: this project's "
+            "own."
+        ),
     ] = "paper",
     proportion: Annotated[
         float | None,
@@ -47,80 +50,57 @@ def distill(
             min=0,
             max=1,
             metavar="K",
-            help="Share of clips that are varied. Default: the preset's.",
-            show_default=False,
+            help=field_help("config.variations.VariationConfig.variation_proportion", _BY_PRESET),
         ),
     ] = None,
     placement: Annotated[
         Literal["center", "uniform"] | None,
-        typer.Option(help="Where a close-up's window sits. Default: the preset's.", show_default=False),
+        typer.Option(help=field_help("config.variations.VariationConfig.placement", _BY_PRESET)),
     ] = None,
     feature_space: Annotated[
         Literal["normalized", "raw"] | None,
-        typer.Option(
-            help="Compare features after the division by their norm, or before. Default: normalized.",
-            show_default=False,
-        ),
+        typer.Option(help=field_help(f"{_RECIPE}.feature_space", "Default: normalized.")),
     ] = None,
     cosine_weight: Annotated[
         float | None,
-        typer.Option(
-            metavar="WEIGHT", help="Weight of the cosine distance in Eq. 2. Default: 1.", show_default=False
-        ),
+        typer.Option(metavar="WEIGHT", help=field_help(f"{_RECIPE}.cosine_weight", "Default: 1.")),
     ] = None,
     mse_weight: Annotated[
         float | None,
-        typer.Option(
-            metavar="WEIGHT", help="Weight of the squared error in Eq. 2. Default: 1.", show_default=False
-        ),
+        typer.Option(metavar="WEIGHT", help=field_help(f"{_RECIPE}.mse_weight", "Default: 1.")),
     ] = None,
     batch_norm: Annotated[
         Literal["frozen", "train"] | None,
-        typer.Option(
-            help="Keep the teacher's statistics, or take the crops'. Default: frozen.", show_default=False
-        ),
+        typer.Option(help=field_help(f"{_RECIPE}.batch_norm", "Default: frozen.")),
     ] = None,
     init: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR",
-            help="A video_encoder/ to begin with. Default: a copy of the teacher.",
-            show_default=False,
+            metavar="FOLDER",
+            help="A video_encoder/ to take the student's initial weights from. Default: the teacher's.",
         ),
     ] = None,
     epochs: Annotated[
         float | None,
-        typer.Option(metavar="N", help="Passes over the clips. Default: 25.", show_default=False),
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Optimiser steps, in place of --epochs.", show_default=False),
+        typer.Option(metavar="N", help="Number of passes over the clips. Default: 25."),
     ] = None,
     schedule: Annotated[
         Literal["cosine", "constant", "trapezoid"] | None,
-        typer.Option(help="What the learning rate does. Default: the preset's.", show_default=False),
+        typer.Option(help=field_help("config.training.TrainConfig.schedule", _BY_PRESET)),
     ] = None,
-    batch_size: options.BatchSize = None,
-    accumulate: options.Accumulate = None,
     optimizer: Annotated[
         Literal["adamw", "muon"] | None,
-        typer.Option(help="Muon takes PyTorch 2.9 or newer. Default: the preset's.", show_default=False),
+        typer.Option(help=field_help("config.training.TrainConfig.optimizer", _BY_PRESET)),
     ] = None,
-    learning_rate: options.LearningRate = None,
-    seed: options.Seed = None,
-    precision: options.Precision = None,
-    cache: options.Cache = None,
-    workers: options.Workers = None,
-    device: options.Device = "auto",
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
 ) -> None:
-    """Teach a copy of the video encoder to see in crops what the original sees in the whole picture.
+    """Distil a student video encoder from a teacher (the paper's method).
 
-    Leaves video_encoder/ in the run's folder, for --video-encoder. The teacher's features are computed once
-    and kept; repeating the command goes on where it was stopped, and torchrun shares it among ranks.
+    The student sees a clip through a window, as a close-up or a camera movement shows it; its target is the
+    teacher's features of the whole frames. Writes video_encoder/ to the run folder, to be used with
+    --video-encoder. The teacher's features are computed once and cached. If the run was stopped, the same
+    command resumes it. torchrun distributes it over several processes.
     """
-    _distill(locals())
+    _distill(given)
 
 
 def _distill(given: dict[str, Any]) -> None:
@@ -133,20 +113,14 @@ def _distill(given: dict[str, Any]) -> None:
     window_s = load_foley_config(resolve_model(given["teacher"])).window_s
     clip_s = max(given["duration"], window_s)
     workers, source = trained_source(given, clip_s)
-    is_told = not given["quiet"] and is_main_rank()
-    if is_told:
-        note_unused_list(given)
+    is_verbose = not given["quiet"] and is_main_rank()
+    if is_verbose:
+        note_unused_csv(given)
     names = (
-        "steps",
-        "schedule",
-        "batch_size",
-        "optimizer",
-        "learning_rate",
-        "seed",
-        "precision",
+        *("steps", "schedule", "batch_size", "optimizer", "learning_rate", "seed", "precision"),
         "validate_every",
     )
-    with Preparation(is_wanted=is_told) as preparation, friendly_stops():
+    with Preparation(is_wanted=is_verbose) as preparation, resumable_training():
         settings = DistillSettings(
             recipe=_recipe(given),
             teacher=given["teacher"],
@@ -162,19 +136,21 @@ def _distill(given: dict[str, Any]) -> None:
                 "gradient_accumulation": given["accumulate"],
                 "log_every": log_interval(given["validate_every"]),
             },
-            on_prepared=preparation.tell,
-            on_log=log_line("distillation") if is_told else None,
-            shows_progress=is_told,
+            on_prepared=preparation.show,
+            on_log=log_line("distillation") if is_verbose else None,
+            shows_progress=is_verbose,
         )
         result = distill(source, settings)
     if is_main_rank():
-        tell_result(
-            "distillation", source, given["run_dir"], result, as_json=given["as_json"], is_told=is_told
-        )
+        report_result("distillation", source, given, result, is_verbose=is_verbose)
 
 
 def _recipe(given: dict[str, Any]) -> "DistillationRecipe":
-    """The preset, with what the options change."""
+    """The preset, with the values of options that were given.
+
+    Raises:
+        ValueError: If they do not go together.
+    """
     from dataclasses import replace
 
     from cinefoley.distillation.presets import distillation
@@ -187,7 +163,7 @@ def _recipe(given: dict[str, Any]) -> "DistillationRecipe":
     schedule = recipe.schedule
     if given["epochs"] is not None:
         if given["steps"] is not None:
-            raise ValueError("--epochs and --steps both say how long; give one of them")
+            raise ValueError("--epochs and --steps both set the length of the run; give one of them")
         schedule = replace(schedule, epochs=given["epochs"])
     return replace(
         recipe,

@@ -1,6 +1,5 @@
-"""``cinefoley doctor``: what this machine can run, and what is missing."""
+"""``cinefoley doctor``: check this machine, a video or a model folder."""
 
-import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cinefoley.cli import options
+from cinefoley.cli.outputs import print_json
 from cinefoley.errors import CinefoleyError
 
 __all__ = ["doctor"]
@@ -16,20 +17,24 @@ __all__ = ["doctor"]
 def doctor(
     file: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[FILE]", help="A film, a model folder, or a video encoder's.", show_default=False
-        ),
+        typer.Argument(metavar="[FILE]", help="Video, model folder, or folder of a video encoder to check."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Say what this machine can run and what is missing; with FILE, whether that can be used and how."""
+    """Check this machine, a video or a model folder.
+
+    Without FILE, report what this machine can run and which packages are missing.
+    """
     if file is None:
         report, lines = _machine()
     elif file.is_dir():
         report, lines = _encoder(file) or _model(file)
     else:
-        report, lines = _film(file)
-    typer.echo(json.dumps(report, indent=2) if as_json else "\n".join(lines))
+        report, lines = _video(file)
+    if as_json:
+        print_json(report)
+    else:
+        typer.echo("\n".join(lines))
     if report.get("problem"):
         raise CinefoleyError(report["problem"])
 
@@ -53,15 +58,17 @@ def _machine_lines(report: dict[str, Any]) -> Iterator[str]:
         "processor", f"{cpu['model']}, {cpu['cores']} cores, {cpu['threads']} threads, {cpu['vectors']}"
     )
     speed = f", {'faster' if cpu['has_fast_bf16'] else 'slower'} than fp32" if cpu["has_native_bf16"] else ""
-    yield _line("bf16 in hardware", f"{_yes(cpu['has_native_bf16'])}{speed} (AMX: {_yes(cpu['has_amx'])})")
+    yield _line("native bf16", f"{_yes(cpu['has_native_bf16'])}{speed} (AMX: {_yes(cpu['has_amx'])})")
     yield _line("memory", f"{_gib(memory['available'])} free of {_gib(memory['total'])}")
     yield _line("disk", f"{_gib(report['disk']['free_gib'])} free in {report['disk']['folder']}")
     allocator = report["allocator"]
     settings = " ".join(f"{key}={value}" for key, value in allocator["settings"].items())
-    kept = "keeps" if allocator["keeps_freed_memory"] else "may give back"
-    yield _line("allocator", f"{allocator['name']}, {kept} freed memory{', ' + settings if settings else ''}")
+    reuse = "reuses" if allocator["keeps_freed_memory"] else "may return"
+    yield _line(
+        "allocator", f"{allocator['name']}, {reuse} freed memory{', ' + settings if settings else ''}"
+    )
     if allocator["advice"]:
-        yield _line("", f"every command sees to that; in Python call {allocator['advice']}")
+        yield _line("", f"every cinefoley command sets this; in Python, call {allocator['advice']}")
     for name, model in report["models"].items():
         yield _line(f"model {name}", model["problem"] or f"ready, {_parameters(model)}")
     for name, extra in report["extras"].items():
@@ -69,31 +76,31 @@ def _machine_lines(report: dict[str, Any]) -> Iterator[str]:
         yield _line(f"extra [{name}]", f"missing {missing}: {extra['install']}" if missing else "complete")
 
 
-def _film(path: Path) -> tuple[dict[str, Any], list[str]]:
-    from cinefoley.cli.inspection import describe_film
+def _video(path: Path) -> tuple[dict[str, Any], list[str]]:
+    from cinefoley.cli.inspection import describe_video
 
-    film = describe_film(path)
-    video, audio = film["video"], film["audio"]
+    report = describe_video(path)
+    video, audio = report["video"], report["audio"]
     rate = f"{video['fps']:.3f} fps" if video["fps"] else "unknown rate"
-    turned = f", turned by {video['rotation']} degrees" if video["rotation"] else ""
+    turned = f", rotated by {video['rotation']} degrees" if video["rotation"] else ""
     sound = f"{audio['codec']}, {audio['sample_rate']} Hz, {audio['channels']} channels" if audio else "none"
-    windows = f"{film['num_windows']} of {film['window_s']:g} s with the model lite"
+    windows = f"{report['num_windows']} of {report['window_s']:g} s with the model lite"
     lines = [
-        _line("film", film["path"]),
-        _line("container", film["container"]),
+        _line("file", report["path"]),
+        _line("container", report["container"]),
         _line(
-            "picture",
+            "video stream",
             f"{video['codec']}, {video['width']}x{video['height']}, {rate}, {video['pixel_format']}{turned}",
         ),
-        _line("sound", sound),
-        _line("duration", f"{film['duration_s']:.3f} s"),
+        _line("audio stream", sound),
+        _line("duration", f"{report['duration_s']:.3f} s"),
         _line(
             "generate",
-            f"can use it; takes are {path.stem}.take1.wav and {path.stem}.take1{film['takes_suffix']}",
+            f"yes: writes {path.stem}.take1.wav and {path.stem}.take1{report['takes_suffix']}",
         ),
         _line("windows", windows),
     ]
-    return film, lines
+    return report, lines
 
 
 def _encoder(folder: Path) -> tuple[dict[str, Any], list[str]] | None:
@@ -106,7 +113,7 @@ def _encoder(folder: Path) -> tuple[dict[str, Any], list[str]] | None:
     lines = [
         _line("video encoder", encoder["path"]),
         _line("weights", encoder["problem"] or _weights(encoder)),
-        _line("generate", f"takes it with --video-encoder {shlex.quote(encoder['path'])}"),
+        _line("generate", f"yes: pass it with --video-encoder {shlex.quote(encoder['path'])}"),
     ]
     problem = f"{encoder['path']}: {encoder['problem']}." if encoder["problem"] else None
     return {"kind": "video encoder"} | encoder | {"problem": problem}, lines[: 2 if problem else None]
@@ -120,7 +127,7 @@ def _model(folder: Path) -> tuple[dict[str, Any], list[str]]:
     frames = f"{model['frames']} frames of {width}x{height} at {model['fps']:g} fps"
     lines = [
         _line("model", model["path"]),
-        _line("window", f"{model['window_s']:g} s, {frames}, sound at {model['sample_rate']} Hz"),
+        _line("window", f"{model['window_s']:g} s, {frames}, audio at {model['sample_rate']} Hz"),
     ]
     for name, part in model["parts"].items():
         lines.append(_line(name, part["problem"] or _weights(part)))

@@ -1,17 +1,15 @@
-"""``cinefoley evaluate``: how good generated sound is, and how that was measured."""
+"""``cinefoley evaluate``: metrics of generated audio, printed with their protocol."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cinefoley.cli import options
 from cinefoley.cli.inputs import unshard
-from cinefoley.cli.outputs import check_free
-from cinefoley.errors import OutputError
+from cinefoley.cli.outputs import check_free, note, print_json, write_texts
+from cinefoley.cli.progress import step_bar
 
 if TYPE_CHECKING:
     import torch
@@ -21,134 +19,120 @@ if TYPE_CHECKING:
     from cinefoley.evaluation.folder.per_clip_metrics import SampleJudge
     from cinefoley.metrics.backbones.protocol import Backbone
 
-__all__ = ["FEWEST_RESAMPLINGS", "evaluate"]
+__all__ = ["evaluate"]
 
 _RESULTS = ("evaluation.json", "evaluation.md", "evaluation.tex")
-FEWEST_RESAMPLINGS = 40  # of fewer, no 2.5 % lie beyond either end
-_OnFile = Callable[[int, int], None]
 
 
 def evaluate(
     generated: Annotated[
         Path,
         typer.Argument(
-            metavar="GENERATED", help="Folder of generated sounds or films, one or several per clip."
+            metavar="GENERATED",
+            help="Folder of generated audio or video files, one or several takes per clip.",
         ),
     ],
     reference: Annotated[
-        Path, typer.Option(metavar="REAL", help="Folder of the real sounds or films, one per clip.")
+        Path, typer.Option(metavar="REAL", help="Folder of the real audio or video files, one per clip.")
     ],
     against: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Another method's sounds, compared on the same clips.", show_default=False
-        ),
+        typer.Option(metavar="DIR", help="Folder of another method's files, to compare on the same clips."),
     ] = None,
     video: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="The films: also measure Align Acc, with --model.", show_default=False
+            metavar="DIR", help="Folder of the videos, to measure Align Acc as well; needs --model."
         ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME|FOLDER", help="The model whose alignment classifier judges.", show_default=False
-        ),
+        typer.Option(metavar="NAME|FOLDER", help="Model whose alignment classifier measures Align Acc."),
     ] = None,
     video_encoder: Annotated[
         str,
         typer.Option(
             metavar="teacher|student|FOLDER",
-            help="Whose features of the films judge alignment, with --video.",
+            help="Video encoder whose features the alignment classifier gets.",
         ),
     ] = "teacher",
     events: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Known events, JSON lines: also measure onsets.", show_default=False
+            metavar="FILE", help="Known events of the clips (JSON lines), to measure onset accuracy as well."
         ),
     ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(
             metavar="CSV",
-            help="Clip and category, or VGGSound's list: also print a table by category.",
-            show_default=False,
+            help="Categories (columns clip and category, or VGGSound's CSV), to print a table by category as "
+            "well.",
         ),
     ] = None,
     protocol: Annotated[
         Literal["cinefoley", "audioldm_eval", "av_benchmark"],
-        typer.Option(help="Ours, or the habits of a tool where they differ."),
+        typer.Option(help="Details of measurement: this project's, or those of another tool."),
     ] = "cinefoley",
     backbone: Annotated[
         Literal["published", "lite"],
-        typer.Option(help="PANNs and VGGish, or the small classifier trained on the stage."),
+        typer.Option(
+            help="Networks whose features the metrics compare: PANNs and VGGish, or the small bundled "
+            "classifier."
+        ),
     ] = "published",
     panns: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="PANNs' weights. Default: the pulled ones.", show_default=False),
+        typer.Option(metavar="FILE", help="Weights of PANNs. Default: those of `models pull panns`."),
     ] = None,
     vggish: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="VGGish's weights. Default: the pulled ones.", show_default=False),
+        typer.Option(metavar="FILE", help="Weights of VGGish. Default: those of `models pull vggish`."),
     ] = None,
     lite: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="The small classifier. Default: ours.", show_default=False),
+        typer.Option(metavar="FOLDER", help="Weights of the small classifier. Default: the bundled ones."),
     ] = None,
     unpaired: Annotated[
-        bool, typer.Option("--unpaired", help="The folders hold different clips: no KL, no pairs by name.")
+        bool,
+        typer.Option("--unpaired", help="The folders contain different clips: do not pair files, omit KL."),
     ] = False,
-    bootstrap: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Resamplings for the 95 % intervals; 0 for none.")
-    ] = 100,
+    bootstrap: options.Bootstrap = 100,
     seed: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Of the resamplings and of the alignment judge.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Random seed of the resampling and of the alignment classifier."
+        ),
     ] = 0,
     cache: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Where features are kept. Default: the cache folder.", show_default=False
-        ),
+        typer.Option(metavar="DIR", help="Cache folder for features. Default: in $CINEFOLEY_HOME."),
     ] = None,
-    device: Annotated[
-        str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where to compute.")
-    ] = "auto",
-    format: Annotated[
-        Literal["text", "markdown", "latex"], typer.Option(help="How the tables are printed.")
-    ] = "text",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", metavar="DIR", help="Also write evaluation.json, .md and .tex.", show_default=False
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace results that are in DIR.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    device: options.Device = "auto",
+    format: options.TableFormat = "text",
+    out: options.ReportFolder = None,
+    force: options.Force = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Measure FAD, FD, KID, KL and IS of generated sound, and with --video or --events its synchrony.
+    """Measure the quality and the synchrony of generated audio.
 
-    Files belong together by name: dog.wav, dog.take1.wav, dog_sample_0.wav, ... are judged by dog.wav or
-    dog.mp4. Rates, lengths and channels may be mixed. Features are cached by content, so a run that was
-    stopped goes on where it was. Under torchrun the ranks share the work. Every file that is in no number is
-    named on stderr.
+    Metrics are FAD, FD, KID, KL and IS; with --video also Align Acc, with --events also onset accuracy. Files
+    are paired by name: dog.wav, dog.take1.wav and dog_sample_0.wav are compared with dog.wav or dog.mp4.
+    Sample rates, lengths and channels may differ. Features are cached, so the same command resumes a run that
+    was stopped. torchrun distributes the work. Skipped files are reported on stderr.
     """
     from cinefoley.evaluation.folder.report import as_json as evaluation_as_json
     from cinefoley.evaluation.folder.report import render
     from cinefoley.pipelines.devices import choose_own_device
 
     if video is not None and model is None:
-        raise typer.BadParameter("--video needs --model, the model folder whose alignment classifier judges.")
+        raise typer.BadParameter("--video needs --model, a model with an alignment classifier.")
     if unpaired and (against is not None or video is not None or events is not None):
-        raise typer.BadParameter("--against, --video and --events need clips that are paired by name.")
+        raise typer.BadParameter("--against, --video and --events need paired clips; leave out --unpaired.")
     if unpaired and labels is not None:
-        raise typer.BadParameter("--labels need clips that are paired by name; --unpaired knows no partners.")
-    if 0 < bootstrap < FEWEST_RESAMPLINGS:
-        raise typer.BadParameter(
-            f"--bootstrap {bootstrap}: a 95 % interval takes {FEWEST_RESAMPLINGS} resamplings; 0 for none."
-        )
-    if out is not None and not force:  # now rather than after the work
+        raise typer.BadParameter("--labels needs paired clips; leave out --unpaired.")
+    options.check_bootstrap(bootstrap)
+    if out is not None and not force:  # before the work
         check_free(out / name for name in _RESULTS)
     generated, reference = unshard(generated, sounds_only=True), unshard(reference, sounds_only=True)
     against = None if against is None else unshard(against, sounds_only=True)
@@ -157,19 +141,25 @@ def evaluate(
     given = {"panns": panns, "vggish": vggish, "lite": lite}
     place = choose_own_device(device)
     backbones = _load_backbones(("lite",) if backbone == "lite" else ("panns", "vggish"), given, place)
-    kept = _open_cache(cache)
-    judges = _load_judges(video, model, video_encoder, events, seed=seed, cache=kept, device=place)
-    evaluation = _run(generated, reference, against, labels, backbones, judges, settings, kept)
-    if evaluation is None:  # another rank prints
+    feature_cache = _open_cache(cache)
+    judges = _load_judges(video, model, video_encoder, events, seed=seed, cache=feature_cache, device=place)
+    evaluation = _run(generated, reference, against, labels, backbones, judges, settings, feature_cache)
+    if evaluation is None:  # rank 0 prints
         return
-    _name_left_out(evaluation)
+    _report_skipped(evaluation)
     if labels is not None and not evaluation.categories:
-        typer.echo(f"note: no clip is in {labels}, so there is no table by category.", err=True)
+        note(f"{labels} contains none of the clips: no table by category.")
     if out is not None:
-        _write_all(evaluation, out)
-    typer.echo(
-        json.dumps(evaluation_as_json(evaluation), indent=2) if as_json else render(evaluation, format)
-    )
+        texts = (
+            json.dumps(evaluation_as_json(evaluation), indent=2),
+            render(evaluation, "markdown"),
+            render(evaluation, "latex"),
+        )
+        write_texts(out, {name: f"{text}\n" for name, text in zip(_RESULTS, texts, strict=True)})
+    if as_json:
+        print_json(evaluation_as_json(evaluation))
+    else:
+        typer.echo(render(evaluation, format))
 
 
 def _settings(
@@ -243,7 +233,7 @@ def _run(
     from cinefoley.evaluation.folder.ranks import embed_in_ranks, world_size
 
     categories = read_labels(labels) if labels is not None else None
-    with _bar() as on_file:
+    with step_bar("reading audio") as on_file:
         if world_size() > 1:
             folders = [generated, *([] if against is None else [against])]
             pairs = [pair_folders(folder, reference, settings) for folder in folders]
@@ -267,40 +257,8 @@ def _run(
         )
 
 
-def _name_left_out(evaluation: "Evaluation") -> None:
+def _report_skipped(evaluation: "Evaluation") -> None:
     for entry in evaluation.left_out:
-        typer.echo(f"left out: {entry.side} {entry.path}: {entry.reason}", err=True)
+        typer.echo(f"skipped: {entry.side} {entry.path}: {entry.reason}", err=True)
     if evaluation.left_out:
-        typer.echo(f"left out: {len(evaluation.left_out)} files in all", err=True)
-
-
-def _write_all(evaluation: "Evaluation", folder: Path) -> None:
-    from cinefoley.evaluation.folder.report import as_json, render
-    from cinefoley.media.files.atomic_write import written_aside
-
-    texts = (
-        json.dumps(as_json(evaluation), indent=2),
-        render(evaluation, "markdown"),
-        render(evaluation, "latex"),
-    )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise OutputError(f"{folder}: cannot be made ({exc.strerror}). Choose another with -o.") from exc
-    for name, text in zip(_RESULTS, texts, strict=True):
-        with written_aside(folder / name) as temporary:
-            temporary.write_text(text + "\n")
-
-
-@contextmanager
-def _bar() -> Iterator[_OnFile]:
-    """A bar over files on stderr, if stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True, redirect_stdout=False) as progress:
-        task = progress.add_task("listening", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        typer.echo(f"skipped: {len(evaluation.left_out)} files in total", err=True)

@@ -1,14 +1,15 @@
-"""``cinefoley explain``: where the video encoder looks, and what comes of it."""
+"""``cinefoley explain``: Grad-CAM heat maps of teacher and student, with their generated sound."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cinefoley.cli.outputs import check_free
-from cinefoley.errors import CinefoleyError, OutputError, VideoError
+from cinefoley.cli import options
+from cinefoley.cli.extras import check_extra
+from cinefoley.cli.outputs import check_free, make_folder, note, print_json
+from cinefoley.errors import VideoError
 
 if TYPE_CHECKING:
     from cinefoley.analysis.explanation import Explanation
@@ -17,76 +18,69 @@ if TYPE_CHECKING:
     from cinefoley.pipelines.foley import FoleyPipeline
 
 __all__ = [
-    "check_extra",
-    "check_picture",
+    "check_video",
     "describe",
     "event_times",
     "explain",
-    "film_clip",
+    "load_audio_encoder",
     "load_encoders",
-    "load_hearing",
+    "video_clip",
     "write_explanation",
 ]
 
 
 def explain(
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A film, with or without sound.")],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the figure and the film.")
-    ] = Path("explained"),
-    model: Annotated[str, typer.Option(metavar="NAME|FOLDER|HUB-ID", help="Teacher and generator.")] = "lite",
-    video_encoder: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="The student beside the teacher. Default: the model's own, if it has one.",
-            show_default=False,
-        ),
-    ] = None,
-    start: Annotated[float, typer.Option(min=0, metavar="S", help="Where the window of time begins.")] = 0.0,
-    takes: Annotated[int, typer.Option(min=1, metavar="N", help="Takes of each encoder.")] = 1,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed makes the same takes.")
-    ] = 0,
-    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Denoiser calls.")] = 25,
-    guidance_scale: Annotated[
-        float, typer.Option(min=0, metavar="SCALE", help="Strength of the film's influence.")
-    ] = 4.5,
-    columns: Annotated[int, typer.Option(min=1, metavar="N", help="Frames across the figure.")] = 6,
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Video, with or without sound.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder.")] = Path(
+        "explained"
+    ),
+    model: options.Model = "lite",
+    student: options.Student = None,
+    start: Annotated[
+        float, typer.Option(min=0, metavar="S", help="Start of the section to explain, in seconds.")
+    ] = 0.0,
+    takes: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Number of takes to generate with each video encoder.")
+    ] = 1,
+    seed: options.TakeSeed = 0,
+    steps: options.DenoisingSteps = 25,
+    guidance_scale: options.GuidanceScale = 4.5,
+    columns: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Number of frames side by side in the figure.")
+    ] = 6,
     layer: Annotated[
         str | None,
         typer.Option(
             metavar="layer1|...|layer4",
-            help="Whose maps are weighed. Default: the deepest of 7 rows or more.",
-            show_default=False,
+            help="Layer of the video encoder to compute Grad-CAM for. Default: the deepest with feature "
+            "maps of 7 rows or more.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+    force: options.Force = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Draw where teacher and student look (Grad-CAM), above the real sound and their takes.
+    """Show where teacher and student look (Grad-CAM).
 
-    For rain.mp4 this writes rain.explain.png and .pdf, the figure, and rain.explain.mp4, the frames under
-    both encoders' heat with the real sound, or the last encoder's without one. One window of the model is
-    explained; longer films by --start.
+    For rain.mp4 this writes the figure rain.explain.png and .pdf: heat maps, the real sound and the takes of
+    each encoder. It also writes rain.explain.mp4: the frames with the heat of each encoder, and the real
+    sound. If there is none, the last encoder's take is used. One window of the model is explained (8 s with
+    lite); --start moves it.
     """
-    check_extra()
+    check_extra("analysis")
     from cinefoley.analysis.explanation import explain_clip
 
-    check_picture(video)
+    check_video(video)
     if not force:
         check_free(out / f"{video.stem}.explain{suffix}" for suffix in (".png", ".pdf", ".mp4"))
-    pipeline, encoders = load_encoders(model, video_encoder)
+    pipeline, encoders = load_encoders(model, student)
     if "student" not in encoders:
-        typer.echo(
-            f"{model} has no student; only the teacher is explained. --video-encoder names one.", err=True
-        )
+        note(f"{model} has no student; only the teacher is explained. Name one with --student.")
     try:
         explanation = explain_clip(
-            film_clip(video),
+            video_clip(video),
             pipeline,
             encoders=encoders,
-            audio_encoder=load_hearing(model),
+            audio_encoder=load_audio_encoder(model),
             start=start,
             num_takes=takes,
             seed=seed,
@@ -104,7 +98,7 @@ def explain(
         events_s=event_times(video, start=start, duration_s=explanation.duration_s),
     )
     if as_json:
-        typer.echo(json.dumps(describe(explanation, files)))
+        print_json(describe(explanation, files))
         return
     for name, value in explanation.values.items():
         typer.echo(f"{name}: {explanation.explained} {float(value.mean()):.3f} (mean over frames)")
@@ -112,37 +106,37 @@ def explain(
         typer.echo(f"wrote {path}")
 
 
-def check_picture(video: Path) -> None:
-    """Before any work.
+def check_video(video: Path) -> None:
+    """Check that a file has a video stream.
 
     Raises:
-        VideoError: If the film has no picture.
+        VideoError: If it has none.
         MediaError: If it cannot be read.
     """
     from cinefoley.media.probe import probe
 
     if probe(video).video is None:
-        raise VideoError(f"{video}: holds no moving picture.")
+        raise VideoError(f"{video}: has no video stream; explain needs one.")
 
 
-def film_clip(video: Path) -> "FileClip":
-    """A film under its own name."""
+def video_clip(video: Path) -> "FileClip":
+    """A video as a clip whose id is its name."""
     from cinefoley.data.sources.folder import FileClip
 
     return FileClip(id=video.stem, path=video, expected=video.name)
 
 
 def event_times(video: Path, *, start: float, duration_s: float) -> list[float]:
-    """When something sounds in what is shown of a film, in seconds from its start; empty if unknown."""
+    """Times of known events in a section of a video, in seconds from its start; empty if unknown."""
     from cinefoley.data.known_events import known_events
 
-    events = known_events(film_clip(video), None)
+    events = known_events(video_clip(video), None)
     times = [] if events is None else (events.times - start).tolist()
     return [time_s for time_s in times if 0 <= time_s < duration_s]
 
 
 def describe(explanation: "Explanation", files: Sequence[Path]) -> dict[str, Any]:
-    """The numbers of an explanation, ready for JSON."""
+    """The numbers of an explanation, as JSON."""
     return {
         "explained": explanation.explained,
         "mean": {name: round(float(value.mean()), 6) for name, value in explanation.values.items()},
@@ -150,19 +144,8 @@ def describe(explanation: "Explanation", files: Sequence[Path]) -> dict[str, Any
     }
 
 
-def check_extra() -> None:
-    """Before any work: what draws and explains is no part of the core."""
-    from importlib.util import find_spec
-
-    missing = [name for name in ("captum", "matplotlib") if find_spec(name) is None]
-    if missing:
-        raise CinefoleyError(
-            f"This needs {' and '.join(missing)}, not installed here: pip install 'cinefoley[analysis]'."
-        )
-
-
 def load_encoders(model: str, student: Path | None) -> "tuple[FoleyPipeline, dict[str, str | Path]]":
-    """A pipeline, and who watches for it by name: the teacher, and the student if there is one."""
+    """A pipeline and its video encoders by name: the teacher, and the student if there is one."""
     from cinefoley.pipelines.foley import FoleyPipeline
 
     pipeline = FoleyPipeline.from_pretrained(model, video_encoder=student)
@@ -172,8 +155,8 @@ def load_encoders(model: str, student: Path | None) -> "tuple[FoleyPipeline, dic
     return pipeline, encoders
 
 
-def load_hearing(model: str) -> "AudioEncoder | None":
-    """The audio tower of a model; None if it has none."""
+def load_audio_encoder(model: str) -> "AudioEncoder | None":
+    """The audio encoder of a model; None if it has none."""
     from cinefoley.models.audio_encoder import AudioEncoder
     from cinefoley.models.folder import load_part
     from cinefoley.pipelines.loading import resolve_model
@@ -188,25 +171,22 @@ def write_explanation(
     """Write ``NAME.png``, ``NAME.pdf`` and ``NAME.mp4``.
 
     Raises:
-        OutputError: If the folder cannot be made or written.
+        OutputError: If the folder cannot be created or written.
     """
     from cinefoley.analysis.explain_figure import draw_explanation, side_by_side
     from cinefoley.analysis.style import save_figure
     from cinefoley.media.audio.fitted_writer import fitting_gain
     from cinefoley.media.muxing.save_video import save_video
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise OutputError(f"{out}: cannot be made ({exc.strerror}).") from exc
+    make_folder(out)
     figure = draw_explanation(explanation, columns=columns, events_s=events_s)
-    film = out / f"{name}.mp4"
+    video = out / f"{name}.mp4"
     sound = explanation.sounds.get("real", list(explanation.sounds.values())[-1])
     save_video(
-        film,
+        video,
         side_by_side(explanation),
         explanation.fps,
         waveform=fitting_gain(float(sound.abs().max())) * sound,
         sample_rate=explanation.sample_rate,
     )
-    return [*save_figure(figure, out / name), film]
+    return [*save_figure(figure, out / name), video]

@@ -1,6 +1,5 @@
-"""``cinefoley generate``: films in, takes out."""
+"""``cinefoley generate``: generate takes of Foley sound for videos."""
 
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cinefoley.cli.inputs import check_stems_differ, find_takeable
+from cinefoley.cli import options
+from cinefoley.cli.inputs import check_stems_differ, find_generation_inputs
+from cinefoley.cli.outputs import echo_error, note, print_json, resumable
 from cinefoley.cli.progress import Bar, progress_bar
 from cinefoley.errors import CinefoleyError, DeviceError, MissingWeightsError, WeightsError
 
@@ -28,88 +29,74 @@ __all__ = ["generate"]
 
 _log = logging.getLogger(__name__)
 
-# The defaults are GenerationSettings', which a test holds them to; importing it would load torch for --help.
+# A test checks that the defaults are those of GenerationSettings; importing it here would load torch for
+# --help.
 
 
 def generate(
     videos: Annotated[
         list[str],
         typer.Argument(
-            metavar="VIDEO", help="Films, folders of films or of shards, or patterns like 'shots/*.mov'."
+            metavar="VIDEO",
+            help="Videos, folders of videos, folders of shards, or patterns such as 'shots/*.mov'.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the takes.")] = Path(
-        "foley"
-    ),
-    model: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FOLDER|HUB-ID", help="Bundled model, model folder, or hub id (goes online)."
-        ),
-    ] = "lite",
-    video_encoder: Annotated[
-        str | None,
-        typer.Option(
-            metavar="teacher|student|FOLDER",
-            help="Who watches the film. Default: the student, where there is one.",
-        ),
-    ] = None,
-    takes: Annotated[int, typer.Option(min=1, metavar="N", help="Takes per film.")] = 1,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed makes the same takes.")
-    ] = 0,
-    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Denoiser calls per window.")] = 25,
-    guidance_scale: Annotated[
-        float,
-        typer.Option(min=0, metavar="SCALE", help="Strength of the film's influence; 1 turns guidance off."),
-    ] = 4.5,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder.")] = Path("foley"),
+    model: options.Model = "lite",
+    video_encoder: options.VideoEncoder = None,
+    takes: options.Takes = 1,
+    seed: options.TakeSeed = 0,
+    steps: options.DenoisingSteps = 25,
+    guidance_scale: options.GuidanceScale = 4.5,
     sampler: Annotated[
         Literal["dpm++", "ddim", "plms"],
-        typer.Option(help="How noise becomes sound; ddim and plms need --steps that divide 1000."),
+        typer.Option(help="Diffusion sampler. ddim and plms need a number of --steps that divides 1000."),
     ] = "dpm++",
     double_guidance: Annotated[
         float,
         typer.Option(
             min=0,
             metavar="SCALE",
-            help="Strength of the model's guidance classifier (Diff-Foley: 50); 0 turns it off.",
+            help="Strength of guidance by the model's guidance classifier (Diff-Foley uses 50); 0: none.",
         ),
     ] = 0.0,
     compat: Annotated[
         Literal["diff-foley"] | None,
         typer.Option(
-            help="Repeat Diff-Foley's slips, for comparisons: raw features to the guidance classifier, and a "
-            "pitch 0.73 times too low."
+            help="Reproduce two errors of Diff-Foley's code, for comparison: the guidance classifier gets "
+            "video features that are not normalised, and the pitch is lower by a factor of 0.73."
         ),
     ] = None,
     start: Annotated[
-        float, typer.Option(min=0, metavar="S", help="Where the sound begins, in seconds.")
+        float, typer.Option(min=0, metavar="S", help="Start of the section to generate for, in seconds.")
     ] = 0.0,
     duration: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds of sound. Default: to the end of the film.")
+        float | None,
+        typer.Option(
+            metavar="S", help="Length of the section, in seconds. Default: to the end of the video."
+        ),
     ] = None,
-    save_mel: Annotated[bool, typer.Option("--save-mel", help="Also write each take's mel as .npy.")] = False,
+    save_mel: Annotated[
+        bool, typer.Option("--save-mel", help="Also write each take's mel spectrogram as a .npy file.")
+    ] = False,
     subtype: Annotated[
-        Literal["PCM_16", "PCM_24", "FLOAT"],
-        typer.Option(help="Samples of the WAVs: 16 or 24 bit, or float."),
+        Literal["PCM_16", "PCM_24", "FLOAT"], typer.Option(help="Bit depth of the WAV files.")
     ] = "PCM_16",
-    device: Annotated[
-        str, typer.Option(metavar="auto|cpu|cuda|cuda:N|mps", help="Where to compute.")
-    ] = "auto",
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Arithmetic of the networks.")
-    ] = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Make takes again that are already there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object about all films.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no notes.")] = False,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing takes.")] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Generate the sound of silent films.
+    """Generate Foley sound for silent videos.
 
-    For rain.mp4 this writes rain.take1.wav and rain.take1.mp4 (the same picture, with the sound), one such
-    pair per take, and rain.json, which says what makes them again. Takes that are there are skipped, and
-    refused if another model, seed or setting made them. The WAV is as long as the picture, or as the section
-    that --start and --duration choose; the film is always kept whole. A take that would go beyond full scale
-    is lowered as a whole.
+    For rain.mp4 this writes rain.take1.wav and rain.take1.mp4 (the video with the sound; its frames are
+    copied unchanged), one such pair per take, and rain.json with the model, seed and settings. The sound is
+    as long as the video, or as the section given by --start and --duration; the video is never cut. A take
+    that would clip is lowered in level as a whole.
+
+    Existing takes are skipped. If they were generated with a different model, seed or setting, the command
+    stops with an error.
     """
     from cinefoley.pipelines.devices import choose_device
     from cinefoley.pipelines.takes.settings import GenerationSettings
@@ -131,18 +118,17 @@ def generate(
         )
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from exc
-    choose_device(device)  # a wrong name is told before any work
-    films = find_takeable(videos)
-    check_stems_differ(film.path for film in films)
+    choose_device(device)  # a wrong name fails before any work
+    found = find_generation_inputs(videos)
+    check_stems_differ(video.path for video in found)
     loader = _Model(model, video_encoder, device, precision, has_double_guidance=double_guidance > 0)
     run = _Run(out, settings, loader, is_quiet=quiet)
     code = 0
     try:
-        with progress_bar(len(films), is_wanted=not quiet) as bar:
-            run.all(films, bar)
+        with progress_bar(len(found), is_wanted=not quiet) as bar, resumable("finished takes"):
+            run.all(found, bar)
     except KeyboardInterrupt:
         code = 130
-        typer.echo("interrupted; finished takes are kept, and the same command makes the others.", err=True)
     except CinefoleyError:
         run.render(as_json=as_json)
         raise
@@ -152,7 +138,7 @@ def generate(
 
 
 class _Model:
-    """A model that is loaded when the first film needs it."""
+    """A model that is loaded when the first video needs it."""
 
     def __init__(
         self,
@@ -171,7 +157,7 @@ class _Model:
 
     @cached_property
     def record(self) -> "ModelRecord":
-        """What the sidecars say about it; read from its files without loading them."""
+        """Digests for the JSON beside the takes; computed without loading the model."""
         from cinefoley.pipelines.takes.model_record import ModelRecord
 
         return ModelRecord.of(self._name, self._folder, self._video_encoder)
@@ -184,12 +170,12 @@ class _Model:
 
     @cached_property
     def pipeline(self) -> "FoleyPipeline":
-        """The model, on its device."""
+        """The loaded model, on its device."""
         from cinefoley.pipelines.devices import choose_device, choose_dtype
         from cinefoley.pipelines.foley import FoleyPipeline
 
         if not _log.isEnabledFor(logging.INFO):
-            logging.getLogger("diffusers").setLevel(logging.ERROR)  # it talks to developers
+            logging.getLogger("diffusers").setLevel(logging.ERROR)  # its messages are for developers
         device = choose_device(self._device)
         dtype = choose_dtype(device, self._precision)
         _log.info("loading %s from %s onto %s in %s", self._name, self._folder, device, dtype)
@@ -200,21 +186,21 @@ class _Model:
             except ValueError as exc:
                 raise MissingWeightsError(f"{self._name}: {exc} with --video-encoder.") from exc
         if self._has_double_guidance:
-            pipeline.load_guidance_classifier()  # a model without one is told before any film is read
+            pipeline.load_guidance_classifier()  # fails before any video is read if the model has none
         pipeline.to(device).prepack()
         return pipeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
-    film: Path
+    video: Path
     seconds: float
     report: "VideoReport | None" = None
     error: str | None = None
 
 
 class _Run:
-    """Films one after the other; one that fails does not stop the others."""
+    """Generates for one video after the other; a failure does not stop the others."""
 
     def __init__(self, out: Path, settings: "GenerationSettings", model: _Model, *, is_quiet: bool) -> None:
         self._out = out
@@ -227,66 +213,68 @@ class _Run:
     def num_failed(self) -> int:
         return sum(outcome.error is not None for outcome in self._outcomes)
 
-    def all(self, films: Sequence["VideoSource"], bar: Bar) -> None:
-        """Generate for every film.
+    def all(self, videos: Sequence["VideoSource"], bar: Bar) -> None:
+        """Generate for every video.
 
         Raises:
-            WeightsError: If the model cannot be used; no other film could either.
-            DeviceError: If its device cannot.
+            WeightsError: If the model cannot be used.
+            DeviceError: If its device cannot be used.
         """
-        for number, film in enumerate(films):
+        for number, video in enumerate(videos):
             began = time.perf_counter()
             report, error = None, None
             try:
-                report = self._one(film, number, bar)
+                report = self._one(video, number, bar)
             except (WeightsError, DeviceError):
                 raise
             except CinefoleyError as exc:
                 error = str(exc)
-                _log.debug("%s", film.path, exc_info=True)
-            except Exception as exc:  # a film that finds a fault in us must not cost the night's other films
-                error = f"{film.path}: unexpected {type(exc).__name__}: {exc}. Please report it with --debug."
-                _log.debug("%s", film.path, exc_info=True)
+                _log.debug("%s", video.path, exc_info=True)
+            except Exception as exc:  # a bug that one video triggers must not stop the others
+                error = (
+                    f"{video.path}: unexpected {type(exc).__name__}: {exc}. Please report it with --debug."
+                )
+                _log.debug("%s", video.path, exc_info=True)
             seconds = time.perf_counter() - began
-            self._outcomes.append(_Outcome(film=film.path, seconds=seconds, report=report, error=error))
+            self._outcomes.append(_Outcome(video=video.path, seconds=seconds, report=report, error=error))
 
     def render(self, *, as_json: bool) -> None:
-        """Results to stdout, failures to stderr."""
+        """Print results on stdout and errors on stderr."""
         if as_json:
             films = [_as_json(outcome) for outcome in self._outcomes]
-            typer.echo(json.dumps({"films": films, "failed": self.num_failed}, indent=2))
+            print_json({"films": films, "failed": self.num_failed})
         else:
             for outcome in self._outcomes:
                 for take in outcome.report.takes if outcome.report else ():
                     typer.echo(f"{take.wav}\n{take.video}")
         for outcome in self._outcomes:
             if outcome.error is not None:
-                typer.echo(f"error: {' '.join(outcome.error.split())}", err=True)
+                echo_error(outcome.error)
         if self.num_failed and len(self._outcomes) > 1:
-            typer.echo(f"{self.num_failed} of {len(self._outcomes)} films failed.", err=True)
+            typer.echo(f"{self.num_failed} of {len(self._outcomes)} videos failed.", err=True)
 
-    def _one(self, film: "VideoSource", number: int, bar: Bar) -> "VideoReport":
+    def _one(self, video: "VideoSource", number: int, bar: Bar) -> "VideoReport":
         from cinefoley.pipelines.takes.existing import check_same_settings, report_existing
         from cinefoley.pipelines.takes.generate import generate_files
         from cinefoley.pipelines.takes.sidecar import recorded_takes
 
-        existing = report_existing(film, self._out, self._settings)
+        existing = report_existing(video, self._out, self._settings)
         if existing.skipped:
-            check_same_settings(existing, self._settings)  # before anything is read of the model
+            check_same_settings(existing, self._settings)  # before the model is read
             check_same_settings(existing, self._settings, self._model.record)
             names = ", ".join(take.wav.name for take in existing.skipped)
-            self._note(f"skipped {names}: already in {self._out}; --force makes them again.")
+            self._note(f"skipped {names}: already in {self._out}; overwrite with --force.")
             recorded = recorded_takes(existing.sidecar)
             unknown = [take.wav.name for take in existing.skipped if take.take not in recorded]
             if unknown:
-                self._note(f"no record tells what made {', '.join(unknown)}.")
+                self._note(f"no record of the settings of {', '.join(unknown)}.")
         if len(existing.skipped) == self._settings.num_takes:
             return existing
-        film.check()  # a film that cannot be used is told without loading the model
-        self._note_container(film)
+        video.check()  # a video that cannot be used fails before the model is loaded
+        self._note_container(video)
         pipeline = self._model.pipeline
-        step = bar.film(number, film.path.name)
-        report = generate_files(pipeline, film, self._out, self._settings, step, model=self._model.record)
+        step = bar.start(number, video.path.name)
+        report = generate_files(pipeline, video, self._out, self._settings, step, model=self._model.record)
         self._note_levels(report.takes)
         return report
 
@@ -296,25 +284,26 @@ class _Run:
             if remark is not None:
                 self._note(f"{take.wav.name}: {remark}.")
 
-    def _note_container(self, film: "VideoSource") -> None:
+    def _note_container(self, video: "VideoSource") -> None:
         from cinefoley.media.muxing.replace_audio import fitting_suffixes
         from cinefoley.pipelines.takes.video_source import VideoFile
 
-        path = film.path
-        suffix = fitting_suffixes(path)[0] if isinstance(film, VideoFile) else film.suffix
-        if film.suffix != path.suffix:
+        path = video.path
+        suffix = fitting_suffixes(path)[0] if isinstance(video, VideoFile) else video.suffix
+        if video.suffix != path.suffix:
             self._note(
-                f"{path.name}: no '{path.suffix}' is written; its picture goes into {suffix} as it is."
+                f"{path.name}: {path.suffix} files cannot be written; the video stream is copied into "
+                f"{suffix}."
             )
 
     def _note(self, text: str) -> None:
         if not self._is_quiet:
-            typer.echo(f"note: {text}", err=True)
+            note(text)
 
 
 def _as_json(outcome: _Outcome) -> dict[str, Any]:
     result: dict[str, Any] = {
-        "film": str(outcome.film),
+        "film": str(outcome.video),
         "error": outcome.error,
         "seconds": round(outcome.seconds, 3),
     }

@@ -1,4 +1,4 @@
-"""From arguments to films: files, folders and patterns."""
+"""Find videos and shards from command-line arguments: files, folders and patterns."""
 
 import glob
 import re
@@ -7,51 +7,51 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cinefoley.cli.progress import progress_bar
+from cinefoley.cli.progress import step_bar
 from cinefoley.errors import MediaError, OutputError
 
 if TYPE_CHECKING:
     from cinefoley.pipelines.takes.video_source import VideoSource
 
-__all__ = ["are_shards", "check_stems_differ", "find_films", "find_takeable", "unshard"]
+__all__ = ["are_shards", "check_stems_differ", "find_generation_inputs", "find_videos", "unshard"]
 
-_FILM_SUFFIXES = {
+_VIDEO_SUFFIXES = {
     *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
     *(".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
 }
-_TAKE = re.compile(r"(?P<film>.+)\.take\d+")
+_TAKE = re.compile(r"(?P<video>.+)\.take\d+")
 
 
-def find_films(arguments: Sequence[str]) -> list[Path]:
-    """Turn arguments into films, in their order, each once.
+def find_videos(arguments: Sequence[str]) -> list[Path]:
+    """Find videos, in the order of the arguments, each once.
 
-    A folder stands for the films in it (not in folders below), sorted by name, a test set of ``cinefoley
-    vary`` for its films; a pattern that the shell has left alone for what it matches. Takes that cinefoley
-    has made are no films there, unless named. A path that does not exist is kept: whoever opens it says so.
+    A folder stands for the videos in it (not in its sub-folders), sorted by name; a test set of ``cinefoley
+    vary`` for its videos; a pattern that the shell has not expanded for the videos that match. Takes that
+    cinefoley wrote are found only by name. A path that does not exist is returned too.
 
     Args:
         arguments: Paths and patterns.
 
     Raises:
-        MediaError: If a folder or a pattern stands for nothing.
+        MediaError: If a folder or a pattern contains no video.
         DataError: If a test set's settings are damaged.
     """
     found = [film for argument in arguments for film in _expand(argument)]
     return list(dict.fromkeys(found))
 
 
-def find_takeable(arguments: Sequence[str]) -> list["VideoSource"]:
-    """Turn arguments into what takes are generated for, in their order, each once.
+def find_generation_inputs(arguments: Sequence[str]) -> list["VideoSource"]:
+    """Find videos and clips to generate takes for, in the order of the arguments, each once.
 
-    As :func:`find_films`, but that a folder of shards stands for its clips: those of the split ``test``, if
-    it has one.
+    As :func:`find_videos`, but a folder of shards stands for its clips: those of the split ``test``, if there
+    is one.
 
     Args:
         arguments: Paths and patterns.
 
     Raises:
         DataError: If shards are unfinished or damaged.
-        MediaError: If a folder or a pattern stands for nothing, or a shard is gone.
+        MediaError: If a folder or a pattern contains no video, or a shard is missing.
     """
     from cinefoley.data.shards.source import open_test_shards
     from cinefoley.pipelines.takes.video_source import ShardVideo, VideoFile
@@ -60,22 +60,22 @@ def find_takeable(arguments: Sequence[str]) -> list["VideoSource"]:
     for argument in arguments:
         source = open_test_shards(Path(argument).expanduser())
         if source is None:
-            found += [VideoFile(film) for film in find_films([argument])]
+            found += [VideoFile(video) for video in find_videos([argument])]
         else:
             found += [ShardVideo.of(source[number]) for number in range(len(source))]
-    return list({film.path: film for film in found}.values())
+    return list({video.path: video for video in found}.values())
 
 
 def are_shards(folder: Path) -> bool:
-    """Whether ``cinefoley data prepare`` has made a folder; found without importing anything slow."""
+    """Whether a folder contains shards; answered without slow imports."""
     return (folder / "shards.json").is_file()
 
 
 def check_stems_differ(films: Iterable[Path]) -> None:
-    """Refuse films whose takes would have the same names.
+    """Check that the takes of videos have different names.
 
     Raises:
-        OutputError: If two films differ only in folder or suffix; names both.
+        OutputError: If two videos differ only in folder or suffix; names both.
     """
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for film in films:
@@ -89,14 +89,17 @@ def check_stems_differ(films: Iterable[Path]) -> None:
 
 
 def unshard(folder: Path, *, sounds_only: bool = False) -> Path:
-    """A folder of files where a folder of shards is named: its clips are unpacked into the cache once.
+    """Unpack a folder of shards into the cache, once.
 
     Args:
-        folder: Any folder; what is none of shards is given back as it is.
-        sounds_only: Whether FLAC files are enough; else films.
+        folder: Folder of shards; any other folder is returned as it is.
+        sounds_only: Whether to unpack FLAC files; else videos.
+
+    Returns:
+        Folder of audio or video files.
 
     Raises:
-        DataError: If the shards are unfinished or damaged.
+        DataError: If the shards are incomplete or damaged.
         OutputError: If they cannot be unpacked.
     """
     if not are_shards(folder):
@@ -108,8 +111,7 @@ def unshard(folder: Path, *, sounds_only: bool = False) -> Path:
     source = open_test_shards(folder)
     if source is None:
         return folder
-    with progress_bar(1, is_wanted=True) as bar:
-        step = bar.film(0, f"unpacking {folder.name}")
+    with step_bar(f"unpacking {folder.name}") as step:
         cache = cache_home() / "shards"
         if sounds_only:
             return extract_audio(source, cache, on_clip=step)
@@ -119,38 +121,38 @@ def unshard(folder: Path, *, sounds_only: bool = False) -> Path:
 def _expand(argument: str) -> list[Path]:
     path = Path(argument).expanduser()
     if path.is_dir():
-        films = _films_among(path.iterdir()) or _films_of_set(path)
-        if not films:
-            raise MediaError(f"{path}: no film in this folder. Name a film, or a folder that holds some.")
-        return films
+        videos = _videos_among(path.iterdir()) or _videos_of_set(path)
+        if not videos:
+            raise MediaError(
+                f"{path}: no video in this folder. Name a video, or a folder that contains some."
+            )
+        return videos
     if path.exists() or not glob.has_magic(argument):
         return [path]
     matches = glob.glob(str(path), recursive=True)  # noqa: PTH207  # Path.glob takes no absolute patterns
-    films = _films_among(Path(match) for match in matches)
-    if not films:
-        raise MediaError(f"{argument}: no film matches this pattern.")
-    return films
+    videos = _videos_among(Path(match) for match in matches)
+    if not videos:
+        raise MediaError(f"{argument}: no video matches this pattern.")
+    return videos
 
 
-def _films_of_set(folder: Path) -> list[Path]:
-    if not (folder / "test_set.json").is_file():  # asked first: the import takes a while
+def _videos_of_set(folder: Path) -> list[Path]:
+    if not (folder / "test_set.json").is_file():  # checked first: the import is slow
         return []
     from cinefoley.data.test_sets.test_set import SetLayout
 
     layout = SetLayout(folder)
     settings = layout.read_settings()
     if settings is not None and settings.get("is_view"):
-        raise MediaError(
-            f"{folder}: a test set that records windows and holds no films. Build it without --view."
-        )
-    return _films_among(layout.films.iterdir()) if layout.films.is_dir() else []
+        raise MediaError(f"{folder}: this test set contains windows and no videos. Build it without --view.")
+    return _videos_among(layout.films.iterdir()) if layout.films.is_dir() else []
 
 
-def _films_among(paths: Iterable[Path]) -> list[Path]:
-    films = {path for path in paths if path.suffix.lower() in _FILM_SUFFIXES and path.is_file()}
-    return sorted(film for film in films if not film.name.startswith(".") and not _is_our_take(film))
+def _videos_among(paths: Iterable[Path]) -> list[Path]:
+    videos = {path for path in paths if path.suffix.lower() in _VIDEO_SUFFIXES and path.is_file()}
+    return sorted(video for video in videos if not video.name.startswith(".") and not _is_our_take(video))
 
 
-def _is_our_take(film: Path) -> bool:
-    match = _TAKE.fullmatch(film.stem)
-    return match is not None and film.with_name(f"{match['film']}.json").exists()
+def _is_our_take(video: Path) -> bool:
+    match = _TAKE.fullmatch(video.stem)
+    return match is not None and video.with_name(f"{match['video']}.json").exists()

@@ -1,4 +1,4 @@
-"""What is in a film or in a model folder, and whether it can be used."""
+"""Describe a video or a model folder, and whether it can be used."""
 
 import json
 from math import prod
@@ -7,17 +7,17 @@ from typing import Any
 
 from cinefoley.errors import CinefoleyError, WeightsError
 
-__all__ = ["describe_bundled_models", "describe_encoder", "describe_film", "describe_model"]
+__all__ = ["describe_bundled_models", "describe_encoder", "describe_model", "describe_video"]
 
 _LOADED_IF_THERE = ("video_encoder_student", "guidance_classifier")
 _NOTHING: dict[str, Any] = {"parameters": 0, "dtypes": [], "bytes": 0, "sha256": {}, "problem": None}
 
 
-def describe_film(path: Path) -> dict[str, Any]:
-    """Look at a film as ``generate`` would.
+def describe_video(path: Path) -> dict[str, Any]:
+    """Streams of a video, and the windows that ``generate`` would divide it into.
 
     Raises:
-        MediaError: If it cannot be used; the message says why.
+        MediaError: If it cannot be used.
     """
     from cinefoley.config.foley import FoleyConfig
     from cinefoley.config.presets import lite
@@ -27,7 +27,7 @@ def describe_film(path: Path) -> dict[str, Any]:
     from cinefoley.pipelines.loading import resolve_model
 
     info = probe(path)
-    duration_s = picture_duration(path)  # says that there is no picture, where there is none
+    duration_s = picture_duration(path)  # raises VideoError without a video stream
     folder = resolve_model("lite")
     config = FoleyConfig.load(folder) if (folder / FoleyConfig.FILE_NAME).is_file() else lite().foley
     video, audio = info.video, info.audio
@@ -54,10 +54,10 @@ def describe_film(path: Path) -> dict[str, Any]:
 
 
 def describe_model(folder: Path) -> dict[str, Any]:
-    """Look into a model folder without loading its weights: parts, parameters, types, digests.
+    """Parts of a model folder with their parameters, number formats and digests, without loading weights.
 
     Raises:
-        WeightsError: If it is no model folder.
+        WeightsError: If it is not a model folder.
     """
     from cinefoley.models.folder import PARTS, load_foley_config
 
@@ -78,7 +78,7 @@ def describe_model(folder: Path) -> dict[str, Any]:
 
 
 def describe_encoder(folder: Path) -> dict[str, Any] | None:
-    """Look for a video encoder in a folder of its own, or in the folder of a distillation; None without one.
+    """A video encoder in its own folder or in a run folder of ``distill``; None if there is none.
 
     Its weights are not loaded.
     """
@@ -93,7 +93,7 @@ def describe_encoder(folder: Path) -> dict[str, Any] | None:
 
 
 def describe_bundled_models() -> dict[str, dict[str, Any]]:
-    """Every model inside the package; ``problem`` says why one would not load."""
+    """Every bundled model; ``problem`` is the reason why one cannot be loaded, or None."""
     from cinefoley.pipelines.loading import BUNDLED, resolve_model
 
     models: dict[str, dict[str, Any]] = {}
@@ -144,7 +144,7 @@ def _describe_part(folder: Path) -> dict[str, Any]:
 
 
 def _read_header(file: Path) -> tuple[int, set[str]]:
-    """Count a file's numbers and name their types from its header alone."""
+    """Number of parameters and number formats, from the file's header."""
     from safetensors import SafetensorError, safe_open
 
     try:

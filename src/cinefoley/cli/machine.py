@@ -1,4 +1,4 @@
-"""What this machine can run: versions, devices, memory, allocator, optional parts."""
+"""Describe this machine: versions, devices, memory, allocator, installed extras."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ _EXTRA = re.compile(r"""^(?P<name>[A-Za-z0-9._-]+).*;.*extra == ['"](?P<extra>[\
 
 
 def describe_machine() -> dict[str, Any]:
-    """Everything about this machine that matters to a run, ready for JSON."""
+    """Versions, devices, memory, disk, allocator and extras, as JSON."""
     return {
         "versions": _versions(),
         "devices": _devices(),
@@ -73,7 +73,7 @@ def _processor_name() -> str:
 
 
 def _proc_line(path: str, key: str) -> str:
-    """The value after ``key :`` in one of Linux's tables; empty elsewhere."""
+    """Value after ``key :`` in a file of Linux's /proc; empty on other systems."""
     try:
         lines = Path(path).read_text().splitlines()
     except OSError:
@@ -94,14 +94,14 @@ def _disk(folder: Path) -> dict[str, Any]:
 
 
 def _allocator() -> dict[str, Any]:
-    """Which allocator serves tensors on the CPU, and what a Python program should call."""
+    """Memory allocator for tensors on the CPU, and what a Python program should call."""
     from cinefoley.pipelines.allocator import keep_freed_memory
 
     preloaded = os.environ.get("LD_PRELOAD", "")
     name = next(
         (name for name in ("jemalloc", "tcmalloc", "mimalloc") if name in preloaded), platform.libc_ver()[0]
     )
-    is_kept = keep_freed_memory()  # as every command does when it starts
+    is_kept = keep_freed_memory()  # every command does this when it starts
     settings = {key: os.environ[key] for key in _MALLOC if key in os.environ}
     needs_advice = name == "glibc" and is_kept and set(settings) != set(_MALLOC)
     advice = "cinefoley.pipelines.allocator.keep_freed_memory()" if needs_advice else None
@@ -114,7 +114,7 @@ def _allocator() -> dict[str, Any]:
 
 
 def _extras() -> dict[str, dict[str, Any]]:
-    """Optional parts of the package: what is missing, and the command that installs it."""
+    """Extras of the package: missing packages, and the command that installs them."""
     try:
         declared = requires("cinefoley") or []
     except PackageNotFoundError:  # run from a source tree

@@ -1,4 +1,4 @@
-"""The entry point: global switches, exit codes, logging and warnings."""
+"""Entry point of the command line: commands, global options, exit codes, logging and warnings."""
 
 import logging
 import os
@@ -30,6 +30,8 @@ from cinefoley.cli import (
     train,
     vary,
 )
+from cinefoley.cli.outputs import echo_error
+from cinefoley.cli.renamed_options import with_old_names
 from cinefoley.errors import CinefoleyError, MediaWarning
 from cinefoley.pipelines.allocator import keep_freed_memory
 
@@ -41,20 +43,20 @@ _TERMINATED = 143
 
 app = typer.Typer(
     name="cinefoley",
-    help="Foley for silent film, in sync also when the camera shows only part of what sounds.",
+    help="Generate synchronised Foley sound for silent video, also for close-ups and camera movements.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help comes up in half the time
+    rich_markup_mode=None,  # plain help starts in half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("generate")(generate.generate)
-app.command("vary")(vary.vary)
+app.command("vary", cls=with_old_names(clips="data", jobs="workers"))(vary.vary)
 app.command("distill")(distill.distill)
-app.command("reproduce")(reproduce.reproduce)
+app.command("reproduce", cls=with_old_names(replicas="bootstrap"))(reproduce.reproduce)
 app.command("evaluate")(evaluate.evaluate)
-app.command("explain")(explain.explain)
-app.command("studio")(studio.studio)
+app.command("explain", cls=with_old_names(video_encoder="student"))(explain.explain)
+app.command("studio", cls=with_old_names(most_upload="max-upload", longest="max-duration"))(studio.studio)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(stage.app, name="stage")
@@ -67,14 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: What follows the program's name; ``sys.argv`` if None.
+        arguments: Arguments after the program's name; ``sys.argv`` if None.
 
     Returns:
-        0 done, 1 an expected failure (one line on stderr), 2 wrong usage, 130 interrupted.
+        Exit code: 0 done, 1 an expected failure (one line on stderr), 2 wrong usage, 130 interrupted.
     """
     switches, rest = _split_global_switches(sys.argv[1:] if arguments is None else arguments)
     try:
-        with warnings.catch_warnings(), _clean_end_on_sigterm():
+        with warnings.catch_warnings(), _clean_up_on_sigterm():
             app(args=[*switches, *rest], prog_name="cinefoley")
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
@@ -82,11 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if _DEBUG in switches:
             traceback.print_exc()
         else:
-            typer.echo(f"error: {' '.join(str(exc).split())}", err=True)
+            echo_error(exc)
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has left
+    except BrokenPipeError:  # the reader of our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
@@ -102,24 +104,25 @@ def _show_version(is_asked: bool) -> None:
 def _configure(
     version: Annotated[
         bool,
-        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version),
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_show_version),
     ] = False,
     verbose: Annotated[
-        int, typer.Option(*_VERBOSE, count=True, help="Say more on stderr; twice for everything.")
+        int,
+        typer.Option(*_VERBOSE, count=True, help="Print more on stderr; repeat it (-vv) for debug messages."),
     ] = 0,
-    debug: Annotated[bool, typer.Option(_DEBUG, help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option(_DEBUG, help="Print the traceback of an error.")] = False,
 ) -> None:
     _log_to_stderr(
         logging.DEBUG if debug else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     )
     _show_media_warnings(others=debug or verbose > 1)
     keep_freed_memory()
-    # read when torch is loaded: threads that spin for work stall each other wherever something else runs too
+    # torch reads this when it is loaded; threads that spin while they wait slow other processes down
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _split_global_switches(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Part the global switches, which may stand anywhere before a bare ``--``, from all else."""
+    """Separate the global options, which are allowed anywhere before a bare ``--``, from the rest."""
     end = list(arguments).index("--") if "--" in arguments else len(arguments)
     ours = {_DEBUG, *_VERBOSE, "-vv"}
     switches = [argument for argument in arguments[:end] if argument in ours]
@@ -135,7 +138,7 @@ def _log_to_stderr(level: int) -> None:
 
 
 def _show_media_warnings(*, others: bool) -> None:
-    """One line per damaged film; what libraries warn about is for developers."""
+    """Print one line per damaged file; hide warnings of libraries, which are for developers."""
     warnings.filterwarnings("default" if others else "ignore")
     warnings.filterwarnings("always", category=MediaWarning)
     show_other = warnings.showwarning
@@ -150,8 +153,8 @@ def _show_media_warnings(*, others: bool) -> None:
 
 
 @contextmanager
-def _clean_end_on_sigterm() -> Iterator[None]:
-    """Leave as after Ctrl-C, so that unfinished files are removed."""
+def _clean_up_on_sigterm() -> Iterator[None]:
+    """Exit on SIGTERM as on Ctrl-C, so that unfinished files are removed."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise SystemExit(_TERMINATED)

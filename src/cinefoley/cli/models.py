@@ -1,15 +1,15 @@
-"""``cinefoley models``: which models there are, and how to get more."""
+"""``cinefoley models``: list, download, import and inspect models."""
 
-import json
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cinefoley.cli import options
+from cinefoley.cli.outputs import note, print_json
+from cinefoley.cli.progress import step_bar
 from cinefoley.errors import CinefoleyError, MissingWeightsError
 
 if TYPE_CHECKING:
@@ -17,22 +17,21 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Models: bundled, fetched and imported.", no_args_is_help=True)
+app = typer.Typer(help="List, download, import and inspect models.", no_args_is_help=True)
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-_Half = Annotated[bool, typer.Option("--half", help="Store 16-bit numbers: half the disk.")]
+_Half = Annotated[
+    bool, typer.Option("--half", help="Store weights as 16-bit numbers, in half the disk space.")
+]
 _HalfType = Annotated[
     Literal["fp16", "bf16"] | None,
-    typer.Option(
-        "--half-type", help="Which 16-bit numbers, with --half: fp16 if not said.", show_default=False
-    ),
+    typer.Option(help="Number format that --half stores. Default: fp16."),
 ]
-_Force = Annotated[bool, typer.Option("--force", help="Replace a model folder that is there.")]
+_Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing model folder.")]
 
 
 @app.command("list")
-def list_models(as_json: _Json = False) -> None:
-    """List the models that --model knows by name, the backbones of metrics, and whether they are here."""
+def list_models(as_json: options.Json = False) -> None:
+    """List the models that --model knows by name and the backbones of metrics, and where they are."""
     from cinefoley.cli.inspection import describe_bundled_models
     from cinefoley.models.importing.backbones import PUBLISHED_BACKBONES, find_backbone
     from cinefoley.models.importing.published import PUBLISHED, find_pulled
@@ -47,7 +46,7 @@ def list_models(as_json: _Json = False) -> None:
         for name, backbone in PUBLISHED_BACKBONES.items()
     }
     if as_json:
-        typer.echo(json.dumps({"models": models, "backbones": backbones}, indent=2))
+        print_json({"models": models, "backbones": backbones})
         return
     for name, entry in (models | backbones).items():
         typer.echo(f"{name:<14}{entry['kind']:<11}{entry['problem'] or entry['path']}")
@@ -57,7 +56,7 @@ def _look_for(name: str, kind: str, find: Callable[[], Path]) -> dict[str, Any]:
     try:
         return {"kind": kind, "path": str(find()), "problem": None}
     except MissingWeightsError:
-        problem = f"not here; fetch it with `cinefoley models pull {name}`"
+        problem = f"not downloaded; get it with `cinefoley models pull {name}`"
     except CinefoleyError as exc:
         problem = str(exc)
     return {"kind": kind, "path": None, "problem": problem}
@@ -67,25 +66,23 @@ def _look_for(name: str, kind: str, find: Callable[[], Path]) -> dict[str, Any]:
 def pull(
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="NAME", help="A published model, diff-foley, or a backbone of metrics: panns, vggish."
-        ),
+        typer.Argument(metavar="NAME", help="diff-foley, or a backbone of metrics: panns or vggish."),
     ],
     half: _Half = False,
     half_type: _HalfType = None,
     keep_files: Annotated[
-        bool, typer.Option("--keep-files", help="Keep the downloaded checkpoints after the import.")
+        bool, typer.Option("--keep-files", help="Keep the downloaded checkpoints after importing them.")
     ] = False,
     force: _Force = False,
-    as_json: _Json = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Fetch a published model from the hub and import it; then --model NAME uses it.
+    """Download a published model, and import it to be used as --model NAME.
 
-    panns (359 MB) and vggish (289 MB) are the backbones of `cinefoley evaluate`; their files come from where
-    their authors put them, are checked against their published digests, and kept as they are.
-    diff-foley is 6.1 GB to fetch and 4.3 GB as a model folder (2.2 GB with --half), under $CINEFOLEY_HOME or
-    ~/.cache/cinefoley. A fetch that was cut off goes on where it stopped. huggingface_hub's settings apply
-    (HF_ENDPOINT, HF_TOKEN, HTTPS_PROXY).
+    diff-foley is a download of 6.1 GB from the Hugging Face Hub and takes 4.3 GB as a model folder (2.2 GB
+    with --half). panns (359 MB) and vggish (289 MB) are the backbones of `cinefoley evaluate`; they are
+    downloaded from their authors' sites and checked against their published digests. Everything is stored in
+    $CINEFOLEY_HOME or ~/.cache/cinefoley. The same command resumes a download that was stopped. The settings
+    of huggingface_hub apply (HF_ENDPOINT, HF_TOKEN, HTTPS_PROXY).
     """
     from cinefoley.models.importing.backbones import PUBLISHED_BACKBONES, pull_backbone
     from cinefoley.models.importing.published import PUBLISHED
@@ -94,56 +91,69 @@ def pull(
     dtype = _half_dtype(half, half_type)
     if name in PUBLISHED_BACKBONES:
         if half or keep_files:
-            raise typer.BadParameter("backbones are kept as they are: without --half and --keep-files.")
-        path = pull_backbone(PUBLISHED_BACKBONES[name], overwrites=force, on_note=_note)
-        typer.echo(json.dumps({"name": name, "path": str(path)}, indent=2) if as_json else path)
+            raise typer.BadParameter(
+                "--half and --keep-files do not apply to backbones: their files are stored unchanged."
+            )
+        path = pull_backbone(PUBLISHED_BACKBONES[name], overwrites=force, on_note=note)
+        _print_path(name, path, as_json=as_json)
         return
     if name not in PUBLISHED:
         raise MissingWeightsError(
-            f"No published model {name!r}; known: {', '.join([*PUBLISHED, *PUBLISHED_BACKBONES])}. For files "
-            "of your own, use `cinefoley models import`; for a folder on the hub, pass its id to --model."
+            f"No published model {name!r}; known: {', '.join([*PUBLISHED, *PUBLISHED_BACKBONES])}. For your "
+            "own checkpoints, use `cinefoley models import`; for a model on the hub, pass its id to --model."
         )
-    with _conversion_bar() as count:
+    with step_bar("converting", counts_bytes=True) as count:
         folder = pull_model(
             PUBLISHED[name],
             dtype=dtype,
             overwrites=force,
             keeps_files=keep_files,
-            on_note=_note,
+            on_note=note,
             on_bytes=count,
         )
+    _print_path(name, folder, as_json=as_json)
+
+
+def _print_path(name: str, path: Path, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"name": name, "path": str(folder)}, indent=2))
+        print_json({"name": name, "path": str(path)})
     else:
-        typer.echo(folder)
+        typer.echo(path)
 
 
 @app.command("import")
 def import_(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The model folder to make.")],
-    cavp: Annotated[Path, typer.Option(metavar="FILE", help="CAVP, the video encoder (cavp_epoch66.ckpt).")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Model folder to write.")],
+    cavp: Annotated[
+        Path, typer.Option(metavar="FILE", help="Checkpoint of CAVP, the video encoder (cavp_epoch66.ckpt).")
+    ],
     ldm: Annotated[
-        Path, typer.Option(metavar="FILE", help="The latent diffusion model (ldm_epoch240.ckpt).")
+        Path,
+        typer.Option(metavar="FILE", help="Checkpoint of the latent diffusion model (ldm_epoch240.ckpt)."),
     ],
     guidance_classifier: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Steers sampling (double_guidance_classifier.ckpt).", show_default=False
+            metavar="FILE",
+            help="Checkpoint of the classifier for double guidance (double_guidance_classifier.ckpt).",
         ),
     ] = None,
     alignment: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Measures synchrony (eval_classifier.ckpt).", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="Checkpoint of the alignment classifier, which Align Acc uses (eval_classifier.ckpt).",
+        ),
     ] = None,
     half: _Half = False,
     half_type: _HalfType = None,
     force: _Force = False,
-    as_json: _Json = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Make a model folder of Diff-Foley's checkpoints: Lightning or PyTorch pickles, or safetensors.
+    """Import Diff-Foley checkpoints (Lightning or PyTorch pickles, or safetensors) as a model folder.
 
-    Every expected tensor must be there and nothing unknown may be left over; otherwise the command says what
-    does not fit and writes nothing. Pickles are read as tensors only: no code in them is run.
+    A checkpoint with missing or unknown tensors is rejected with an error that lists them, and nothing is
+    written. Pickles are read as tensors only: no code in them is run.
     """
     import torch
 
@@ -157,7 +167,7 @@ def import_(
         "guidance_classifier": guidance_classifier,
         "alignment": alignment,
     }
-    with _conversion_bar() as count:
+    with step_bar("converting", counts_bytes=True) as count:
         report = import_diff_foley(
             out,
             {kind: path for kind, path in given.items() if path is not None},
@@ -169,25 +179,25 @@ def import_(
         unused = [f"{count} of {group}" for group, count in source.unused.items()]
         left = "; ".join(filter(None, [", ".join(source.beside), ", ".join(unused)]))
         if left:
-            typer.echo(f"note: {source.file}: not needed and left out: {left}", err=True)
+            note(f"{source.file}: ignored, as not needed: {left}")
     for text in report.notes:
-        typer.echo(f"note: {text}", err=True)
+        note(text)
     if as_json:
         from cinefoley.models.importing.published import read_record
 
-        typer.echo(json.dumps({"path": str(out)} | read_record(out), indent=2))
+        print_json({"path": str(out)} | read_record(out))
     else:
         typer.echo(out)
 
 
 @app.command()
 def info(
-    model: Annotated[str, typer.Argument(metavar="NAME|FOLDER", help="A model's name, or its folder.")],
-    as_json: _Json = False,
+    model: Annotated[str, typer.Argument(metavar="NAME|FOLDER", help="Name of a model, or model folder.")],
+    as_json: options.Json = False,
 ) -> None:
-    """Show a model's parts, parameters, number types, digests, licence and card.
+    """Show a model's parts, their parameters, number formats and digests, its licence and model card.
 
-    Where the model was imported, its digests are compared with those recorded then.
+    If the model was imported, its digests are compared with the recorded ones.
     """
     from cinefoley.cli.inspection import describe_model
     from cinefoley.models.importing.published import read_record
@@ -207,16 +217,13 @@ def info(
         part, _, file = path.partition("/")
         found = report["parts"].get(part, {"sha256": {}})["sha256"].get(file)
         if found != entry["sha256"]:
-            problems.append(f"{path}: SHA-256 is {found or 'missing'}, {entry['sha256']} was recorded")
-    typer.echo(
-        json.dumps(report | {"problems": problems}, indent=2) if as_json else "\n".join(_lines(report))
-    )
+            problems.append(f"{path}: SHA-256 is {found or 'missing'}, but {entry['sha256']} was recorded")
+    if as_json:
+        print_json(report | {"problems": problems})
+    else:
+        typer.echo("\n".join(_lines(report)))
     if problems:
         raise CinefoleyError(f"{folder}: {problems[0]}.")
-
-
-def _note(text: str) -> None:
-    typer.echo(f"note: {text}", err=True)
 
 
 def _lines(report: dict[str, Any]) -> Iterator[str]:
@@ -231,7 +238,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         yield line("origin", report["origin"])
     for kind, source in report["sources"].items():
         yield line(
-            f"made from {kind}", f"{source['file']}, {source['bytes']:,} bytes, sha256 {source['sha256']}"
+            f"imported from {kind}", f"{source['file']}, {source['bytes']:,} bytes, sha256 {source['sha256']}"
         )
     total = sum(part["parameters"] for part in report["parts"].values())
     yield line("parameters", f"{total:,}")
@@ -257,29 +264,6 @@ def _half_dtype(half: bool, half_type: str | None) -> "torch.dtype | None":
 
     if half_type is not None and not half:
         raise typer.BadParameter(
-            "it says which 16-bit numbers --half stores: give --half too.", param_hint="--half-type"
+            "it sets the 16-bit numbers --half stores: pass --half too.", param_hint="--half-type"
         )
     return (torch.bfloat16 if half_type == "bf16" else torch.float16) if half else None
-
-
-@contextmanager
-def _conversion_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr that appears with the first converted tensor, if stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("converting"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    progress = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
-    task = progress.add_task("converting")
-
-    def count(done: int, total: int) -> None:
-        progress.start()
-        progress.update(task, completed=done, total=total)
-
-    try:
-        yield count
-    finally:
-        progress.stop()

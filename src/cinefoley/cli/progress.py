@@ -1,54 +1,133 @@
-"""Progress bars on a terminal, and nothing elsewhere."""
+"""Progress bars on stderr, drawn only on a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Protocol, Self
 
-__all__ = ["Bar", "progress_bar"]
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
+__all__ = ["Bar", "Preparation", "Step", "progress_bar", "step_bar"]
+
+Step = Callable[[int, int], None]
+"""Called with the number of finished steps and of all steps."""
 
 
 class Bar(Protocol):
-    """Shows how far a run over several films is."""
+    """Progress over several videos."""
 
-    def film(self, number: int, name: str) -> Callable[[int, int], None]:
-        """Begin the film with this number, counted from 0; call the result with finished and total steps."""
+    def start(self, number: int, name: str) -> Step:
+        """Begin the video with this number, counted from 0."""
 
 
 @contextmanager
-def progress_bar(num_films: int, *, is_wanted: bool) -> Iterator[Bar]:
-    """Draw bars with the time left on stderr while the block runs, if stderr is a terminal.
+def progress_bar(num_videos: int, *, is_wanted: bool) -> Iterator[Bar]:
+    """Draw a bar for all videos and one for the current video, with the remaining time.
 
     Args:
-        num_films: Films in the run.
+        num_videos: Number of videos.
         is_wanted: Whether to draw at all.
     """
-    if not is_wanted or not sys.stderr.isatty():
-        yield _Silence()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    # stdout stays what it is: results may be piped from there while the bar is on the terminal
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as progress:
-        overall = progress.add_task(f"{num_films} films", total=num_films, visible=num_films > 1)
+    with _terminal_progress(is_wanted=is_wanted) as progress:
+        if progress is None:
+            yield _Silence()
+            return
+        bars = progress
+        overall = progress.add_task(f"{num_videos} videos", total=num_videos, visible=num_videos > 1)
         current = progress.add_task("loading the model", total=None)
 
         class _Terminal:
-            def film(self, number: int, name: str) -> Callable[[int, int], None]:
-                progress.reset(current, description=name, total=None)
-                progress.update(overall, completed=number)
+            def start(self, number: int, name: str) -> Step:
+                bars.reset(current, description=name, total=None)
+                bars.update(overall, completed=number)
 
                 def step(done: int, total: int) -> None:
-                    progress.update(current, completed=done, total=total)
-                    progress.update(overall, completed=number + done / total)
+                    bars.update(current, completed=done, total=total)
+                    bars.update(overall, completed=number + done / total)
 
                 return step
 
         yield _Terminal()
 
 
+@contextmanager
+def step_bar(name: str, *, is_wanted: bool = True, counts_bytes: bool = False) -> Iterator[Step]:
+    """Draw one bar, from its first step on.
+
+    Args:
+        name: Text in front of the bar.
+        is_wanted: Whether to draw at all.
+        counts_bytes: Whether steps are bytes.
+    """
+    with _terminal_progress(is_wanted=is_wanted, counts_bytes=counts_bytes, starts=False) as progress:
+        if progress is None:
+            yield lambda done, total: None
+            return
+        task = progress.add_task(name, total=None)
+
+        def step(done: int, total: int) -> None:
+            progress.start()
+            progress.update(task, completed=done, total=total)
+
+        yield step
+
+
+class Preparation:
+    """A bar for each part of a preparation, one after the other."""
+
+    def __init__(self, *, is_wanted: bool) -> None:
+        self._is_wanted = is_wanted
+        self._drawn = ExitStack()
+        self._what = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._drawn.close()
+
+    def show(self, what: str, done: int, total: int) -> None:
+        """Show progress of a part; the bar disappears when the part is finished."""
+        if what != self._what:
+            self._drawn.close()
+            self._what = what
+            self._step = self._drawn.enter_context(step_bar(what, is_wanted=self._is_wanted))
+        self._step(done, total)
+        if done == total:
+            self._drawn.close()
+
+
+@contextmanager
+def _terminal_progress(
+    *, is_wanted: bool, counts_bytes: bool = False, starts: bool = True
+) -> "Iterator[Progress | None]":
+    """Rich's progress display; None where none is to be drawn."""
+    if not is_wanted or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    amount: ProgressColumn = DownloadColumn() if counts_bytes else TaskProgressColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
+    # stdout is not redirected: results may be piped from it while the bar is on the terminal
+    progress = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+    if starts:
+        progress.start()
+    try:
+        yield progress
+    finally:
+        progress.stop()
+
+
 class _Silence:
-    def film(self, number: int, name: str) -> Callable[[int, int], None]:
+    def start(self, number: int, name: str) -> Step:
         return lambda done, total: None

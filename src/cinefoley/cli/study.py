@@ -1,28 +1,30 @@
-"""``cinefoley study``: a blind listening test in the browser, and what its votes say."""
+"""``cinefoley study``: a blind listening study in the browser, and the report of its votes."""
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cinefoley.cli.outputs import check_free
-from cinefoley.errors import CinefoleyError, OutputError
+from cinefoley.cli import options
+from cinefoley.cli.extras import check_extra
+from cinefoley.cli.outputs import check_free, print_json, write_texts
 
 if TYPE_CHECKING:
     from cinefoley.study.results import StudyResults
 
 __all__ = ["app"]
 
-app = typer.Typer(help="A blind listening test: whose sound fits the picture better.", no_args_is_help=True)
+app = typer.Typer(help="Run a blind listening study, and report its votes.", no_args_is_help=True)
 
-_Study = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study's file; docs/study.md tells.")]
+_Study = Annotated[
+    Path, typer.Argument(metavar="STUDY.toml", help="Settings of the study; see docs/study.md.")
+]
 _Votes = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Where the votes are. Default: STUDY.votes.sqlite beside the study's file.",
-        show_default=False,
+        help="Database of the votes. Default: STUDY.votes.sqlite beside STUDY.toml.",
     ),
 ]
 
@@ -30,36 +32,25 @@ _Votes = Annotated[
 @app.command()
 def serve(
     study: _Study,
-    host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Interface to listen on; 0.0.0.0 for all.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="N", help="Its port; 0 takes a free one.")
-    ] = 8600,
+    host: options.Host = "127.0.0.1",
+    port: options.Port = 8600,
     votes: _Votes = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the address as one JSON object.")] = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Show pairs of films to participants and keep their votes, until Ctrl-C.
+    """Serve the study's website: participants watch pairs of videos and vote. Stop it with Ctrl-C.
 
-    Prints the address for participants. May be stopped and started at any time: every vote that was
-    acknowledged is in the file, and participants go on where they were, by their links.
+    Prints the address for participants. The server can be stopped and started again at any time: votes are
+    stored as soon as they are given, and participants continue with their personal links.
     """
-    try:
-        from cinefoley.web.serving import address_of, open_socket
-        from cinefoley.web.serving import serve as serve_app
-        from cinefoley.web.study_app import create_study_app
-    except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.startswith("cinefoley"):
-            raise
-        raise CinefoleyError(
-            f"The study's pages need {exc.name}, which is not installed. Install it with "
-            "`pip install 'cinefoley[web]'`."
-        ) from exc
+    check_extra("web")
     from cinefoley.study.definition import load_study
     from cinefoley.study.films import find_films
     from cinefoley.study.results import votes_path
     from cinefoley.study.sessions import Sessions
     from cinefoley.study.store import VoteStore
+    from cinefoley.web.serving import address_of, open_socket
+    from cinefoley.web.serving import serve as serve_app
+    from cinefoley.web.study_app import create_study_app
 
     settings = load_study(study)
     films = find_films(settings)
@@ -71,7 +62,9 @@ def serve(
             address = address_of(listening)
             typer.echo(json.dumps({"address": address, "votes": str(path)}) if as_json else address)
             if not as_json:
-                typer.echo(f"{len(films.clips)} clips, votes go to {path}; stop with Ctrl-C.", err=True)
+                typer.echo(
+                    f"{len(films.clips)} clips; votes are stored in {path}; stop with Ctrl-C.", err=True
+                )
             serve_app(create_study_app(sessions), listening)
         finally:
             store.close()
@@ -82,30 +75,20 @@ def report(
     study: _Study,
     votes: _Votes = None,
     keep_inattentive: Annotated[
-        bool, typer.Option("--keep-inattentive", help="Count those too who failed attention checks.")
+        bool, typer.Option("--keep-inattentive", help="Also count participants who failed attention checks.")
     ] = False,
     only_finished: Annotated[
-        bool, typer.Option("--only-finished", help="Count only those who have answered everything.")
+        bool, typer.Option("--only-finished", help="Count only participants who answered everything.")
     ] = False,
-    format: Annotated[
-        Literal["text", "markdown", "latex"], typer.Option(help="How the tables are printed.")
-    ] = "text",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="DIR",
-            help="Also write study.json, .md, .tex, preferences.csv, clips.csv and votes.csv.",
-            show_default=False,
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace results that are in DIR.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    format: options.TableFormat = "text",
+    out: options.ReportFolder = None,
+    force: options.Force = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Count the votes: preferences with exact tests and intervals, by participant and by clip.
+    """Report the votes: preferences with exact tests and confidence intervals, by participant and by clip.
 
-    Works while the study is going on.
+    Works while the study is running. With -o, writes study.json, study.md, study.tex, preferences.csv,
+    clips.csv and votes.csv.
     """
     from cinefoley.study.report import as_json as results_as_json
     from cinefoley.study.report import render
@@ -115,19 +98,20 @@ def report(
         study, votes, keeps_inattentive=keep_inattentive, keeps_unfinished=not only_finished
     )
     if out is not None:
-        _write_all(results, out, overwrites=force)
-    typer.echo(json.dumps(results_as_json(results), indent=2) if as_json else render(results, format))
+        texts = _report_files(results)
+        if not force:
+            check_free(out / name for name in texts)
+        write_texts(out, texts)
+    if as_json:
+        print_json(results_as_json(results))
+    else:
+        typer.echo(render(results, format))
 
 
-def _write_all(results: "StudyResults", folder: Path, *, overwrites: bool) -> None:
-    from cinefoley.media.files.atomic_write import written_aside
+def _report_files(results: "StudyResults") -> dict[str, str]:
     from cinefoley.study.report import as_json, clips_csv, preferences_csv, render, votes_csv
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise OutputError(f"{folder}: cannot be made ({exc.strerror}). Choose another with -o.") from exc
-    contents = {
+    return {
         "study.json": json.dumps(as_json(results), indent=2) + "\n",
         "study.md": render(results, "markdown") + "\n",
         "study.tex": render(results, "latex") + "\n",
@@ -135,8 +119,3 @@ def _write_all(results: "StudyResults", folder: Path, *, overwrites: bool) -> No
         "votes.csv": votes_csv(results),
         "clips.csv": clips_csv(results),
     }
-    if not overwrites:
-        check_free(folder / name for name in contents)
-    for name, content in contents.items():
-        with written_aside(folder / name) as temporary:
-            temporary.write_text(content, encoding="utf-8")

@@ -1,21 +1,22 @@
-"""``cinefoley train``: the stages of a model, each with one command."""
+"""``cinefoley train``: train the parts of a model, one command per stage."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cinefoley.cli import training_options as options
+from cinefoley.cli import options
+from cinefoley.cli.outputs import note
+from cinefoley.cli.progress import Preparation
 from cinefoley.cli.training_run import (
-    Preparation,
-    friendly_stops,
     held_out_source,
     is_main_rank,
     log_interval,
     log_line,
-    note,
-    note_unused_list,
-    tell_result,
+    note_unused_csv,
+    report_result,
+    resumable_training,
     trained_source,
+    with_training_options,
 )
 
 if TYPE_CHECKING:
@@ -26,171 +27,101 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(
-    help="Train the stages of a model on films of your own, or on the Foley stage.", no_args_is_help=True
-)
+app = typer.Typer(help="Train the parts of a model.", no_args_is_help=True)
 
 
 @app.command()
+@with_training_options
 def cavp(
-    run_dir: options.RunDir,
-    data: options.Data = "stage",
-    csv: options.Csv = None,
-    split: options.Split = None,
-    valid: options.Valid = None,
-    valid_clips: options.ValidClips = 64,
-    validate_every: options.ValidateEvery = None,
+    given: dict[str, Any],
     labels: options.Labels = None,
-    clips: options.Clips = None,
-    duration: options.Duration = 10.0,
     preset: options.Preset = "lite",
     init: options.Init = None,
-    steps: options.Steps = None,
     warm_start_steps: Annotated[
         int | None,
         typer.Option(
             min=0,
             metavar="N",
-            help="Steps before the contrast. Default: the recipe's; 0: none.",
-            show_default=False,
+            help="Number of supervised steps before contrastive training, for clips with known events; 0: "
+            "none. Default: set by the recipe.",
         ),
     ] = None,
     vary: Annotated[
         Literal["paper", "paper_50", "paper_100", "paper_camera_movement", "paper_both", "cinematic"] | None,
         typer.Option(
-            help="Show the video tower crops, as `distill` shows its student. Default: whole pictures.",
-            show_default=False,
+            help="Train the video tower on varied clips, with the variations of this `distill` preset. "
+            "Default: on whole frames."
         ),
     ] = None,
     freeze_audio: Annotated[
-        bool, typer.Option("--freeze-audio", help="Leave the audio tower as it is (with --init).")
+        bool, typer.Option("--freeze-audio", help="Do not train the audio tower; take it from --init.")
     ] = False,
-    batch_size: options.BatchSize = None,
-    accumulate: options.Accumulate = None,
-    learning_rate: options.LearningRate = None,
-    seed: options.Seed = None,
-    precision: options.Precision = None,
-    cache: options.Cache = None,
-    workers: options.Workers = None,
-    device: options.Device = "auto",
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
 ) -> None:
-    """Train both towers of CAVP: leaves video_encoder/ and audio_encoder/ in the run's folder.
+    """Train the video encoder and the audio encoder of CAVP.
 
-    On the Foley stage, whose events are known, the preset lite first teaches both what each frame sounds
-    like.
+    Writes video_encoder/ and audio_encoder/ to the run folder. With the preset lite on clips whose events are
+    known, such as the Foley stage's, both encoders first learn to predict the sound of each frame: its coarse
+    mel spectrogram, its events and their kind.
     """
-    _train("cavp", locals())
+    _train("cavp", given)
 
 
 @app.command()
+@with_training_options
 def autoencoder(
-    run_dir: options.RunDir,
-    data: options.Data = "stage",
-    csv: options.Csv = None,
-    split: options.Split = None,
-    valid: options.Valid = None,
-    valid_clips: options.ValidClips = 64,
-    validate_every: options.ValidateEvery = None,
+    given: dict[str, Any],
     labels: options.Labels = None,
-    clips: options.Clips = None,
-    duration: options.Duration = 10.0,
     preset: options.Preset = "lite",
     init: options.Init = None,
-    steps: options.Steps = None,
-    batch_size: options.BatchSize = None,
-    accumulate: options.Accumulate = None,
-    learning_rate: options.LearningRate = None,
-    seed: options.Seed = None,
-    precision: options.Precision = None,
-    cache: options.Cache = None,
-    workers: options.Workers = None,
-    device: options.Device = "auto",
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
 ) -> None:
-    """Train the mel autoencoder: leaves vae/ in the run's folder.
+    """Train the mel-spectrogram autoencoder.
 
-    Repeating the command goes on where it was stopped. Clips that cannot be used are named in ledger.jsonl.
+    Writes vae/ to the run folder. Clips that cannot be used are skipped and listed in ledger.jsonl.
     """
-    _train("autoencoder", locals())
+    _train("autoencoder", given)
 
 
 @app.command()
+@with_training_options
 def ldm(
-    run_dir: options.RunDir,
-    model: options.Model = None,
-    data: options.Data = "stage",
-    csv: options.Csv = None,
-    split: options.Split = None,
-    valid: options.Valid = None,
-    valid_clips: options.ValidClips = 64,
-    validate_every: options.ValidateEvery = None,
+    given: dict[str, Any],
+    model: options.ModelFolders = None,
     labels: options.Labels = None,
-    clips: options.Clips = None,
-    duration: options.Duration = 10.0,
     preset: options.Preset = "lite",
     init: options.Init = None,
-    steps: options.Steps = None,
-    batch_size: options.BatchSize = None,
-    accumulate: options.Accumulate = None,
-    learning_rate: options.LearningRate = None,
-    seed: options.Seed = None,
-    precision: options.Precision = None,
-    cache: options.Cache = None,
-    workers: options.Workers = None,
-    device: options.Device = "auto",
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
 ) -> None:
-    """Train denoiser and conditioner: leaves unet/, conditioner/ and scheduler/ in the run's folder.
+    """Train the latent diffusion model: denoiser and conditioner.
 
-    It starts from the video_encoder/ and vae/ of --model, which may be given twice: once for each.
+    Writes unet/, conditioner/ and scheduler/ to the run folder. It needs a trained video_encoder/ and vae/,
+    which --model names.
     """
-    _train("ldm", locals())
+    _train("ldm", given)
 
 
 @app.command()
+@with_training_options
 def alignment(
-    run_dir: options.RunDir,
-    model: options.Model = None,
-    data: options.Data = "stage",
-    csv: options.Csv = None,
-    split: options.Split = None,
-    valid: options.Valid = None,
-    valid_clips: options.ValidClips = 64,
-    validate_every: options.ValidateEvery = None,
-    labels: options.Labels = None,
-    clips: options.Clips = None,
-    duration: options.Duration = 10.0,
+    given: dict[str, Any],
+    model: options.ModelFolders = None,
     for_guidance: Annotated[
-        bool, typer.Option("--for-guidance", help="Train the guidance classifier instead.")
+        bool,
+        typer.Option(
+            "--for-guidance", help="Train the classifier for double guidance, on noisy latents, instead."
+        ),
     ] = False,
+    labels: options.Labels = None,
     preset: options.Preset = "lite",
     init: options.Init = None,
-    steps: options.Steps = None,
-    batch_size: options.BatchSize = None,
-    accumulate: options.Accumulate = None,
-    learning_rate: options.LearningRate = None,
-    seed: options.Seed = None,
-    precision: options.Precision = None,
-    cache: options.Cache = None,
-    workers: options.Workers = None,
-    device: options.Device = "auto",
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
 ) -> None:
-    """Train the classifier that judges synchrony: leaves alignment/ in the run's folder.
+    """Train the alignment classifier, which scores whether sound and video match.
 
-    With --for-guidance it learns on noisy latents and leaves guidance_classifier/, for double guidance.
-    Either starts from the video_encoder/ and vae/ of --model.
+    Writes alignment/ to the run folder; with --for-guidance, guidance_classifier/. It needs a trained
+    video_encoder/ and vae/, which --model names.
     """
-    _train("guidance" if for_guidance else "alignment", locals())
+    _train("guidance" if for_guidance else "alignment", given)
 
 
 def _train(stage: "Stage", given: dict[str, Any]) -> None:
-    """One run, from its options to what is printed."""
     from cinefoley.models.importing.published import cache_home
     from cinefoley.pipelines.devices import choose_own_device
     from cinefoley.training.stages.run import train_stage
@@ -199,11 +130,11 @@ def _train(stage: "Stage", given: dict[str, Any]) -> None:
     preset = _preset(given["preset"])
     clip_s = max(given["duration"], preset.model.foley.window_s)
     workers, source = trained_source(given, clip_s)
-    is_told = not given["quiet"] and is_main_rank()
-    if is_told:
-        note_unused_list(given)
+    is_verbose = not given["quiet"] and is_main_rank()
+    if is_verbose:
+        note_unused_csv(given)
     names = ("steps", "batch_size", "learning_rate", "seed", "precision")
-    with Preparation(is_wanted=is_told) as preparation:
+    with Preparation(is_wanted=is_verbose) as preparation:
         settings = StageSettings(
             preset=preset,
             run_dir=given["run_dir"],
@@ -224,15 +155,15 @@ def _train(stage: "Stage", given: dict[str, Any]) -> None:
             warm_start_steps=given.get("warm_start_steps"),
             variation=_variation(given.get("vary")),
             trains_audio=not given.get("freeze_audio", False),
-            on_note=note if is_told else None,
-            on_prepared=preparation.tell,
-            on_log=log_line(stage) if is_told else None,
-            shows_progress=is_told,
+            on_note=note if is_verbose else None,
+            on_prepared=preparation.show,
+            on_log=log_line(stage) if is_verbose else None,
+            shows_progress=is_verbose,
         )
-        with friendly_stops():
+        with resumable_training():
             result = train_stage(stage, source, settings)
     if is_main_rank():
-        tell_result(stage, source, given["run_dir"], result, as_json=given["as_json"], is_told=is_told)
+        report_result(stage, source, given, result, is_verbose=is_verbose)
 
 
 def _variation(name: "DistillationPreset | None") -> "VariedVideo | None":

@@ -1,83 +1,106 @@
-"""What the commands of training share around the training itself: data, devices, progress, the report."""
+"""Options, data and reports shared by the training commands."""
 
-import json
+import inspect
 import math
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cinefoley.cli.progress import progress_bar
+from cinefoley.cli import options
+from cinefoley.cli.outputs import note, print_json, resumable, summarize_skipped
 
 if TYPE_CHECKING:
     from cinefoley.data.sources.clip_source import ClipSource
     from cinefoley.training.run_settings import RunResult
 
 __all__ = [
-    "Preparation",
     "check_unseen",
     "data_name",
-    "friendly_stops",
     "held_out_source",
     "is_main_rank",
     "log_interval",
     "log_line",
-    "note",
-    "note_unused_list",
-    "tell_result",
+    "note_unused_csv",
+    "report_result",
+    "resumable_training",
     "trained_source",
+    "with_training_options",
 ]
 
 
-class Preparation:
-    """One bar after the other, gone before the engine draws its own."""
+def with_training_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of every training command to a command.
 
-    def __init__(self, *, is_wanted: bool) -> None:
-        self._is_wanted = is_wanted
-        self._drawn = ExitStack()
-        self._what = ""
+    Args:
+        command: Called with all values by option, and with those of its own options by keyword. Its own
+            options are listed after ``--run-dir`` in its help.
+    """
 
-    def __enter__(self) -> Self:
-        return self
+    def run(**given: Any) -> None:
+        command(given, **{option.name: given[option.name] for option in own})
 
-    def __exit__(self, *_: object) -> None:
-        self._drawn.close()
+    _, *own = inspect.signature(command).parameters.values()
+    run_dir, *shared = inspect.signature(_training_options).parameters.values()
+    parameters = [each.replace(kind=each.KEYWORD_ONLY) for each in (run_dir, *own, *shared)]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    return run
 
-    def tell(self, what: str, done: int, total: int) -> None:
-        """Show how many are ready."""
-        if what != self._what:
-            self._drawn.close()
-            self._what = what
-            self._step = self._drawn.enter_context(progress_bar(1, is_wanted=self._is_wanted)).film(0, what)
-        self._step(done, total)
-        if done == total:
-            self._drawn.close()
+
+def _training_options(
+    *,
+    run_dir: options.RunDir,
+    data: options.Data = "stage",
+    csv: options.Csv = None,
+    split: options.Split = None,
+    valid: options.Valid = None,
+    valid_clips: options.ValidClips = 64,
+    validate_every: options.ValidateEvery = None,
+    clips: options.Clips = None,
+    duration: options.Duration = 10.0,
+    steps: options.Steps = None,
+    batch_size: options.BatchSize = None,
+    accumulate: options.Accumulate = None,
+    learning_rate: options.LearningRate = None,
+    seed: options.TrainingSeed = None,
+    precision: options.TrainingPrecision = None,
+    cache: options.Cache = None,
+    workers: options.Workers = -1,
+    device: options.Device = "auto",
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Declare the options of every training command."""
 
 
 def data_name(given: dict[str, Any]) -> str:
-    """What a protocol calls the clips: the stage by its digest, all else by its name."""
+    """Name of the dataset for a protocol line; the stage's with its digest."""
     from cinefoley.stage import stage_digest
 
     return f"stage {stage_digest()[:12]}" if given["data"] == "stage" else str(given["data"])
 
 
 def trained_source(given: dict[str, Any], clip_s: float) -> tuple[int, "ClipSource"]:
-    """How many processes decode, and the clips that the options name.
+    """Number of worker processes, and the clips to train on.
+
+    Args:
+        given: Values by option.
+        clip_s: Length of a stage clip, in seconds.
 
     Raises:
-        DataError: If there is no such source.
-        BadParameter: If the options ask for nothing that can be trained on.
+        DataError: If there is no such dataset.
+        BadParameter: If the options name clips that must not be trained on.
     """
     from cinefoley.data.source_argument import open_clip_source, read_labels
 
-    workers = os.cpu_count() if given["workers"] is None else given["workers"]
-    if workers == 0:
-        raise typer.BadParameter("--workers must not be 0; -1 takes every core.")
+    workers = options.count_workers(given["workers"])
     labels = given.get("labels")
     source = open_clip_source(
         given["data"],
@@ -88,20 +111,18 @@ def trained_source(given: dict[str, Any], clip_s: float) -> tuple[int, "ClipSour
         duration_s=clip_s,
     )
     if source.name == "stage:test":
-        raise typer.BadParameter("the stage's test split is there to measure with; train on stage:train.")
-    return workers or 1, source
+        raise typer.BadParameter("the stage's test split is for evaluation only; train on stage:train.")
+    return workers, source
 
 
 @contextmanager
-def friendly_stops() -> Iterator[None]:
-    """Turn what is wrong with the options into usage errors, and say after Ctrl-C what is kept."""
-    try:
-        yield
-    except ValueError as exc:
-        raise typer.BadParameter(str(exc)) from exc
-    except KeyboardInterrupt:
-        typer.echo("interrupted; what is finished is kept, and the same command goes on.", err=True)
-        raise
+def resumable_training() -> Iterator[None]:
+    """Report invalid settings as usage errors, and on Ctrl-C that the run can be resumed."""
+    with resumable("the checkpoint and all finished parts"):
+        try:
+            yield
+        except ValueError as exc:
+            raise typer.BadParameter(str(exc)) from exc
 
 
 def log_interval(validate_every: int | None) -> int | None:
@@ -112,7 +133,7 @@ def log_interval(validate_every: int | None) -> int | None:
 
 
 def check_unseen(trained: "ClipSource", measured: "ClipSource", *, use: str, remedy: str) -> None:
-    """Refuse to measure on clips that are trained on.
+    """Check that no clip is both trained and measured on.
 
     Raises:
         DataError: If there is one.
@@ -123,17 +144,17 @@ def check_unseen(trained: "ClipSource", measured: "ClipSource", *, use: str, rem
     seen = [name for name in measured.ids if name in known]
     if seen:
         raise DataError(
-            f"{trained.name}: {len(seen)} of {len(measured)} clips to {use} are trained on too, first "
+            f"{trained.name}: {len(seen)} of {len(measured)} clips to {use} are training clips too, first "
             f"{seen[0]}. {remedy}"
         )
 
 
 def held_out_source(given: dict[str, Any], clip_s: float, trained: "ClipSource") -> "ClipSource | None":
-    """Clips of another split of the same data.
+    """Clips to validate on: another split of the same dataset.
 
     Raises:
         DataError: If there is no such split, or its clips are trained on.
-        BadParameter: If it is the stage's, to test with.
+        BadParameter: If it is the stage's test split.
     """
     from cinefoley.data.source_argument import open_clip_source
     from cinefoley.data.sources.folder import find_export
@@ -141,9 +162,9 @@ def held_out_source(given: dict[str, Any], clip_s: float, trained: "ClipSource")
     data, csv, split = given["data"], given["csv"], given["valid"]
     name = data.partition(":")[0]
     if split is None:
-        is_there = name == "stage" or (csv is None and find_export(Path(data).expanduser(), "valid"))
+        exists = name == "stage" or (csv is None and find_export(Path(data).expanduser(), "valid"))
         is_trained_on = "valid" in (given["split"], data.partition(":")[2])
-        split = "valid" if is_there and not is_trained_on else None
+        split = "valid" if exists and not is_trained_on else None
     if split in (None, "none"):
         return None
     held_out = open_clip_source(
@@ -154,65 +175,60 @@ def held_out_source(given: dict[str, Any], clip_s: float, trained: "ClipSource")
         duration_s=clip_s,
     )
     if held_out.name == "stage:test":
-        raise typer.BadParameter("the stage's test split is there to measure with; validate on valid.")
+        raise typer.BadParameter("the stage's test split is for evaluation only; validate on valid.")
     check_unseen(
         trained, held_out, use="validate on", remedy="Name another split with --valid, or --valid none."
     )
     return held_out
 
 
-def note_unused_list(given: dict[str, Any]) -> None:
-    """A list that lies among the films and was not named is easily forgotten."""
+def note_unused_csv(given: dict[str, Any]) -> None:
+    """Point out a split CSV that lies in the dataset's folder and is not used."""
     folder = Path(given["data"]).expanduser()
     if given["csv"] is not None or not folder.is_dir():
         return
-    lists = sorted(folder.glob("*.csv"))
+    found = sorted(folder.glob("*.csv"))
     exports = {path.name.removesuffix(".settings.json") for path in folder.glob("*.settings.json")}
-    if lists and not {path.stem for path in lists} & exports:
-        typer.echo(f"note: {lists[0]} is not used; name it with --csv for its labels and splits.", err=True)
+    if found and not {path.stem for path in found} & exports:
+        note(f"{found[0]} is not used; pass it with --csv to use its labels and splits.")
 
 
 def is_main_rank() -> bool:
-    """Under torchrun one process talks."""
+    """Whether this process prints: under torchrun only rank 0 does."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def note(text: str) -> None:
-    """Tell the user something on stderr."""
-    typer.echo(f"note: {text}", err=True)
-
-
 def log_line(stage: str) -> Callable[[dict[str, float]], None]:
-    """A line on stderr for each line of the log."""
+    """A function that prints a line of the training log on stderr."""
 
-    def tell(line: dict[str, float]) -> None:
+    def show(line: dict[str, float]) -> None:
         figures = "  ".join(f"{name} {value:g}" for name, value in line.items() if name != "step")
         print(f"{stage} step {line['step']}  {figures}", file=sys.stderr, flush=True)
 
-    return tell
+    return show
 
 
-def tell_result(
-    stage: str, source: "ClipSource", run_dir: Path, result: "RunResult", *, as_json: bool, is_told: bool
+def report_result(
+    stage: str, source: "ClipSource", given: dict[str, Any], result: "RunResult", *, is_verbose: bool
 ) -> None:
-    """Print what was used, left out and written."""
-    reasons = Counter(entry["reason"] for entry in result.ledger)
-    if is_told:
-        told = "".join(f", {number} {reason}" for reason, number in sorted(reasons.items()))
-        where = f" (see {run_dir / 'ledger.jsonl'})" if reasons else ""
-        typer.echo(f"{result.num_clips} of {len(source)} clips used{told}{where}", err=True)
-    if as_json:
-        report = {
-            "stage": stage,
-            "run_dir": str(run_dir),
-            "parts": [str(part) for part in result.parts],
-            "data": source.name,
-            "num_clips": result.num_clips,
-            "left_out": dict(reasons),
-            "steps": result.config.steps,
-            "last": dict(result.last),
-        }
-        typer.echo(json.dumps(report, indent=2))
+    """Print the number of clips used and skipped, and the trained parts."""
+    run_dir: Path = given["run_dir"]
+    if is_verbose:
+        skipped = summarize_skipped(result.ledger, run_dir / "ledger.jsonl")
+        typer.echo(f"{result.num_clips} of {len(source)} clips used{skipped}", err=True)
+    if given["as_json"]:
+        print_json(
+            {
+                "stage": stage,
+                "run_dir": str(run_dir),
+                "parts": [str(part) for part in result.parts],
+                "data": source.name,
+                "num_clips": result.num_clips,
+                "left_out": dict(Counter(entry["reason"] for entry in result.ledger)),
+                "steps": result.config.steps,
+                "last": dict(result.last),
+            }
+        )
     else:
         for part in result.parts:
             typer.echo(part)

@@ -1,6 +1,5 @@
-"""``cinefoley vary``: films and test sets shown with a close-up or a camera movement."""
+"""``cinefoley vary``: show videos and test sets as a close-up or a camera movement."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cinefoley.cli.inputs import are_shards, find_films
-from cinefoley.cli.progress import progress_bar
+from cinefoley.cli import options
+from cinefoley.cli.field_help import field_help
+from cinefoley.cli.inputs import are_shards, find_videos
+from cinefoley.cli.outputs import echo_error, print_json, resumable, summarize_skipped
+from cinefoley.cli.progress import progress_bar, step_bar
 from cinefoley.errors import CinefoleyError, MediaError, OutputError
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["vary"]
 
-# The defaults are the variations', which a test holds them to; importing them would load torch.
+# A test checks that the defaults are those of the variations; importing them here would load torch.
 
 
 def vary(
@@ -29,84 +31,93 @@ def vary(
         list[str],
         typer.Argument(
             metavar="VIDEO|SPLIT.csv|SHARDS",
-            help="Films, folders of films, patterns; or one list of clips, or one folder of shards.",
+            help="Videos, folders of videos or patterns; or one split CSV; or one folder of shards.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for what is made.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder.")],
     close_up: Annotated[
-        bool, typer.Option("--close-up", help="One window for all frames (the paper's f_cu).")
+        bool, typer.Option("--close-up", help="Show one window of the frame (f_cu of the paper).")
     ] = False,
     camera_movement: Annotated[
-        bool, typer.Option("--camera-movement", help="A window that crosses the frame (f_cm).")
+        bool, typer.Option("--camera-movement", help="Show a window that moves across the frame (f_cm).")
     ] = False,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same windows.")
+        int,
+        typer.Option(
+            min=0, max=2**32 - 1, metavar="N", help="Random seed. The same seed gives the same windows."
+        ),
     ] = 0,
     scale_range: Annotated[
-        tuple[float, float], typer.Option(metavar="A B", help="Fraction of each side that is kept.")
+        tuple[float, float],
+        typer.Option(metavar="A B", help=field_help("config.variations.VariationConfig.scale_range")),
     ] = (0.4, 0.6),
     placement: Annotated[
         Literal["center", "uniform"] | None,
-        typer.Option(help="Where a close-up's window sits. Default: center.", show_default=False),
+        typer.Option(help=field_help("config.variations.VariationConfig.placement", "Default: center.")),
     ] = None,
     direction: Annotated[
         Literal["auto", "left", "right", "up", "down"] | None,
-        typer.Option(
-            help="The way a moving window goes. Default: drawn, along the longer side.", show_default=False
-        ),
+        typer.Option(help=field_help("config.variations.VariationConfig.direction", "Default: auto.")),
     ] = None,
-    clips: Annotated[
+    data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="SPLIT.csv: folder of the clips. Default: the list's."),
+        typer.Option(
+            metavar="DIR",
+            help="With SPLIT.csv: folder of the clips' videos. Default: the folder of SPLIT.csv.",
+        ),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="SPLIT.csv, SHARDS: only clips of this split, e.g. test."),
+        typer.Option(
+            metavar="NAME", help="With SPLIT.csv or SHARDS: use only clips of this split, e.g. test."
+        ),
     ] = None,
     view: Annotated[
-        bool, typer.Option("--view", help="SPLIT.csv, SHARDS: record the windows, make no films.")
+        bool,
+        typer.Option("--view", help="With SPLIT.csv or SHARDS: write only the windows, and no videos."),
     ] = False,
-    jobs: Annotated[
-        int, typer.Option(metavar="N", help="SPLIT.csv, SHARDS: processes at work; -1 for every core.")
-    ] = -1,
+    workers: options.Workers = -1,
     force: Annotated[
-        bool, typer.Option("--force", help="VIDEO: replace films that were made otherwise.")
+        bool,
+        typer.Option("--force", help="With VIDEO: overwrite existing outputs of another seed or setting."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no notes.")] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Show films as a close-up or a moving camera would.
+    """Turn videos or whole test sets into close-ups or camera movements.
 
-    For rain.mp4 this writes rain.close-up.mp4 (a window of the picture, the sound copied untouched) and
-    rain.close-up.json (the window). For a list of clips, such as VGGSound's vggsound.csv, it builds a whole
-    test set: films in clips/, manifest.jsonl, and ledger.jsonl with what was missing or unreadable; for clips
-    of the stage also events.jsonl, which says what the windows show of every event. From a folder of shards
-    (its split test, if it has one) it builds the same, at the rate of their pictures and without
-    events.jsonl, since shards keep no places. A run that was stopped goes on where it was.
+    For rain.mp4 this writes rain.close-up.mp4 (the frames inside the window; the audio stream is copied
+    unchanged) and rain.close-up.json (the window).
+
+    From a split CSV, such as VGGSound's vggsound.csv, it builds a test set: the clips' videos in clips/,
+    manifest.jsonl, and ledger.jsonl, which lists skipped clips and why. For clips of the Foley stage it also
+    writes events.jsonl: which events are inside the windows. From a folder of shards it builds the same,
+    without events.jsonl, at the shards' frame rate, and of the split test if there is one. If it was stopped,
+    the same command resumes it.
     """
     if close_up == camera_movement:
         raise typer.BadParameter("pass one of --close-up and --camera-movement.")
     variation = _variation(scale_range, placement, direction, is_close_up=close_up)
-    if jobs == 0:
-        raise typer.BadParameter("--jobs must not be 0; -1 takes every core.")
-    request: dict[str, Any] = {"seed": seed, "jobs": jobs, "is_view": view}
+    if workers == 0:
+        raise typer.BadParameter("--workers must not be 0; -1 starts one process per CPU core.")
+    request: dict[str, Any] = {"seed": seed, "jobs": workers, "is_view": view}
     if len(inputs) == 1 and are_shards(Path(inputs[0]).expanduser()):
-        if clips is not None:
-            raise typer.BadParameter("--clips is for a list of clips; shards hold theirs.")
+        if data is not None:
+            raise typer.BadParameter("--data is for a split CSV; shards contain their clips.")
         source = _open_shards(Path(inputs[0]).expanduser(), split)
-        _tell_set(out, _build_shard_set(source, out, variation, request, quiet=quiet), as_json, quiet)
+        _report_test_set(out, _build_shard_set(source, out, variation, request, quiet=quiet), as_json, quiet)
         return
-    lists = [Path(text) for text in inputs if text.lower().endswith(".csv")]
-    if not lists:
-        if view or clips is not None or split is not None:
-            raise typer.BadParameter("--view, --clips and --split are for a list of clips, SPLIT.csv.")
-        films = [film for film in find_films(inputs) if str(film) in inputs or not _is_ours(film, out)]
-        _vary_films(films, out, variation, seed, force=force, as_json=as_json, quiet=quiet)
+    csv_files = [Path(text) for text in inputs if text.lower().endswith(".csv")]
+    if not csv_files:
+        if view or data is not None or split is not None:
+            raise typer.BadParameter("--view, --data and --split are for a split CSV, not for videos.")
+        videos = [video for video in find_videos(inputs) if str(video) in inputs or not _is_ours(video, out)]
+        _vary_videos(videos, out, variation, seed, force=force, as_json=as_json, quiet=quiet)
         return
     if len(inputs) > 1:
-        raise typer.BadParameter("a list of clips makes one test set: name one SPLIT.csv and nothing else.")
-    request |= {"clips": clips, "split": split}
-    _tell_set(out, _build_set(lists[0], out, variation, request, quiet=quiet), as_json, quiet)
+        raise typer.BadParameter("a test set is built from one split CSV: pass SPLIT.csv and nothing else.")
+    request |= {"clips": data, "split": split}
+    _report_test_set(out, _build_set(csv_files[0], out, variation, request, quiet=quiet), as_json, quiet)
 
 
 def _variation(
@@ -118,7 +129,9 @@ def _variation(
     if is_close_up and direction is not None:
         raise typer.BadParameter("--direction is for --camera-movement: a close-up does not move.")
     if not is_close_up and placement is not None:
-        raise typer.BadParameter("--placement is for --close-up: a moving window keeps to the central axis.")
+        raise typer.BadParameter(
+            "--placement is for --close-up: a camera movement stays on the frame's central axis."
+        )
     try:
         if is_close_up:
             return CloseUp(scale_range=scale_range, placement=placement or "center")
@@ -127,8 +140,8 @@ def _variation(
         raise typer.BadParameter(str(exc)) from exc
 
 
-def _vary_films(
-    films: list[Path],
+def _vary_videos(
+    videos: list[Path],
     out: Path,
     variation: "CloseUp | CameraMovement",
     seed: int,
@@ -139,36 +152,36 @@ def _vary_films(
 ) -> None:
     from cinefoley.data.test_sets.varied_videos import vary_file
 
-    _check_names_differ(films)
+    _check_names_differ(videos)
     records: list[dict[str, Any]] = []
     num_failed = 0
-    with progress_bar(len(films), is_wanted=not quiet) as bar:
-        for number, film in enumerate(films):
-            bar.film(number, film.name)
+    with progress_bar(len(videos), is_wanted=not quiet) as bar:
+        for number, video in enumerate(videos):
+            bar.start(number, video.name)
             try:
-                record = vary_file(film, out, variation, seed=seed, overwrites=force)
+                record = vary_file(video, out, variation, seed=seed, overwrites=force)
             except (MediaError, OutputError) as exc:
                 num_failed += 1
-                typer.echo(f"error: {' '.join(str(exc).split())}", err=True)
+                echo_error(exc)
                 continue
             records.append(record)
             if not as_json:
                 typer.echo(out / record["film"])
     if as_json:
-        typer.echo(json.dumps({"films": records, "num_failed": num_failed}, indent=2))
+        print_json({"films": records, "num_failed": num_failed})
     if num_failed:
         raise typer.Exit(1)
 
 
-def _is_ours(film: Path, out: Path) -> bool:
-    """Whether an earlier call has left a film in the folder that it was told to vary, too."""
-    is_varied = film.stem.endswith((".close-up", ".camera-movement")) and film.with_suffix(".json").exists()
-    return is_varied and film.parent.resolve() == out.resolve()
+def _is_ours(video: Path, out: Path) -> bool:
+    """Whether a video in the output folder was written by an earlier run of this command."""
+    is_varied = video.stem.endswith((".close-up", ".camera-movement")) and video.with_suffix(".json").exists()
+    return is_varied and video.parent.resolve() == out.resolve()
 
 
-def _check_names_differ(films: list[Path]) -> None:
-    stems = Counter(film.stem.casefold() for film in films)
-    same = [str(film) for film in films if stems[film.stem.casefold()] > 1]
+def _check_names_differ(videos: list[Path]) -> None:
+    stems = Counter(video.stem.casefold() for video in videos)
+    same = [str(video) for video in videos if stems[video.stem.casefold()] > 1]
     if same:
         raise OutputError(
             f"{same[0]} and {same[1]} would both write to the same name. "
@@ -180,7 +193,7 @@ def _open_shards(folder: Path, split: str | None) -> "ShardSource":
     from cinefoley.data.shards.source import ShardSource, open_test_shards
 
     source = open_test_shards(folder) if split is None else ShardSource(folder, split=split)
-    assert source is not None  # the folder was seen to hold shards
+    assert source is not None  # are_shards was asked before
     return source
 
 
@@ -194,7 +207,7 @@ def _build_shard_set(
 ) -> "VariedSet":
     from cinefoley.data.test_sets.shard_builder import build_shard_set
 
-    with _told_progress(len(source), quiet=quiet) as on_clip:
+    with _clip_progress(quiet=quiet) as on_clip:
         return build_shard_set(source, out, variation, on_clip=on_clip, **request)
 
 
@@ -206,42 +219,31 @@ def _build_set(
     *,
     quiet: bool,
 ) -> "VariedSet":
-    from cinefoley.data.sources.split_csv import read_split
     from cinefoley.data.test_sets.clip_builder import build_test_set
 
-    count = len(read_split(split_csv, split=request["split"]))
-    with _told_progress(count, quiet=quiet) as on_clip:
+    with _clip_progress(quiet=quiet) as on_clip:
         return build_test_set(split_csv, out, variation, on_clip=on_clip, **request)
 
 
 @contextmanager
-def _told_progress(count: int, *, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
-    try:
-        with progress_bar(count, is_wanted=not quiet) as bar:
-            yield lambda done, total, clip_id: bar.film(done - 1, clip_id)(1, 1)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; finished clips are kept, and the same command makes the others.", err=True)
-        raise
+def _clip_progress(*, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
+    with resumable("finished clips"), step_bar("clips", is_wanted=not quiet) as step:
+        yield lambda done, total, clip_id: step(done, total)
 
 
-def _tell_set(out: Path, built: "VariedSet", as_json: bool, quiet: bool) -> None:
-    reasons = Counter(entry["reason"] for entry in built.ledger)
+def _report_test_set(out: Path, built: "VariedSet", as_json: bool, quiet: bool) -> None:
+    events = None if built.events_path is None else str(built.events_path)
     if as_json:
-        events = None if built.events_path is None else str(built.events_path)
-        report = {
-            "folder": str(out),
-            "num_clips": len(built.clips),
-            "left_out": dict(reasons),
-            "events": events,
-        }
-        typer.echo(json.dumps(report | {"settings": built.settings, "ledger": list(built.ledger)}, indent=2))
+        reasons = Counter(entry["reason"] for entry in built.ledger)
+        report = {"folder": str(out), "num_clips": len(built.clips), "left_out": dict(reasons)}
+        print_json(report | {"events": events, "settings": built.settings, "ledger": list(built.ledger)})
     else:
         typer.echo(out)
     if not quiet:
-        told = "".join(f", {number} {reason}" for reason, number in sorted(reasons.items()))
-        where = f" (see {out / 'ledger.jsonl'})" if reasons else ""
-        typer.echo(f"{len(built.clips)} clips{told}{where}", err=True)
-        if built.events_path is not None:
-            typer.echo(f"what the windows show of their events: {built.events_path}", err=True)
+        typer.echo(
+            f"{len(built.clips)} clips{summarize_skipped(built.ledger, out / 'ledger.jsonl')}", err=True
+        )
+        if events is not None:
+            typer.echo(f"events inside the windows: {events}", err=True)
     if not built.clips:
-        raise CinefoleyError(f"{out}: not one clip could be used; see {out / 'ledger.jsonl'}.")
+        raise CinefoleyError(f"{out}: no clip could be used; {out / 'ledger.jsonl'} lists the reasons.")

@@ -19,22 +19,22 @@ class TrainConfig:
     """How long, how fast and how carefully to train; what is trained is the task's business."""
 
     steps: int
-    """Optimiser steps in the whole run."""
+    """Number of optimiser steps in the whole run."""
     batch_size: int = 16
-    """Clips per optimiser step, over all ranks and parts: more ranks change the speed, not the run."""
+    """Number of clips per optimiser step, over all ranks. More ranks change the speed, not the result."""
     gradient_accumulation: int = 1
-    """Parts in which a batch is computed one after the other, to need less memory. Losses that compare the
-    clips of a batch with one another compare within a part only."""
+    """Number of parts in which a batch is computed one after the other, to need less memory. Losses that
+    compare the clips of a batch with one another compare within a part only."""
     optimizer: Literal["adamw", "muon"] = "adamw"
-    """AdamW, or Muon (Jordan 2024) for matrices and kernels with AdamW for all else. Muon needs PyTorch
-    2.9."""
+    """Optimiser: AdamW, or Muon (Jordan 2024) for matrices and kernels and AdamW for all else; Muon needs
+    PyTorch 2.9."""
     learning_rate: float = 1e-4
     """Peak learning rate."""
     warmup_steps: int = 100
     """Steps over which the learning rate rises from 0."""
     schedule: Literal["constant", "cosine", "trapezoid"] = "cosine"
-    """What the learning rate does after the warm-up. Cosine falls to 0; trapezoid stays level and falls to 0
-    over the last fifth, so that a run can be made longer while it is still level."""
+    """Learning rate after the warm-up: constant; cosine, which falls to 0; or trapezoid, which stays level
+    and falls to 0 over the last fifth. A run with trapezoid can be extended while it is still level."""
     betas: tuple[float, float] = (0.9, 0.999)
     """AdamW's running averages."""
     weight_decay: float = 0.01
@@ -48,8 +48,8 @@ class TrainConfig:
     once, and averages them over time; ``frozen`` takes the stored ones and leaves them as they are, so that
     a run does not depend on how its batches are divided. Scale and shift are trained either way."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """Arithmetic of the forward pass; auto takes bf16 where it is the faster one; a run that goes on keeps
-    what it began with. Weights stay fp32."""
+    """Number format of the forward pass; auto takes bf16 where it is faster than fp32. A resumed run keeps
+    the one that it began with. Weights stay fp32."""
     seed: int = 0
     """Every random number of step ``n`` depends on ``(seed, n)`` alone, so a resumed run repeats none."""
     checkpoint_every: int = 200

@@ -17,13 +17,13 @@ class VariationConfig:
     """How clips are varied in training and in test sets. The defaults are the paper's main setting."""
 
     scale_range: tuple[float, float] = (0.4, 0.6)
-    """``a_1, a_2`` of Eq. (1): kept fraction of each side, in (0, 1]."""
+    """Smallest and largest fraction of each side that a window keeps: ``a_1, a_2`` of Eq. (1), in (0, 1]."""
     placement: Placement = "center"
-    """Where a close-up's window sits; the paper does not say."""
+    """Position of a close-up's window: centred, or anywhere in the frame. The paper does not say."""
     direction: Direction | Literal["auto"] = "auto"
-    """The way that the camera moves; ``auto`` draws one of the two along the longer side."""
+    """Direction of a camera movement; ``auto`` draws one of the two along the longer side of the frame."""
     variation_proportion: float = 0.75
-    """``k``: share of clips shown with a variation, in [0, 1]."""
+    """Share of clips shown with a variation: the paper's ``k``, in [0, 1]."""
     close_up_weight: float = 1.0
     """How often a varied clip is a close-up, in proportion to ``camera_movement_weight``."""
     camera_movement_weight: float = 0.0

@@ -65,7 +65,7 @@ class Engine:
 
 
 def run_tasks(
-    work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], engine: Engine, *, option: str = "--jobs"
+    work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], engine: Engine, *, option: str = "--workers"
 ) -> Generator[ResultT, None, None]:
     """Do all tasks, and hand their results out as they come.
 

@@ -23,13 +23,14 @@ class DistillationRecipe:
     schedule: ScheduleRecipe
     """How long, how fast; one epoch shows every clip once."""
     feature_space: FeatureSpace = "normalized"
-    """Whether features are compared after the division by their norm or before; the paper does not say."""
+    """Whether the loss compares features after normalisation to unit length, or raw. The paper does not
+    say."""
     cosine_weight: float = 1.0
     """Weight of the cosine distance in Eq. (2)."""
     mse_weight: float = 1.0
     """Weight of the squared error in Eq. (2)."""
     batch_norm: Literal["train", "frozen"] = "frozen"
-    """Whether BatchNorm takes the statistics of the varied clips, or keeps the teacher's; the paper does not
+    """BatchNorm statistics: those of the varied clips (train), or the teacher's (frozen). The paper does not
     say."""
 
     def __post_init__(self) -> None:

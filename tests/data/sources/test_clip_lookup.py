@@ -59,5 +59,5 @@ def test_without_a_start_the_id_itself_comes_first(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"the clips' folder cannot be read .* --clips"):
+    with pytest.raises(DataError, match=r"the clips' folder cannot be read .* --data"):
         ClipFolder(tmp_path / "no")

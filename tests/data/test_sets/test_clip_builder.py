@@ -276,7 +276,7 @@ def test_a_killed_run_ends_with_the_same_set(listed: Listed, tmp_path: Path) -> 
     build(listed, tmp_path / "whole", CameraMovement())
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "cinefoley.cli.main", "vary", str(listed.csv), "--camera-movement"]
-    command += ["--clips", str(listed.clips), "--split", "test", "-o", str(out), "--jobs", "1"]
+    command += ["--data", str(listed.clips), "--split", "test", "-o", str(out), "--workers", "1"]
     progress = SetLayout(out).progress
     process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
     while process.poll() is None and not (progress.exists() and progress.stat().st_size):

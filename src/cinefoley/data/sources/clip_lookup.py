@@ -31,7 +31,7 @@ class ClipFolder:
                 self._names = {entry.name for entry in entries}
         except OSError as exc:
             raise DataError(
-                f"{self.path}: the clips' folder cannot be read ({exc.strerror}). Name another with --clips."
+                f"{self.path}: the clips' folder cannot be read ({exc.strerror}). Name another with --data."
             ) from exc
 
     def films(self) -> list[Path]:

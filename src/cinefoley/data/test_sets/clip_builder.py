@@ -86,7 +86,7 @@ def build_test_set(
     if not any(files.values()):
         raise DataError(
             f"{source}: holds none of the {len(rows)} clips of {Path(split_csv).name} (looked for names such "
-            f"as {candidate_stems(rows[0])[0]}.mp4). Name the clips' folder with --clips."
+            f"as {candidate_stems(rows[0])[0]}.mp4). Name the clips' folder with --data."
         )
     layout = SetLayout(Path(out))
     with claimed_set(layout):

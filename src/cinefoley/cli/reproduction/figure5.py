@@ -1,15 +1,17 @@
-"""``cinefoley reproduce figure5``: the categories in which a student gains most."""
+"""Figure 5: the categories in which the student gains most on close-ups."""
 
-import json
-import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cinefoley.cli.explain import check_extra
-from cinefoley.cli.training_run import Preparation, data_name
+from cinefoley.cli.extras import check_extra
+from cinefoley.cli.outputs import note, print_json, write_texts
+from cinefoley.cli.progress import Preparation
+from cinefoley.cli.reproduction.setup import Given, open_experiment, table_plan
+from cinefoley.cli.training_run import data_name
 
 if TYPE_CHECKING:
     from cinefoley.evaluation.paper.experiment import Experiment
@@ -17,13 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["figure5"]
 
 
-def figure5(given: dict[str, Any], experiment: "Experiment") -> None:
+def figure5(given: Given) -> None:
     """Draw Figure 5: the categories of close-ups in which the student gains most.
 
-    Takes are Table 1's, found where that table has left them. The student is the one that is named, else
-    Table 1's first, else the model's own.
+    Existing takes of Table 1 in the output folder are used. The student is the one that ``--student`` names,
+    else Table 1's first, else the model's own.
 
     Raises:
+        DataError: If the clips have no categories.
         MissingWeightsError: If there is no student.
     """
     from cinefoley.analysis.category_figure import draw_category_gains
@@ -31,34 +34,39 @@ def figure5(given: dict[str, Any], experiment: "Experiment") -> None:
     from cinefoley.analysis.style import save_figure
     from cinefoley.errors import DataError, MissingWeightsError
     from cinefoley.evaluation.paper.experiment import name_of_part
-    from cinefoley.media.files.atomic_write import written_aside
     from cinefoley.metrics.alignment import alignment_accuracy
     from cinefoley.models.folder import load_part
     from cinefoley.models.video_encoder import VideoEncoder
 
-    check_extra()
+    check_extra("analysis")
+    plan = table_plan("table1", given)
+    experiment = open_experiment(plan, given)
+    experiment = replace(experiment, settings=replace(experiment.settings, num_takes=plan.takes))
     trained = given["out"] / "runs" / "paper-0" / "video_encoder"
     choices = (given["student"], trained, experiment.model_folder / "video_encoder_student")
     student = next((path for path in choices if path is not None and path.is_dir()), None)
     if student is None or given["student"] not in (None, student):
-        raise MissingWeightsError(f"{given['student'] or given['model']}: no student is there.")
+        raise MissingWeightsError(f"{given['student'] or given['model']}: no student found.")
     if given["student"] is None and student != trained and not given["quiet"]:
-        print(f"{trained}: not there; the student is {given['model']}'s own", file=sys.stderr)
+        note(f"{trained} does not exist; using the student of {given['model']}.")
     teacher = load_part(experiment.model_folder / "video_encoder", VideoEncoder).to(experiment.device)
     with Preparation(is_wanted=not given["quiet"]) as preparation:
-        real = experiment.hear_real(teacher, on_clip=lambda *done: preparation.tell("real clips", *done))
+        real = experiment.hear_real(teacher, on_clip=lambda *done: preparation.show("real clips", *done))
         probabilities = {
             name: experiment.measure(
                 real,
                 "close_up",
                 encoder,
-                on_clip=lambda *done, what=name: preparation.tell(what, *done),
+                on_clip=lambda *done, what=name: preparation.show(what, *done),
             ).probability
             for name, encoder in (("teacher", "teacher"), ("student", student))
         }
     gains = category_gains(real.labels, probabilities["teacher"], probabilities["student"])
     if not gains:
-        raise DataError(f"{experiment.source.name}: its clips have no categories. Name a list with --csv.")
+        raise DataError(
+            f"{experiment.source.name}: its clips have no categories. Pass a split CSV with labels with "
+            "--csv."
+        )
     overall = {name: float(alignment_accuracy(value.flatten())) for name, value in probabilities.items()}
     figure = draw_category_gains(
         gains, overall_teacher=overall["teacher"], overall_student=overall["student"]
@@ -70,11 +78,9 @@ def figure5(given: dict[str, Any], experiment: "Experiment") -> None:
     everything: dict[str, Any] = {"category": "overall", "clips": len(real), **overall}
     protocol = _protocol(given, experiment, len(real), name_of_part(student))
     text = _page([everything, *rows], protocol)
-    with written_aside(given["out"] / "figure5.md") as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_texts(given["out"], {"figure5.md": text})
     if given["as_json"]:
-        answer = {"protocol": protocol, "files": files, "overall": overall, "categories": rows}
-        typer.echo(json.dumps(answer, indent=2))
+        print_json({"protocol": protocol, "files": files, "overall": overall, "categories": rows})
         return
     typer.echo(text)
     for path in files:
@@ -94,7 +100,7 @@ def _page(rows: Sequence[dict[str, Any]], protocol: str) -> str:
     )
 
 
-def _protocol(given: dict[str, Any], experiment: "Experiment", clips: int, student: str) -> str:
+def _protocol(given: Given, experiment: "Experiment", clips: int, student: str) -> str:
     from cinefoley import __version__
 
     settings = experiment.settings
@@ -103,5 +109,5 @@ def _protocol(given: dict[str, Any], experiment: "Experiment", clips: int, stude
         f"{settings.num_takes} takes, the same noise for both; generator {given['model']}, "
         f"{settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}, {experiment.dtype}; "
         f"student {student}; Align Acc by the model's classifier, of the generated mel, posterior mean, "
-        f"beside the teacher's features of the whole clip; cinefoley {__version__}, {date.today()}"
+        f"with the teacher's features of the whole clip; cinefoley {__version__}, {date.today()}"
     )

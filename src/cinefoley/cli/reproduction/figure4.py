@@ -1,6 +1,5 @@
-"""``cinefoley reproduce figure4``: what the camera shows, and what is heard."""
+"""Figure 4: clips as close-ups and camera movements, with the sound of teacher and student."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cinefoley.cli.explain import check_extra, check_picture, film_clip, load_encoders
-from cinefoley.errors import OutputError
+from cinefoley.cli.explain import check_video, load_encoders, video_clip
+from cinefoley.cli.extras import check_extra
+from cinefoley.cli.outputs import make_folder, print_json
+from cinefoley.cli.reproduction.setup import Given
 
 if TYPE_CHECKING:
     from cinefoley.analysis.comparison import Comparison
@@ -22,14 +23,18 @@ _STAGE = re.compile(r"stage:(\d+)")
 _DEFAULT = ("stage:0", "stage:1", "stage:2")
 
 
-def figure4(given: dict[str, Any], named: Sequence[Path]) -> None:
-    """Draw Figure 4 for films, and for ``stage:N``, clips of the stage's test split; without any, its first.
+def figure4(given: Given, named: Sequence[Path]) -> None:
+    """Draw Figure 4 for videos and for clips of the Foley stage.
+
+    Args:
+        given: Values of the command's options.
+        named: Videos, or ``stage:N`` for clips of the stage's test split; its first three if empty.
 
     Raises:
-        VideoError: If a film has no picture.
-        OutputError: If the folder cannot be made or written.
+        VideoError: If a file has no video stream.
+        OutputError: If the folder cannot be created or written.
     """
-    check_extra()
+    check_extra("analysis")
     from cinefoley.analysis.comparison import compare_encoders
     from cinefoley.analysis.comparison_figure import draw_comparison
     from cinefoley.analysis.style import save_figure
@@ -38,16 +43,13 @@ def figure4(given: dict[str, Any], named: Sequence[Path]) -> None:
     names = [str(path) for path in named] or list(_DEFAULT)
     stems = [_stem(name) for name in names]
     if len(set(stems)) < len(stems):
-        raise typer.BadParameter("two clips have the same name, and their figures would replace each other.")
+        raise typer.BadParameter("two clips have the same name, so their figures would overwrite each other.")
     for name in names:
         if not _STAGE.fullmatch(name):
-            check_picture(Path(name))
+            check_video(Path(name))
     pipeline, encoders = load_encoders(given["model"], given["student"])
     out: Path = given["out"]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise OutputError(f"{out}: cannot be made ({exc.strerror}).") from exc
+    make_folder(out)
     answers = []
     for name, stem in zip(names, stems, strict=True):
         clip, clip_s = _open(name, pipeline.foley_config.window_s)
@@ -67,7 +69,7 @@ def figure4(given: dict[str, Any], named: Sequence[Path]) -> None:
         files = save_figure(draw_comparison(comparisons), out / f"figure4.{stem}")
         answers.append(_describe(name, comparisons, files))
     if given["as_json"]:
-        typer.echo(json.dumps(answers, indent=2))
+        print_json(answers)
         return
     for answer in answers:
         for path in answer["files"]:
@@ -80,13 +82,13 @@ def _stem(name: str) -> str:
 
 
 def _open(name: str, window_s: float) -> "tuple[Clip, float]":
-    """The clip, and how long it is."""
+    """The clip and its length in seconds."""
     from cinefoley.data.sources.stage import StageSource
     from cinefoley.media.probe import probe
 
     number = _STAGE.fullmatch(name)
     if number is None:
-        return film_clip(Path(name)), probe(name).duration_s or window_s
+        return video_clip(Path(name)), probe(name).duration_s or window_s
     return StageSource("test", 1, duration_s=window_s, first_seed=int(number[1]))[0], window_s
 
 
