@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urlparse
 
 import pytest
+from tests.web.browser import Chromium, open_chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Request
+    from playwright.sync_api import Request
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -101,18 +102,15 @@ def test_nothing_is_loaded_from_another_host(site: Path, pages: dict[Path, _Page
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    from tests.web.browser import open_browser
-
-    with open_browser() as opened:
+def browser() -> Iterator[Chromium]:
+    with open_chromium() as opened:
         yield opened
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_pages_fit_the_screen_and_ask_nobody_else(site: Path, browser: "Browser", size: str) -> None:
+def test_pages_fit_the_screen_and_ask_nobody_else(site: Path, browser: Chromium, size: str) -> None:
     width, height = SIZES[size]
-    page = browser.new_page(viewport={"width": width, "height": height})
-    page.set_default_timeout(60_000)
+    page = browser.new_context(viewport={"width": width, "height": height}).new_page()
     asked: list[str] = []
 
     def note(request: "Request") -> None:
@@ -129,7 +127,7 @@ def test_pages_fit_the_screen_and_ask_nobody_else(site: Path, browser: "Browser"
             wide.append(name)
         if shots:
             page.screenshot(path=Path(shots) / f"site-{name.replace('/', '-')}-{size}.png")
-    page.close()
+    page.context.close()
 
     assert asked == []
     assert wide == []

@@ -14,7 +14,15 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
-__all__ = ["PATIENCE_MS", "TEST_LIMIT_S", "Chromium", "close_context", "find_chromium", "take_screenshot"]
+__all__ = [
+    "PATIENCE_MS",
+    "TEST_LIMIT_S",
+    "Chromium",
+    "close_context",
+    "find_chromium",
+    "open_chromium",
+    "take_screenshot",
+]
 
 PATIENCE_MS = 90_000  # other work may have the processor
 """Longest wait for an element or a navigation."""
@@ -121,6 +129,16 @@ class Chromium:
             executable_path=self._executable, timeout=PATIENCE_MS
         )
         return self._browser
+
+
+@contextmanager
+def open_chromium() -> Iterator[Chromium]:
+    """A browser that is closed after the block."""
+    browser = Chromium(find_chromium())
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 def close_context(context: "BrowserContext") -> None:

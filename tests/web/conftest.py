@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.web.browser import TEST_LIMIT_S, Chromium, find_chromium
+from tests.web.browser import TEST_LIMIT_S, Chromium, open_chromium
 from tests.web.server_process import ServerProcess
 
 from cinefoley.study.results import votes_path
@@ -19,9 +19,8 @@ from cinefoley.study.results import votes_path
 @pytest.fixture(scope="module")
 def module_chromium() -> Iterator[Chromium]:
     """A browser that the tests of a module share."""
-    browser = Chromium(find_chromium())
-    yield browser
-    browser.close()
+    with open_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
