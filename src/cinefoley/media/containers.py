@@ -2,23 +2,25 @@
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import TypeVar, cast
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from cinefoley.errors import AudioError, MediaError, VideoError
 
 __all__ = [
+    "MOST_PIXELS",
     "audio_stream",
     "describe_streams",
     "explained_muxing",
@@ -26,10 +28,14 @@ __all__ = [
     "open_media",
     "picture_packets",
     "picture_streams",
+    "seek",
     "short_format",
     "shown_at",
+    "stored_packets",
     "video_stream",
 ]
+
+StreamT = TypeVar("StreamT", bound=Stream)
 
 # What FFmpeg would "play" although no film is in the file: text, scripts, playlists that name other files or
 # hosts (and wait for more of them, for ever). They are never opened.
@@ -50,6 +56,9 @@ _PLAYLISTS = {
 _STILL_PICTURE = {"image2", "image2pipe", "ico"}
 _WEBM_CODECS = {"vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9", "opus", "vorbis", "webvtt"}
 _NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
+MOST_PIXELS = 1 << 26
+"""Of a frame, 8192x8192: a damaged header may state any size, and decoders then ask for gigabytes."""
+_DECODER_LIMITS = {"max_pixels": str(MOST_PIXELS)}
 
 
 @contextmanager
@@ -81,7 +90,8 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
         The open container.
 
     Raises:
-        MediaError: If the path is missing, a folder, empty, unreadable, or no media file.
+        MediaError: If the path is missing, a folder, empty, unreadable, or no media file, or if FFmpeg fails
+            on its content inside the block.
     """
     _check_is_file(Path(path))
     try:
@@ -90,6 +100,7 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
             str(Path(path).absolute()),
             "r",
             container_options={"protocol_whitelist": "file", "format_whitelist": _readable_formats()},
+            options=_DECODER_LIMITS,
             metadata_errors="replace",
         )
     except av.FFmpegError as exc:
@@ -97,7 +108,15 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
     with container:
         if set(container.format.name.split(",")) & _STILL_PICTURE or container.format.name.endswith("_pipe"):
             raise VideoError(f"{Path(path).name}: is a still picture ({container.format.name}), not a film.")
-        yield container
+        for stream in container.streams:
+            if stream.codec_context is not None:
+                stream.codec_context.options = dict(_DECODER_LIMITS)
+        try:
+            yield container
+        except av.FFmpegError as exc:
+            raise MediaError(
+                f"{Path(path).name}: is damaged: FFmpeg cannot read on in it ({exc.strerror}). Get it again."
+            ) from exc
 
 
 def video_stream(container: InputContainer, path: str | os.PathLike[str]) -> VideoStream:
@@ -176,20 +195,46 @@ def shown_at(item: "Packet[VideoStream] | VideoFrame", stream: VideoStream) -> F
     return None if ticks is None or time_base is None else ticks * time_base
 
 
+def stored_packets(
+    container: InputContainer, streams: StreamT | Sequence[StreamT]
+) -> "Iterator[Packet[StreamT]]":
+    """Yield packets in stored order, up to where the file breaks off.
+
+    The last ones are empty: decoded, they give what the decoders still hold.
+    """
+    packets = cast("Iterator[Packet[StreamT]]", container.demux(streams))
+    while True:
+        try:
+            yield next(packets)
+        # PyAV raises IndexError at the end of a file in which streams appeared after its beginning, as they
+        # do in a damaged transport stream.
+        except (StopIteration, IndexError, av.FFmpegError):
+            return
+
+
+def seek(container: InputContainer, time_s: Fraction, stream: Stream | None = None) -> bool:
+    """Go to the last key packet before a time as the file counts it; return whether that worked.
+
+    Args:
+        container: An open file.
+        time_s: Seconds.
+        stream: Whose packets and time base count; None leaves the choice to FFmpeg.
+    """
+    time_base = (stream and stream.time_base) or Fraction(1, av.time_base)
+    try:
+        container.seek(int(time_s / time_base), stream=stream)
+    except (av.FFmpegError, OverflowError):  # damaged times may lie beyond 64 bits
+        return False
+    return True
+
+
 def picture_packets(container: InputContainer, stream: VideoStream) -> Iterator["Packet[VideoStream]"]:
     """Yield the coded pictures of ``stream`` in stored order, up to where the file breaks off.
 
     A last packet that the end of the file has cut is left out; so are the empty packets PyAV flushes with.
     """
     held: Packet[VideoStream] | None = None
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            packet = None
-        if packet is None:
-            break
+    for packet in stored_packets(container, stream):
         if packet.size == 0:
             continue
         if held is not None:

@@ -122,3 +122,14 @@ def test_a_film_without_a_still_or_of_no_length_is_refused(
         save_stills(
             tmp_path / "a.mkv", fps=4, size=(45, 64), waveform=torch.zeros(8), sample_rate=16000, **options  # type: ignore[arg-type]
         )  # fmt: skip
+
+
+def test_a_header_that_states_any_size_is_no_reason_to_allocate_it(stills: list[bytes]) -> None:
+    at = stills[0].index(b"\xff\xc0") + 5
+    huge = stills[0][:at] + b"\xff\xff\xff\xff" + stills[0][at + 4 :]
+    with pytest.raises(VideoError, match="cannot be decoded as JPEG"):
+        decode_jpeg(huge)
+    content = encode_flac(torch.linspace(-0.5, 0.5, 4000), 16000)
+    stated = int.from_bytes(content[18:26], "big") | 0xF_FFFF_FFFF  # the number of samples has 36 bits
+    with pytest.raises(AudioError, match="cannot be decoded as FLAC"):
+        decode_flac(content[:18] + stated.to_bytes(8, "big") + content[26:])

@@ -16,9 +16,16 @@ import soxr
 from av.audio.frame import AudioFrame
 
 from cinefoley.errors import AudioError, MediaWarning
-from cinefoley.media.containers import audio_stream, has_exact_seeks, open_media, picture_streams
+from cinefoley.media.containers import (
+    audio_stream,
+    has_exact_seeks,
+    open_media,
+    picture_streams,
+    seek,
+    stored_packets,
+)
 from cinefoley.media.frames.sampling import Section
-from cinefoley.media.frames.timing import claimed_end, first_picture_time, seconds
+from cinefoley.media.frames.timing import Timeline, claimed_end, first_picture_time, seconds, warn_of_jumps
 
 __all__ = ["Samples", "SoundReader", "join_blocks", "resample_blocks", "silence", "slice_blocks"]
 
@@ -29,6 +36,8 @@ _SEEK_FROM_S = 30
 _LEAD_S = 1  # decoders need a few frames before the first one is right
 _LARGEST_JITTER_S = Fraction(1, 25)  # timestamps of Matroska and of streams are rounded; a hole is longer
 _BLOCK = 65536
+# What a file can mean; a damaged header may state anything, and a second of sound then takes gigabytes.
+_LOWEST_RATE, _HIGHEST_RATE, _MOST_CHANNELS = 1000, 4_000_000, 64
 
 
 class SoundReader:
@@ -53,15 +62,21 @@ class SoundReader:
             self._stream = audio_stream(self._container, self.path)
             self.sample_rate = self._stream.codec_context.sample_rate
             self.channels = self._stream.codec_context.channels
-            if not (self.sample_rate and self.channels):
-                raise AudioError(f"{self.path.name}: its sound has no rate or no channels. Export it again.")
+            if not (
+                _LOWEST_RATE <= self.sample_rate <= _HIGHEST_RATE and 1 <= self.channels <= _MOST_CHANNELS
+            ):
+                raise AudioError(
+                    f"{self.path.name}: its audio has {self.sample_rate} samples per second and "
+                    f"{self.channels} channels; expected {_LOWEST_RATE} to {_HIGHEST_RATE} samples and 1 to "
+                    f"{_MOST_CHANNELS} channels. Export it again."
+                )
             self._resources = opening.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._resources.close()
+        self._resources.__exit__(kind, exc, trace)
 
     def __iter__(self) -> Iterator[Samples]:
         """Yield the section's sound. To be called once.
@@ -90,6 +105,7 @@ class SoundReader:
         frames = self._decode()
         if self.section.start > _SEEK_FROM_S and has_exact_seeks(self._container):
             self._seek()
+        timeline = Timeline(self._container, self._stream)
         position: int | None = None
         last = self._stated_length()
         for frame in frames:
@@ -97,6 +113,14 @@ class SoundReader:
             if self._origin is None:
                 self._origin = time or Fraction(0)
                 last = self._stated_length()
+            expected = self._origin + (
+                self.section.start if position is None else Fraction(position, self.sample_rate)
+            )
+            # A seek may land anywhere before the section.
+            if time is not None and not (
+                self._origin <= time <= expected or timeline.is_true(time, expected)
+            ):
+                time = None
             at = position if time is None else round((time - self._origin) * self.sample_rate)
             if position is None or (at is not None and at - position > _LARGEST_JITTER_S * self.sample_rate):
                 position = at or 0
@@ -105,17 +129,12 @@ class SoundReader:
                 samples = samples[:, : max(0, last - position)]
             yield position, samples
             position += samples.shape[1]
+        if timeline.has_jumped:
+            warn_of_jumps(self.path)
 
     def _decode(self) -> Iterator[AudioFrame]:
         damaged = 0
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.FFmpegError:
-                break
-            if packet is None:
-                break
+        for packet in stored_packets(self._container, self._stream):
             try:
                 frames = packet.decode()
             except av.FFmpegError:
@@ -134,14 +153,10 @@ class SoundReader:
             )
 
     def _seek(self) -> None:
-        time_base = self._stream.time_base or Fraction(1, self.sample_rate)
         if self._origin is None:
-            self._origin = seconds(self._stream.start_time, time_base) or Fraction(0)
-        target = self._origin + self.section.start - _LEAD_S
-        try:
-            self._container.seek(int(target / time_base), stream=self._stream)
-        except av.FFmpegError:
-            self._container.seek(0)
+            self._origin = seconds(self._stream.start_time, self._stream.time_base) or Fraction(0)
+        if not seek(self._container, self._origin + self.section.start - _LEAD_S, self._stream):
+            seek(self._container, Fraction(0))
 
     def _stated_length(self) -> int | None:
         """Samples up to the end that an mp4 states: its encoder's padding lies beyond."""

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from cinefoley.media.containers import has_exact_seeks, open_media, picture_packets, shown_at, video_stream
+from cinefoley.media.containers import has_exact_seeks, open_media, video_stream
 from cinefoley.media.frames.decoder import PictureReader
 from cinefoley.media.frames.frame_source import Picture, PictureSource
 from cinefoley.media.frames.pixels import Pixels
-from cinefoley.media.frames.timing import first_picture_time
+from cinefoley.media.frames.timing import first_picture_time, packet_spans
 
 __all__ = ["Crop", "CroppedPictures", "last_picture_time"]
 
@@ -59,14 +59,8 @@ def last_picture_time(path: str | os.PathLike[str]) -> Fraction:
     latest: Fraction | None = None
     with open_media(path) as container:
         stream = video_stream(container, path)
-        for packet in picture_packets(container, stream) if has_exact_seeks(container) else iter(()):
-            if packet.is_discard:
-                continue
-            time = shown_at(packet, stream)
-            if time is None:  # AVI and raw streams store no such times: the decoder counts
-                latest = None
-                break
-            latest = time if latest is None else max(latest, time)
+        if has_exact_seeks(container):  # AVI and raw streams store no such times: the decoder counts
+            latest = max((begin for begin, _ in packet_spans(container, stream)), default=None)
     if latest is None:
         with PictureReader(path) as reader:
             return max(time for time, _ in reader)

@@ -14,8 +14,15 @@ import av
 from av.video.frame import VideoFrame
 
 from cinefoley.errors import MediaWarning, VideoError
-from cinefoley.media.containers import has_exact_seeks, open_media, picture_packets, shown_at, video_stream
-from cinefoley.media.frames.timing import claimed_end, frame_length, seconds
+from cinefoley.media.containers import (
+    has_exact_seeks,
+    open_media,
+    picture_packets,
+    seek,
+    shown_at,
+    video_stream,
+)
+from cinefoley.media.frames.timing import Timeline, claimed_end, frame_length, seconds, warn_of_jumps
 
 __all__ = ["PictureReader"]
 
@@ -51,13 +58,14 @@ class PictureReader:
             self._stream.thread_type = "SLICE"
             self._claimed_end = claimed_end(self._container, self._stream)
             self._frame_length = frame_length(self._stream)
+            self._timeline = Timeline(self._container, self._stream)
             self._resources = opening.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._resources.close()
+        self._resources.__exit__(kind, exc, trace)
         if exc is None and not self.is_finished:  # at the end of the film it was told
             self._warn_of_damage()
 
@@ -101,20 +109,19 @@ class PictureReader:
     def _decode(self) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
         """Yield (time, end, frame), times as the file counts them."""
         lost_since, is_started = 0, False
-        next_time = Fraction(0)
+        expected: Fraction | None = None
         for decoded in self._decoded_packets():
             if decoded is None or decoded.is_corrupt:
                 lost_since += 1
                 continue
-            time = shown_at(decoded, self._stream)
-            time = next_time if time is None else time
             length = seconds(decoded.duration or None, decoded.time_base or self._stream.time_base)
-            next_time = time + (length or self._frame_length)
+            shown = shown_at(decoded, self._stream)
+            time, expected = self._timeline.span(shown, length, self._frame_length, expected)
             # What is lost before the first good picture, or after the last, is a matter of where the film
             # was cut.
             self._damaged += lost_since if is_started else 0
             lost_since, is_started = 0, True
-            yield time, next_time, decoded
+            yield time, expected, decoded
 
     def _decoded_packets(self) -> Iterator[VideoFrame | None]:
         """Yield every decoded frame, and None for each packet that the decoder refuses."""
@@ -132,11 +139,8 @@ class PictureReader:
 
     def _after_seek(self, origin: Fraction) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
         """Jump to the last key frame before ``start``, or back to the second picture where that fails."""
-        time_base = self._stream.time_base or Fraction(1, av.time_base)
         for lead in (0, 10):
-            try:
-                self._container.seek(int((origin + self.start - lead) / time_base), stream=self._stream)
-            except av.FFmpegError:
+            if not seek(self._container, origin + self.start - lead, self._stream):
                 break
             frames = self._decode()
             first = next((f for f in frames if f[2].key_frame), None)
@@ -164,6 +168,9 @@ class PictureReader:
 
     def _warn_of_losses(self, origin: Fraction) -> None:
         self._warn_of_damage()
+        if self._timeline.has_jumped:
+            warn_of_jumps(self.path)
+            return  # the stated end may be one of the times that are not true
         claimed = None if self._claimed_end is None else self._claimed_end - origin
         if claimed is not None and self.end < claimed - Fraction(1, 10) - self._frame_length:
             warnings.warn(

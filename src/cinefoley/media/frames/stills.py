@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 
 import cv2
@@ -12,11 +13,13 @@ from torch import Tensor
 
 from cinefoley.errors import AudioError, VideoError
 from cinefoley.media.audio.reader import Samples
+from cinefoley.media.containers import MOST_PIXELS
 from cinefoley.media.frames.frame_source import Picture
 from cinefoley.media.frames.pixels import Pixels, squash
 
 __all__ = ["StillPictures", "decode_flac", "decode_jpeg", "encode_flac", "encode_jpeg"]
 
+_BLOCK = 1 << 20  # samples; no clip of a data set is longer
 _JPEG = b"\xff\xd8"  # how one begins; OpenCV would decode other formats too
 _FLAGS = {
     1: cv2.IMREAD_COLOR_RGB,
@@ -58,11 +61,25 @@ def decode_jpeg(content: bytes, *, name: str = "a still", reduction: int = 1) ->
         raise ValueError(f"reduction must be one of {', '.join(map(str, _FLAGS))}, got {reduction}")
     # the same pixels as Pillow's, in two thirds of the time
     pixels = None
-    if content[:2] == _JPEG:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), _FLAGS[reduction])
+    if content[:2] == _JPEG and _stated_pixels(content) <= MOST_PIXELS:
+        with suppress(cv2.error):
+            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), _FLAGS[reduction])
     if pixels is None:
         raise VideoError(f"{name}: cannot be decoded as JPEG ({len(content)} bytes). It is damaged.")
     return np.asarray(pixels, dtype=np.uint8)
+
+
+def _stated_pixels(content: bytes) -> int:
+    """Pixels that the frame header of a JPEG states, for which OpenCV makes room; 0 where there is none."""
+    at = 2
+    while 0 < at < len(content) - 8:
+        marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
+        if content[at] == 0xFF and 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = (int.from_bytes(content[at + n : at + n + 2], "big") for n in (5, 7))
+            return height * width
+        is_segment = content[at] == 0xFF and length >= 2
+        at = at + 2 + length if is_segment else content.find(b"\xff", at + 1)
+    return 0
 
 
 class StillPictures:
@@ -134,7 +151,11 @@ def decode_flac(content: bytes, *, name: str = "the sound") -> tuple[Samples, in
         AudioError: If it is no FLAC, or a damaged one.
     """
     try:
-        samples, sample_rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            # By blocks: a damaged header may state any length, and memory for all of it would be allocated.
+            blocks = [file.read(_BLOCK, dtype="float32", always_2d=True)]
+            while len(blocks[-1]) == _BLOCK:
+                blocks.append(file.read(_BLOCK, dtype="float32", always_2d=True))
+            return np.concatenate(blocks)[:, 0], int(file.samplerate)
     except (soundfile.LibsndfileError, RuntimeError) as exc:
         raise AudioError(f"{name}: cannot be decoded as FLAC ({exc}).") from exc
-    return samples[:, 0], int(sample_rate)

@@ -1,6 +1,8 @@
 """When a film's picture begins and ends."""
 
 import os
+import warnings
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,19 +11,30 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from cinefoley.errors import VideoError
-from cinefoley.media.containers import has_exact_seeks, open_media, picture_packets, shown_at, video_stream
+from cinefoley.errors import MediaWarning, VideoError
+from cinefoley.media.containers import (
+    has_exact_seeks,
+    open_media,
+    picture_packets,
+    seek,
+    shown_at,
+    video_stream,
+)
 
 __all__ = [
+    "Timeline",
     "claimed_end",
     "exact_picture_duration",
     "first_picture_time",
     "frame_length",
+    "packet_spans",
     "picture_duration",
     "seconds",
+    "warn_of_jumps",
 ]
 
 _TAIL_S = 10
+_LONGEST_GAP_S = 600
 
 
 def seconds(ticks: int | None, time_base: Fraction | None) -> Fraction | None:
@@ -31,7 +44,51 @@ def seconds(ticks: int | None, time_base: Fraction | None) -> Fraction | None:
 
 def frame_length(stream: VideoStream) -> Fraction:
     """Seconds that a frame is shown where the file does not say: the average of the stream."""
-    return 1 / (stream.average_rate or Fraction(25))
+    rate = stream.average_rate or Fraction(25)
+    return 1 / (rate if rate * _LONGEST_GAP_S >= 1 else Fraction(25))
+
+
+class Timeline:
+    """Decides which of a stream's times can be true.
+
+    Damaged files and joined transport streams state times that are hours away from all others. Taken as they
+    are, one of them would make a clip of one second a day long. A time more than ten minutes away from where
+    the last frame or sound ended is true only inside the length that a header states.
+
+    Args:
+        container: The file.
+        stream: One of its streams.
+    """
+
+    def __init__(self, container: InputContainer, stream: Stream) -> None:
+        # of a transport stream FFmpeg takes the length from the times themselves
+        is_estimate = container.format.name in {"mpegts", "mpeg"}
+        self._stated_end = None if is_estimate else claimed_end(container, stream)
+        self.has_jumped = False
+        """Whether a time was not true."""
+
+    def is_true(self, time: Fraction, expected: Fraction) -> bool:
+        """Whether a time, in seconds as the file counts them, can be true where another was expected."""
+        is_far = abs(time - expected) > _LONGEST_GAP_S
+        is_stated = self._stated_end is not None and expected < time <= self._stated_end + 1
+        self.has_jumped |= is_far and not is_stated
+        return is_stated or not is_far
+
+    def span(
+        self, time: Fraction | None, length: Fraction | None, usual: Fraction, expected: Fraction | None
+    ) -> tuple[Fraction, Fraction]:
+        """Begin and end of a frame.
+
+        Args:
+            time: When it is shown, as the file states it.
+            length: For how long, as the file states it.
+            usual: For how long, where it states nothing that can be true.
+            expected: End of the frame before; None for the first.
+        """
+        if time is None or (expected is not None and not self.is_true(time, expected)):
+            time = expected or Fraction(0)
+        end = time + (length or usual)
+        return time, end if self.is_true(end, time) else time + usual
 
 
 def claimed_end(container: InputContainer, stream: Stream) -> Fraction | None:
@@ -43,11 +100,21 @@ def claimed_end(container: InputContainer, stream: Stream) -> Fraction | None:
         try:
             hours, minutes, rest = stream.metadata["DURATION"].split(":")
             return int(hours) * 3600 + int(minutes) * 60 + Fraction(rest.strip("\x00 "))
-        except ValueError:
+        except (ValueError, ZeroDivisionError):
             return None
     if container.duration is not None and len(container.streams) == 1:
         return Fraction((container.start_time or 0) + container.duration, av.time_base)
     return None
+
+
+def warn_of_jumps(path: Path) -> None:
+    """Warn that some times of a file were not used."""
+    warnings.warn(
+        f"{path.name}: its timestamps jump by more than {_LONGEST_GAP_S // 60} minutes; they were "
+        "ignored there, and what follows joins what came before. Convert the file first if that is wrong.",
+        MediaWarning,
+        stacklevel=4,
+    )
 
 
 def first_picture_time(container: InputContainer, path: Path) -> Fraction:
@@ -107,9 +174,7 @@ def _span_after_seek(path: str | os.PathLike[str]) -> tuple[Fraction, Fraction] 
         claimed = claimed_end(container, stream)
         if claimed is None or not has_exact_seeks(container):
             return None
-        try:
-            container.seek(int((claimed - _TAIL_S) * av.time_base))
-        except av.FFmpegError:
+        if not seek(container, claimed - _TAIL_S):
             return None
         tail = _span(container, stream)
         return None if tail is None or tail[1] <= origin else (origin, tail[1])
@@ -122,12 +187,20 @@ def _span_of_all(path: str | os.PathLike[str]) -> tuple[Fraction, Fraction] | No
 
 def _span(container: InputContainer, stream: VideoStream) -> tuple[Fraction, Fraction] | None:
     """Begin and end of all pictures still to come; None without any."""
-    length = frame_length(stream)
-    begin: Fraction | None = None
-    end = Fraction(0)
+    first: Fraction | None = None
+    last = Fraction(0)
+    for begin, end in packet_spans(container, stream):
+        first = begin if first is None else min(first, begin)
+        last = max(last, end)
+    return None if first is None else (first, last)
+
+
+def packet_spans(container: InputContainer, stream: VideoStream) -> Iterator[tuple[Fraction, Fraction]]:
+    """Begin and end of every picture still to come, as the file counts seconds, in stored order."""
+    timeline, usual = Timeline(container, stream), frame_length(stream)
+    expected: Fraction | None = None
     for packet in picture_packets(container, stream):
-        time = shown_at(packet, stream)
-        if time is not None and not packet.is_discard:
-            begin = time if begin is None else min(begin, time)
-            end = max(end, time + (seconds(packet.duration or None, packet.time_base) or length))
-    return None if begin is None else (begin, end)
+        if not packet.is_discard:
+            length = seconds(packet.duration or None, packet.time_base)
+            begin, expected = timeline.span(shown_at(packet, stream), length, usual, expected)
+            yield begin, expected

@@ -6,16 +6,16 @@ from contextlib import ExitStack
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Stream
 
 from cinefoley.errors import MediaError
-from cinefoley.media.containers import open_media, video_stream
+from cinefoley.media.containers import open_media, stored_packets, video_stream
 from cinefoley.media.frames.timing import first_picture_time
 
 __all__ = ["SoundCopy", "codec_name", "kept_titles", "supported_codecs"]
@@ -48,13 +48,16 @@ class SoundCopy:
             self._resources = opening.pop_all()
         return self
 
-    def __exit__(self, *failure: object) -> None:
-        self._resources.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._resources.__exit__(kind, exc, trace)
 
     @property
     def sample_rate(self) -> int:
-        """Samples per second of the first stream; 48000 where there is none."""
-        return self._streams[0].codec_context.sample_rate if self._streams else 48000
+        """Samples per second of the first stream that states them; 48000 where there is none."""
+        contexts = (stream.codec_context for stream in self._streams if stream.codec_context)
+        return next((context.sample_rate for context in contexts if context.sample_rate), 48000)
 
     def begin(self, target: OutputContainer, out: Path) -> None:
         """Add a stream to the new film for each there is in the old one."""
@@ -90,19 +93,12 @@ class SoundCopy:
             f"Write {other} instead, or convert the sound to AAC first."
         )
 
-    def _moved_packets(self) -> Iterator[tuple[Fraction, "Packet[Stream]"]]:
+    def _moved_packets(self) -> Iterator[tuple[Fraction, "Packet[AudioStream]"]]:
         """Yield (seconds, packet), moved in time as the picture is: its first frame is at 0."""
         if not self._streams:
             return
-        packets = self._film.demux(self._streams)
         time = Fraction(0)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.FFmpegError:  # cut off
-                return
-            if packet is None:
-                return
+        for packet in stored_packets(self._film, self._streams):
             if packet.size == 0:
                 continue
             shift = round(self._origin / packet.time_base)

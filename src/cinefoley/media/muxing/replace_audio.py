@@ -195,7 +195,9 @@ def _check_container(out: Path) -> str:
 def _add_copy(target: OutputContainer, source: VideoStream, film: Path, out: Path) -> VideoStream:
     """Add a stream that takes the packets of ``source`` as they are."""
     codec = source.codec_context.codec.canonical_name
-    if target.format.name == "webm" and codec not in _WEBM_PICTURES:
+    # Without a pixel format, where no picture decodes, mp4 and mov are written with an index nobody reads.
+    lacks_format = source.codec_context.format is None and target.format.name in {"mp4", "mov"}
+    if lacks_format or (target.format.name == "webm" and codec not in _WEBM_PICTURES):
         raise _unfit(codec, film, out)
     try:
         copy = _from_template(target, source)
