@@ -24,8 +24,7 @@ from numpy.typing import NDArray
 from cinefoley.data.events.clip_events import ClipEvents
 from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.stage import StageSource
-from cinefoley.evaluation.paper.experiment import window_of
-from cinefoley.evaluation.stage.take_metrics import View
+from cinefoley.evaluation.views import View, window_of
 from cinefoley.media.audio.files import write_audio
 from cinefoley.media.muxing.replace_audio import replace_audio
 from cinefoley.media.muxing.save_video import save_video

@@ -26,8 +26,7 @@ from cinefoley.analysis.comparison import Comparison, compare_encoders
 from cinefoley.analysis.comparison_figure import draw_comparison
 from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.stage import StageClip, StageSource
-from cinefoley.evaluation.paper.experiment import window_of
-from cinefoley.evaluation.stage.take_metrics import View
+from cinefoley.evaluation.views import View, window_of
 from cinefoley.media.muxing.save_video import save_video
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.stage.digest import stage_digest

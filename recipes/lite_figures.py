@@ -23,15 +23,17 @@ import torch
 
 from cinefoley.data.cache.stage_cache import StageClips, prepare_stage_clips
 from cinefoley.evaluation.stage.encoder_metrics import (
-    PairFigures,
+    PairProbabilities,
     calibration_curve,
-    judge_pairs,
+    classify_pairs,
     retrieve_kinds,
     retrieve_windows,
 )
-from cinefoley.evaluation.stage.take_metrics import Figure, TakeFigures, View, measure_takes, summarise_takes
+from cinefoley.evaluation.stage.take_metrics import measure_takes
+from cinefoley.evaluation.stage.take_summary import Estimate, MeasuredTake, summarise_takes
+from cinefoley.evaluation.views import View
 from cinefoley.media.files.atomic_write import written_aside
-from cinefoley.metrics.alignment import AlignmentJudge
+from cinefoley.metrics.alignment import AlignmentScorer
 from cinefoley.metrics.backbones.lite import LiteBackbone
 from cinefoley.metrics.backbones.weights import file_digest
 from cinefoley.metrics.onsets import OnsetCounts
@@ -79,7 +81,7 @@ def main() -> None:
     parser.add_argument("--card", action="store_true", help="write the figures into the model's README.md")
     args = parser.parse_args()
     began = time.perf_counter()
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Estimate] = {}
     details = ""
     if args.only != "takes":
         towers, pairs = _towers(args)
@@ -104,7 +106,7 @@ def main() -> None:
         card.write_text(f"{head}{MARK}\n## Measured {date.today()}\n\n{text}")
 
 
-def _towers(args: argparse.Namespace) -> tuple[dict[str, Figure], PairFigures]:
+def _towers(args: argparse.Namespace) -> tuple[dict[str, Estimate], PairProbabilities]:
     """What the teacher's features and the judge are worth on real clips."""
     folder = resolve_model(args.model)
     pipeline = FoleyPipeline.from_pretrained(args.model, video_encoder="teacher")
@@ -119,7 +121,7 @@ def _towers(args: argparse.Namespace) -> tuple[dict[str, Figure], PairFigures]:
     if len(clips) >= 100:
         kinds = retrieve_kinds(video_encoder, audio_encoder, clips)
         figures["right kind of 100 clips"] = _figure(kinds.double().tolist())
-    judge = AlignmentJudge.from_model(folder)
+    judge = AlignmentScorer.from_model(folder)
     long_clips = _clips(args, longer=True)
     long_sharp = torch.tensor([actor.is_onset_like for actor in KINDS])[long_clips.kinds].all(dim=1)
     rows = long_sharp.nonzero()[:, 0]
@@ -131,18 +133,18 @@ def _towers(args: argparse.Namespace) -> tuple[dict[str, Figure], PairFigures]:
         seed=PAIR_SEED,
         scale=judge.autoencoder.config.scaling_factor,
     )
-    told = judge_pairs(judge.classifier, pairs)
+    told = classify_pairs(judge.classifier, pairs)
     figures["pairs told right, balanced"] = _balanced(told)
     return figures, told
 
 
-def _takes(args: argparse.Namespace) -> list[TakeFigures]:
+def _takes(args: argparse.Namespace) -> list[MeasuredTake]:
     """Generate and judge, a hundred clips at a time; finished hundreds are kept."""
     folder = resolve_model(args.model)
     dtype = choose_dtype(torch.device("cpu"), args.precision)
     pipeline = FoleyPipeline.from_pretrained(args.model, torch_dtype=dtype, video_encoder="teacher")
     pipeline.prepack()
-    judge, backbone = AlignmentJudge.from_model(folder).eval(), LiteBackbone()
+    judge, backbone = AlignmentScorer.from_model(folder).eval(), LiteBackbone()
     digests = [file_digest(path)[:16] for path in sorted(folder.rglob("*.safetensors"))]
     key = [digests, backbone.digest, stage_digest(), args.split, args.takes, args.view, args.steps]
     settings = json.dumps([*key, args.guidance_scale, args.seed, str(dtype)])
@@ -177,9 +179,9 @@ def _takes(args: argparse.Namespace) -> list[TakeFigures]:
     return takes[: args.clips * args.takes]
 
 
-def _read(entry: dict[str, Any]) -> TakeFigures:
+def _read(entry: dict[str, Any]) -> MeasuredTake:
     other = entry.pop("other")
-    return TakeFigures(
+    return MeasuredTake(
         **entry
         | {"own": OnsetCounts(**entry["own"]), "other": None if other is None else OnsetCounts(**other)}
     )
@@ -201,26 +203,28 @@ def _select(clips: StageClips, rows: torch.Tensor) -> StageClips:
     return StageClips(**{name: getattr(clips, name)[rows] for name in names})
 
 
-def _figure(values: Sequence[float]) -> Figure:
+def _figure(values: Sequence[float]) -> Estimate:
     """Mean over clips with its bootstrap interval."""
     column = np.asarray(values, dtype=np.float64)
     draws = np.random.default_rng(0).integers(len(column), size=(2000, len(column)))
     low, high = np.percentile(column[draws].mean(axis=1), [2.5, 97.5])
-    return Figure(value=float(column.mean()), low=float(low), high=float(high), clips=len(column))
+    return Estimate(value=float(column.mean()), low=float(low), high=float(high), clips=len(column))
 
 
-def _balanced(told: PairFigures) -> Figure:
+def _balanced(told: PairProbabilities) -> Estimate:
     rng = np.random.default_rng(0)
     values = []
     for _ in range(2000):
         parts = (told.aligned, told.shifted, told.foreign)
         drawn = [part[torch.from_numpy(rng.integers(len(part), size=len(part)))] for part in parts]
-        values.append(PairFigures(aligned=drawn[0], shifted=drawn[1], foreign=drawn[2]).balanced_accuracy)
+        values.append(
+            PairProbabilities(aligned=drawn[0], shifted=drawn[1], foreign=drawn[2]).balanced_accuracy
+        )
     low, high = np.percentile(values, [2.5, 97.5])
-    return Figure(value=told.balanced_accuracy, low=float(low), high=float(high), clips=len(told.aligned))
+    return Estimate(value=told.balanced_accuracy, low=float(low), high=float(high), clips=len(told.aligned))
 
 
-def _table(figures: dict[str, Figure], view: str) -> str:
+def _table(figures: dict[str, Estimate], view: str) -> str:
     lines = ["| figure | value | 95 % interval | clips | asked |", "| --- | --- | --- | --- | --- |"]
     for name, figure in figures.items():
         bar = f"{BARS[name]:.2f}" if name in BARS and view == "full" else ""
@@ -229,7 +233,7 @@ def _table(figures: dict[str, Figure], view: str) -> str:
     return "\n".join(lines)
 
 
-def _calibration(told: PairFigures) -> str:
+def _calibration(told: PairProbabilities) -> str:
     rates = (
         f"aligned {float((told.aligned > 0.5).float().mean()):.3f}, shifted "
         f"{float((told.shifted <= 0.5).float().mean()):.3f}, other clip "
@@ -240,7 +244,7 @@ def _calibration(told: PairFigures) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _by_kind(takes: Sequence[TakeFigures]) -> str:
+def _by_kind(takes: Sequence[MeasuredTake]) -> str:
     lines = ["\n| kind | takes | aligned | onset F1 | kind heard |", "| --- | --- | --- | --- | --- |"]
     for kind in sorted({take.kind for take in takes}):
         own = [take for take in takes if take.kind == kind]

@@ -17,14 +17,15 @@ import torch
 from cinefoley import __version__
 from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.stage import StageSource
-from cinefoley.evaluation.folder.scores import Score
-from cinefoley.evaluation.paper.experiment import Experiment, ExperimentSettings, name_of_part
+from cinefoley.evaluation.paper.experiment import Experiment, ExperimentSettings
 from cinefoley.evaluation.paper.method_scores import average, score_method
-from cinefoley.evaluation.paper.reproduction import VIEWS, Table
+from cinefoley.evaluation.paper.model_parts import part_name
 from cinefoley.evaluation.paper.table_report import render_table
-from cinefoley.evaluation.stage.take_metrics import View
+from cinefoley.evaluation.paper.tables import Table
+from cinefoley.evaluation.scores import Score
+from cinefoley.evaluation.views import VIEWS, View
 from cinefoley.media.files.atomic_write import written_aside
-from cinefoley.metrics.alignment import AlignmentJudge
+from cinefoley.metrics.alignment import AlignmentScorer
 from cinefoley.metrics.backbones.lite import LiteBackbone
 from cinefoley.metrics.backbones.segments import SegmentBackbone
 from cinefoley.models.folder import load_foley_config, load_part
@@ -56,14 +57,14 @@ def main() -> None:
         source=StageSource(args.split, args.clips, duration_s=load_foley_config(folder).window_s),
         model=args.model,
         model_folder=folder,
-        judge=AlignmentJudge.from_model(folder).eval(),
+        alignment=AlignmentScorer.from_model(folder).eval(),
         backbones=[SegmentBackbone(backbone), backbone],
         cache_dir=args.runs,
         settings=ExperimentSettings(num_takes=args.takes, num_inference_steps=args.steps),
         dtype=choose_dtype(torch.device("cpu"), "auto"),
         events=stage_events,
     )
-    real = experiment.hear_real(load_part(folder / "video_encoder", VideoEncoder))
+    real = experiment.read_real(load_part(folder / "video_encoder", VideoEncoder))
     scores: dict[tuple[View, str], Mapping[str, Score]] = {}
     seconds = 0.0
     for view in VIEWS:
@@ -83,7 +84,7 @@ def main() -> None:
     )
     takes = "1 take" if args.takes == 1 else f"{args.takes} takes"
     protocol = (
-        f"student {name_of_part(student)}; "
+        f"student {part_name(student)}; "
         f"stage {stage_digest()[:12]}, split {args.split}, clips 0 to {args.clips - 1}, {takes}, "
         f"the same noise for both; {args.steps} steps, guidance 4.5, {experiment.dtype}; judge: "
         f"{args.model}'s alignment classifier, teacher's features of the whole film, posterior mean; "

@@ -10,9 +10,10 @@ from safetensors.torch import load_file
 from cinefoley.config.presets import lite
 from cinefoley.data.cache.stage_cache import KIND_NAMES
 from cinefoley.data.sources.stage import StageClip, StageSource
-from cinefoley.evaluation.paper.experiment import window_of
-from cinefoley.evaluation.stage.take_metrics import View, measure_takes, summarise_takes
-from cinefoley.metrics.alignment import AlignmentJudge
+from cinefoley.evaluation.stage.take_metrics import measure_takes
+from cinefoley.evaluation.stage.take_summary import summarise_takes
+from cinefoley.evaluation.views import View, window_of
+from cinefoley.metrics.alignment import AlignmentScorer
 from cinefoley.metrics.backbones.lite import LITE_FOLDER, LiteBackbone
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.loading import resolve_model
@@ -53,7 +54,7 @@ def test_it_is_what_its_preset_says(pipeline: FoleyPipeline) -> None:
 
 def test_its_sounds_fit_the_films(pipeline: FoleyPipeline) -> None:
     """A short form of recipes/lite_figures.py, on clips of the valid split and with fewer steps."""
-    judge = AlignmentJudge.from_model(resolve_model("lite")).eval()
+    judge = AlignmentScorer.from_model(resolve_model("lite")).eval()
     takes = measure_takes(
         pipeline, judge, LiteBackbone(), range(16), split="valid", num_inference_steps=8, batch_size=8
     )

@@ -43,7 +43,7 @@ from cinefoley.metrics import (
     kl_divergence,
     load_backbone,
 )
-from cinefoley.metrics.alignment import AlignmentJudge
+from cinefoley.metrics.alignment import AlignmentScorer
 from cinefoley.metrics.backbones.panns import Cnn14
 from cinefoley.metrics.backbones.protocol import Backbone
 from cinefoley.metrics.backbones.reading import AUDIOLDM_EVAL
@@ -188,11 +188,11 @@ def time_judging(folder: Path, device: torch.device, runs: int) -> dict[str, flo
     return medians
 
 
-def build_judge(device: torch.device) -> tuple[AlignmentJudge, nn.Module]:
+def build_judge(device: torch.device) -> tuple[AlignmentScorer, nn.Module]:
     """Diff-Foley's alignment classifier and video encoder, random weights, float32 as in an evaluation."""
     config = diff_foley()
     autoencoder = build_autoencoder(config.autoencoder)
-    judge = AlignmentJudge(AlignmentClassifier(), autoencoder, config.foley).eval().to(device)
+    judge = AlignmentScorer(AlignmentClassifier(), autoencoder, config.foley).eval().to(device)
     encoder = build_video_encoder(config.video_encoder).eval().to(device)
     return judge, torch.no_grad()(encoder)
 

@@ -98,7 +98,7 @@ def _median_total(result: dict[str, Any], takes: int) -> float:
 
 def measure(model: Path, variant: str, takes: list[int], repeats: int, steps: int) -> dict[str, Any]:
     """Seconds by part, the latents and the judge's probability, of one variant."""
-    from cinefoley.metrics.alignment import AlignmentJudge
+    from cinefoley.metrics.alignment import AlignmentScorer
     from cinefoley.pipelines.allocator import keep_freed_memory
     from cinefoley.pipelines.foley import FoleyPipeline
 
@@ -119,7 +119,7 @@ def measure(model: Path, variant: str, takes: list[int], repeats: int, steps: in
         seconds[count] = [times for times, _ in runs]
         kept = kept or runs[0][1]
     del pipeline
-    judge = AlignmentJudge.from_model(model)
+    judge = AlignmentScorer.from_model(model)
     probability = judge.probability(kept["mel"][:1].clamp(0, 1), kept["features"], posterior="mean")
     return {
         "seconds": seconds,

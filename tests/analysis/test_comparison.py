@@ -14,8 +14,7 @@ from cinefoley.data.sources.folder import FileClip
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.data.test_sets.test_set import SetLayout
 from cinefoley.errors import DataError
-from cinefoley.evaluation.paper.experiment import window_of
-from cinefoley.evaluation.stage.take_metrics import View
+from cinefoley.evaluation.views import View, window_of
 from cinefoley.metrics.events import match_visible_onsets
 from cinefoley.metrics.onsets import detect_onsets
 from cinefoley.pipelines.foley import FoleyPipeline

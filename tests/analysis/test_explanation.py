@@ -9,7 +9,7 @@ from cinefoley.analysis.grad_cam import similarity
 from cinefoley.data.sources.folder import FileClip
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.errors import VideoError
-from cinefoley.evaluation.paper.experiment import window_of
+from cinefoley.evaluation.views import window_of
 from cinefoley.media.muxing.save_video import save_video
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.folder import load_part

@@ -12,7 +12,7 @@ from cinefoley.config.foley import FoleyConfig
 from cinefoley.data.events.stage_events import stage_boxes
 from cinefoley.data.sources.folder import FileClip
 from cinefoley.data.sources.stage import StageSource
-from cinefoley.evaluation.paper.experiment import window_of
+from cinefoley.evaluation.views import window_of
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.folder import load_foley_config, load_part
 from cinefoley.models.video_encoder import VideoEncoder

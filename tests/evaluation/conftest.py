@@ -13,7 +13,7 @@ import torch
 from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.evaluation.paper.experiment import Experiment, ExperimentSettings
-from cinefoley.metrics.alignment import AlignmentJudge
+from cinefoley.metrics.alignment import AlignmentScorer
 from cinefoley.metrics.backbones.protocol import Embedding, check_waveform
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
@@ -91,7 +91,7 @@ def make_experiment(tiny_judge: Path, cache: Path, spectrum: Any) -> Any:
             source=StageSource("test", count, duration_s=CLIP_S),
             model=tiny_judge,
             model_folder=tiny_judge,
-            judge=AlignmentJudge.from_model(tiny_judge).eval(),
+            alignment=AlignmentScorer.from_model(tiny_judge).eval(),
             backbones=[spectrum],
             cache_dir=cache,
             settings=SETTINGS,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.mel import MelConfig
 from cinefoley.errors import MissingWeightsError
-from cinefoley.metrics.alignment import AlignmentJudge, alignment_accuracy
+from cinefoley.metrics.alignment import AlignmentScorer, alignment_accuracy
 from cinefoley.models.classifier import AlignmentClassifier
 
 CONFIG = FoleyConfig(
@@ -40,10 +40,10 @@ def autoencoder() -> Any:
 
 
 @pytest.fixture(scope="module")
-def judge() -> AlignmentJudge:
+def judge() -> AlignmentScorer:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return AlignmentJudge(classifier(), autoencoder(), CONFIG)
+        return AlignmentScorer(classifier(), autoencoder(), CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_what_are_no_probabilities_is_refused(values: Any) -> None:
 
 @torch.no_grad()
 def test_it_is_the_classifier_on_the_scaled_mean(
-    judge: AlignmentJudge, mel: torch.Tensor, video_features: torch.Tensor
+    judge: AlignmentScorer, mel: torch.Tensor, video_features: torch.Tensor
 ) -> None:
     moments = judge.autoencoder.encode(torch.stack([mel, mel, mel], dim=1)).latent_dist
     expected = judge.classifier(0.5 * moments.mean, torch.tensor(0.0), video_features)
@@ -103,7 +103,7 @@ def test_it_is_the_classifier_on_the_scaled_mean(
 
 
 def test_a_seeded_sample_can_be_made_again(
-    judge: AlignmentJudge, mel: torch.Tensor, video_features: torch.Tensor
+    judge: AlignmentScorer, mel: torch.Tensor, video_features: torch.Tensor
 ) -> None:
     def sample(seed: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(seed)
@@ -115,7 +115,7 @@ def test_a_seeded_sample_can_be_made_again(
 
 
 def test_both_posteriors_at_once_are_each_by_itself(
-    judge: AlignmentJudge, mel: torch.Tensor, video_features: torch.Tensor
+    judge: AlignmentScorer, mel: torch.Tensor, video_features: torch.Tensor
 ) -> None:
     generator = torch.Generator().manual_seed(7)
     mean, sample = judge.probabilities(mel, video_features, generator=generator)
@@ -128,7 +128,7 @@ def test_both_posteriors_at_once_are_each_by_itself(
 
 
 def test_judging_leaves_the_global_generator_alone(
-    judge: AlignmentJudge, mel: torch.Tensor, video_features: torch.Tensor
+    judge: AlignmentScorer, mel: torch.Tensor, video_features: torch.Tensor
 ) -> None:
     before = torch.get_rng_state()
     judge.probability(mel, video_features)
@@ -136,7 +136,7 @@ def test_judging_leaves_the_global_generator_alone(
 
 
 def test_one_generator_serves_all_batches_of_a_set(
-    judge: AlignmentJudge, mel: torch.Tensor, video_features: torch.Tensor
+    judge: AlignmentScorer, mel: torch.Tensor, video_features: torch.Tensor
 ) -> None:
     together = judge.probability(mel, video_features, generator=torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(0)
@@ -147,7 +147,7 @@ def test_one_generator_serves_all_batches_of_a_set(
 
 
 def test_only_the_frames_of_the_window_count(
-    judge: AlignmentJudge, mel: torch.Tensor, video_features: torch.Tensor
+    judge: AlignmentScorer, mel: torch.Tensor, video_features: torch.Tensor
 ) -> None:
     longer = torch.cat([video_features, torch.ones(3, 4, 16)], dim=1)
     assert torch.equal(judge.probability(mel, longer), judge.probability(mel, video_features))
@@ -167,7 +167,7 @@ def test_only_the_frames_of_the_window_count(
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(
-    judge: AlignmentJudge, mel_shape: tuple[int, ...], features_shape: tuple[int, ...], message: str
+    judge: AlignmentScorer, mel_shape: tuple[int, ...], features_shape: tuple[int, ...], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         judge.probability(torch.zeros(mel_shape), torch.zeros(features_shape))
@@ -176,7 +176,7 @@ def test_shapes_that_do_not_fit_are_refused(
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("place", [0, 1])
 def test_numbers_that_are_not_finite_are_refused(
-    judge: AlignmentJudge, mel: torch.Tensor, video_features: torch.Tensor, place: int, bad: float
+    judge: AlignmentScorer, mel: torch.Tensor, video_features: torch.Tensor, place: int, bad: float
 ) -> None:
     inputs = [mel.clone(), video_features.clone()]
     inputs[place][1, 2, 3] = bad
@@ -197,7 +197,7 @@ def test_numbers_that_are_not_finite_are_refused(
     ],
 )
 def test_options_that_say_nothing_are_refused(
-    judge: AlignmentJudge,
+    judge: AlignmentScorer,
     mel: torch.Tensor,
     video_features: torch.Tensor,
     options: dict[str, Any],
@@ -211,7 +211,7 @@ def test_options_that_say_nothing_are_refused(
 def test_it_is_read_from_a_model_folder_with_its_own_autoencoder_where_there_is_one(
     has_own_autoencoder: bool,
     tmp_path: Path,
-    judge: AlignmentJudge,
+    judge: AlignmentScorer,
     mel: torch.Tensor,
     video_features: torch.Tensor,
 ) -> None:
@@ -220,12 +220,12 @@ def test_it_is_read_from_a_model_folder_with_its_own_autoencoder_where_there_is_
     judge.autoencoder.save_pretrained(tmp_path / ("alignment_vae" if has_own_autoencoder else "vae"))
     if has_own_autoencoder:
         autoencoder().save_pretrained(tmp_path / "vae")
-    loaded = AlignmentJudge.from_model(tmp_path)
+    loaded = AlignmentScorer.from_model(tmp_path)
     assert torch.equal(loaded.probability(mel, video_features), judge.probability(mel, video_features))
 
 
 def test_a_model_without_a_judge_names_the_command(tmp_path: Path, tiny_model: Path) -> None:
     with pytest.raises(MissingWeightsError, match=r"--alignment eval_classifier\.ckpt"):
-        AlignmentJudge.from_model(tiny_model)
+        AlignmentScorer.from_model(tiny_model)
     with pytest.raises(MissingWeightsError, match="is not a model folder"):
-        AlignmentJudge.from_model(tmp_path)
+        AlignmentScorer.from_model(tmp_path)

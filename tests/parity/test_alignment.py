@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from cinefoley.metrics.alignment import AlignmentJudge, alignment_accuracy
+from cinefoley.metrics.alignment import AlignmentScorer, alignment_accuracy
 
 pytestmark = pytest.mark.slow
 
@@ -20,8 +20,8 @@ TOLERANCE = 1e-5  # of a probability in float32, as the fixture's makers recomme
 
 
 @pytest.fixture(scope="module")
-def judge(model_folder: Path) -> AlignmentJudge:
-    return AlignmentJudge.from_model(model_folder)
+def judge(model_folder: Path) -> AlignmentScorer:
+    return AlignmentScorer.from_model(model_folder)
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +35,14 @@ def mel(reference_input: Draw) -> torch.Tensor:
 
 
 def test_the_probability_on_the_mean_of_the_posterior(
-    judge: AlignmentJudge, mel: torch.Tensor, features: torch.Tensor, expected: Any, assert_close: Any
+    judge: AlignmentScorer, mel: torch.Tensor, features: torch.Tensor, expected: Any, assert_close: Any
 ) -> None:
     found = judge.probability(mel, features, posterior="mean")
     assert_close(found[:, None], expected["ev_prob_on_mode"], TOLERANCE)
 
 
 def test_the_probability_on_a_sample_of_the_posterior(
-    judge: AlignmentJudge,
+    judge: AlignmentScorer,
     mel: torch.Tensor,
     features: torch.Tensor,
     reference_input: Draw,
@@ -58,7 +58,7 @@ def test_the_probability_on_a_sample_of_the_posterior(
 
 @torch.no_grad()
 def test_the_posterior_of_its_autoencoder(
-    judge: AlignmentJudge, mel: torch.Tensor, expected: Any, assert_close: Any
+    judge: AlignmentScorer, mel: torch.Tensor, expected: Any, assert_close: Any
 ) -> None:
     posterior = judge.autoencoder.encode(mel[:, None].expand(-1, 3, -1, -1)).latent_dist
     assert_close(posterior.parameters, expected["ev_vae_moments"], 1e-4)
@@ -67,7 +67,7 @@ def test_the_posterior_of_its_autoencoder(
 
 @torch.no_grad()
 def test_the_decisions_on_a_batch(
-    judge: AlignmentJudge, reference_input: Draw, expected: Any, assert_close: Any
+    judge: AlignmentScorer, reference_input: Draw, expected: Any, assert_close: Any
 ) -> None:
     batch_features = reference_input("video_feat_batch8", (8, 32, 512), has_unit_norm=True)
     batch = judge.classifier(reference_input("x_batch8", (8, 4, 16, 64)), torch.tensor(0.0), batch_features)

@@ -10,8 +10,8 @@ from torch import Tensor
 from cinefoley.analysis.window_takes import Screening, make_takes, real_sound, shown, watch
 from cinefoley.data.events.clip_events import ClipEvents
 from cinefoley.data.sources.clip_source import Clip
-from cinefoley.evaluation.paper.experiment import KnownEvents, window_of
-from cinefoley.evaluation.stage.take_metrics import View
+from cinefoley.evaluation.paper.experiment import KnownEvents
+from cinefoley.evaluation.views import View, window_of
 from cinefoley.metrics.events import match_visible_onsets
 from cinefoley.metrics.onsets import OnsetCounts, detect_onsets
 from cinefoley.pipelines.foley import FoleyPipeline

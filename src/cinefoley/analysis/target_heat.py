@@ -14,10 +14,8 @@ from cinefoley.analysis.heat import share_inside
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.data.events.stage_events import stage_boxes
 from cinefoley.data.sources.clip_source import Clip
-from cinefoley.evaluation.folder.scores import Score, bootstrap_draws, interval
-from cinefoley.evaluation.paper.experiment import window_of
-from cinefoley.evaluation.paper.method_scores import combine
-from cinefoley.evaluation.stage.take_metrics import View
+from cinefoley.evaluation.scores import Score, bootstrap_draws, combine, interval
+from cinefoley.evaluation.views import View, window_of
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.video_encoder import VideoEncoder
 

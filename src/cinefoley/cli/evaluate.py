@@ -14,9 +14,10 @@ from cinefoley.cli.progress import step_bar
 if TYPE_CHECKING:
     import torch
 
-    from cinefoley.evaluation.folder.evaluate import Evaluation, EvaluationSettings
+    from cinefoley.evaluation.folder.evaluate import Evaluation
     from cinefoley.evaluation.folder.feature_cache import FeatureCache
-    from cinefoley.evaluation.folder.per_clip_metrics import SampleJudge
+    from cinefoley.evaluation.folder.per_clip_metrics import PerClipMetric
+    from cinefoley.evaluation.folder.protocols import EvaluationSettings
     from cinefoley.metrics.backbones.protocol import Backbone
 
 __all__ = ["evaluate"]
@@ -142,8 +143,8 @@ def evaluate(
     place = choose_own_device(device)
     backbones = _load_backbones(("lite",) if backbone == "lite" else ("panns", "vggish"), given, place)
     feature_cache = _open_cache(cache)
-    judges = _load_judges(video, model, video_encoder, events, seed=seed, cache=feature_cache, device=place)
-    evaluation = _run(generated, reference, against, labels, backbones, judges, settings, feature_cache)
+    metrics = _load_metrics(video, model, video_encoder, events, seed=seed, cache=feature_cache, device=place)
+    evaluation = _run(generated, reference, against, labels, backbones, metrics, settings, feature_cache)
     if evaluation is None:  # rank 0 prints
         return
     _report_skipped(evaluation)
@@ -169,8 +170,7 @@ def _settings(
     replicas: int,
     seed: int,
 ) -> "EvaluationSettings":
-    from cinefoley.evaluation.folder.evaluate import EvaluationSettings
-    from cinefoley.evaluation.folder.protocols import PROTOCOLS
+    from cinefoley.evaluation.folder.protocols import PROTOCOLS, EvaluationSettings
 
     return EvaluationSettings(protocol=PROTOCOLS[protocol], is_paired=is_paired, replicas=replicas, seed=seed)
 
@@ -183,7 +183,7 @@ def _load_backbones(
     return [load_backbone(name, weights[name], device=device) for name in names]
 
 
-def _load_judges(
+def _load_metrics(
     video: Path | None,
     model: str | None,
     video_encoder: str,
@@ -192,23 +192,23 @@ def _load_judges(
     seed: int,
     cache: "FeatureCache",
     device: "torch.device",
-) -> "list[SampleJudge]":
-    judges: list[SampleJudge] = []
+) -> "list[PerClipMetric]":
+    metrics: list[PerClipMetric] = []
     if video is not None and model is not None:
-        from cinefoley.evaluation.folder.alignment import FileJudge
+        from cinefoley.evaluation.folder.alignment import AlignmentMetric
         from cinefoley.evaluation.folder.pairing import find_sounds
         from cinefoley.pipelines.loading import resolve_model
 
         folder = resolve_model(model, local_files_only=True)
         films = find_sounds(video, prefers_films=True)
-        judges.append(
-            FileJudge(folder, films, video_encoder=video_encoder, seed=seed, cache=cache, device=device)
+        metrics.append(
+            AlignmentMetric(folder, films, video_encoder=video_encoder, seed=seed, cache=cache, device=device)
         )
     if events is not None:
-        from cinefoley.evaluation.folder.synchrony import EventJudge
+        from cinefoley.evaluation.folder.synchrony import EventMetric
 
-        judges.append(EventJudge(events))
-    return judges
+        metrics.append(EventMetric(events))
+    return metrics
 
 
 def _open_cache(folder: Path | None) -> "FeatureCache":
@@ -224,7 +224,7 @@ def _run(
     against: Path | None,
     labels: Path | None,
     backbones: "list[Backbone]",
-    judges: "list[SampleJudge]",
+    metrics: "list[PerClipMetric]",
     settings: "EvaluationSettings",
     cache: "FeatureCache",
 ) -> "Evaluation | None":
@@ -241,7 +241,7 @@ def _run(
             files = {path for found in pairs for path in found.real.values()}
             reading = settings.protocol.reading
             if not embed_in_ranks(
-                sorted(files), samples, backbones, judges, reading=reading, cache=cache, on_file=on_file
+                sorted(files), samples, backbones, metrics, reading=reading, cache=cache, on_file=on_file
             ):
                 return None
         return evaluate_folders(
@@ -252,7 +252,7 @@ def _run(
             cache=cache,
             against=against,
             labels=categories,
-            judges=judges,
+            metrics=metrics,
             on_file=on_file,
         )
 

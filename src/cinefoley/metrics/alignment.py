@@ -12,7 +12,7 @@ from cinefoley.errors import MissingWeightsError
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.folder import load_foley_config, load_part
 
-__all__ = ["AlignmentJudge", "alignment_accuracy"]
+__all__ = ["AlignmentScorer", "alignment_accuracy"]
 
 
 def alignment_accuracy(probabilities: Tensor) -> Tensor:
@@ -22,7 +22,7 @@ def alignment_accuracy(probabilities: Tensor) -> Tensor:
     better; the paper's tables print it in percent.
 
     Args:
-        probabilities: ``(N,)`` of :class:`AlignmentJudge`, in [0, 1].
+        probabilities: ``(N,)`` of :class:`AlignmentScorer`, in [0, 1].
 
     Returns:
         Scalar float64 in [0, 1].
@@ -41,7 +41,7 @@ def alignment_accuracy(probabilities: Tensor) -> Tensor:
     return (probabilities > 0.5).double().mean()
 
 
-class AlignmentJudge(nn.Module):
+class AlignmentScorer(nn.Module):
     """Diff-Foley's alignment classifier behind the autoencoder whose latents it was trained on.
 
     Move it like any module; inputs follow it.
@@ -61,7 +61,7 @@ class AlignmentJudge(nn.Module):
         self.config = config
 
     @classmethod
-    def from_model(cls, folder: Path) -> "AlignmentJudge":
+    def from_model(cls, folder: Path) -> "AlignmentScorer":
         """Load the judge of a model folder, in float32, ready for inference.
 
         Args:

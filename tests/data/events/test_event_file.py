@@ -11,8 +11,7 @@ from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.errors import DataError
-from cinefoley.evaluation.paper.experiment import window_of
-from cinefoley.evaluation.stage.take_metrics import View
+from cinefoley.evaluation.views import View, window_of
 from cinefoley.stage.export import ExportSettings, export_clips
 
 SECONDS = 3.0

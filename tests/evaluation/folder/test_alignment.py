@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cinefoley.errors import MissingWeightsError
-from cinefoley.evaluation.folder.alignment import FileJudge
+from cinefoley.evaluation.folder.alignment import AlignmentMetric
 from cinefoley.evaluation.folder.feature_cache import FeatureCache
 from cinefoley.evaluation.folder.pairing import Sample
 
@@ -31,30 +31,30 @@ def samples(tmp_path: Path, write_sound: Callable[..., Path]) -> list[Sample]:
     ]
 
 
-def probabilities(judge: FileJudge, samples: list[Sample]) -> list[list[float]]:
+def probabilities(judge: AlignmentMetric, samples: list[Sample]) -> list[list[float]]:
     return [judge._probabilities(sample).tolist() for sample in samples]
 
 
 def test_every_sample_with_a_film_is_judged_twice(
     tiny_judge: Path, films: dict[str, Path], samples: list[Sample]
 ) -> None:
-    judgement = FileJudge(tiny_judge, films).judge(samples)
-    assert list(judgement.ratios) == ["Align Acc", "Align Acc, posterior mean"]
-    for ratio in judgement.ratios.values():
+    measurement = AlignmentMetric(tiny_judge, films).measure(samples)
+    assert list(measurement.ratios) == ["Align Acc", "Align Acc, posterior mean"]
+    for ratio in measurement.ratios.values():
         assert list(ratio.parts) == samples[:4]
         assert {part[1] for part in ratio.parts.values()} == {1.0}
-    assert judgement.protocol["alignment_mels"] == "0 generated, 4 taken of the sound"
-    assert "first 2.5 s, seed 0" in str(judgement.protocol["alignment_judge"])
+    assert measurement.protocol["alignment_mels"] == "0 generated, 4 taken of the sound"
+    assert "first 2.5 s, seed 0" in str(measurement.protocol["alignment_judge"])
 
 
 def test_what_is_said_of_a_sample_does_not_depend_on_the_others(
     tiny_judge: Path, films: dict[str, Path], samples: list[Sample]
 ) -> None:
-    together = probabilities(FileJudge(tiny_judge, films), samples[:4])
-    backwards = probabilities(FileJudge(tiny_judge, films), samples[3::-1])
+    together = probabilities(AlignmentMetric(tiny_judge, films), samples[:4])
+    backwards = probabilities(AlignmentMetric(tiny_judge, films), samples[3::-1])
     assert backwards[::-1] == together
     assert len({draw for _, draw in together}) == 4
-    other = probabilities(FileJudge(tiny_judge, films, seed=1), samples[:4])
+    other = probabilities(AlignmentMetric(tiny_judge, films, seed=1), samples[:4])
     assert [mean for mean, _ in other] == [mean for mean, _ in together]
     assert [draw for _, draw in other] != [draw for _, draw in together]
 
@@ -63,23 +63,23 @@ def test_probabilities_are_kept_by_content(
     tiny_judge: Path, films: dict[str, Path], samples: list[Sample], tmp_path: Path
 ) -> None:
     cache = FeatureCache(tmp_path / "cache")
-    first = probabilities(FileJudge(tiny_judge, films, cache=cache), samples[:4])
-    again = FileJudge(tiny_judge, films, cache=cache)
+    first = probabilities(AlignmentMetric(tiny_judge, films, cache=cache), samples[:4])
+    again = AlignmentMetric(tiny_judge, films, cache=cache)
     again._judge.probabilities = None  # type: ignore[assignment,method-assign]
     assert probabilities(again, samples[:4]) == first
     swapped = {"a": films["b"], "b": films["a"]}
-    assert probabilities(FileJudge(tiny_judge, swapped, cache=cache), samples[:4]) != first
+    assert probabilities(AlignmentMetric(tiny_judge, swapped, cache=cache), samples[:4]) != first
 
 
 def test_the_generated_mel_is_taken_where_it_was_saved(
     tiny_judge: Path, films: dict[str, Path], samples: list[Sample]
 ) -> None:
-    before = probabilities(FileJudge(tiny_judge, films), samples[:1])
+    before = probabilities(AlignmentMetric(tiny_judge, films), samples[:1])
     saved = samples[0].path.with_suffix(".mel.npy")
     np.save(saved, np.random.Generator(np.random.PCG64(0)).random((2, 64, 160), dtype=np.float32))
-    judge = FileJudge(tiny_judge, films)
+    judge = AlignmentMetric(tiny_judge, films)
     assert probabilities(judge, samples[:1]) != before
-    assert judge.judge(samples).protocol["alignment_mels"] == "1 generated, 3 taken of the sound"
+    assert judge.measure(samples).protocol["alignment_mels"] == "1 generated, 3 taken of the sound"
 
 
 @pytest.mark.parametrize(
@@ -105,28 +105,28 @@ def test_a_saved_mel_that_is_none_is_a_problem(
         saved.write_bytes(content)
     else:
         np.save(saved, content)
-    judgement = FileJudge(tiny_judge, films).judge(samples)
-    assert list(judgement.problems) == samples[:1]
-    assert re.search(message, judgement.problems[samples[0]])
-    assert list(judgement.ratios["Align Acc"].parts) == samples[1:4]
-    assert judgement.protocol["alignment_mels"] == "0 generated, 3 taken of the sound"
+    measurement = AlignmentMetric(tiny_judge, films).measure(samples)
+    assert list(measurement.problems) == samples[:1]
+    assert re.search(message, measurement.problems[samples[0]])
+    assert list(measurement.ratios["Align Acc"].parts) == samples[1:4]
+    assert measurement.protocol["alignment_mels"] == "0 generated, 3 taken of the sound"
 
 
 def test_a_film_that_is_none_is_a_problem_of_its_samples(
     tiny_judge: Path, films: dict[str, Path], samples: list[Sample]
 ) -> None:
     films["a"].write_text("no film")
-    judgement = FileJudge(tiny_judge, films).judge(samples)
-    assert list(judgement.problems) == samples[:3]
-    assert "a.mp4: is not a media file" in judgement.problems[samples[0]]
-    assert list(judgement.ratios["Align Acc"].parts) == samples[3:4]
+    measurement = AlignmentMetric(tiny_judge, films).measure(samples)
+    assert list(measurement.problems) == samples[:3]
+    assert "a.mp4: is not a media file" in measurement.problems[samples[0]]
+    assert list(measurement.ratios["Align Acc"].parts) == samples[3:4]
 
 
 def test_whose_features_judge_is_a_choice(
     tiny_judge: Path, films: dict[str, Path], samples: list[Sample]
 ) -> None:
     with pytest.raises(MissingWeightsError, match="has no student whose features could judge"):
-        FileJudge(tiny_judge, films, video_encoder="student")
-    named = FileJudge(tiny_judge, films, video_encoder=str(tiny_judge / "video_encoder"))
-    assert probabilities(named, samples[:2]) == probabilities(FileJudge(tiny_judge, films), samples[:2])
-    assert "encoder video_encoder (sha256:" in str(named.judge(samples).protocol["alignment_judge"])
+        AlignmentMetric(tiny_judge, films, video_encoder="student")
+    named = AlignmentMetric(tiny_judge, films, video_encoder=str(tiny_judge / "video_encoder"))
+    assert probabilities(named, samples[:2]) == probabilities(AlignmentMetric(tiny_judge, films), samples[:2])
+    assert "encoder video_encoder (sha256:" in str(named.measure(samples).protocol["alignment_judge"])

@@ -10,14 +10,14 @@ import pytest
 import soundfile
 
 from cinefoley.errors import CinefoleyError
-from cinefoley.evaluation.folder.evaluate import Evaluation, EvaluationSettings, evaluate_folders
+from cinefoley.evaluation.folder.evaluate import Evaluation, evaluate_folders
 from cinefoley.evaluation.folder.feature_cache import FeatureCache
 from cinefoley.evaluation.folder.labels import read_labels
 from cinefoley.evaluation.folder.pairing import Sample
-from cinefoley.evaluation.folder.per_clip_metrics import Judgement, Ratio
-from cinefoley.evaluation.folder.protocols import PROTOCOLS
+from cinefoley.evaluation.folder.per_clip_metrics import Measurement, Ratio
+from cinefoley.evaluation.folder.protocols import PROTOCOLS, EvaluationSettings
 from cinefoley.evaluation.folder.report import as_json, protocol_line, render
-from cinefoley.evaluation.folder.scores import interval
+from cinefoley.evaluation.scores import interval
 
 Folders = Callable[..., tuple[Path, Path]]
 
@@ -345,12 +345,12 @@ def test_a_category_of_all_clips_has_the_numbers_of_all_clips(
 class ParityJudge:
     """Says that a sound is right if its name's number is even, wherever it can be read."""
 
-    keeps_results = False
+    caches_results = False
 
-    def judge(self, samples: Sequence[Sample]) -> Judgement:
+    def measure(self, samples: Sequence[Sample]) -> Measurement:
         parts = {sample: (float(int(sample.clip[-2:]) % 2 == 0), 1.0) for sample in samples}
         folder = samples[0].path.parent.name
-        return Judgement(
+        return Measurement(
             ratios={"evenness": Ratio(parts=parts)},
             protocol={"eye": "good", "heard": folder},
             problems={samples[0]: "no film"},
@@ -361,7 +361,7 @@ def test_judges_hear_silence_too_and_have_intervals(folders: Folders, spectrum: 
     generated, real = folders(14, samples=2)
     spoil(generated / "clip04.take1.wav", "silent")
     spoil(generated / "clip05.take1.wav", "unreadable")
-    evaluation = run(generated, real, spectrum, replicas=50, judges=[ParityJudge()])
+    evaluation = run(generated, real, spectrum, replicas=50, metrics=[ParityJudge()])
     score = evaluation.scores["evenness"]
     assert score.value is not None
     assert score.value == pytest.approx(14 / 27)
@@ -383,7 +383,7 @@ def test_judged_methods_are_compared_on_the_same_drawn_clips(
     spoil(other / "clip03.wav", "unreadable")
     labels = {f"clip{n:02d}": "dog" if n < 7 else "cat" for n in range(14)}
     evaluation = run(
-        generated, real, spectrum, replicas=20, against=other, judges=[ParityJudge()], labels=labels
+        generated, real, spectrum, replicas=20, against=other, metrics=[ParityJudge()], labels=labels
     )
     assert evaluation.scores["evenness"] == evaluation.against["evenness"]
     assert evaluation.scores["evenness"].value == pytest.approx(7 / 13)
@@ -394,8 +394,8 @@ def test_judged_methods_are_compared_on_the_same_drawn_clips(
 
 
 def test_judges_need_pairs(folders: Folders, spectrum: Any) -> None:
-    with pytest.raises(ValueError, match="judges need clips that are paired"):
-        run(*folders(3), spectrum, is_paired=False, judges=[ParityJudge()])
+    with pytest.raises(ValueError, match="metrics need clips that are paired"):
+        run(*folders(3), spectrum, is_paired=False, metrics=[ParityJudge()])
 
 
 def test_vggsounds_list_is_a_table_of_labels(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_nothing_to_find_is_what_the_metric_says_and_nothing_judged_is_skipped()
     parts = parts_of({"a": [(0, 0)]})
     assert ratio_scores({"m": Ratio(parts=parts, if_empty=1.0)}, {"a"})["m"].value == 1
     assert ratio_scores({"m": Ratio(parts=parts)}, {"a"})["m"].value is None
-    skipped = ratio_scores({"m": Ratio(parts=parts, if_unjudged="no film")}, {"b"})["m"]
+    skipped = ratio_scores({"m": Ratio(parts=parts, if_unmeasured="no film")}, {"b"})["m"]
     assert (skipped.value, skipped.skipped) == (None, "no film")
 
 

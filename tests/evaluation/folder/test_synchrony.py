@@ -10,14 +10,14 @@ import soundfile
 from cinefoley.errors import CinefoleyError
 from cinefoley.evaluation.folder.pairing import Sample
 from cinefoley.evaluation.folder.per_clip_metrics import ratio_scores
-from cinefoley.evaluation.folder.scores import Score
-from cinefoley.evaluation.folder.synchrony import EventJudge, read_events
+from cinefoley.evaluation.folder.synchrony import EventMetric, read_events
+from cinefoley.evaluation.scores import Score
 
 RATE = 16000
 
 
 def score(samples: list[Sample], path: Path) -> dict[str, Score]:
-    return ratio_scores(EventJudge(path).judge(samples).ratios, {sample.clip for sample in samples})
+    return ratio_scores(EventMetric(path).measure(samples).ratios, {sample.clip for sample in samples})
 
 
 @pytest.fixture
@@ -106,11 +106,11 @@ def test_a_sound_of_a_blink_is_judged_as_silence(tmp_path: Path, write_events: C
 
 def test_what_was_judged_is_told(clicks: Callable[..., Sample], write_events: Callable[..., Path]) -> None:
     path = write_events({"clip": "a", "events": []}, {"clip": "b", "events": [], "off_screen": [[0, 1]]})
-    judgement = EventJudge(path).judge([clicks(name, []) for name in "abc"])
-    assert judgement.protocol["events_judged"] == (
+    measurement = EventMetric(path).measure([clicks(name, []) for name in "abc"])
+    assert measurement.protocol["events_judged"] == (
         "2 of 3 samples, of these 2 by onsets, 1 by off-screen energy"
     )
-    assert str(judgement.protocol["events"]).startswith("events.jsonl (sha256:")
+    assert str(measurement.protocol["events"]).startswith("events.jsonl (sha256:")
 
 
 def test_the_stage_writes_what_is_read(tmp_path: Path) -> None:

@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from cinefoley.config.published_results import PAPER_COLUMNS, PAPER_TABLES
-from cinefoley.evaluation.folder.scores import Score
 from cinefoley.evaluation.paper.claims import Claim, claims
 from cinefoley.evaluation.paper.formatting import scale_of
-from cinefoley.evaluation.paper.reproduction import Table, TableName
+from cinefoley.evaluation.paper.tables import Table, TableName
+from cinefoley.evaluation.scores import Score
 
 METHODS: dict[TableName, int] = {"table1": 2, "table3": 3, "table4": 3}
 

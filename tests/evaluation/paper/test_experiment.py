@@ -11,10 +11,10 @@ from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.data.test_sets.clip_builder import build_test_set
 from cinefoley.errors import DataError
-from cinefoley.evaluation.paper.experiment import RealClips, window_of
-from cinefoley.evaluation.stage.take_metrics import View
+from cinefoley.evaluation.paper.experiment import RealClips
+from cinefoley.evaluation.views import View, window_of
 from cinefoley.media.muxing.replace_audio import replace_audio
-from cinefoley.metrics.alignment import AlignmentJudge
+from cinefoley.metrics.alignment import AlignmentScorer
 from cinefoley.metrics.backbones.segments import SegmentBackbone
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.variations import CameraMovement, CloseUp
@@ -25,7 +25,7 @@ RATE = 16000
 
 def test_every_take_of_every_clip_is_judged(make_experiment: Any, teacher: VideoEncoder) -> None:
     experiment = make_experiment()
-    real = experiment.hear_real(teacher)
+    real = experiment.read_real(teacher)
     assert real.ids == tuple(experiment.source.ids)
     assert real.teacher_features.shape == (4, 10, 16)
     takes = experiment.measure(real, "close_up")
@@ -46,21 +46,21 @@ def test_what_is_finished_is_not_made_again(
     make_experiment: Any, teacher: VideoEncoder, spectrum: Any
 ) -> None:
     """More clips than before find those that are there, and so does a run that was killed."""
-    first = make_experiment(4).measure(make_experiment(4).hear_real(teacher), "full")
+    first = make_experiment(4).measure(make_experiment(4).read_real(teacher), "full")
     spectrum.heard = 0
     larger = make_experiment(6)
-    again = larger.measure(larger.hear_real(teacher), "full")
+    again = larger.measure(larger.read_real(teacher), "full")
     assert spectrum.heard == 2 + 2 * 2, "two clips' sounds, and their takes"
     assert torch.equal(again.probability[:4], first.probability)
 
 
 def test_batches_do_not_matter(make_experiment: Any, teacher: VideoEncoder, tmp_path: Path) -> None:
     experiment = make_experiment()
-    takes = experiment.measure(experiment.hear_real(teacher), "camera_movement")
+    takes = experiment.measure(experiment.read_real(teacher), "camera_movement")
     single = make_experiment(
         cache_dir=tmp_path, settings=replace(experiment.settings, batch_size=1, clips_per_file=3)
     )
-    other = single.measure(single.hear_real(teacher), "camera_movement")
+    other = single.measure(single.read_real(teacher), "camera_movement")
     assert torch.allclose(takes.probability, other.probability, atol=1e-4)
     assert single.describe("full") == experiment.describe("full"), "scores are kept for any batch"
 
@@ -74,7 +74,9 @@ def test_takes_of_another_configuration_are_others(
     config = json.loads((model / "foley_config.json").read_text())
     changed = "zero_features" if config["null_condition"] == "zero_context" else "zero_context"
     (model / "foley_config.json").write_text(json.dumps(config | {"null_condition": changed}))
-    other = make_experiment(model=model, model_folder=model, judge=AlignmentJudge.from_model(model).eval())
+    other = make_experiment(
+        model=model, model_folder=model, alignment=AlignmentScorer.from_model(model).eval()
+    )
     assert other.describe("full") != make_experiment().describe("full")
 
 
@@ -83,10 +85,12 @@ def test_takes_of_a_gpu_are_judged_alike(make_experiment: Any, teacher: VideoEnc
     if not torch.cuda.is_available():
         pytest.skip("needs CUDA")
     experiment = make_experiment(cache_dir=tmp_path / "cpu")
-    takes = experiment.measure(experiment.hear_real(teacher), "close_up")
+    takes = experiment.measure(experiment.read_real(teacher), "close_up")
     device = torch.device("cuda")
-    on_gpu = make_experiment(cache_dir=tmp_path / "gpu", device=device, judge=experiment.judge.to(device))
-    real = on_gpu.hear_real(teacher.to(device))
+    on_gpu = make_experiment(
+        cache_dir=tmp_path / "gpu", device=device, alignment=experiment.alignment.to(device)
+    )
+    real = on_gpu.read_real(teacher.to(device))
     assert real.teacher_features.device.type == "cpu"
     assert torch.allclose(on_gpu.measure(real, "close_up").probability, takes.probability, atol=1e-2)
 
@@ -157,7 +161,7 @@ def test_real_sounds_are_as_long_as_takes_and_mute_ones_are_left_out(
         source=FolderSource(films), backbones=[SegmentBackbone(spectrum)], cache_dir=tmp_path / "cache"
     )
 
-    real = experiment.hear_real(teacher)
+    real = experiment.read_real(teacher)
 
     assert real.ids == ("long", "short")
     assert [(entry["id"], entry["reason"]) for entry in real.ledger] == [("mute", "mute")]
@@ -184,7 +188,7 @@ def test_a_broken_film_is_named_and_left_out(
         )
     (folder / "dud.mp4").write_text("no film")
     experiment = make_experiment(source=FolderSource(folder), cache_dir=tmp_path / "work")
-    real: RealClips = experiment.hear_real(teacher)
+    real: RealClips = experiment.read_real(teacher)
     assert real.ids == ("0", "1")
     assert {(entry["id"], entry["reason"]) for entry in real.ledger} == {
         ("dud", "unreadable"),
@@ -196,7 +200,7 @@ def test_a_broken_film_is_named_and_left_out(
     assert takes.off_screen.isnan().all()
     (folder / "1.mp4").unlink()
     with pytest.raises(DataError, match=r"1 can be used\. dud: unreadable \(.*dud\.mp4"):
-        make_experiment(source=FolderSource(folder), cache_dir=tmp_path / "work").hear_real(teacher)
+        make_experiment(source=FolderSource(folder), cache_dir=tmp_path / "work").read_real(teacher)
 
 
 def test_a_judges_failure_is_not_held_against_a_clip(
@@ -214,5 +218,5 @@ def test_a_judges_failure_is_not_held_against_a_clip(
     with monkeypatch.context() as patched:
         patched.setattr(spectrum, "embed", fail)
         with pytest.raises(RuntimeError, match="CUBLAS"):
-            experiment.hear_real(teacher)
-    assert experiment.hear_real(teacher).ledger == ()
+            experiment.read_real(teacher)
+    assert experiment.read_real(teacher).ledger == ()

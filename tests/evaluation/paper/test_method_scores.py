@@ -2,14 +2,14 @@ from typing import Any
 
 import pytest
 
-from cinefoley.evaluation.folder.scores import Score
-from cinefoley.evaluation.paper.method_scores import METRICS, average, combine, score_method
+from cinefoley.evaluation.paper.method_scores import METRICS, average, score_method
+from cinefoley.evaluation.scores import Score, combine
 from cinefoley.models.video_encoder import VideoEncoder
 
 
 def test_scores_are_paired_over_the_same_clips(make_experiment: Any, teacher: VideoEncoder) -> None:
     experiment = make_experiment(10)
-    real = experiment.hear_real(teacher)
+    real = experiment.read_real(teacher)
     scores = [
         score_method(real, experiment.measure(real, view), replicas=20) for view in ("full", "close_up")
     ]

@@ -14,15 +14,10 @@ from cinefoley.data.sources.folder import FolderSource
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.errors import CheckpointMismatchError
 from cinefoley.evaluation.paper.claims import claims
-from cinefoley.evaluation.paper.reproduction import (
-    TABLES,
-    Method,
-    TablePlan,
-    TrainingPlan,
-    in_scored_dtype,
-    reproduce_table,
-)
+from cinefoley.evaluation.paper.encoder_training import TrainingPlan
+from cinefoley.evaluation.paper.reproduction import match_scored_dtype, reproduce_table
 from cinefoley.evaluation.paper.table_report import render_table, table_as_json
+from cinefoley.evaluation.paper.tables import TABLES, Method, TablePlan
 from cinefoley.media.muxing.replace_audio import replace_audio
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
@@ -114,7 +109,7 @@ def test_a_tables_whole_chain(make_experiment: Any, whole_model: Path, tmp_path:
     # a machine that computes in another dtype finds these scores, and continues in theirs
     elsewhere = replace(experiment, dtype=torch.bfloat16)
     matched = [
-        in_scored_dtype(elsewhere, plan, folder, replicas=10) for folder in (scores_dir, tmp_path / "none")
+        match_scored_dtype(elsewhere, plan, folder, replicas=10) for folder in (scores_dir, tmp_path / "none")
     ]
     assert [found.dtype for found in matched] == [torch.float32, torch.bfloat16]
 

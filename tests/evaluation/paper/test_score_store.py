@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from cinefoley.errors import OutputError
-from cinefoley.evaluation.folder.scores import Score
-from cinefoley.evaluation.paper.score_store import KeptScores, ScoreFolder
+from cinefoley.evaluation.paper.score_store import EncoderScores, ScoreStore
+from cinefoley.evaluation.scores import Score
 
-KEPT = KeptScores(
+KEPT = EncoderScores(
     scores={
         "FD": Score(value=1.25, low=1.0, high=1.5, replicas=(1.0, math.nan, 1.5)),
         "KL": Score(skipped="too few clips"),
@@ -20,8 +20,8 @@ KEPT = KeptScores(
 
 
 def test_scores_come_back_as_they_were(tmp_path: Path) -> None:
-    ScoreFolder(tmp_path / "scores").write("paper-0.full", {"steps": 25}, KEPT)
-    found = ScoreFolder(tmp_path / "scores").read("paper-0.full", {"steps": 25})
+    ScoreStore(tmp_path / "scores").write("paper-0.full", {"steps": 25}, KEPT)
+    found = ScoreStore(tmp_path / "scores").read("paper-0.full", {"steps": 25})
     assert found is not None
     assert (found.clips, found.left_out, found.seconds, found.run) == (
         KEPT.clips,
@@ -36,7 +36,7 @@ def test_scores_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_scores_of_other_settings_are_not_met(tmp_path: Path) -> None:
-    folder = ScoreFolder(tmp_path)
+    folder = ScoreStore(tmp_path)
     folder.write("paper-0.full", {"steps": 25}, KEPT)
     assert folder.read("paper-0.full", {"steps": 12}) is None
     assert folder.read("paper-1.full", {"steps": 25}) is None
@@ -44,7 +44,7 @@ def test_scores_of_other_settings_are_not_met(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["", "{}", "[]", '{"scores": {"FD": {"value": 1}}}', "\xff"])
 def test_a_damaged_file_counts_as_absent(tmp_path: Path, damage: str) -> None:
-    folder = ScoreFolder(tmp_path)
+    folder = ScoreStore(tmp_path)
     folder.write("paper-0.full", {}, KEPT)
     (path,) = tmp_path.iterdir()
     path.write_bytes(damage.encode("latin-1"))
@@ -52,7 +52,7 @@ def test_a_damaged_file_counts_as_absent(tmp_path: Path, damage: str) -> None:
 
 
 def test_without_a_folder_nothing_is_kept() -> None:
-    folder = ScoreFolder(None)
+    folder = ScoreStore(None)
     folder.write("paper-0.full", {}, KEPT)
     assert folder.read("paper-0.full", {}) is None
 
@@ -60,4 +60,4 @@ def test_without_a_folder_nothing_is_kept() -> None:
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be made"):
-        ScoreFolder(tmp_path / "file" / "scores").write("paper-0.full", {}, KEPT)
+        ScoreStore(tmp_path / "file" / "scores").write("paper-0.full", {}, KEPT)

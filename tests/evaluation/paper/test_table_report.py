@@ -1,10 +1,11 @@
 import json
 from dataclasses import replace
 
-from cinefoley.evaluation.folder.scores import Score
 from cinefoley.evaluation.paper.claims import claims
-from cinefoley.evaluation.paper.reproduction import VIEWS, Table, TableName
 from cinefoley.evaluation.paper.table_report import render_table, table_as_json
+from cinefoley.evaluation.paper.tables import Table, TableName
+from cinefoley.evaluation.scores import Score
+from cinefoley.evaluation.views import VIEWS
 
 
 def make_table(name: TableName, **methods: tuple[float, float, float]) -> Table:

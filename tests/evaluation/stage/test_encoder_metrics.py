@@ -7,9 +7,9 @@ from torch.nn import functional as F
 
 from cinefoley.data.cache.stage_cache import StageClips
 from cinefoley.evaluation.stage.encoder_metrics import (
-    PairFigures,
+    PairProbabilities,
     calibration_curve,
-    judge_pairs,
+    classify_pairs,
     retrieve_kinds,
     retrieve_windows,
 )
@@ -92,7 +92,7 @@ def test_pairs_are_judged_by_sort_and_silent_films_are_left_out() -> None:
         ),
         is_silent=torch.tensor([False, False, False, True]),
     )
-    told = judge_pairs(Meter(), pairs)
+    told = classify_pairs(Meter(), pairs)
     torch.testing.assert_close(told.aligned, torch.tensor([0.9, 0.8, 0.4]))
     torch.testing.assert_close(told.shifted, torch.tensor([0.7, 0.6]))  # clip 2 has no negative
     torch.testing.assert_close(told.foreign, torch.tensor([0.8, 0.4, 0.9]))
@@ -105,7 +105,7 @@ def test_an_honest_judge_lies_on_the_diagonal() -> None:
     is_aligned = torch.rand(60000, generator=generator) < said
     negatives = said[~is_aligned]
     half = len(negatives) // 2
-    told = PairFigures(aligned=said[is_aligned], shifted=negatives[:half], foreign=negatives[half:])
+    told = PairProbabilities(aligned=said[is_aligned], shifted=negatives[:half], foreign=negatives[half:])
     curve = calibration_curve(told)
     assert len(curve) == 10
     assert sum(count for _, _, count in curve) == 60000

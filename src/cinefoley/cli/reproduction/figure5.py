@@ -33,7 +33,7 @@ def figure5(given: Given) -> None:
     from cinefoley.analysis.category_gains import category_gains
     from cinefoley.analysis.style import save_figure
     from cinefoley.errors import DataError, MissingWeightsError
-    from cinefoley.evaluation.paper.experiment import name_of_part
+    from cinefoley.evaluation.paper.model_parts import part_name
     from cinefoley.metrics.alignment import alignment_accuracy
     from cinefoley.models.folder import load_part
     from cinefoley.models.video_encoder import VideoEncoder
@@ -51,7 +51,7 @@ def figure5(given: Given) -> None:
         note(f"{trained} does not exist; using the student of {given['model']}.")
     teacher = load_part(experiment.model_folder / "video_encoder", VideoEncoder).to(experiment.device)
     with Preparation(is_wanted=not given["quiet"]) as preparation:
-        real = experiment.hear_real(teacher, on_clip=lambda *done: preparation.show("real clips", *done))
+        real = experiment.read_real(teacher, on_clip=lambda *done: preparation.show("real clips", *done))
         probabilities = {
             name: experiment.measure(
                 real,
@@ -76,7 +76,7 @@ def figure5(given: Given) -> None:
         {"category": g.label, "clips": g.clips, "teacher": g.teacher, "student": g.student} for g in gains
     ]
     everything: dict[str, Any] = {"category": "overall", "clips": len(real), **overall}
-    protocol = _protocol(given, experiment, len(real), name_of_part(student))
+    protocol = _protocol(given, experiment, len(real), part_name(student))
     text = _page([everything, *rows], protocol)
     write_texts(given["out"], {"figure5.md": text})
     if given["as_json"]:

@@ -24,7 +24,7 @@ from cinefoley.cli.training_run import data_name
 
 if TYPE_CHECKING:
     from cinefoley.analysis.target_heat import TargetHeat
-    from cinefoley.evaluation.folder.scores import Score
+    from cinefoley.evaluation.scores import Score
 
 __all__ = ["figure6"]
 
@@ -82,8 +82,7 @@ def _explain_stage(given: Given) -> None:
     from cinefoley.data.events.stage_events import stage_events
     from cinefoley.data.sources.stage import StageSource
     from cinefoley.errors import MissingWeightsError
-    from cinefoley.evaluation.paper.experiment import window_of
-    from cinefoley.evaluation.paper.reproduction import VIEWS
+    from cinefoley.evaluation.views import VIEWS, window_of
 
     pipeline, encoders = load_encoders(given["model"], given["student"])
     audio_encoder = load_audio_encoder(given["model"])
@@ -159,14 +158,14 @@ def _page(found: "dict[Any, TargetHeat]", protocol: str) -> str:
 
 def _protocol(given: Given, count: int) -> str:
     from cinefoley import __version__
-    from cinefoley.evaluation.paper.experiment import name_of_part
+    from cinefoley.evaluation.paper.model_parts import part_name
     from cinefoley.pipelines.loading import resolve_model
 
     folder = resolve_model(given["model"])
     student = given["student"] or folder / "video_encoder_student"
-    encoders = f"teacher {name_of_part(folder / 'video_encoder')}"
+    encoders = f"teacher {part_name(folder / 'video_encoder')}"
     if student.is_dir():
-        encoders += f", student {name_of_part(student)}"
+        encoders += f", student {part_name(student)}"
     return (
         f"{data_name(given)}, split test, clips 0 to {count - 1}, windows of seed 0; model "
         f"{given['model']}, {encoders}; "

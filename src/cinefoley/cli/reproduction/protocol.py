@@ -7,8 +7,9 @@ from cinefoley.cli.reproduction.setup import Given
 from cinefoley.cli.training_run import data_name
 
 if TYPE_CHECKING:
+    from cinefoley.evaluation.paper.encoder_training import TrainingPlan
     from cinefoley.evaluation.paper.experiment import Experiment
-    from cinefoley.evaluation.paper.reproduction import Table, TablePlan, TrainingPlan
+    from cinefoley.evaluation.paper.tables import Table, TablePlan
 
 __all__ = ["protocol_line"]
 

@@ -9,8 +9,9 @@ import typer
 from cinefoley.cli.progress import Preparation
 
 if TYPE_CHECKING:
+    from cinefoley.evaluation.paper.encoder_training import TrainingPlan
     from cinefoley.evaluation.paper.experiment import Experiment
-    from cinefoley.evaluation.paper.reproduction import TableName, TablePlan, TrainingPlan
+    from cinefoley.evaluation.paper.tables import TableName, TablePlan
 
 __all__ = ["Given", "open_experiment", "table_plan", "training_plan"]
 
@@ -27,7 +28,7 @@ def table_plan(name: "TableName", given: Given) -> "TablePlan":
     Raises:
         BadParameter: If a view or a row is unknown.
     """
-    from cinefoley.evaluation.paper.reproduction import TABLES
+    from cinefoley.evaluation.paper.tables import TABLES
 
     plan = TABLES[name]
     if given["quick"]:
@@ -54,7 +55,7 @@ def open_experiment(plan: "TablePlan", given: Given) -> "Experiment":
     from cinefoley.data.events.stage_events import stage_events
     from cinefoley.data.source_argument import find_event_file, has_splits, open_clip_source
     from cinefoley.evaluation.paper.experiment import Experiment, ExperimentSettings
-    from cinefoley.metrics.alignment import AlignmentJudge
+    from cinefoley.metrics.alignment import AlignmentScorer
     from cinefoley.metrics.backbones.loading import load_backbone
     from cinefoley.metrics.backbones.segments import SegmentBackbone
     from cinefoley.models.folder import load_foley_config
@@ -83,7 +84,7 @@ def open_experiment(plan: "TablePlan", given: Given) -> "Experiment":
         source=source,
         model=given["model"],
         model_folder=folder,
-        judge=AlignmentJudge.from_model(folder).eval().to(device),
+        alignment=AlignmentScorer.from_model(folder).eval().to(device),
         backbones=backbones,
         cache_dir=given["out"] / "work",
         settings=ExperimentSettings(
@@ -110,7 +111,7 @@ def training_plan(given: Given, preparation: Preparation) -> "TrainingPlan":
         DataError: If there is no such dataset.
     """
     from cinefoley.data.source_argument import has_splits, open_clip_source
-    from cinefoley.evaluation.paper.reproduction import TrainingPlan
+    from cinefoley.evaluation.paper.encoder_training import TrainingPlan
     from cinefoley.models.folder import load_foley_config
     from cinefoley.pipelines.devices import choose_device
     from cinefoley.pipelines.loading import resolve_model

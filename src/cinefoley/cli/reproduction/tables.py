@@ -13,7 +13,7 @@ from cinefoley.cli.reproduction.setup import Given, open_experiment, table_plan,
 from cinefoley.cli.training_run import check_unseen
 
 if TYPE_CHECKING:
-    from cinefoley.evaluation.paper.reproduction import TableName, TablePlan
+    from cinefoley.evaluation.paper.tables import TableName, TablePlan
 
 __all__ = ["reproduce_tables"]
 
@@ -27,8 +27,9 @@ def reproduce_tables(given: Given, part: tuple[int, int]) -> None:
         given: Values of the command's options.
         part: Which part of the work to do, and of how many; a table is printed if all parts are complete.
     """
-    from cinefoley.evaluation.paper.reproduction import TABLES, in_scored_dtype, reproduce_table
+    from cinefoley.evaluation.paper.reproduction import match_scored_dtype, reproduce_table
     from cinefoley.evaluation.paper.table_report import render_table, table_as_json
+    from cinefoley.evaluation.paper.tables import TABLES
 
     is_verbose = not given["quiet"]
     names: list[TableName] = list(TABLES) if given["table"] == "all" else [given["table"]]
@@ -46,7 +47,7 @@ def reproduce_tables(given: Given, part: tuple[int, int]) -> None:
             steps = _Steps(preparation, is_verbose=is_verbose)
             replicas, scores_dir = 0 if given["quick"] else given["bootstrap"], given["out"] / "scores"
             if given["precision"] == "auto":
-                experiment = in_scored_dtype(experiment, plan, scores_dir, replicas=replicas)
+                experiment = match_scored_dtype(experiment, plan, scores_dir, replicas=replicas)
             table = reproduce_table(
                 name,
                 plan,

@@ -12,22 +12,22 @@ from torch.nn import functional as F
 from cinefoley.errors import MediaError, MissingWeightsError
 from cinefoley.evaluation.folder.feature_cache import FeatureCache
 from cinefoley.evaluation.folder.pairing import Sample
-from cinefoley.evaluation.folder.per_clip_metrics import Judgement, Ratio
+from cinefoley.evaluation.folder.per_clip_metrics import Measurement, Ratio
 from cinefoley.media.audio.files import read_audio
 from cinefoley.media.frames.windows import stream_windows
-from cinefoley.metrics.alignment import AlignmentJudge, alignment_accuracy
+from cinefoley.metrics.alignment import AlignmentScorer, alignment_accuracy
 from cinefoley.metrics.backbones.protocol import Embedding
 from cinefoley.metrics.backbones.weights import file_digest
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.spectral.mel import mel_spectrogram
 
-__all__ = ["FileJudge"]
+__all__ = ["AlignmentMetric"]
 
 _READING = "first window"  # part of the cache's key; change it when the same files would be judged otherwise
 
 
-class FileJudge:
+class AlignmentMetric:
     """Diff-Foley's judge over files: the first window of each film beside that of its generated sound.
 
     Reading: the features are the teacher's, of the unvaried films: one judge that sees the whole scene, for
@@ -47,7 +47,7 @@ class FileJudge:
         WeightsError: If a part does not fit.
     """
 
-    keeps_results = True
+    caches_results = True
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class FileJudge:
         device: torch.device | str = "cpu",
     ) -> None:
         encoder = _find_encoder(folder, video_encoder)
-        self._judge = AlignmentJudge.from_model(folder).to(device)
+        self._judge = AlignmentScorer.from_model(folder).to(device)
         self._encoder = load_part(encoder, VideoEncoder).to(device).eval()
         self._device = torch.device(device)
         self._films = films
@@ -73,7 +73,7 @@ class FileJudge:
         self._whose = video_encoder if video_encoder in ("teacher", "student") else f"encoder {encoder.name}"
         self._seen: tuple[Path, Tensor] | None = None
 
-    def judge(self, samples: Sequence[Sample]) -> Judgement:
+    def measure(self, samples: Sequence[Sample]) -> Measurement:
         """Judge every sample whose film is there.
 
         The generated mel is used where ``NAME.mel.npy`` lies beside the sound, as the paper has it (write it
@@ -99,10 +99,10 @@ class FileJudge:
             f"classifier (sha256:{self._digest[:12]}), first {self._config.window_s:g} s, seed {self._seed}",
             "alignment_mels": f"{len(means) - analysed} generated, {analysed} taken of the sound",
         }
-        return Judgement(
+        return Measurement(
             ratios={
-                "Align Acc": Ratio(parts=draws, if_unjudged=why),
-                "Align Acc, posterior mean": Ratio(parts=means, if_unjudged=why),
+                "Align Acc": Ratio(parts=draws, if_unmeasured=why),
+                "Align Acc, posterior mean": Ratio(parts=means, if_unmeasured=why),
             },
             protocol=protocol,
             problems=problems,

@@ -1,4 +1,4 @@
-"""Metrics that judge one sound at a time: ratios of sums over samples, with intervals over clips."""
+"""Per-clip metrics: what each sound adds to a ratio, and the ratios with intervals over clips."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinefoley.evaluation.folder.pairing import Sample
-from cinefoley.evaluation.folder.scores import FEWEST_FOR_INTERVALS, Score, bootstrap_draws
+from cinefoley.evaluation.scores import FEWEST_FOR_INTERVALS, Score, bootstrap_draws
 
-__all__ = ["Judgement", "Ratio", "SampleJudge", "ratio_scores"]
+__all__ = ["Measurement", "PerClipMetric", "Ratio", "ratio_scores"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,33 +18,33 @@ class Ratio:
     """A metric that is one sum over samples divided by another: an F1, a share, an average."""
 
     parts: Mapping[Sample, tuple[float, float]]
-    """What each judged sample adds to numerator and denominator."""
+    """What each measured sample adds to numerator and denominator."""
     if_empty: float | None = None
-    """The value where samples were judged and their denominators add up to 0; None leaves it undefined."""
-    if_unjudged: str = "no sample could be judged"
-    """Why there is no number where no sample was judged."""
+    """The value if samples were measured and their denominators add up to 0; None leaves it undefined."""
+    if_unmeasured: str = "no sample could be judged"
+    """Why there is no number if no sample was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """What a judge says about some samples."""
+class Measurement:
+    """One or several metrics of some samples."""
 
     ratios: Mapping[str, Ratio]
     """By metric."""
     protocol: Mapping[str, object] = field(default_factory=dict)
     """What the numbers depend on, for the protocol line."""
     problems: Mapping[Sample, str] = field(default_factory=dict)
-    """Samples that could not be judged though they should be, and why."""
+    """Samples that could not be measured, and why."""
 
 
-class SampleJudge(Protocol):
-    """Something that judges sounds one by one, knowing what happens in their films."""
+class PerClipMetric(Protocol):
+    """A metric that is computed sound by sound, beside the clip's video or events."""
 
-    keeps_results: bool
-    """Whether it keeps what it finds in a cache, so that several processes may share the work."""
+    caches_results: bool
+    """Whether results are cached, so that several processes can share the work."""
 
-    def judge(self, samples: Sequence[Sample]) -> Judgement:
-        """Judge every sample that it can; what it says of one does not depend on the others."""
+    def measure(self, samples: Sequence[Sample]) -> Measurement:
+        """Measure every sample that can be measured, each independently of the others."""
         ...
 
 
@@ -53,13 +53,13 @@ def ratio_scores(
 ) -> dict[str, Score]:
     """Ratios over the samples of some clips, with percentile intervals over clips.
 
-    Clips are drawn with replacement, with all their samples; those that a metric does not judge are drawn as
-    well and add nothing, so that every metric and every method sees the same drawn clips.
+    Clips are drawn with replacement, with all their samples; those that a metric does not measure are drawn
+    as well and add nothing, so that every metric and every method sees the same drawn clips.
 
     Args:
         ratios: By metric.
         clips: The clips that count.
-        replicas: Resamplings; 0 computes no intervals. Metrics that judge fewer than 10 clips have none.
+        replicas: Resamplings; 0 computes no intervals. Metrics of fewer than 10 clips have none.
         seed: Of the resamplings.
     """
     numbers = {clip: number for number, clip in enumerate(sorted(clips))}
@@ -72,17 +72,17 @@ def ratio_scores(
 
 def _score(ratio: Ratio, numbers: Mapping[str, int], times: NDArray[np.int64] | None) -> Score:
     """``times``: how often each clip is drawn, ``(B, clips)``."""
-    sums, judged = np.zeros((2, len(numbers))), set()
+    sums, measured = np.zeros((2, len(numbers))), set()
     for sample, parts in ratio.parts.items():
         if sample.clip in numbers:
-            judged.add(sample.clip)
+            measured.add(sample.clip)
             sums[:, numbers[sample.clip]] += parts
-    if not judged:
-        return Score(skipped=ratio.if_unjudged)
+    if not measured:
+        return Score(skipped=ratio.if_unmeasured)
     value = _divide(ratio, sums.sum(axis=1))
     if np.isnan(value):
-        return Score(skipped=ratio.if_unjudged)
-    if times is None or len(judged) < FEWEST_FOR_INTERVALS:
+        return Score(skipped=ratio.if_unmeasured)
+    if times is None or len(measured) < FEWEST_FOR_INTERVALS:
         return Score(value=value)
     found = tuple(_divide(ratio, drawn) for drawn in times @ sums.T)
     low, high = np.nanquantile(found, [0.025, 0.975])
@@ -90,7 +90,7 @@ def _score(ratio: Ratio, numbers: Mapping[str, int], times: NDArray[np.int64] | 
 
 
 def _divide(ratio: Ratio, sums: NDArray[np.float64]) -> float:
-    """NaN where it is undefined: clips were drawn of which none is judged."""
+    """NaN where it is undefined: no drawn clip is measured."""
     if sums[1] > 0:
         return float(sums[0] / sums[1])
     return float("nan") if ratio.if_empty is None else ratio.if_empty

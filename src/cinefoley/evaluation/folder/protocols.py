@@ -1,11 +1,11 @@
-"""How numbers are made: ours, and the habits of two tools where they differ."""
+"""Evaluation protocols and settings: ours, and those of two published tools where they differ."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from cinefoley.metrics.backbones.reading import AUDIOLDM_EVAL, AV_BENCHMARK, Reading
 
-__all__ = ["PROTOCOLS", "Protocol", "ProtocolName"]
+__all__ = ["PROTOCOLS", "EvaluationSettings", "Protocol", "ProtocolName"]
 
 ProtocolName = Literal["cinefoley", "audioldm_eval", "av_benchmark"]
 """The protocols there are."""
@@ -64,3 +64,17 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
     )
 }
 """All of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationSettings:
+    """How two folders are compared."""
+
+    protocol: Protocol = PROTOCOLS["cinefoley"]
+    """Reading, epsilon and pairing."""
+    is_paired: bool = True
+    """Whether generated and real files belong together by name."""
+    replicas: int = 100
+    """Resamplings of the clips for the 95 % intervals; 0 computes none."""
+    seed: int = 0
+    """Of the resamplings. Subsets of KID and splits of IS have their published seed, 2020."""

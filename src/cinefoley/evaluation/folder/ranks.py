@@ -12,7 +12,7 @@ from cinefoley.errors import MediaError
 from cinefoley.evaluation.folder.feature_cache import FeatureCache
 from cinefoley.evaluation.folder.features import embed_files
 from cinefoley.evaluation.folder.pairing import Sample
-from cinefoley.evaluation.folder.per_clip_metrics import SampleJudge
+from cinefoley.evaluation.folder.per_clip_metrics import PerClipMetric
 from cinefoley.metrics.backbones.protocol import Backbone
 from cinefoley.metrics.backbones.reading import Reading
 
@@ -30,7 +30,7 @@ def embed_in_ranks(
     real: Sequence[Path],
     samples: Sequence[Sample],
     backbones: Sequence[Backbone],
-    judges: Sequence[SampleJudge] = (),
+    metrics: Sequence[PerClipMetric] = (),
     *,
     reading: Reading,
     cache: FeatureCache,
@@ -38,14 +38,14 @@ def embed_in_ranks(
 ) -> bool:
     """Do this rank's share of what the cache keeps, and wait for the others.
 
-    Every file is embedded and judged alone, and rank 0 computes all numbers from the cache, in the order of
+    Every file is embedded and measured alone, and rank 0 computes all numbers from the cache, in the order of
     names, so they do not depend on the number of ranks.
 
     Args:
         real: All real files, in the same order on every rank, like all that follow.
         samples: All generated ones.
         backbones: The networks.
-        judges: Those that keep what they find in the cache are asked here, the others by rank 0 alone.
+        metrics: Those that cache their results are computed here, the others by rank 0 alone.
         reading: How files become waveforms.
         cache: A folder that all ranks share.
         on_file: Called with finished and all files of this rank.
@@ -59,11 +59,11 @@ def embed_in_ranks(
         paths = sorted({*real, *(sample.path for sample in samples)})[rank::ranks]
         embed_files(paths, backbones, reading=reading, cache=cache, on_file=on_file)
         clips = set(sorted({sample.clip for sample in samples})[rank::ranks])  # its samples share a film
-        sharing = [judge for judge in judges if judge.keeps_results]
+        sharing = [metric for metric in metrics if metric.caches_results]
         for sample in (sample for sample in samples if sample.clip in clips):
             with suppress(MediaError, ValueError):  # an unusable sound, which rank 0 tells of
-                for judge in sharing:
-                    judge.judge([sample])
+                for metric in sharing:
+                    metric.measure([sample])
         distributed.barrier()
         return rank == 0
     finally:

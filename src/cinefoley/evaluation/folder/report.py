@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cinefoley.evaluation.folder.evaluate import Evaluation
-from cinefoley.evaluation.folder.scores import Score
+from cinefoley.evaluation.scores import Score, score_as_json
 from cinefoley.evaluation.text_table import Format, write_table
 
 __all__ = ["Format", "as_json", "protocol_line", "render"]
@@ -22,10 +22,10 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
     """Everything, ready for JSON; resampled numbers are left out."""
     return {
         "protocol": dict(evaluation.protocol),
-        "scores": _scores_as_json(evaluation.scores),
-        "against": _scores_as_json(evaluation.against),
-        "differences": _scores_as_json(evaluation.differences),
-        "categories": {name: _scores_as_json(scores) for name, scores in evaluation.categories.items()},
+        "scores": _as_json(evaluation.scores),
+        "against": _as_json(evaluation.against),
+        "differences": _as_json(evaluation.differences),
+        "categories": {name: _as_json(scores) for name, scores in evaluation.categories.items()},
         "left_out": [
             {"file": str(entry.path), "side": entry.side, "reason": entry.reason}
             for entry in evaluation.left_out
@@ -113,9 +113,5 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def _scores_as_json(scores: Mapping[str, Score]) -> dict[str, Any]:
-    keys = ("value", "spread", "low", "high", "skipped")
-    return {
-        metric: {key: value for key in keys if (value := getattr(score, key)) is not None}
-        for metric, score in scores.items()
-    }
+def _as_json(scores: Mapping[str, Score]) -> dict[str, Any]:
+    return {metric: score_as_json(score) for metric, score in scores.items()}

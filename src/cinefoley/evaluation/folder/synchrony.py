@@ -13,13 +13,13 @@ from cinefoley.data.events.clip_events import ClipEvents, parse_events
 from cinefoley.errors import CinefoleyError
 from cinefoley.evaluation.folder.labels import stem_of_clip
 from cinefoley.evaluation.folder.pairing import Sample
-from cinefoley.evaluation.folder.per_clip_metrics import Judgement, Ratio
+from cinefoley.evaluation.folder.per_clip_metrics import Measurement, Ratio
 from cinefoley.media.audio.files import read_audio
 from cinefoley.metrics.backbones.weights import file_digest
 from cinefoley.metrics.events import match_visible_onsets, off_screen_energy
 from cinefoley.metrics.onsets import OnsetCounts, detect_onsets, match_onsets
 
-__all__ = ["TOLERANCES_S", "EventJudge", "read_events"]
+__all__ = ["TOLERANCES_S", "EventMetric", "read_events"]
 
 TOLERANCES_S = (0.05, 0.1, 0.25)
 """Largest distances of a match that are reported."""
@@ -59,7 +59,7 @@ def read_events(path: Path) -> dict[str, ClipEvents]:
     return clips
 
 
-class EventJudge:
+class EventMetric:
     """Judges sounds by events that are known.
 
     Args:
@@ -69,13 +69,13 @@ class EventJudge:
         CinefoleyError: If it cannot be read.
     """
 
-    keeps_results = False  # quicker than a network is
+    caches_results = False  # quicker than a network is
 
     def __init__(self, path: Path) -> None:
         self._events = read_events(path)
         self._describe = f"{path.name} (sha256:{file_digest(path)[:12]}), mean of channels"
 
-    def judge(self, samples: Sequence[Sample]) -> Judgement:
+    def measure(self, samples: Sequence[Sample]) -> Measurement:
         """Onset F1 at each tolerance over clips of onset-like kinds, its visible form, off-screen energy.
 
         Counts are added over samples before the F1 is taken; the energy is averaged over the samples where it
@@ -101,15 +101,15 @@ class EventJudge:
                 for name, found in _count_onsets(waveform, clip).items():
                     onsets[name][sample] = (2 * found.hits, 2 * found.hits + found.extra + found.missed)
         why = "no sample's clip is in the events file and onset-like"
-        ratios = {name: Ratio(parts=parts, if_empty=1.0, if_unjudged=why) for name, parts in onsets.items()}
+        ratios = {name: Ratio(parts=parts, if_empty=1.0, if_unmeasured=why) for name, parts in onsets.items()}
         why = "no clip with a silent time out of the frame"
-        ratios["off-screen energy"] = Ratio(parts=energies, if_unjudged=why)
+        ratios["off-screen energy"] = Ratio(parts=energies, if_unmeasured=why)
         judged = len(next(iter(onsets.values())))
         told = (
             f"{num_known} of {len(samples)} samples, of these {judged} by onsets, "
             f"{len(energies)} by off-screen energy"
         )
-        return Judgement(ratios=ratios, protocol={"events": self._describe, "events_judged": told})
+        return Measurement(ratios=ratios, protocol={"events": self._describe, "events_judged": told})
 
 
 def _label(tolerance_s: float) -> str:

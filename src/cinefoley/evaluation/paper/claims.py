@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cinefoley.config.published_results import PAPER_COLUMNS, PAPER_TABLES
-from cinefoley.evaluation.folder.scores import Score
-from cinefoley.evaluation.paper.formatting import LOWER_IS_BETTER, VIEW_NAMES, scale_of, score_as_json
-from cinefoley.evaluation.paper.method_scores import combine, difference, recovered_share
-from cinefoley.evaluation.paper.reproduction import VIEWS, Table
-from cinefoley.evaluation.stage.take_metrics import View
+from cinefoley.evaluation.paper.formatting import LOWER_IS_BETTER, scale_of
+from cinefoley.evaluation.paper.method_scores import recovered_share
+from cinefoley.evaluation.paper.tables import Table
+from cinefoley.evaluation.scores import Score, combine, difference, score_as_json
+from cinefoley.evaluation.views import VIEW_NAMES, VIEWS, View
 
 __all__ = ["Claim", "Outcome", "claims"]
 

@@ -1,4 +1,4 @@
-"""What a video encoder makes of a set of clips, seen whole or through windows: takes, judged one by one."""
+"""Experiment: generate takes of a set of clips with one video encoder, and measure each take; resumable."""
 
 import hashlib
 import json
@@ -10,50 +10,33 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from cinefoley.data.cache.tensor_files import Chunk, claimed_cache, read_chunk, write_chunk
 from cinefoley.data.events.clip_events import ClipEvents
 from cinefoley.data.json_lines import Record
-from cinefoley.data.sources.clip_reader import fault_from, find_mute
 from cinefoley.data.sources.clip_source import Clip, ClipFault, ClipSource
 from cinefoley.data.sources.file_digests import FileDigests
-from cinefoley.data.sources.stage import StageClip
 from cinefoley.data.test_sets.builder import clip_seed
-from cinefoley.errors import AudioError, DataError
-from cinefoley.evaluation.stage.take_metrics import View
-from cinefoley.metrics.alignment import AlignmentJudge
+from cinefoley.errors import DataError
+from cinefoley.evaluation.paper.clip_windows import read_frames, read_real
+from cinefoley.evaluation.paper.event_counts import count_events
+from cinefoley.evaluation.paper.model_parts import part_digest
+from cinefoley.evaluation.views import View, window_of
+from cinefoley.metrics.alignment import AlignmentScorer
 from cinefoley.metrics.backbones.protocol import Backbone, Embedding
-from cinefoley.metrics.events import match_visible_onsets, off_screen_energy
-from cinefoley.metrics.onsets import detect_onsets, match_onsets
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.sampling import draw_noise
-from cinefoley.variations import CameraMovement, CloseUp
 from cinefoley.variations.window import Window
 
-__all__ = [
-    "Experiment",
-    "ExperimentSettings",
-    "KnownEvents",
-    "RealClips",
-    "ViewTakes",
-    "digest_of_part",
-    "name_of_part",
-    "window_of",
-]
+__all__ = ["Experiment", "ExperimentSettings", "KnownEvents", "RealClips", "ViewTakes"]
 
 _FORMAT = 1  # raise when the same settings would give other numbers
-_TOLERANCE_S = 0.1
-_MUTE_DB = -60.0  # peak re full scale, as for clips to train on
-
-
-class _TooShortError(DataError):
-    """A clip ends before the model's window does."""
+_TAKE_COLUMNS = ("probability", "onsets", "visible_onsets", "off_screen")
 
 
 class KnownEvents(Protocol):
-    """Tells what happens in a clip, and what of it a window shows; None where nobody knows."""
+    """Finds the events of a clip as a window shows them; None where they are not known."""
 
     def __call__(self, clip: Clip, window: Window | None) -> ClipEvents | None:
         """Events of one clip, seen through a window or whole."""
@@ -62,40 +45,40 @@ class KnownEvents(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentSettings:
-    """How takes are made."""
+    """How takes are generated."""
 
     num_takes: int = 1
-    """Takes of every clip."""
+    """Takes per clip."""
     num_inference_steps: int = 25
-    """Denoiser calls."""
+    """Denoiser calls per take."""
     guidance_scale: float = 4.5
-    """Strength of the film's influence."""
+    """Strength of the video's influence."""
     noise_seed: int = 0
-    """Take ``k`` of a clip starts from the same noise whatever the encoder and the view."""
+    """Seed of the noise: take ``k`` of a clip starts from the same noise with any encoder and view."""
     window_seed: int = 0
-    """Of the windows: those of a test set that ``cinefoley vary`` builds with this seed."""
+    """Seed of the windows: those of a test set that ``cinefoley vary`` builds with it."""
     batch_size: int = 16
-    """Takes made at once."""
+    """Takes generated at once."""
     clips_per_file: int = 20
-    """What a kill loses."""
+    """Clips per cache file: what a killed run loses at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealClips:
-    """The clips of an experiment, as the judges know them."""
+    """The usable clips of an experiment, with the features that takes are compared with."""
 
     rows: tuple[int, ...]
-    """Number in the source of each clip that can be used."""
+    """Number of each clip in the source."""
     ids: tuple[str, ...]
     """Their names."""
     labels: tuple[tuple[str, ...], ...]
-    """What is heard in each."""
+    """Categories of each clip's sound."""
     teacher_features: Tensor
-    """``(N, T, D)`` of the whole clip: what alignment is judged by, whatever the generator was shown."""
+    """``(N, T, D)`` of the whole clips: input of the alignment classifier in every view."""
     embeddings: Mapping[str, tuple[Embedding, ...]]
-    """By backbone, one per clip."""
+    """Features of the real sound by backbone, one per clip."""
     ledger: tuple[Record, ...]
-    """Clips that are left out: ``id``, ``reason``, ``message``."""
+    """Skipped clips: ``id``, ``reason``, ``message``."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -103,57 +86,57 @@ class RealClips:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewTakes:
-    """Every take of every clip, judged; ``N`` clips, ``K`` takes."""
+    """Measurements of every take of every clip in one view; ``N`` clips, ``K`` takes."""
 
     probability: Tensor
-    """``(N, K)``, the judge's, that this sound belongs to the whole film; posterior's mean."""
+    """``(N, K)``, the alignment classifier's, that the sound belongs to the whole clip; posterior mean."""
     onsets: Tensor
-    """``(N, K, 3)`` int64: hits, extra and missed onsets within ±100 ms; -1 where they are not judged."""
+    """``(N, K, 3)`` int64: hits, extra and missed onsets within ±100 ms; -1 where they are not measured."""
     visible_onsets: Tensor
-    """The same over what is in the frame."""
+    """The same for events in the frame."""
     off_screen: Tensor
-    """``(N, K)`` share of energy where nothing sounds while the target is out of frame; NaN if undefined."""
+    """``(N, K)`` share of energy where nothing sounds while the target is off-screen; NaN if undefined."""
     embeddings: Mapping[str, tuple[Embedding, ...]]
-    """By backbone, ``N * K`` of them, a clip's takes side by side."""
+    """Features by backbone, ``N * K`` of them, a clip's takes side by side."""
     seconds: float = 0.0
-    """Time that making and judging them took, over all starts."""
+    """Time that generating and measuring took, over all runs."""
 
 
 @dataclass(kw_only=True)
 class Experiment:
-    """Clips, judges and a cache; encoders are measured on it one by one, each clip once.
+    """Clips, metrics and a cache; encoders are measured on it one by one.
 
-    Everything is kept in files of a few clips, named by all that decides them, so that a killed run goes on
-    where it was and nothing stale is met.
+    Results are cached in files of a few clips. A file's name is the digest of all that decides its content,
+    so a killed run resumes and changed settings never read old results.
     """
 
     source: ClipSource
     """The clips."""
     model: str | Path
-    """The model whose generator is used, and whose teacher shows the judge the whole film."""
+    """Model whose generator makes the takes."""
     model_folder: Path
-    """Where it lies."""
-    judge: AlignmentJudge
-    """Says whether a sound belongs to a film."""
+    """Its folder."""
+    alignment: AlignmentScorer
+    """Alignment classifier."""
     backbones: Sequence[Backbone]
-    """Hear the sounds."""
+    """Networks whose features the distances are computed from."""
     cache_dir: Path
-    """Where finished work is kept."""
+    """Folder of the cache."""
     settings: ExperimentSettings = field(default_factory=ExperimentSettings)
-    """How takes are made."""
+    """How takes are generated."""
     dtype: torch.dtype = torch.float32
-    """Arithmetic of the generator."""
+    """Number format of the generator."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    """Where takes are made; judge and backbones are where they were put."""
+    """Where takes are generated; classifier and backbones run on their own devices."""
     events: KnownEvents | None = None
-    """What happens in the clips, where it is known."""
+    """Known events of the clips."""
     events_digest: str | None = None
-    """Of the file that tells it. None if the clips themselves do, as those of the stage."""
+    """Digest of the events file. None if events come with the clips, as on the stage."""
 
-    def hear_real(
+    def read_real(
         self, teacher: VideoEncoder, *, on_clip: Callable[[int, int], None] | None = None
     ) -> RealClips:
-        """Read every clip whole: its sound, and what the teacher sees.
+        """Read every clip whole and compute the features of its sound and, by the teacher, of its frames.
 
         Args:
             teacher: In float32, on any device; not prepacked.
@@ -165,7 +148,7 @@ class Experiment:
         """
 
         def make(places: range) -> Chunk:
-            return self._hear(places, teacher)
+            return self._embed_real(places, teacher)
 
         chunks = self._chunks("real", [], make, range(len(self.source)), on_clip)
         notes = [note for _, several in chunks for note in several["clips"]]
@@ -173,7 +156,7 @@ class Experiment:
         if len(notes) < 2:
             why = f" {ledger[0]['id']}: {ledger[0]['reason']} ({ledger[0]['message']})." if ledger else ""
             raise DataError(
-                f"{self.source.name}: an experiment needs two clips at least, {len(notes)} can be used.{why}"
+                f"{self.source.name}: an experiment needs at least two clips, {len(notes)} can be used.{why}"
             )
         usable = [tensors for tensors, several in chunks if several["clips"]]
         return RealClips(
@@ -193,27 +176,26 @@ class Experiment:
         *,
         on_clip: Callable[[int, int], None] | None = None,
     ) -> ViewTakes:
-        """Make takes of every clip as one encoder sees it, and judge them.
+        """Generate takes of every clip from one encoder's features in one view, and measure them.
 
         Args:
-            real: What :meth:`hear_real` returned.
+            real: What :meth:`read_real` returned.
             view: Whole clips, or the windows of the paper's test sets.
             video_encoder: ``"teacher"``, ``"student"`` or a folder.
             on_clip: Called with finished and all clips.
 
         Raises:
-            OutputError: If the cache cannot be written. What is finished is kept.
+            OutputError: If the cache cannot be written. Finished files stay.
         """
-        folder = {"teacher": self.model_folder / "video_encoder"}.get(str(video_encoder))
-        folder = folder or (
-            self.model_folder / "video_encoder_student" if video_encoder == "student" else Path(video_encoder)
-        )
-        decided = [*self._decided(view), digest_of_part(folder)]
+        names = {"teacher": "video_encoder", "student": "video_encoder_student"}
+        own = names.get(str(video_encoder))
+        folder = Path(video_encoder) if own is None else self.model_folder / own
+        key = [*self._take_key(view), part_digest(folder)]
         pipeline: FoleyPipeline | None = None
 
         def make(places: range) -> Chunk:
             nonlocal pipeline
-            if pipeline is None:  # only where something is left to do
+            if pipeline is None:  # only if a file is missing
                 pipeline = FoleyPipeline.from_pretrained(
                     self.model, torch_dtype=self.dtype, video_encoder=video_encoder
                 ).to(self.device)
@@ -223,78 +205,68 @@ class Experiment:
             return tensors, notes | {"seconds": time.monotonic() - began}
 
         # a folder of its own: two processes may measure two encoders at once
-        apart = hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]
-        chunks = self._chunks(f"takes/{apart}", decided, make, real.rows, on_clip)
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+        chunks = self._chunks(f"takes/{digest}", key, make, real.rows, on_clip)
         tensors = [tensors for tensors, _ in chunks]
-        columns = ("probability", "onsets", "visible_onsets", "off_screen")
-        joined = {name: torch.cat([chunk[name] for chunk in tensors]) for name in columns}
-        seconds = sum(notes["seconds"] for _, notes in chunks)
-        return ViewTakes(**joined, embeddings=self._embeddings(tensors), seconds=seconds)
+        return ViewTakes(
+            **{name: torch.cat([chunk[name] for chunk in tensors]) for name in _TAKE_COLUMNS},
+            embeddings=self._embeddings(tensors),
+            seconds=sum(notes["seconds"] for _, notes in chunks),
+        )
 
     def describe(self, view: View) -> dict[str, Any]:
         """All that decides what is measured in a view, but for the encoder; ready for JSON."""
-        prints = self._prints()
-        clips = hashlib.sha256(json.dumps([list(self.source.ids), prints]).encode()).hexdigest()
-        return {"format": _FORMAT, "clips": clips, "judges": self._judges(), "takes": self._decided(view)}
+        clips = hashlib.sha256(json.dumps([list(self.source.ids), self._fingerprints()]).encode()).hexdigest()
+        return {
+            "format": _FORMAT,
+            "clips": clips,
+            "judges": self._metrics_key(),
+            "takes": self._take_key(view),
+        }
 
-    def _hear(self, rows: range, teacher: VideoEncoder) -> Chunk:
-        config = self.judge.config
-        kept: list[Record] = []
+    def _embed_real(self, rows: range, teacher: VideoEncoder) -> Chunk:
+        config = self.alignment.config
+        usable: list[Record] = []
         ledger: list[Record] = []
         features: list[Tensor] = []
         sounds: dict[str, list[Embedding]] = {backbone.name: [] for backbone in self.backbones}
+        device = next(teacher.parameters()).device
         for row in rows:
             clip = self.source[row]
-            found = self._read_real(clip)
+            found = read_real(clip, config)
             if isinstance(found, ClipFault):
                 ledger.append({"id": clip.id, "reason": found.reason, "message": found.message})
                 continue
             frames, waveform = found
-            # what fails from here on fails because of a judge, and is no fault of the clip
+            # an error from here on is a network's, and no reason to skip the clip
             with torch.no_grad():
-                features.append(teacher(frames[None].to(_device(teacher)).float() / 255)[0].float().cpu())
+                features.append(teacher(frames[None].to(device).float() / 255)[0].float().cpu())
             for backbone in self.backbones:
                 sounds[backbone.name].append(backbone.embed(waveform, config.mel.sample_rate))
-            kept.append({"row": row, "id": clip.id, "labels": list(clip.labels)})
-        tensors = _stack_embeddings(sounds) if kept else {}
-        if kept:
+            usable.append({"row": row, "id": clip.id, "labels": list(clip.labels)})
+        tensors = _stack_embeddings(sounds) if usable else {}
+        if usable:
             tensors["teacher_features"] = torch.stack(features)
-        return tensors, {"clips": kept, "ledger": ledger}
-
-    def _read_real(self, clip: Clip) -> tuple[Tensor, Tensor] | ClipFault:
-        """Frames and sound of the model's window, or what is wrong with the clip."""
-        fault = clip.find_fault()
-        if fault is not None:
-            return fault
-        try:
-            frames, waveform = self._watch(clip, None), self._listen(clip)
-        except _TooShortError as exc:
-            return ClipFault(reason="too short", message=str(exc))
-        except Exception as exc:
-            return fault_from(exc, clip.id)
-        fault = find_mute(clip.id, waveform, _MUTE_DB) if clip.events is None else None
-        return fault or (frames, waveform)
+        return tensors, {"clips": usable, "ledger": ledger}
 
     def _make_takes(self, places: range, real: RealClips, view: View, pipeline: FoleyPipeline) -> Chunk:
         settings, takes = self.settings, self.settings.num_takes
+        rate = self.alignment.config.mel.sample_rate
         clips = [self.source[real.rows[place]] for place in places]
         windows = [window_of(clip, view, seed=settings.window_seed) for clip in clips]
-        frames = torch.stack([self._watch(clip, window) for clip, window in zip(clips, windows, strict=True)])
-        features = pipeline.encode_video(frames.float() / 255).repeat_interleave(takes, dim=0)
-        whole = real.teacher_features[places.start : places.stop].repeat_interleave(takes, dim=0)
-        noise = torch.cat(
+        events: list[ClipEvents | None] = [None] * len(clips)
+        if self.events is not None:
+            events = [self.events(clip, window) for clip, window in zip(clips, windows, strict=True)]
+        frames = torch.stack(
             [
-                draw_noise(
-                    (1, *pipeline.latent_shape),
-                    seed=clip_seed(settings.noise_seed, clip.id),
-                    take=k,
-                    window=0,
-                )
-                for clip in clips
-                for k in range(takes)
+                read_frames(clip, self.alignment.config, window)
+                for clip, window in zip(clips, windows, strict=True)
             ]
         )
-        judged: list[dict[str, Tensor]] = []
+        features = pipeline.encode_video(frames.float() / 255).repeat_interleave(takes, dim=0)
+        whole = real.teacher_features[places.start : places.stop].repeat_interleave(takes, dim=0)
+        noise = torch.cat([self._noise(clip, take, pipeline) for clip in clips for take in range(takes)])
+        rows: list[dict[str, Tensor]] = []
         sounds: dict[str, list[Embedding]] = {backbone.name: [] for backbone in self.backbones}
         for part in torch.arange(len(noise)).split(settings.batch_size):
             latents = pipeline.sample(
@@ -304,86 +276,42 @@ class Experiment:
                 guidance_scale=settings.guidance_scale,
             )
             mels = pipeline.decode(latents)
-            probability = self.judge.probability(mels, whole[part], posterior="mean").cpu()
+            probabilities = self.alignment.probability(mels, whole[part], posterior="mean").cpu()
             waveforms = pipeline.vocode(mels).cpu()
-            for place, waveform in zip(part.tolist(), waveforms, strict=True):
-                clip, window = clips[place // takes], windows[place // takes]
-                judged.append(self._judge_events(waveform, clip, window))
+            for place, waveform, probability in zip(part.tolist(), waveforms, probabilities, strict=True):
+                counts = count_events(waveform, events[place // takes], sample_rate=rate)
+                rows.append(counts | {"probability": probability})
                 for backbone in self.backbones:
-                    sounds[backbone.name].append(backbone.embed(waveform, self.judge.config.mel.sample_rate))
-            for row, value in zip(judged[-len(part) :], probability, strict=True):
-                row["probability"] = value
+                    sounds[backbone.name].append(backbone.embed(waveform, rate))
         tensors = {
-            name: torch.stack([row[name] for row in judged]).unflatten(0, (-1, takes)) for name in judged[0]
+            name: torch.stack([row[name] for row in rows]).unflatten(0, (-1, takes)) for name in _TAKE_COLUMNS
         }
         return tensors | _stack_embeddings(sounds), {}
 
-    def _judge_events(self, waveform: Tensor, clip: Clip, window: Window | None) -> dict[str, Tensor]:
-        known = None if self.events is None else self.events(clip, window)
-        found = {
-            "onsets": torch.full((3,), -1),
-            "visible_onsets": torch.full((3,), -1),
-            "off_screen": torch.tensor(torch.nan),
-        }
-        if known is None:
-            return found
-        rate = self.judge.config.mel.sample_rate
-        if known.is_onset_like:
-            onsets = detect_onsets(waveform, sample_rate=rate)
-            own = match_onsets(onsets, known.times, tolerance_s=_TOLERANCE_S)
-            seen = match_visible_onsets(onsets, known.times, known.is_visible, tolerance_s=_TOLERANCE_S)
-            for name, counts in (("onsets", own), ("visible_onsets", seen)):
-                found[name] = torch.tensor([counts.hits, counts.extra, counts.missed])
-        if known.off_screen is not None:
-            share = off_screen_energy(
-                waveform, sample_rate=rate, off_screen=known.off_screen, sounding=known.sounding
-            )
-            if share is not None:
-                found["off_screen"] = torch.tensor(share)
-        return found
-
-    def _watch(self, clip: Clip, window: Window | None) -> Tensor:
-        """Frames ``(T, 3, H, W)`` uint8 of the model's window, from the clip's start."""
-        config = self.judge.config
-        video = clip.video(
-            fps=config.video_fps, size=config.frame_size, duration=config.window_s, window=window
-        )
-        frames = video.frames[: config.video_frames]
-        missing = config.video_frames - len(frames)
-        if missing > 1:  # the last frame is sampled half a frame before the end, and may be lost
-            raise _TooShortError(
-                f"{clip.id}: lasts {video.duration:.2f} s, a window needs {config.window_s:.2f} s"
-            )
-        return torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)]) if missing else frames
-
-    def _listen(self, clip: Clip) -> Tensor:
-        """The real sound ``(N,)`` of the model's window, as long as every take; silent after its end."""
-        config = self.judge.config
-        sound = clip.waveform(config.mel.sample_rate, duration=config.window_s)
-        if not len(sound):
-            raise AudioError(f"{clip.id}: its sound holds no sample")
-        return F.pad(sound, (0, max(0, round(config.window_s * config.mel.sample_rate) - len(sound))))
+    def _noise(self, clip: Clip, take: int, pipeline: FoleyPipeline) -> Tensor:
+        seed = clip_seed(self.settings.noise_seed, clip.id)
+        return draw_noise((1, *pipeline.latent_shape), seed=seed, take=take, window=0)
 
     def _chunks(
         self,
-        what: str,
-        decided: Sequence[Any],
+        folder_name: str,
+        key: Sequence[Any],
         make: Callable[[range], Chunk],
         rows: Sequence[int],
         on_clip: Callable[[int, int], None] | None,
     ) -> list[Chunk]:
-        """Map the files of all clips, after those that are missing were made.
+        """Make the missing cache files of all clips, then map every file into memory.
 
-        A file's name says which clips it holds and by what they are judged, and nothing of other clips: more
-        clips, or fewer, find what there is.
+        A file's name depends on its clips, metrics and settings and on no other clips: a larger or smaller
+        set finds the files that it shares.
         """
-        prints, judges = self._prints(), self._judges()
-        folder, chunks = self.cache_dir / what, []
+        fingerprints, metrics = self._fingerprints(), self._metrics_key()
+        folder, chunks = self.cache_dir / folder_name, []
         with claimed_cache(folder):
             for places in _split(len(rows), self.settings.clips_per_file):
-                clips = [[self.source.ids[rows[place]], prints[rows[place]]] for place in places]
-                key = json.dumps([_FORMAT, judges, decided, clips], sort_keys=True)
-                path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
+                clips = [[self.source.ids[rows[place]], fingerprints[rows[place]]] for place in places]
+                text = json.dumps([_FORMAT, metrics, key, clips], sort_keys=True)
+                path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.safetensors"
                 chunk = read_chunk(path)
                 if chunk is None:
                     write_chunk(path, *make(places))
@@ -395,25 +323,25 @@ class Experiment:
                     on_clip(places.stop, len(rows))
         return chunks
 
-    def _prints(self) -> list[str]:
+    def _fingerprints(self) -> list[str]:
         with claimed_cache(self.cache_dir), FileDigests(self.cache_dir / "digests.jsonl") as digests:
             return self.source.fingerprints(digests.sha256)
 
-    def _judges(self) -> list[Any]:
-        heard = [f"{backbone.name} {backbone.digest}" for backbone in self.backbones]
-        return [self._part("video_encoder"), *heard, asdict(self.judge.config)]
+    def _metrics_key(self) -> list[Any]:
+        backbones = [f"{backbone.name} {backbone.digest}" for backbone in self.backbones]
+        return [self._part("video_encoder"), *backbones, asdict(self.alignment.config)]
 
-    def _decided(self, view: View) -> list[Any]:
+    def _take_key(self, view: View) -> list[Any]:
         names = ["conditioner", "unet", "vae", "scheduler", "alignment"]
         if (self.model_folder / "alignment_vae").is_dir():
-            names.append("alignment_vae")  # the judge's own, where it has one
-        # how much is done at once decides no number, so it is no part of the name
+            names.append("alignment_vae")  # the alignment classifier's own
+        # batch and file sizes change no number, so they are fixed in the key
         settings = asdict(self.settings) | {"clips_per_file": 0, "batch_size": 16}
-        told = [] if self.events_digest is None else [f"events {self.events_digest}"]
-        return [view, settings, str(self.dtype), [self._part(name) for name in names], *told]
+        events = [] if self.events_digest is None else [f"events {self.events_digest}"]
+        return [view, settings, str(self.dtype), [self._part(name) for name in names], *events]
 
     def _part(self, name: str) -> str:
-        return digest_of_part(self.model_folder / name)
+        return part_digest(self.model_folder / name)
 
     def _embeddings(self, chunks: Sequence[Mapping[str, Tensor]]) -> dict[str, tuple[Embedding, ...]]:
         found = {}
@@ -426,19 +354,6 @@ class Experiment:
                 for number, row in enumerate(features)
             )
         return found
-
-
-def window_of(clip: Clip, view: View, *, seed: int = 0) -> Window | None:
-    """The window that shows a clip in a view; None for the whole of it.
-
-    That of a film is the one that ``cinefoley vary --seed SEED`` gives it in a test set, on even pixels.
-    """
-    if view == "full":
-        return None
-    generator = torch.Generator().manual_seed(clip_seed(seed, clip.id))
-    variation = CloseUp() if view == "close_up" else CameraMovement()
-    window = variation.draw(clip.frame_size(), generator=generator)
-    return window if isinstance(clip, StageClip) else window.on(window.size, multiple=2)
 
 
 def _split(count: int, size: int) -> Iterator[range]:
@@ -454,20 +369,3 @@ def _stack_embeddings(sounds: Mapping[str, Sequence[Embedding]]) -> dict[str, Te
         if logits:
             tensors[f"{name}.logits"] = torch.stack(logits)
     return tensors
-
-
-def _device(module: torch.nn.Module) -> torch.device:
-    return next(module.parameters()).device
-
-
-def name_of_part(folder: Path) -> str:
-    """What a protocol calls a part: the end of its path and its digest, without a place on this machine."""
-    return f"{folder.parent.name}/{folder.name} (sha256:{digest_of_part(folder)[:12]})"
-
-
-def digest_of_part(folder: Path) -> str:
-    """SHA-256 over a part's files."""
-    digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()

@@ -1,15 +1,8 @@
 """Numbers of the paper's tables as text and JSON: units, scales, signs and intervals."""
 
-from collections.abc import Mapping
-from typing import Any
+from cinefoley.evaluation.scores import Score
 
-from cinefoley.evaluation.folder.scores import Score
-from cinefoley.evaluation.stage.take_metrics import View
-
-__all__ = ["LOWER_IS_BETTER", "VIEW_NAMES", "heading", "interval_text", "number", "scale_of", "score_as_json"]
-
-VIEW_NAMES: Mapping[View, str] = {"full": "full view", "close_up": "CU", "camera_movement": "CM"}
-"""Test sets as tables call them."""
+__all__ = ["LOWER_IS_BETTER", "heading", "interval_text", "number", "scale_of"]
 
 LOWER_IS_BETTER = ("FAD", "FD", "KID", "KL", "off-screen energy")
 """Metrics that fall as takes get better."""
@@ -39,9 +32,3 @@ def interval_text(score: Score, scale: float) -> str:
     if score.low is None or score.high is None:
         return "-"
     return f"{scale * score.low:.3f} to {scale * score.high:.3f}"
-
-
-def score_as_json(score: Score) -> dict[str, Any]:
-    """A score without its resampled numbers."""
-    keys = ("value", "spread", "low", "high", "skipped")
-    return {key: value for key in keys if (value := getattr(score, key)) is not None}

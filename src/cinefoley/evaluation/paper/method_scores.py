@@ -1,26 +1,19 @@
 """From judged takes to the numbers of a table, and to differences between methods on the same clips."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from cinefoley.evaluation.folder.distribution_metrics import Side, score_sides
 from cinefoley.evaluation.folder.pairing import Sample
 from cinefoley.evaluation.folder.per_clip_metrics import Ratio, ratio_scores
 from cinefoley.evaluation.folder.protocols import PROTOCOLS
-from cinefoley.evaluation.folder.scores import (
-    DISTRIBUTION_METRICS,
-    Score,
-    Side,
-    bootstrap_draws,
-    interval,
-    score_sides,
-)
 from cinefoley.evaluation.paper.experiment import RealClips, ViewTakes
+from cinefoley.evaluation.scores import DISTRIBUTION_METRICS, Score, bootstrap_draws, combine
 
-__all__ = ["METRICS", "average", "combine", "difference", "recovered_share", "score_method"]
+__all__ = ["METRICS", "average", "recovered_share", "score_method"]
 
 METRICS = (*DISTRIBUTION_METRICS, "Align Acc", "onset F1", "visible onset F1", "off-screen energy")
 """What is reported, in the paper's order and then ours; a table leaves out what a set cannot give."""
@@ -76,41 +69,6 @@ def average(several: Sequence[Mapping[str, Score]]) -> dict[str, Score]:
         is_known = len(spread) == len(several)
         found[name] = replace(mean, spread=float(np.std(spread, ddof=1)) if is_known else None)
     return found
-
-
-def combine(metric: str, scores: Sequence[Score], function: Callable[..., float]) -> Score:
-    """A number made of several, with its interval from the same resamplings of the same clips.
-
-    Args:
-        metric: What all of them measure.
-        scores: Of methods or views on the same clips, resampled with the same seed.
-        function: From their values to the new one.
-
-    Returns:
-        Skipped where one of them is, or the function is not defined on their values; without an interval
-        where one has none, or the function is not defined on a tenth of the resamplings.
-    """
-    values = [score.value for score in scores]
-    if any(value is None for value in values):
-        return Score(skipped=next(score.skipped for score in scores if score.value is None))
-    value = function(*values)
-    if not math.isfinite(value):
-        return Score(skipped="not defined on these numbers")
-    counts = {len(score.replicas) for score in scores}
-    if counts == {0} or len(counts) > 1:
-        return Score(value=value)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        drawn = [function(*parts) for parts in zip(*(score.replicas for score in scores), strict=True)]
-    finite = np.isfinite(drawn)
-    if finite.mean() < 0.9:
-        return Score(value=value)
-    low, high = interval(metric, value, np.asarray(drawn)[finite].tolist())
-    return Score(value=value, low=low, high=high, replicas=tuple(drawn))
-
-
-def difference(mine: float, theirs: float) -> float:
-    """For :func:`combine`: how far one method is above another."""
-    return mine - theirs
 
 
 def recovered_share(student: float, teacher: float, full: float) -> float:

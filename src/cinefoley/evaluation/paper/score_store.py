@@ -9,15 +9,15 @@ from typing import Any
 
 from cinefoley.data.json_lines import Record, write_json
 from cinefoley.errors import OutputError
-from cinefoley.evaluation.folder.scores import Score
+from cinefoley.evaluation.scores import Score
 
-__all__ = ["KeptScores", "ScoreFolder"]
+__all__ = ["EncoderScores", "ScoreStore"]
 
 _FORMAT = 1  # raise when the same settings would give other numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptScores:
+class EncoderScores:
     """What a table needs to know of one encoder on one view."""
 
     scores: dict[str, Score]
@@ -33,7 +33,7 @@ class KeptScores:
     teacher."""
 
 
-class ScoreFolder:
+class ScoreStore:
     """A folder of small JSON files, one per encoder and view, each named by all that decides its numbers.
 
     They are all that a table is made of: takes, weights and caches may be removed, and files that other
@@ -46,7 +46,7 @@ class ScoreFolder:
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
-    def read(self, name: str, decided: Record) -> KeptScores | None:
+    def read(self, name: str, decided: Record) -> EncoderScores | None:
         """What was kept under a name for the same settings; None if nothing was, or the file is damaged.
 
         Args:
@@ -58,7 +58,7 @@ class ScoreFolder:
             return None
         try:
             found = json.loads(path.read_bytes())
-            return KeptScores(
+            return EncoderScores(
                 scores={metric: _score(entry) for metric, entry in found["scores"].items()},
                 clips=int(found["clips"]),
                 left_out=tuple(found["left_out"]),
@@ -68,7 +68,7 @@ class ScoreFolder:
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def write(self, name: str, decided: Record, kept: KeptScores) -> None:
+    def write(self, name: str, decided: Record, kept: EncoderScores) -> None:
         """Keep scores; the file appears whole or not at all.
 
         Raises:

@@ -5,19 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from cinefoley.config.published_results import PAPER_COLUMNS, PAPER_TABLES
-from cinefoley.evaluation.folder.scores import Score
 from cinefoley.evaluation.paper.claims import Claim, Outcome, claims
-from cinefoley.evaluation.paper.formatting import (
-    VIEW_NAMES,
-    heading,
-    interval_text,
-    number,
-    scale_of,
-    score_as_json,
-)
-from cinefoley.evaluation.paper.method_scores import METRICS, combine, difference, recovered_share
-from cinefoley.evaluation.paper.reproduction import VIEWS, Table
-from cinefoley.evaluation.stage.take_metrics import View
+from cinefoley.evaluation.paper.formatting import heading, interval_text, number, scale_of
+from cinefoley.evaluation.paper.method_scores import METRICS, recovered_share
+from cinefoley.evaluation.paper.tables import Table
+from cinefoley.evaluation.scores import Score, combine, difference, score_as_json
+from cinefoley.evaluation.views import VIEW_NAMES, VIEWS, View
 
 __all__ = ["render_table", "table_as_json"]
 

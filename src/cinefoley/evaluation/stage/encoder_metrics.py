@@ -15,9 +15,9 @@ from cinefoley.training.tasks.alignment_pairs import AlignmentPairs
 from cinefoley.training.tasks.cavp import Pooling, embed_clips
 
 __all__ = [
-    "PairFigures",
+    "PairProbabilities",
     "calibration_curve",
-    "judge_pairs",
+    "classify_pairs",
     "retrieve_kinds",
     "retrieve_windows",
 ]
@@ -108,7 +108,7 @@ def retrieve_kinds(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PairFigures:
+class PairProbabilities:
     """What a classifier says of real pairs."""
 
     aligned: Tensor
@@ -127,7 +127,7 @@ class PairFigures:
 
 
 @torch.no_grad()
-def judge_pairs(classifier: AlignmentClassifier, pairs: AlignmentPairs) -> PairFigures:
+def classify_pairs(classifier: AlignmentClassifier, pairs: AlignmentPairs) -> PairProbabilities:
     """Judge each film with its own sound, its first shifted negative, and the next clip's.
 
     Latents are the posterior's means. Films whose sound is silent throughout have no moment and are left out.
@@ -147,14 +147,14 @@ def judge_pairs(classifier: AlignmentClassifier, pairs: AlignmentPairs) -> PairF
             parts.append(classifier(latents, torch.zeros(()), features))
         return torch.cat(parts)
 
-    return PairFigures(
+    return PairProbabilities(
         aligned=judge(rows, rows, zeros),
         shifted=judge(rows[has_negative], rows[has_negative], shift[has_negative]),
         foreign=judge(rows, following, zeros),
     )
 
 
-def calibration_curve(figures: PairFigures, *, bins: int = 10) -> list[tuple[float, float, int]]:
+def calibration_curve(figures: PairProbabilities, *, bins: int = 10) -> list[tuple[float, float, int]]:
     """How often the classifier is right when it says how sure it is.
 
     Pairs are weighed as in training: half aligned, a quarter shifted, a quarter foreign.

@@ -1,4 +1,4 @@
-"""Features to numbers, with intervals."""
+"""Distribution metrics (FAD, FD, KID, KL, IS) of two sets of features, with bootstrap intervals."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,30 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cinefoley.evaluation.folder.protocols import Protocol
+from cinefoley.evaluation.scores import DISTRIBUTION_METRICS, Draws, Score, interval
 from cinefoley.metrics.backbones.protocol import Embedding
 from cinefoley.metrics.functional.divergence import kl_divergence_terms
 from cinefoley.metrics.functional.frechet import frechet_distance
 from cinefoley.metrics.functional.inception import inception_score
 from cinefoley.metrics.functional.kernel import kernel_inception_distance, weighted_kernel_distance
 
-__all__ = [
-    "DISTRIBUTION_METRICS",
-    "FEWEST_FOR_INTERVALS",
-    "Score",
-    "Side",
-    "bootstrap_draws",
-    "interval",
-    "score_sides",
-]
-
-DISTRIBUTION_METRICS = ("FAD", "FD", "KID", "KL", "IS")
-"""What is computed from the features of sounds, in the paper's order."""
-
-FEWEST_FOR_INTERVALS = 10
-"""Clips; resampling fewer says nothing."""
-
-Draws = NDArray[np.int64]
-"""Clips of each resampling, ``(B, clips)``."""
+__all__ = ["Side", "score_sides"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,25 +40,6 @@ class Side:
         """Number of the clip of each row of :meth:`rows`."""
         counts = [len(e.features) if e.features.ndim == 2 else 1 for e in self.embeddings]
         return np.repeat(np.asarray(self.clips, dtype=np.int64), counts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """One number, or why there is none."""
-
-    value: float | None = None
-    """The number; None where the metric is undefined."""
-    spread: float | None = None
-    """Standard deviation over subsets (KID) or splits (IS)."""
-    low: float | None = None
-    """Lower end of the 95 % interval over clips."""
-    high: float | None = None
-    """Its upper end."""
-    skipped: str | None = None
-    """Why there is no number."""
-    replicas: tuple[float, ...] = ()
-    """The number on resampled clips, NaN where it is undefined on them; kept to compare two methods on the
-    same resamplings."""
 
 
 def score_sides(
@@ -119,34 +84,6 @@ def score_sides(
         scores[f"IS{suffix}"] = _guarded(job.inception)
     order = {metric: rank for rank, metric in enumerate(DISTRIBUTION_METRICS)}
     return dict(sorted(scores.items(), key=lambda item: order[item[0].partition("-")[0]]))
-
-
-def bootstrap_draws(num_clips: int, *, replicas: int, seed: int) -> Draws | None:
-    """Draw clips with replacement; None for no replicas, or for too few clips (10) to say anything."""
-    if replicas == 0 or num_clips < FEWEST_FOR_INTERVALS:
-        return None
-    rng = np.random.Generator(np.random.PCG64(seed))
-    return rng.integers(num_clips, size=(replicas, num_clips))
-
-
-def interval(metric: str, value: float, replicas: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of a metric, or of a difference in it, from its resamplings.
-
-    Distances grow when clips are drawn twice, so raw percentiles may lie wholly above the value: what is
-    taken from their replicas is how far they scatter around their own mean, not where they lie. Shares of
-    clips or events are as large on resampled clips as on the clips themselves: theirs are percentiles.
-
-    Args:
-        metric: Its name, with or without a backbone's.
-        value: On the clips themselves.
-        replicas: On resampled clips; NaN where it is undefined.
-    """
-    drawn = np.asarray(replicas)
-    shift = 0.0
-    if metric.partition("-")[0] in DISTRIBUTION_METRICS:
-        shift = value - float(np.nanmean(drawn))
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return shift + float(low), shift + float(high)
 
 
 class _Job:
