@@ -1,10 +1,10 @@
-"""Stage clips the default model has never seen, Foley for each, and one page to look and listen at.
+"""Demo page: unseen stage clips with the sound that the default model generates for them.
 
     python recipes/demo.py --out demo
 
-Three clips are shown whole. Two of them come again, one as a close-up and one under a camera movement, each
-with the sound that the teacher makes of it and the sound that its student makes. Writes the films and WAVs,
-and ``index.html``, which carries everything inside itself and opens without a network.
+Three clips are shown in full view. Two of their kinds come again, one as a close-up and one under a camera
+movement, each with the sound generated from the teacher's features and from the student's. Writes the videos
+and WAVs, and ``index.html``, which embeds everything and opens without a network.
 """
 
 import argparse
@@ -33,8 +33,8 @@ from cinefoley.spectral.mel import mel_spectrogram
 from cinefoley.stage import draw_take, render_clip
 from cinefoley.variations.cropping import crop
 
-# Kinds with sharp onsets, seeds of the test split, from which no training run ever draws. The seeds are the
-# first of each kind with at least four events, not a selection by ear; so are the kinds seen through windows.
+# Kinds with sharp onsets and seeds of the test split, which no training run uses. The seeds are the first of
+# each kind with at least four events and were not selected by ear; nor were the kinds of the varied clips.
 SHOWN: tuple[tuple[str, View], ...] = (
     ("drum", "full"),
     ("drip", "full"),
@@ -50,16 +50,16 @@ SEEN, HIDDEN = (255, 176, 0), (150, 150, 150)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Take:
-    """What one encoder led to."""
+    """One video encoder and the sound generated from its features."""
 
-    watcher: str
-    film: Path
+    encoder: str
+    video: Path
     picture: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One clip of the page, seen in one way."""
+    """One clip of the page in one view."""
 
     title: str
     events: ClipEvents
@@ -70,7 +70,7 @@ class Row:
 
 
 def main() -> None:
-    """Render, generate, write the page."""
+    """Render clips, generate their sound, write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("demo"))
     parser.add_argument("--model", default="lite")
@@ -109,8 +109,8 @@ def _row(pipeline: FoleyPipeline, kind: str, view: View, seed: int, out: Path) -
     save_video(silent, frames, fps=FPS)
     write_audio(real_wav, torch.from_numpy(clip.waveform), rate)
     students = ["student"] if pipeline.video_encoder_student is not None else []
-    watchers = students if view == "full" and students else ["teacher", *students]
-    takes = [_take(pipeline, silent, watcher, seed, events, out) for watcher in watchers]
+    encoders = students if view == "full" and students else ["teacher", *students]
+    takes = [_take(pipeline, silent, encoder, seed, events, out) for encoder in encoders]
     return Row(
         title=f"{kind} {VIEWS[view]} (stage clip {number} of the test split)",
         events=events,
@@ -122,23 +122,23 @@ def _row(pipeline: FoleyPipeline, kind: str, view: View, seed: int, out: Path) -
 
 
 def _take(
-    pipeline: FoleyPipeline, silent: Path, watcher: str, seed: int, events: ClipEvents, out: Path
+    pipeline: FoleyPipeline, silent: Path, encoder: str, seed: int, events: ClipEvents, out: Path
 ) -> Take:
-    pipeline.use_video_encoder(watcher)
+    pipeline.use_video_encoder(encoder)
     result = pipeline(silent, seed=seed)
-    name = f"{silent.name.removesuffix('.silent.mp4')}.{watcher}"
-    wav, film = out / f"{name}.wav", out / f"{name}.mp4"
+    name = f"{silent.name.removesuffix('.silent.mp4')}.{encoder}"
+    wav, video = out / f"{name}.wav", out / f"{name}.mp4"
     result.save(wav)
-    replace_audio(silent, wav, film)
+    replace_audio(silent, wav, video)
     seconds = sum(result.timings_s.values())
     print(f"{name}: {len(events.times)} events, {seconds:.1f} s to generate", file=sys.stderr)
-    return Take(watcher=watcher, film=film, picture=_spectrogram(result.audios[0], pipeline, events))
+    return Take(encoder=encoder, video=video, picture=_spectrogram(result.audios[0], pipeline, events))
 
 
 def _strip(
     frames: NDArray[np.uint8], events: ClipEvents, *, count: int = 16, columns: int = 4
 ) -> NDArray[np.uint8]:
-    """Pictures in rows, a quarter of the clip each, with a tick at each event."""
+    """Frames in rows, a quarter of the clip each, with a tick at each event."""
     width = PICTURE_WIDTH // columns
     height = round(width * frames.shape[1] / frames.shape[2])
     picked = frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]
@@ -153,7 +153,7 @@ def _strip(
 
 
 def _spectrogram(waveform: torch.Tensor, pipeline: FoleyPipeline, events: ClipEvents) -> NDArray[np.uint8]:
-    """Mel picture, low bands below, events as lines."""
+    """Image of the mel spectrogram, low bands at the bottom, events as lines."""
     mel = mel_spectrogram(waveform[None], pipeline.foley_config.mel)[0].numpy()[::-1]
     height, width = SPECTROGRAM_HEIGHT, PICTURE_WIDTH
     gray = cv2.resize((mel.clip(0, 1) * 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_AREA)
@@ -183,10 +183,10 @@ def _page(rows: Sequence[Row], model: str, seed: int) -> str:
 def _article(row: Row) -> str:
     seen = row.events.is_visible
     events = ", ".join(f"{time_s:.2f}" for time_s in row.events.times.tolist())
-    hidden = "" if seen.all() else f"; {int((~seen).sum())} of them out of the picture, in grey"
+    hidden = "" if seen.all() else f"; {int((~seen).sum())} of them off-screen, in grey"
     takes = "\n".join(
-        f"""<figure><figcaption>Generated; the {take.watcher} watched</figcaption>
-<video controls preload="metadata" src="{_inline(take.film, "video/mp4")}"></video>
+        f"""<figure><figcaption>Generated; video encoder: {take.encoder}</figcaption>
+<video controls preload="metadata" src="{_inline(take.video, "video/mp4")}"></video>
 <img alt="spectrogram of the generated sound" src="{_picture(take.picture)}"></figure>"""
         for take in row.takes
     )
@@ -195,7 +195,7 @@ def _article(row: Row) -> str:
 <p>Events at {events} s, marked in orange{hidden}.</p>
 <div class="side">
 {takes}
-<figure><figcaption>The clip's own sound, which the model did not hear</figcaption>
+<figure><figcaption>The clip's own sound, which is no input of the model</figcaption>
 <img alt="sixteen frames of the clip in order of time" src="{_picture(row.strip)}">
 <audio controls preload="metadata" src="{_inline(row.real_wav, "audio/wav")}"></audio>
 <img alt="spectrogram of the clip's own sound" src="{_picture(row.real)}"></figure>

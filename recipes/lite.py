@@ -3,9 +3,8 @@
     python recipes/lite.py                     # every stage, resuming whatever is unfinished
     python recipes/lite.py --only ldm          # one stage
 
-Stages: clips (rendered and cached), encoder, autoencoder, latents, ldm, assemble. All of them keep their
-state under
-``runs/lite``; stop and start at will. What was measured is printed by ``recipes/lite_figures.py``.
+Stages: clips (rendered and cached), encoder, autoencoder, latents, ldm, assemble. All checkpoints are under
+``runs/lite``, and every stage resumes. ``recipes/lite_figures.py`` measures the model.
 """
 
 import argparse
@@ -62,25 +61,25 @@ tags: [video-to-audio, foley]
 # lite
 
 The default model of cinefoley: the parts of Diff-Foley, small, trained from nothing on the Foley stage. It
-knows the stage, not the world: use it to try the software, to test, and to study; for real films import
-Diff-Foley's weights.
+knows only the stage. Use it to try the software, to test, and to study; for real videos import Diff-Foley's
+weights.
 
 Data: {clips} clips of the stage's `train` split (seeds 0 to {clips} - 1; stage digest `{stage}`), rendered by
 this repository at commit {commit}; {pairs} longer ones for the alignment classifier. Recipe: `make lite`
-(`recipes/lite.py`), every seed fixed. One CPU with two cores, bfloat16 arithmetic, {hours:.1f} hours.
+(`recipes/lite.py`), every seed fixed. One CPU with two cores, bfloat16, {hours:.1f} hours.
 
 | stage | steps | batch | peak learning rate | seed | last loss | hours |
 | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 
-Both towers of CAVP (`video_encoder/`, `audio_encoder/`) first learned per-frame targets from the sound
-(coarse mel, events, kind), then contrast between clips and between three windows of a clip, compared frame by
-frame.
-The denoiser predicts velocity; half of its heads were guided to their own moment from the first step
-(`docs/log.md`). Autoencoder and denoiser saw mels of hop 250, so a window lasts 8.000 s. The alignment
-classifier (`alignment/`) learned from pairs: 50 % aligned, 25 % shifted by 0.5 s or more, 25 % another
-clip's, half of these two with a stretch of the film's own sound, which makes it aligned where it is the
-longer part; it adds each frame's feature to its own columns of the latents, which Diff-Foley's does not.
+Both encoders of CAVP (`video_encoder/`, `audio_encoder/`) were first trained on per-frame targets from the
+sound (coarse mel, events, kind), then with a contrastive loss between clips and between three windows of a
+clip, compared frame by frame. The denoiser predicts velocity; half of its heads were guided to their own time
+from the first step (`docs/log.md`). Autoencoder and denoiser were trained on mels of hop 250, so a window
+lasts 8.000 s. The alignment classifier (`alignment/`) was trained on pairs: 50 % aligned, 25 % shifted by
+0.5 s or more, 25 % of another clip; half of the latter two contain a stretch of the clip's own sound, and
+count as aligned if it is the longer part. It adds each frame's feature to its own columns of the latents,
+which Diff-Foley's does not.
 
 {curves}
 
@@ -129,14 +128,14 @@ STAGES = (
 
 
 def main() -> None:
-    """Run the stages that are asked for, or all."""
+    """Run the selected stages, or all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--runs", type=Path, default=Path("runs/lite"), help="where every stage keeps its state"
+        "--runs", type=Path, default=Path("runs/lite"), help="Folder of the checkpoints of every stage."
     )
     parser.add_argument("--only", choices=STAGES)
     parser.add_argument(
-        "--out", type=Path, default=Path("src/cinefoley/assets/lite"), help="the model folder"
+        "--out", type=Path, default=Path("src/cinefoley/assets/lite"), help="Model folder to write."
     )
     args = parser.parse_args()
     model = PRESET.model

@@ -1,10 +1,10 @@
-"""Measure a model on unseen stage clips: features, judge, and what it generates.
+"""Measure a model on unseen stage clips: features, alignment classifier, and generated sound.
 
-    python recipes/lite_figures.py                      # 500 clips of the test split, 4 takes of each
-    python recipes/lite_figures.py --card               # ... and write the figures into the model's card
+    python recipes/lite_figures.py                      # 500 clips of the test split, 4 takes each
+    python recipes/lite_figures.py --card               # ... and write the metrics into the model's card
     python recipes/lite_figures.py --split valid --clips 64 --takes 1 --view close_up --model runs/trial
 
-Every batch is kept under ``--runs``, so a stopped run goes on where it was.
+Every finished batch is cached under ``--runs``, so an interrupted run resumes.
 """
 
 import argparse
@@ -58,27 +58,31 @@ BARS = {
     "kind heard": 0.80,
     "silence kept": 0.80,
 }
-"""What the project asks of its default model."""
+"""Lowest values that the project accepts for its default model."""
 PAIR_SEED = 0
 _CHUNK = 100
 
 
 def main() -> None:
-    """Measure, print, and fill the card if asked to."""
+    """Compute the metrics, print them, and write the card with ``--card``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="lite")
     parser.add_argument("--split", choices=["valid", "test"], default="test")
     parser.add_argument("--clips", type=int, default=500)
     parser.add_argument("--takes", type=int, default=4)
-    parser.add_argument("--view", choices=get_args(View), default="full", help="what the generator sees")
-    parser.add_argument("--only", choices=["towers", "takes"], help="one half of the figures")
+    parser.add_argument(
+        "--view", choices=get_args(View), default="full", help="View that the generator gets."
+    )
+    parser.add_argument("--only", choices=["towers", "takes"], help="Compute one half of the metrics.")
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--guidance-scale", type=float, default=4.5)
-    parser.add_argument("--seed", type=int, default=0, help="of the noise")
+    parser.add_argument("--seed", type=int, default=0, help="Seed of the noise.")
     parser.add_argument("--precision", choices=["fp32", "bf16", "auto"], default="auto")
-    parser.add_argument("--runs", type=Path, default=Path("runs/figures"), help="where finished work is kept")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--card", action="store_true", help="write the figures into the model's README.md")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/figures"), help="Folder for finished batches."
+    )
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+    parser.add_argument("--card", action="store_true", help="Write the metrics into the model's README.md.")
     args = parser.parse_args()
     began = time.perf_counter()
     figures: dict[str, Estimate] = {}
@@ -107,7 +111,7 @@ def main() -> None:
 
 
 def _towers(args: argparse.Namespace) -> tuple[dict[str, Estimate], PairProbabilities]:
-    """What the teacher's features and the judge are worth on real clips."""
+    """Metrics of the teacher's features and of the alignment classifier on real sounds."""
     folder = resolve_model(args.model)
     pipeline = FoleyPipeline.from_pretrained(args.model, video_encoder="teacher")
     config = pipeline.foley_config
@@ -139,7 +143,7 @@ def _towers(args: argparse.Namespace) -> tuple[dict[str, Estimate], PairProbabil
 
 
 def _takes(args: argparse.Namespace) -> list[MeasuredTake]:
-    """Generate and judge, a hundred clips at a time; finished hundreds are kept."""
+    """Generate and measure a hundred clips at a time; finished hundreds are cached."""
     folder = resolve_model(args.model)
     dtype = choose_dtype(torch.device("cpu"), args.precision)
     pipeline = FoleyPipeline.from_pretrained(args.model, torch_dtype=dtype, video_encoder="teacher")

@@ -1,10 +1,10 @@
-"""Distil the student that ships with `lite`, on the Foley stage, and put it into the model's folder.
+"""Distil the student that ships with `lite`, on the Foley stage, and put it into the model folder.
 
-    python recipes/lite_student.py                # resumes whatever is unfinished; some 3 hours on one core
-    python recipes/lite_student.py --steps N      # longer or shorter, before the rate begins to fall
-    torchrun --nproc-per-node=2 recipes/lite_student.py     # one process for each core
+    python recipes/lite_student.py                # resumes; about 3 hours on one core
+    python recipes/lite_student.py --steps N      # another length, before the learning rate begins to fall
+    torchrun --nproc-per-node=2 recipes/lite_student.py     # one process per core
 
-What it is worth is measured by ``recipes/student_figures.py --card``.
+``recipes/student_figures.py --card`` measures the student.
 """
 
 import argparse
@@ -34,13 +34,14 @@ tags: [video-to-audio, foley]
 ---
 # lite's student
 
-The video encoder that `lite` uses by default: distilled from its teacher, `../video_encoder/`, on clips seen
-whole (20 %), as close-ups anywhere in the picture (40 %) and under camera movements (40 %): preset
-`cinematic` of `cinefoley distill`, not the paper's main setting, which shows close-ups in the middle alone.
-The generator is the teacher's and stays as it is.
+The video encoder that `lite` uses by default. It was distilled from its teacher, `../video_encoder/`, on
+clips in full view (20 %), as close-ups anywhere in the frame (40 %) and under camera movements (40 %). This
+is the preset `cinematic` of `cinefoley distill`, not the paper's main setting, which has only centred
+close-ups. The generator is the teacher's, unchanged.
 
 Data: {clips} clips of the stage's `train` split (seeds 0 to {clips} - 1; stage digest `{stage}`), of
-which the teacher had seen the first 6144 whole. Recipe: `make student` (`recipes/lite_student.py`): {steps}
+which the teacher was trained on the first 6144 in full view. Recipe: `make student`
+(`recipes/lite_student.py`): {steps}
 steps of {batch} clips, {optimizer} at {rate:g} (schedule {schedule}, after {warmup} steps of warm-up), seed
 {seed}, {hours:.2f} hours on CPU.
 
@@ -48,8 +49,8 @@ steps of {batch} clips, {optimizer} at {rate:g} (schedule {schedule}, after {war
 | --- | {rules} |
 | loss | {losses} |
 
-On {valid} held-out clips the mean cosine distance from the teacher's features of the whole clip is
-{whole:.4f} for clips seen whole and {varied:.4f} for clips seen through windows.
+On {valid} held-out clips the mean cosine distance from the teacher's features of the full view is
+{whole:.4f} for clips in full view and {varied:.4f} for varied clips.
 
 <!-- figures -->
 """

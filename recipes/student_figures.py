@@ -1,10 +1,10 @@
-"""Measure a model's student beside its teacher on unseen stage clips, whole and through windows.
+"""Measure a model's student beside its teacher on unseen stage clips, in full view and varied.
 
     python recipes/student_figures.py                     # 500 clips of the test split, one take of each
     python recipes/student_figures.py --card              # ... and write the figures into the student's card
     python recipes/student_figures.py --split valid --clips 60 --student runs/student/video_encoder
 
-Finished clips are kept under ``--runs``, so a stopped run goes on where it was.
+Finished clips are cached under ``--runs``, so an interrupted run resumes.
 """
 
 import argparse
@@ -38,10 +38,12 @@ MARK = "<!-- figures -->"
 
 
 def main() -> None:
-    """Generate, judge, print, and with ``--card`` write."""
+    """Generate, compute metrics, print them, and with ``--card`` write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="lite")
-    parser.add_argument("--student", type=Path, help="a video_encoder/ folder; default: the model's own")
+    parser.add_argument(
+        "--student", type=Path, help="A video_encoder/ folder. Default: the model's own student."
+    )
     parser.add_argument("--split", default="test", choices=("valid", "test"))
     parser.add_argument("--clips", type=int, default=500)
     parser.add_argument("--takes", type=int, default=1)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Table 1 of the paper on the Foley stage: the teacher, its student, and the encoder trained on close-ups by its
-# pretraining's loss without a teacher; whole clips, close-ups, camera movements.
+# Table 1 of the paper on the Foley stage: the teacher, its student, and the encoder trained on close-ups with its
+# pretraining loss and without a teacher; full view, close-ups, camera movements.
 #
-#     recipes/table1.sh                       # what is not scored yet, resuming whatever is unfinished
-#     recipes/table1.sh --part 2/3            # the second of three machines; put their scores/ together
-#     AFRESH=1 recipes/table1.sh              # without the scores that come with the repository
+#     recipes/table1.sh                       # compute the missing scores, then print the table; resumes
+#     recipes/table1.sh --part 2/3            # on the second of three machines; collect their scores/
+#     AFRESH=1 recipes/table1.sh              # ignore the scores in the repository
 #
-# 8,192 clips seen some three times: clips of the stage cost nothing, and a student learns more from new ones than
-# from old ones. 12 denoiser calls give what 25 give. docs/log.md has the figures for both.
+# Each of 8,192 clips is used about three times: stage clips cost little, and a student learns more from new clips
+# than from repeated ones. 12 denoising steps give the same metrics as 25. docs/log.md has the numbers for both.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ -n "${AFRESH:-}" ]; then

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Table 4 of the paper on the Foley stage: how many of the clips are varied, 50, 75 or 100 %.
 #
-#     recipes/table4.sh                       # what is not scored yet, resuming whatever is unfinished
-#     recipes/table4.sh --part 2/3            # the second of three machines; put their scores/ together
-#     AFRESH=1 recipes/table4.sh              # without the scores that come with the repository
+#     recipes/table4.sh                       # compute the missing scores, then print the table; resumes
+#     recipes/table4.sh --part 2/3            # on the second of three machines; collect their scores/
+#     AFRESH=1 recipes/table4.sh              # ignore the scores in the repository
 #
-# 8,192 clips seen some three times: clips of the stage cost nothing, and a student learns more from new ones than
-# from old ones. 12 denoiser calls give what 25 give. docs/log.md has the figures for both.
+# Each of 8,192 clips is used about three times: stage clips cost little, and a student learns more from new clips
+# than from repeated ones. 12 denoising steps give the same metrics as 25. docs/log.md has the numbers for both.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ -n "${AFRESH:-}" ]; then
