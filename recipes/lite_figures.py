@@ -32,7 +32,7 @@ from cinefoley.evaluation.stage.encoder_metrics import (
 from cinefoley.evaluation.stage.take_metrics import measure_takes
 from cinefoley.evaluation.stage.take_summary import Estimate, MeasuredTake, summarise_takes
 from cinefoley.evaluation.views import View
-from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.files.atomic_write import atomic_write
 from cinefoley.metrics.alignment import AlignmentScorer
 from cinefoley.metrics.backbones.lite import LiteBackbone
 from cinefoley.metrics.backbones.weights import file_digest
@@ -176,7 +176,7 @@ def _takes(args: argparse.Namespace) -> list[MeasuredTake]:
             guidance_scale=args.guidance_scale,
         )
         takes += fresh
-        with written_aside(ledger) as aside:
+        with atomic_write(ledger) as aside:
             aside.write_text("\n".join([settings, *(json.dumps(take.to_dict()) for take in takes)]) + "\n")
         done = len(takes) // args.takes - whole
         print(f"\r{done} clips, {(time.perf_counter() - began) / done:.1f} s each", end="", file=sys.stderr)

@@ -18,7 +18,7 @@ from cinefoley.config.training import OPTIMIZERS
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.distillation.presets import distillation
 from cinefoley.distillation.run import DistillSettings, distill
-from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.files.atomic_write import atomic_write
 from cinefoley.models.folder import load_foley_config, load_part
 from cinefoley.models.importing.published import cache_home
 from cinefoley.models.video_encoder import VideoEncoder
@@ -104,12 +104,12 @@ def main() -> None:
         whole=result.last["valid_cosine_whole"],
         varied=result.last["valid_cosine_varied"],
     )
-    with written_aside(out / "README.md") as temporary:
+    with atomic_write(out / "README.md") as temporary:
         temporary.write_text(card, encoding="utf-8")
     index = model / "model_index.json"
     entries = json.loads(index.read_text())
     entries["video_encoder_student"] = entries["video_encoder"]
-    with written_aside(index) as temporary:
+    with atomic_write(index) as temporary:
         temporary.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
     size = (out / "diffusion_pytorch_model.safetensors").stat().st_size
     print(f"{out}: {size / 2**20:.2f} MiB")

@@ -24,7 +24,7 @@ from cinefoley.evaluation.paper.table_report import render_table
 from cinefoley.evaluation.paper.tables import Table
 from cinefoley.evaluation.scores import Score
 from cinefoley.evaluation.views import VIEWS, View
-from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.files.atomic_write import atomic_write
 from cinefoley.metrics.alignment import AlignmentScorer
 from cinefoley.metrics.backbones.lite import LiteBackbone
 from cinefoley.metrics.backbones.segments import SegmentBackbone
@@ -99,7 +99,7 @@ def main() -> None:
     if args.card:
         card = student / "README.md"
         kept = card.read_text(encoding="utf-8").partition(MARK)[0]
-        with written_aside(card) as temporary:
+        with atomic_write(card) as temporary:
             temporary.write_text(f"{kept}{MARK}\n#{text}", encoding="utf-8")
 
 

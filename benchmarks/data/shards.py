@@ -45,8 +45,8 @@ from cinefoley.data.shards.source import ShardSource
 from cinefoley.data.sources.clip_reader import ClipSettings, read_clip
 from cinefoley.data.sources.folder import FileClip, FolderSource
 from cinefoley.data.sources.vggsound_stand_in import make_stand_in
-from cinefoley.media.frames.pixels import resize, squash
-from cinefoley.media.frames.stills import decode_jpeg
+from cinefoley.media.frames.jpeg import decode_jpeg
+from cinefoley.media.frames.pixels import resize, resize_fast
 from cinefoley.media.muxing.save_video import save_video
 from cinefoley.media.versions import ffmpeg_versions
 from cinefoley.pipelines.allocator import keep_freed_memory
@@ -232,7 +232,7 @@ def tell_difference(kept: ShardSource) -> None:
     """Print how far PyTorch's kernel is from Pillow's filter on the same jpegs, and what either costs."""
     jpegs = [decode_jpeg(still) for number in range(len(kept)) for still in kept[number].jpegs()]
     results, costs = [], []
-    for bring in (squash, resize):
+    for bring in (resize_fast, resize):
         begin = processor_seconds()
         results.append([bring(pixels, (224, 224)) for pixels in jpegs])
         costs.append(1000 * (processor_seconds() - begin) / len(jpegs))

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 
 from cinefoley.media.audio.writer import AudioWriter
-from cinefoley.media.frames.timing import picture_duration
 from cinefoley.media.frames.windows import stream_windows
-from cinefoley.media.muxing.replace_audio import picture_hash, replace_audio
+from cinefoley.media.muxing.replace_audio import replace_audio, video_hash
+from cinefoley.media.timing import video_duration
 
 RATE = 24
 GROUP_S = 10
@@ -77,9 +77,9 @@ def run(folder: Path, length_s: int) -> dict[str, float]:
     replace_audio(film, sound, out)
     muxing_s = time.perf_counter() - begin
     assert windows == len(starts)
-    assert picture_hash(out) == picture_hash(film)
+    assert video_hash(out) == video_hash(film)
     return {
-        "picture_s": picture_duration(film),
+        "picture_s": video_duration(film),
         "windows": windows,
         "film_mib": film.stat().st_size / 2**20,
         "sound_mib": sound.stat().st_size / 2**20,

@@ -29,9 +29,9 @@ MAKES_LONG = """
 import re, sys, torch
 from pathlib import Path
 from cinefoley.variations import CameraMovement
-from cinefoley.variations.films import draw_for_film, vary_film
+from cinefoley.variations.videos import draw_for_video, vary_video
 film, out = sys.argv[1:]
-vary_film(film, out, draw_for_film(CameraMovement(), film, generator=torch.Generator().manual_seed(0)))
+vary_video(film, out, draw_for_video(CameraMovement(), film, generator=torch.Generator().manual_seed(0)))
 print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
 """
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from cinefoley.cli.generate import generate as generate_command
 from cinefoley.media.audio.files import read_audio
-from cinefoley.media.muxing.replace_audio import picture_hash
+from cinefoley.media.muxing.replace_audio import video_hash
 from cinefoley.media.probe import probe
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.takes.settings import GenerationSettings
@@ -52,7 +52,7 @@ def test_the_sound_is_as_long_as_the_picture_and_the_picture_is_untouched(
 
     assert (rate, sound.shape) == (16000, (1, 32000))
     assert in_film.shape == (1, 32000)
-    assert picture_hash(out / "rain.take1.mp4") == picture_hash(rain)
+    assert video_hash(out / "rain.take1.mp4") == video_hash(rain)
 
 
 def test_a_take_beyond_full_scale_is_lowered_as_a_whole_and_says_so(
@@ -182,7 +182,7 @@ def test_a_section_is_as_long_as_asked_and_lies_in_place_in_the_whole_film(
     assert sound.shape == (1, 12000)
     assert in_film.shape == (1, 32000)
     assert in_film[:, 8000:20000].square().mean() > 100 * in_film[:, 22000:].square().mean()
-    assert picture_hash(out / "rain.take1.mp4") == picture_hash(rain)
+    assert video_hash(out / "rain.take1.mp4") == video_hash(rain)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
@@ -374,7 +374,7 @@ def test_a_film_of_another_container_goes_into_matroska_and_that_is_told(
 
     assert result.code == 0
     assert "rain.3gp: .3gp files cannot be written; the video stream is copied into .mkv." in result.err
-    assert picture_hash(out / "rain.take1.mkv") == picture_hash(film)
+    assert video_hash(out / "rain.take1.mkv") == video_hash(film)
     assert generate(film).out == ""
 
 

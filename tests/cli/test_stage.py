@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cinefoley.media.audio.files import read_audio
-from cinefoley.media.muxing.replace_audio import picture_hash
+from cinefoley.media.muxing.replace_audio import video_hash
 from cinefoley.media.probe import probe
 from cinefoley.stage.render import render_clip
 
@@ -45,7 +45,7 @@ def test_the_same_seed_renders_the_same_pictures(run_cli: RunCli, tmp_path: Path
     for name in ("a", "b"):
         assert run_cli("stage", "render", "-o", tmp_path / f"{name}.mp4", "--seed", 5, *SMALL).code == 0
 
-    assert picture_hash(tmp_path / "a.mp4") == picture_hash(tmp_path / "b.mp4")
+    assert video_hash(tmp_path / "a.mp4") == video_hash(tmp_path / "b.mp4")
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 

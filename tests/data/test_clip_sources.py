@@ -22,7 +22,7 @@ from cinefoley.stage.export import ExportSettings, export_clips
 from cinefoley.stage.render import draw_take, render_clip
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
-from cinefoley.variations.films import load_varied_video
+from cinefoley.variations.videos import load_varied_video
 
 Listed = Any  # tests/data/conftest.py
 

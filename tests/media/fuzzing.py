@@ -25,17 +25,18 @@ import torch
 
 from cinefoley.errors import CinefoleyError, MediaWarning
 from cinefoley.media.audio.files import read_audio, write_audio
-from cinefoley.media.frames.crop import last_picture_time
+from cinefoley.media.audio.flac import decode_flac, encode_flac
+from cinefoley.media.frames.crop import last_frame_time
+from cinefoley.media.frames.jpeg import decode_jpeg, encode_jpeg
 from cinefoley.media.frames.sparse_decoder import decode_sparsely
-from cinefoley.media.frames.stills import decode_flac, decode_jpeg, encode_flac, encode_jpeg
-from cinefoley.media.frames.timing import picture_duration
 from cinefoley.media.frames.video import load_video
 from cinefoley.media.frames.windows import sample_windows, stream_windows
-from cinefoley.media.muxing.cropped_video import cropped_film_suffix
-from cinefoley.media.muxing.replace_audio import fitting_suffixes, picture_hash, replace_audio
+from cinefoley.media.muxing.crop_video import cropped_video_suffix
+from cinefoley.media.muxing.replace_audio import fitting_suffixes, replace_audio, video_hash
 from cinefoley.media.probe import probe
+from cinefoley.media.timing import video_duration
 from cinefoley.variations import CameraMovement
-from cinefoley.variations.films import draw_for_film, vary_film
+from cinefoley.variations.videos import draw_for_video, vary_video
 
 _RATE, _FPS = 16000, 12
 _CODECS: dict[str, tuple[str | None, str | None, str | None]] = {  # video codec, pixel format, audio codec
@@ -218,17 +219,17 @@ _READERS: tuple[Callable[[Path], object], ...] = (
     _sparse,
     _audio,
     _resampled_audio,
-    picture_duration,
-    last_picture_time,
-    picture_hash,
+    video_duration,
+    last_frame_time,
+    video_hash,
     fitting_suffixes,
-    cropped_film_suffix,
+    cropped_video_suffix,
 )
 
 
 def _varied(path: Path, out: Path) -> None:
-    window = draw_for_film(CameraMovement(), path, generator=torch.Generator().manual_seed(0))
-    vary_film(path, out, window)
+    window = draw_for_video(CameraMovement(), path, generator=torch.Generator().manual_seed(0))
+    vary_video(path, out, window)
 
 
 def _with_new_audio(path: Path, out: Path) -> None:
@@ -309,6 +310,8 @@ def main(arguments: list[str]) -> None:
     warnings.simplefilter("error")
     warnings.simplefilter("ignore", MediaWarning)
     resource.setrlimit(resource.RLIMIT_AS, (16 << 30, resource.RLIM_INFINITY))  # a bomb ends here
+    if not seeds:
+        print("ready", flush=True)  # noqa: T201
     for seed in map(str.strip, seeds or sys.stdin):
         begin = time.process_time()
         if seed == "crash":

@@ -8,11 +8,11 @@ import torch
 
 from cinefoley.errors import MediaError
 from cinefoley.media.audio.files import read_audio
-from cinefoley.media.frames.timing import picture_duration
 from cinefoley.media.frames.video import load_video
 from cinefoley.media.frames.windows import stream_windows
-from cinefoley.media.muxing.replace_audio import picture_hash, replace_audio
+from cinefoley.media.muxing.replace_audio import replace_audio, video_hash
 from cinefoley.media.probe import probe
+from cinefoley.media.timing import video_duration
 
 pytestmark = pytest.mark.clips
 
@@ -28,7 +28,7 @@ def clip(request: pytest.FixtureRequest) -> Path:
 
 def test_its_length_is_what_decoding_gives(clip: Path) -> None:
     video = load_video(clip)
-    assert video.duration == picture_duration(clip) == pytest.approx(probe(clip).duration_s)
+    assert video.duration == video_duration(clip) == pytest.approx(probe(clip).duration_s)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
@@ -36,10 +36,10 @@ def test_its_picture_is_copied_bit_for_bit(clip: Path, tmp_path: Path, suffix: s
     out = tmp_path / f"out{suffix}"
     sound, sample_rate = read_audio(clip, sample_rate=16000, mono=True)
     replace_audio(clip, sound, out, sample_rate=sample_rate)
-    assert picture_hash(out) == picture_hash(clip)
-    assert picture_duration(out) == pytest.approx(picture_duration(clip), abs=1e-3)
+    assert video_hash(out) == video_hash(clip)
+    assert video_duration(out) == pytest.approx(video_duration(clip), abs=1e-3)
     again, _ = read_audio(out)
-    assert again.shape[1] == pytest.approx(picture_duration(clip) * 16000, abs=1)
+    assert again.shape[1] == pytest.approx(video_duration(clip) * 16000, abs=1)
     length = min(again.shape[1], sound.shape[1])
     assert torch.cosine_similarity(again[0, :length], sound[0, :length], dim=0) > 0.98
     assert torch.equal(load_video(out).frames, load_video(clip).frames)

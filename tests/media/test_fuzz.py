@@ -59,7 +59,7 @@ class Checker:
 
     def _start(self) -> "subprocess.Popen[str]":
         with self._log.open("w") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [
                     sys.executable,
                     "-X",
@@ -74,6 +74,9 @@ class Checker:
                 stderr=log,
                 text=True,
             )
+        assert process.stdout is not None
+        process.stdout.readline()  # imports take seconds, and are no part of any input
+        return process
 
     def _answers(self, process: "subprocess.Popen[str]") -> bool:
         """Wait for an answer; processor time counts, and wall time only where a process sleeps for ever."""
@@ -97,6 +100,7 @@ def _cpu_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
+@pytest.mark.timeout(3600)  # it has a watchdog of its own for every input
 def test_damaged_files_end_in_frames_or_in_an_error_of_ours(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

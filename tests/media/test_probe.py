@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from cinefoley.errors import CinefoleyError, MediaError, VideoError
-from cinefoley.media.frames.timing import picture_duration
 from cinefoley.media.frames.video import load_video
 from cinefoley.media.probe import AudioInfo, probe
+from cinefoley.media.timing import video_duration
 
 MakeFilm = Callable[..., Path]
 
@@ -105,7 +105,7 @@ def sound_file(tmp_path: Path) -> Path:
     return path
 
 
-READERS: list[Callable[[Path], object]] = [probe, load_video, picture_duration]
+READERS: list[Callable[[Path], object]] = [probe, load_video, video_duration]
 
 
 @pytest.mark.parametrize("read", READERS)

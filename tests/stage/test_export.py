@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cinefoley.errors import OutputError
-from cinefoley.media.muxing.replace_audio import picture_hash
+from cinefoley.media.muxing.replace_audio import video_hash
 from cinefoley.media.probe import probe
 from cinefoley.stage.export import ExportSettings, export_clips
 from cinefoley.stage.render import draw_take
@@ -19,7 +19,7 @@ SMALL = ExportSettings(split="valid", duration_s=1.0, side=32, fps=8, sample_rat
 
 
 def films(folder: Path) -> dict[str, str]:
-    return {path.name: picture_hash(path) for path in sorted(folder.glob("*.mp4"))}
+    return {path.name: video_hash(path) for path in sorted(folder.glob("*.mp4"))}
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import torch
 
 from cinefoley.errors import CinefoleyError, MissingWeightsError, RunInterrupted, VideoError
 from cinefoley.media.audio.files import read_audio
-from cinefoley.media.muxing.replace_audio import picture_hash
+from cinefoley.media.muxing.replace_audio import video_hash
 from cinefoley.media.probe import probe
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.takes.generate import generate_files
@@ -104,7 +104,7 @@ def test_takes_of_two_regions_are_chosen_by_shot_and_taken_home(
     (unfinished.parent / "film.take1.wav").write_text("of a run that failed")
     delivery = desk.deliver(subtype="PCM_24", sample_rate=48000)
 
-    assert picture_hash(delivery.film) == picture_hash(two_shots)
+    assert video_hash(delivery.film) == video_hash(two_shots)
     info = probe(delivery.wav)
     assert info.audio is not None
     assert (info.audio.sample_rate, info.audio.codec) == (48000, "pcm_s24le")

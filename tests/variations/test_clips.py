@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from cinefoley.media.audio.files import read_audio
-from cinefoley.media.frames.timing import picture_duration
 from cinefoley.media.frames.video import load_video
-from cinefoley.media.muxing.cropped_video import cropped_film_suffix
+from cinefoley.media.muxing.crop_video import cropped_video_suffix
+from cinefoley.media.timing import video_duration
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
-from cinefoley.variations.films import draw_for_film, load_varied_video, vary_film
+from cinefoley.variations.videos import draw_for_video, load_varied_video, vary_video
 
 pytestmark = pytest.mark.clips
 
@@ -30,14 +30,14 @@ def clip(request: pytest.FixtureRequest) -> Path:
 def test_its_varied_film_shows_the_window_and_sounds_as_before(
     clip: Path, tmp_path: Path, variation: CloseUp | CameraMovement
 ) -> None:
-    out = tmp_path / f"out{cropped_film_suffix(clip)}"
-    window = draw_for_film(variation, clip, generator=torch.Generator().manual_seed(0))
-    vary_film(clip, out, window)
+    out = tmp_path / f"out{cropped_video_suffix(clip)}"
+    window = draw_for_video(variation, clip, generator=torch.Generator().manual_seed(0))
+    vary_video(clip, out, window)
     view, film = load_varied_video(clip, window), load_video(out)
     assert film.size == window.crop_size
     assert torch.equal(view.source_indices, film.source_indices)
     assert (view.frames.float() - film.frames.float()).square().mean() < 255**2 / 10**4.0  # 40 dB
-    assert picture_duration(out) == picture_duration(clip)
+    assert video_duration(out) == video_duration(clip)
     sound, before = read_audio(out)[0], read_audio(clip)[0]
     length = min(sound.shape[1], before.shape[1])
     assert torch.equal(sound[:, :length], before[:, :length])

@@ -17,7 +17,7 @@ import torch
 from tests.web.browser import Chromium, close_context, take_screenshot
 from tests.web.server_process import ServerProcess
 
-from cinefoley.media.muxing.replace_audio import picture_hash
+from cinefoley.media.muxing.replace_audio import video_hash
 from cinefoley.media.muxing.save_video import save_video
 from cinefoley.media.probe import probe
 from cinefoley.stage.render import render_clip
@@ -157,7 +157,7 @@ def test_the_whole_journey(enter: Any, film: Path, tmp_path: Path) -> None:
         archive.extractall(tmp_path)
     record = json.loads((tmp_path / "two_shots.foley.json").read_text())
     assert [shot["take"] for shot in record["shots"]] == [2, 1]
-    assert picture_hash(tmp_path / "two_shots.foley.mp4") == picture_hash(film)
+    assert video_hash(tmp_path / "two_shots.foley.mp4") == video_hash(film)
     sound = probe(tmp_path / "two_shots.foley.wav").audio
     assert sound is not None
     assert (sound.sample_rate, sound.codec) == (48000, "pcm_s24le")

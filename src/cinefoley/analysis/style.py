@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.files.atomic_write import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +58,7 @@ def save_figure(figure: "Figure", stem: Path) -> tuple[Path, Path]:
     written = []
     for form in ("png", "pdf"):
         path = stem.with_name(f"{stem.name}.{form}")
-        with styled(), written_aside(path) as temporary:
+        with styled(), atomic_write(path) as temporary:
             # without the date, the same figure is the same file
             metadata = {"CreationDate": None} if form == "pdf" else {}
             figure.savefig(temporary, format=form, metadata=metadata)

@@ -21,13 +21,13 @@ def describe_video(path: Path) -> dict[str, Any]:
     """
     from cinefoley.config.foley import FoleyConfig
     from cinefoley.config.presets import lite
-    from cinefoley.media.frames.timing import picture_duration
     from cinefoley.media.muxing.replace_audio import fitting_suffixes
     from cinefoley.media.probe import probe
+    from cinefoley.media.timing import video_duration
     from cinefoley.pipelines.loading import resolve_model
 
     info = probe(path)
-    duration_s = picture_duration(path)  # raises VideoError without a video stream
+    duration_s = video_duration(path)  # raises VideoError without a video stream
     folder = resolve_model("lite")
     config = FoleyConfig.load(folder) if (folder / FoleyConfig.FILE_NAME).is_file() else lite().foley
     video, audio = info.video, info.audio

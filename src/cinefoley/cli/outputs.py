@@ -97,9 +97,9 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
     Raises:
         OutputError: If the folder or a file cannot be written.
     """
-    from cinefoley.media.files.atomic_write import written_aside
+    from cinefoley.media.files.atomic_write import atomic_write
 
     make_folder(folder)
     for name, text in texts.items():
-        with written_aside(folder / name) as temporary:
+        with atomic_write(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -202,14 +202,14 @@ def _write(clip: "StageClip", video: Path, description: dict[str, Any], *, is_si
     import torch
 
     from cinefoley.media.audio.files import write_audio
-    from cinefoley.media.files.atomic_write import written_aside
+    from cinefoley.media.files.atomic_write import atomic_write
     from cinefoley.media.muxing.save_video import save_video
 
     frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
     waveform = None if is_silent else clip.waveform
     save_video(video, frames, clip.fps, waveform=waveform, sample_rate=clip.sample_rate)
     write_audio(video.with_suffix(".wav"), clip.waveform, clip.sample_rate)
-    with written_aside(video.with_suffix(".json")) as temporary:
+    with atomic_write(video.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(description, indent=2) + "\n")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cinefoley.errors import OutputError
-from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.files.atomic_write import atomic_write
 
 __all__ = ["Journal", "Record", "read_records", "write_json", "write_records"]
 
@@ -89,7 +89,7 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
     Raises:
         OutputError: If it cannot be written.
     """
-    with written_aside(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         file.writelines(_line(record) for record in records)
 
 
@@ -99,7 +99,7 @@ def write_json(path: Path, content: Record) -> None:
     Raises:
         OutputError: If it cannot be written.
     """
-    with written_aside(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -23,15 +23,14 @@ __all__ = [
     "MOST_PIXELS",
     "audio_stream",
     "describe_streams",
-    "explained_muxing",
     "has_exact_seeks",
+    "moving_video_streams",
     "open_media",
-    "picture_packets",
-    "picture_streams",
+    "presentation_time",
     "seek",
     "short_format",
-    "shown_at",
     "stored_packets",
+    "video_packets",
     "video_stream",
 ]
 
@@ -59,24 +58,6 @@ _NOT_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 MOST_PIXELS = 1 << 26
 """Of a frame, 8192x8192: a damaged header may state any size, and decoders then ask for gigabytes."""
 _DECODER_LIMITS = {"max_pixels": str(MOST_PIXELS)}
-
-
-@contextmanager
-def explained_muxing(film: str | os.PathLike[str], out: Path) -> Iterator[None]:
-    """Say in plain words that a container does not take a film's packets while the block writes them.
-
-    Raises:
-        MediaError: If FFmpeg refuses one, as it does where times step back.
-    """
-    try:
-        yield
-    except av.FFmpegError as exc:
-        if isinstance(exc, OSError):  # the disk's
-            raise
-        raise MediaError(
-            f"{Path(film).name}: cannot be written into {out.suffix} ({exc.strerror}). Its times may step "
-            "back, as where files were joined; convert the film first."
-        ) from exc
 
 
 @contextmanager
@@ -126,7 +107,7 @@ def video_stream(container: InputContainer, path: str | os.PathLike[str]) -> Vid
         VideoError: If there is none, or none that can be decoded.
     """
     name = Path(path).name
-    streams = picture_streams(container)
+    streams = moving_video_streams(container)
     if not streams:
         raise VideoError(
             f"{name}: no video stream (found {describe_streams(container)}). cinefoley needs a clip with "
@@ -153,7 +134,7 @@ def audio_stream(container: InputContainer, path: str | os.PathLike[str]) -> Aud
     return next((s for s in usable if s.disposition & Disposition.default), usable[0])
 
 
-def picture_streams(container: InputContainer) -> list[VideoStream]:
+def moving_video_streams(container: InputContainer) -> list[VideoStream]:
     """All streams of moving pictures; cover art and thumbnails are left out."""
     return [s for s in container.streams.video if not s.disposition & _NOT_PICTURES]
 
@@ -184,7 +165,7 @@ def has_exact_seeks(container: InputContainer) -> bool:
     return container.format.name.startswith(("mov,", "matroska", "mpegts", "wav", "flac"))
 
 
-def shown_at(item: "Packet[VideoStream] | VideoFrame", stream: VideoStream) -> Fraction | None:
+def presentation_time(item: "Packet[VideoStream] | VideoFrame", stream: VideoStream) -> Fraction | None:
     """When a picture is shown, in seconds as the file counts them; None where it does not say.
 
     AVI stores no presentation times, and those guessed for it are wrong where frames are stored out of order:
@@ -228,7 +209,7 @@ def seek(container: InputContainer, time_s: Fraction, stream: Stream | None = No
     return True
 
 
-def picture_packets(container: InputContainer, stream: VideoStream) -> Iterator["Packet[VideoStream]"]:
+def video_packets(container: InputContainer, stream: VideoStream) -> Iterator["Packet[VideoStream]"]:
     """Yield the coded pictures of ``stream`` in stored order, up to where the file breaks off.
 
     A last packet that the end of the file has cut is left out; so are the empty packets PyAV flushes with.

@@ -13,14 +13,14 @@ from av.video.stream import VideoStream
 from cinefoley.errors import AudioError
 from cinefoley.media.containers import (
     audio_stream,
+    moving_video_streams,
     open_media,
-    picture_packets,
-    picture_streams,
     short_format,
+    video_packets,
     video_stream,
 )
 from cinefoley.media.frames.pixels import display_matrix, has_alpha, rotation_degrees
-from cinefoley.media.frames.timing import claimed_end, seconds
+from cinefoley.media.timing import seconds, stated_end
 
 __all__ = ["AudioInfo", "MediaInfo", "VideoInfo", "probe"]
 
@@ -102,8 +102,8 @@ def probe(path: str | os.PathLike[str]) -> MediaInfo:
 
 
 def _stated_duration(container: InputContainer) -> float | None:
-    for stream in picture_streams(container):
-        end = claimed_end(container, stream)
+    for stream in moving_video_streams(container):
+        end = stated_end(container, stream)
         if end is not None:
             return float(end - (seconds(stream.start_time, stream.time_base) or 0))
     return None if container.duration is None else container.duration / av.time_base
@@ -120,7 +120,7 @@ def _probe_audio(container: InputContainer, path: str | os.PathLike[str]) -> Aud
 
 
 def _probe_video(container: InputContainer, path: str | os.PathLike[str]) -> VideoInfo | None:
-    if not picture_streams(container):
+    if not moving_video_streams(container):
         return None
     stream = video_stream(container, path)
     context = stream.codec_context
@@ -143,7 +143,7 @@ def _probe_video(container: InputContainer, path: str | os.PathLike[str]) -> Vid
 
 def _rotation(container: InputContainer, stream: VideoStream) -> int:
     """PyAV shows the display matrix of a stream only on its frames."""
-    for packet in islice(picture_packets(container, stream), 32):
+    for packet in islice(video_packets(container, stream), 32):
         try:
             frames = packet.decode()
         except av.FFmpegError:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.errors import VideoError
-from cinefoley.media.frames.timing import picture_duration
 from cinefoley.media.frames.video import Video, video_from_frames
 from cinefoley.media.frames.windows import sample_windows, stream_windows
+from cinefoley.media.timing import video_duration
 from cinefoley.pipelines.windows import OVERLAP_S, WindowPlan, plan_windows
 
 __all__ = ["VideoInput", "check_frames", "plan_video", "window_frames"]
@@ -44,7 +44,7 @@ def plan_video(
             )
         whole = video.shape[1] / config.video_fps
     else:
-        whole = video.duration if isinstance(video, Video) else picture_duration(video)
+        whole = video.duration if isinstance(video, Video) else video_duration(video)
     if start < 0 or (duration is not None and duration <= 0):
         raise ValueError(f"need start >= 0 and duration > 0, got start={start}, duration={duration}")
     section = whole - start if duration is None else min(duration, whole - start)

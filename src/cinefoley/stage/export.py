@@ -13,8 +13,8 @@ import torch
 from joblib import Parallel, delayed
 
 from cinefoley.errors import OutputError
-from cinefoley.media.files.atomic_write import written_aside
-from cinefoley.media.files.folder_lock import claimed_folder
+from cinefoley.media.files.atomic_write import atomic_write
+from cinefoley.media.files.folder_lock import locked_folder
 from cinefoley.media.muxing.save_video import save_video
 from cinefoley.stage.clip import describe_clip
 from cinefoley.stage.digest import stage_digest
@@ -110,7 +110,7 @@ def export_clips(
 @contextmanager
 def _claimed(folder: Path, settings: ExportSettings) -> Iterator[None]:
     """Hold the folder for one run, and see that what is there fits."""
-    with claimed_folder(
+    with locked_folder(
         folder,
         lock_name=".export.lock",
         refusal="is in use: another run is writing there. Wait for it, or choose another folder.",
@@ -122,7 +122,7 @@ def _claimed(folder: Path, settings: ExportSettings) -> Iterator[None]:
 def _check_settings(path: Path, settings: ExportSettings) -> None:
     wanted = asdict(settings) | {"stage": stage_digest()}
     if not path.exists():
-        with written_aside(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(wanted, indent=2) + "\n")
         return
     try:
@@ -179,8 +179,8 @@ def _write_lists(folder: Path, settings: ExportSettings, seeds: range) -> tuple[
     everything = sorted({*seeds, *(int(match[1]) for match in known if match)})
     list_path, events_path = (folder / f"{settings.split}.{suffix}" for suffix in ("csv", "events.jsonl"))
     with (
-        written_aside(list_path) as list_part,
-        written_aside(events_path) as events_part,
+        atomic_write(list_path) as list_part,
+        atomic_write(events_path) as events_part,
         list_part.open("w", newline="") as rows,
         events_part.open("w") as lines,
     ):

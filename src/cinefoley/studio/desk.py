@@ -18,8 +18,8 @@ from torch import Tensor
 from cinefoley.errors import CinefoleyError, OutputError, RunInterrupted, VideoError
 from cinefoley.media.audio.files import write_audio
 from cinefoley.media.audio.fitted_writer import fitting_gain
-from cinefoley.media.frames.timing import picture_duration
-from cinefoley.media.muxing.replace_audio import film_suffix, replace_audio
+from cinefoley.media.muxing.replace_audio import replace_audio, video_suffix
+from cinefoley.media.timing import video_duration
 from cinefoley.pipelines.takes.generate import generate_files
 from cinefoley.pipelines.takes.settings import GenerationSettings
 from cinefoley.studio.assembling import CROSS_FADE_S, Piece, assemble
@@ -115,7 +115,7 @@ class Desk:
         except OSError as exc:
             raise OutputError(f"{upload.name}: cannot be kept ({exc.strerror}). Drop it again.") from exc
         try:
-            duration_s = picture_duration(film)
+            duration_s = video_duration(film)
             if duration_s > self._longest_s:
                 raise VideoError(
                     f"{film.name}: lasts {duration_s:.0f} s; this studio takes films of at most "
@@ -240,7 +240,7 @@ class Desk:
         track = self._assemble(sample_rate)
         gain = fitting_gain(float(track.abs().max()))  # conversion to another rate can overshoot full scale
         write_audio(wav, gain * track, sample_rate, subtype=subtype)
-        out = folder / f"{film.stem}.foley{film_suffix(film)}"
+        out = folder / f"{film.stem}.foley{video_suffix(film)}"
         replace_audio(film, wav, out)
         record = folder / f"{film.stem}.foley.json"
         record.write_text(json.dumps(self._describe(subtype, sample_rate, gain), indent=2) + "\n")

@@ -6,8 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from cinefoley.errors import CinefoleyError
-from cinefoley.media.frames.timing import picture_duration
 from cinefoley.media.frames.video import load_video
+from cinefoley.media.timing import video_duration
 
 __all__ = ["Shot", "find_shots", "shot_picture"]
 
@@ -44,7 +44,7 @@ def find_shots(path: Path) -> list[Shot]:
             "Finding shots needs PySceneDetect, which is not installed. Install it with "
             "`pip install 'cinefoley[web]'`."
         ) from exc
-    duration_s = picture_duration(path)
+    duration_s = video_duration(path)
     try:
         scenes = detect(str(path), ContentDetector())
     except (VideoOpenFailure, OSError):

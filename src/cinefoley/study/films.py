@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cinefoley.errors import MediaError, StudyError
-from cinefoley.media.frames.timing import picture_duration
-from cinefoley.media.muxing.replace_audio import picture_hash
+from cinefoley.media.muxing.replace_audio import video_hash
 from cinefoley.media.probe import MediaInfo, probe
+from cinefoley.media.timing import video_duration
 from cinefoley.study.definition import StudySettings
 
 __all__ = ["CONTENT_TYPES", "Film", "StudyFilms", "find_films"]
@@ -121,7 +121,7 @@ def _open(path: Path) -> Film:
     try:
         info = probe(path)
         _check_playable(info, suffix)
-        return Film(path=path, duration_s=picture_duration(path), content_type=CONTENT_TYPES[suffix])
+        return Film(path=path, duration_s=video_duration(path), content_type=CONTENT_TYPES[suffix])
     except MediaError as exc:
         raise StudyError(f"{path}: cannot be part of a study. {exc}") from exc
 
@@ -146,7 +146,7 @@ def _check_alike(films: Sequence[Film], *, same_picture: bool) -> None:
                 f"{other.path}: lasts {other.duration_s:.2f} s, but {first.path} {first.duration_s:.2f} s. "
                 "Films of one clip must be equally long."
             )
-        if same_picture and picture_hash(other.path) != picture_hash(first.path):
+        if same_picture and video_hash(other.path) != video_hash(first.path):
             raise StudyError(
                 f"{other.path}: has another picture than {first.path}, so votes would not be about the sound "
                 "alone. Mux both from one film, or set same_picture = false."

@@ -19,8 +19,8 @@ from cinefoley.config.training import OPTIMIZERS, TrainConfig
 from cinefoley.data.json_lines import Record, write_json, write_records
 from cinefoley.data.sources.clip_source import ClipSource
 from cinefoley.errors import CheckpointMismatchError, CinefoleyError, DataError, OutputError
-from cinefoley.media.files.atomic_write import written_aside
-from cinefoley.media.files.folder_lock import claimed_folder
+from cinefoley.media.files.atomic_write import atomic_write
+from cinefoley.media.files.folder_lock import locked_folder
 from cinefoley.training.engine.loop import fit
 from cinefoley.training.engine.task import Task
 from cinefoley.training.run_settings import RunSettings
@@ -86,7 +86,7 @@ def locked_run(run_dir: Path) -> AbstractContextManager[None]:
     Raises:
         OutputError: If another run holds it, or it cannot be created.
     """
-    return claimed_folder(
+    return locked_folder(
         run_dir,
         lock_name="run.lock",
         refusal="is in use by another run; stop that one or name another folder with --run-dir.",
@@ -282,7 +282,7 @@ class RunFolder:
             last=json.dumps(self.last_line()),
             use=use,
         )
-        with written_aside(self.path / "README.md") as temporary:
+        with atomic_write(self.path / "README.md") as temporary:
             temporary.write_text(text, encoding="utf-8")
 
     def last_line(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from cinefoley.data.shards.source import ShardSource
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.errors import OutputError
-from cinefoley.media.frames.stills import decode_jpeg
+from cinefoley.media.frames.jpeg import decode_jpeg
 from cinefoley.media.muxing.replace_audio import replace_audio
 from cinefoley.media.muxing.save_video import save_video
 from cinefoley.stage.render import render_clip

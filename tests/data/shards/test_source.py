@@ -22,7 +22,7 @@ from cinefoley.data.sources.clip_source import ClipSource
 from cinefoley.data.sources.file_digests import file_sha256
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.errors import DataError, MediaError
-from cinefoley.media.frames.stills import decode_jpeg
+from cinefoley.media.frames.jpeg import decode_jpeg
 from cinefoley.spectral.mel import mel_spectrogram
 from cinefoley.stage.export import ExportSettings, export_clips
 from cinefoley.variations.camera_movement import CameraMovement

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cinefoley.data.sources.video_frames import bounded_size, read_video_frames
 from cinefoley.errors import MediaError
-from cinefoley.media.frames.stills import decode_jpeg
+from cinefoley.media.frames.jpeg import decode_jpeg
 from cinefoley.media.frames.video import load_video
 from cinefoley.media.muxing.save_video import save_video
 

@@ -24,7 +24,7 @@ from cinefoley.media.muxing.replace_audio import replace_audio
 from cinefoley.media.probe import probe
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
-from cinefoley.variations.films import draw_for_film
+from cinefoley.variations.videos import draw_for_video
 
 Listed = Any  # tests/data/conftest.py
 
@@ -70,7 +70,7 @@ def test_a_clips_window_depends_on_its_id_and_the_seed_alone(listed: Listed, tmp
     (alone,) = build(listed, tmp_path / "b", is_view=True, split=None).clips
     assert alone.window == whole.clips[2].window
     generator = torch.Generator().manual_seed(clip_seed(0, "cat"))
-    assert alone.window == draw_for_film(CloseUp(), alone.source_path, generator=generator)
+    assert alone.window == draw_for_video(CloseUp(), alone.source_path, generator=generator)
     other = build(listed, tmp_path / "c", is_view=True, split=None, seed=1).clips[0]
     assert other.window != alone.window
 

@@ -10,7 +10,7 @@ from cinefoley.errors import MediaError, OutputError
 from cinefoley.media.probe import probe
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
-from cinefoley.variations.films import draw_for_film
+from cinefoley.variations.videos import draw_for_video
 from cinefoley.variations.window import Window
 
 
@@ -31,7 +31,7 @@ def test_a_film_and_the_record_of_its_window_are_written(
     assert sorted(path.name for path in out.iterdir()) == [f"{stem}.json", f"{stem}.mp4"]
     assert json.loads((out / f"{stem}.json").read_text()) == record
     window = Window.from_dict(record["window"])
-    assert window == draw_for_film(variation, rain, generator=torch.Generator().manual_seed(7))
+    assert window == draw_for_video(variation, rain, generator=torch.Generator().manual_seed(7))
     video = probe(out / f"{stem}.mp4").video
     assert video is not None
     assert (video.height, video.width) == window.crop_size

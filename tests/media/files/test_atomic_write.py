@@ -8,13 +8,13 @@ import torch
 from cinefoley.errors import OutputError
 from cinefoley.media.audio.files import write_audio
 from cinefoley.media.audio.writer import AudioWriter
-from cinefoley.media.files.atomic_write import cause_of_failed_write, written_aside
+from cinefoley.media.files.atomic_write import atomic_write, cause_of_failed_write
 from cinefoley.media.muxing.save_video import save_video
 
 
 def test_a_file_appears_when_its_block_ends(tmp_path: Path) -> None:
     path = tmp_path / "rain.json"
-    with written_aside(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("{}")
         assert not path.exists()
         assert temporary.parent == tmp_path
@@ -23,7 +23,7 @@ def test_a_file_appears_when_its_block_ends(tmp_path: Path) -> None:
 
 
 def test_an_output_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
-    with written_aside(tmp_path / "rain.json") as temporary:
+    with atomic_write(tmp_path / "rain.json") as temporary:
         temporary.write_text("{}")
     (tmp_path / "plain").touch()
     assert (tmp_path / "rain.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
@@ -37,7 +37,7 @@ def test_a_failing_block_leaves_what_was_there_and_nothing_else(
     path.write_text("old")
 
     def fail() -> None:
-        with written_aside(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("half")
             raise failure
 
@@ -50,25 +50,25 @@ def test_a_failing_block_leaves_what_was_there_and_nothing_else(
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     with (
         pytest.raises(OutputError, match=r"the folder .*nowhere does not exist"),
-        written_aside(tmp_path / "nowhere/a"),
+        atomic_write(tmp_path / "nowhere/a"),
     ):
         pass
 
 
 def test_a_file_in_place_of_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="does not exist"), written_aside(tmp_path / "file" / "a"):
+    with pytest.raises(OutputError, match="does not exist"), atomic_write(tmp_path / "file" / "a"):
         pass
 
 
 def test_a_folder_in_place_of_a_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="is a folder"), written_aside(tmp_path):
+    with pytest.raises(OutputError, match="is a folder"), atomic_write(tmp_path):
         pass
 
 
 @pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="needs a folder that is closed even to root")
 def test_a_folder_closed_to_us_is_told() -> None:
-    with pytest.raises(OutputError, match="no permission to write in /sys"), written_aside("/sys/rain.wav"):
+    with pytest.raises(OutputError, match="no permission to write in /sys"), atomic_write("/sys/rain.wav"):
         pass
 
 
@@ -76,7 +76,7 @@ def test_a_full_disk_is_told_and_nothing_is_left(no_space: AbstractContextManage
     with no_space as folder:
         with (
             pytest.raises(OutputError, match=r"rain\.json: no space left"),
-            written_aside(folder / "rain.json") as path,
+            atomic_write(folder / "rain.json") as path,
         ):
             path.write_bytes(bytes(100_000))
         assert list(folder.iterdir()) == []

@@ -7,8 +7,8 @@ import torch
 
 from cinefoley.errors import VideoError
 from cinefoley.media.audio.files import write_audio
-from cinefoley.media.frames.crop import last_picture_time
-from cinefoley.media.frames.decoder import PictureReader
+from cinefoley.media.frames.crop import last_frame_time
+from cinefoley.media.frames.decoder import FrameReader
 from cinefoley.media.frames.video import load_video
 from cinefoley.media.frames.windows import stream_windows
 
@@ -59,16 +59,16 @@ def test_the_crop_comes_before_the_resize(make_film: MakeFilm) -> None:
 @pytest.mark.parametrize("num_frames", [1, 50])
 def test_the_last_picture_begins_when_decoding_says(make_film: MakeFilm, name: str, num_frames: int) -> None:
     film = make_film(name, times=num_frames)
-    with PictureReader(film) as reader:
-        assert last_picture_time(film) == max(time for time, _ in reader)
+    with FrameReader(film) as reader:
+        assert last_frame_time(film) == max(time for time, _ in reader)
 
 
 def test_the_last_picture_of_a_variable_rate_begins_when_its_time_says(make_film: MakeFilm) -> None:
-    assert last_picture_time(make_film("a.mp4", times=UNEVEN)) == Fraction(1960, 1000)
-    assert last_picture_time(make_film("b.mp4", times=UNEVEN, offset=Fraction(7, 2))) == Fraction(49, 25)
+    assert last_frame_time(make_film("a.mp4", times=UNEVEN)) == Fraction(1960, 1000)
+    assert last_frame_time(make_film("b.mp4", times=UNEVEN, offset=Fraction(7, 2))) == Fraction(49, 25)
 
 
 def test_sound_alone_has_no_last_picture(tmp_path: Path) -> None:
     write_audio(tmp_path / "a.wav", torch.zeros(16), 16000)
     with pytest.raises(VideoError, match="no video stream"):
-        last_picture_time(tmp_path / "a.wav")
+        last_frame_time(tmp_path / "a.wav")

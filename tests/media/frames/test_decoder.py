@@ -12,10 +12,10 @@ import torch
 
 from cinefoley.errors import CinefoleyError, MediaWarning
 from cinefoley.media.audio.files import read_audio
-from cinefoley.media.frames.timing import picture_duration
 from cinefoley.media.frames.video import load_video
-from cinefoley.media.muxing.replace_audio import picture_hash
+from cinefoley.media.muxing.replace_audio import video_hash
 from cinefoley.media.muxing.save_video import save_video
+from cinefoley.media.timing import video_duration
 from cinefoley.stage.render import render_clip
 
 _PACKET = 188
@@ -52,13 +52,13 @@ def test_streams_that_appear_late_change_nothing(wrapping: Path, tmp_path: Path,
     path.write_bytes(b"".join(packets))
     whole, video = load_video(wrapping, size=(24, 32)), load_video(path, size=(24, 32))
     assert torch.equal(video.frames, whole.frames)
-    assert picture_hash(path) == picture_hash(wrapping)
+    assert video_hash(path) == video_hash(wrapping)
     assert torch.equal(read_audio(path)[0], read_audio(wrapping)[0])
 
 
 @pytest.mark.filterwarnings("ignore::cinefoley.errors.MediaWarning")
 @pytest.mark.parametrize("seed", [1, 3, 5, 6])
-@pytest.mark.parametrize("read", [lambda path: load_video(path, 4, (64, 64)), read_audio, picture_duration])
+@pytest.mark.parametrize("read", [lambda path: load_video(path, 4, (64, 64)), read_audio, video_duration])
 def test_flipped_bits_end_in_frames_or_in_an_error(
     wrapping: Path, tmp_path: Path, seed: int, read: Callable[[Path], object]
 ) -> None:
@@ -81,7 +81,7 @@ def test_times_that_jump_by_hours_make_nothing_longer(make_film: Callable[..., P
     with pytest.warns(MediaWarning, match=r"jump\.ts: its timestamps jump by more than 10 minutes"):
         video = load_video(first, fps=25)
     assert len(video) == 50
-    assert picture_duration(first) == pytest.approx(2, abs=0.05)
+    assert video_duration(first) == pytest.approx(2, abs=0.05)
     with pytest.warns(MediaWarning, match=r"jump\.ts: its timestamps jump by more than 10 minutes"):
         waveform, rate = read_audio(first)
     assert waveform.shape[1] / rate == pytest.approx(2, abs=0.2)
@@ -93,4 +93,4 @@ def test_a_frame_that_is_shown_for_an_hour_is_believed_where_the_header_says_so(
     path = make_film("slides.mp4", times=[Fraction(0), Fraction(3600), Fraction(3601)])
     video = load_video(path, fps=Fraction(1, 60))
     assert video.source_indices.tolist() == [0] * 60
-    assert video.duration == picture_duration(path) == pytest.approx(3602, abs=1)
+    assert video.duration == video_duration(path) == pytest.approx(3602, abs=1)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinefoley.media.frames.pixels import Pixels, resize, squash
+from cinefoley.media.frames.pixels import Pixels, resize, resize_fast
 
 
 def noise(height: int, width: int) -> Pixels:
@@ -16,7 +16,7 @@ def noise(height: int, width: int) -> Pixels:
 )
 def test_squashing_is_resizing_to_the_last_digit(side: tuple[int, int], size: tuple[int, int]) -> None:
     pixels = noise(*side)
-    squashed = squash(pixels, size)
+    squashed = resize_fast(pixels, size)
     assert squashed.shape == (*size, 3)
     assert squashed.dtype == np.uint8
     assert np.abs(squashed.astype(int) - resize(pixels, size)).max() <= 1
@@ -25,10 +25,10 @@ def test_squashing_is_resizing_to_the_last_digit(side: tuple[int, int], size: tu
 def test_a_cut_picture_is_squashed_without_what_was_around_it() -> None:
     whole = noise(60, 80)
     cut = whole[10:50, 20:64]
-    assert np.array_equal(squash(cut, (16, 16)), squash(cut.copy(), (16, 16)))
+    assert np.array_equal(resize_fast(cut, (16, 16)), resize_fast(cut.copy(), (16, 16)))
 
 
-@pytest.mark.parametrize("bring", [squash, resize])
+@pytest.mark.parametrize("bring", [resize_fast, resize])
 def test_a_picture_that_has_the_size_is_given_back(bring: type) -> None:
     pixels = noise(16, 24)
     assert bring(pixels, (16, 24)) is pixels

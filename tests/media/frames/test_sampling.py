@@ -7,15 +7,8 @@ from av.filter import Graph
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinefoley.media.frames.sampling import (
-    Section,
-    as_fraction,
-    as_rate,
-    frame_count,
-    pick_frames,
-    sampling_instant,
-    window_schedule,
-)
+from cinefoley.media.frames.sampling import frame_count, pick_frames, sampling_instant, window_schedule
+from cinefoley.media.sections import Section, as_fraction, as_rate
 
 TICKS = 600
 gaps = st.lists(st.integers(1, 400), min_size=1, max_size=40)

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 import torch
 
-from cinefoley.media.frames.crop import last_picture_time
-from cinefoley.media.frames.decoder import PictureReader
-from cinefoley.media.frames.downscaling import ShrunkPictures, shrink
-from cinefoley.media.frames.frame_source import FilePictures
+from cinefoley.media.frames.crop import last_frame_time
+from cinefoley.media.frames.decoder import FrameReader
+from cinefoley.media.frames.downscaling import DownscaledFrames, downscale
+from cinefoley.media.frames.frame_source import FileFrames
 from cinefoley.media.frames.pixels import resize
-from cinefoley.media.frames.sampling import Section
 from cinefoley.media.frames.sparse_decoder import decode_sparsely
-from cinefoley.media.frames.video import load_video, sample_pixels
+from cinefoley.media.frames.video import load_video, sample_frames
 from cinefoley.media.muxing.save_video import save_video
+from cinefoley.media.sections import Section
 from cinefoley.stage.render import render_clip
 
 
@@ -35,7 +35,7 @@ def test_it_picks_what_decoding_everything_picks(film: Path, fps: Fraction, dura
     assert torch.equal(torch.from_numpy(np.stack(sparse.pixels)).permute(0, 3, 1, 2), whole.frames)
     assert float(sparse.duration) == whole.duration
     assert [time * 24 for time in sparse.times] == whole.source_indices.tolist()
-    assert sparse.last == last_picture_time(film)
+    assert sparse.last == last_frame_time(film)
 
 
 def test_films_that_it_is_not_for_are_left_to_the_full_way(film: Path, tmp_path: Path) -> None:
@@ -56,10 +56,10 @@ def test_pixels_are_handed_over_before_they_are_kept(film: Path) -> None:
 
 
 def test_shrunk_pictures_remember_when_each_is_shown(film: Path) -> None:
-    with PictureReader(film) as reader:
-        source = ShrunkPictures(FilePictures(reader), (24, 32))
-        pixels, indices, duration = sample_pixels(source, Fraction(4), None, Section.of(0, None))
-    sparse = decode_sparsely(film, Fraction(4), Fraction(3), lambda pixels: shrink(pixels, (24, 32)))
+    with FrameReader(film) as reader:
+        source = DownscaledFrames(FileFrames(reader), (24, 32))
+        pixels, indices, duration = sample_frames(source, Fraction(4), None, Section.of(0, None))
+    sparse = decode_sparsely(film, Fraction(4), Fraction(3), lambda pixels: downscale(pixels, (24, 32)))
     assert sparse is not None
     assert [source.times[index] for index in indices] == sparse.times
     assert np.array_equal(np.stack(pixels), np.stack(sparse.pixels))
@@ -69,12 +69,12 @@ def test_shrunk_pictures_remember_when_each_is_shown(film: Path) -> None:
 @pytest.mark.parametrize("size", [(32, 40), (15, 20), (7, 9), (60, 7)])
 def test_shrinking_looks_like_the_antialiased_filter(size: tuple[int, int]) -> None:
     picture = render_clip(1, fps=1, size=(60, 80), duration_s=1.0).frames[0]
-    shrunk = shrink(picture, size)
+    shrunk = downscale(picture, size)
     assert shrunk.shape == (*size, 3)
     assert np.abs(shrunk.astype(int) - resize(picture, size)).mean() < 6
 
 
 def test_a_small_picture_is_left_as_it_is() -> None:
     picture = np.zeros((4, 6, 3), np.uint8)
-    assert shrink(picture, (4, 6)) is picture
-    assert shrink(picture, (8, 8)) is picture
+    assert downscale(picture, (4, 6)) is picture
+    assert downscale(picture, (8, 8)) is picture

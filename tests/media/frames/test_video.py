@@ -16,8 +16,8 @@ from torch import Tensor
 
 from cinefoley.errors import MediaError, MediaWarning, VideoError
 from cinefoley.media.frames.sampling import frame_count, pick_frames, sampling_instant
-from cinefoley.media.frames.timing import picture_duration
 from cinefoley.media.frames.video import load_video, resample_video, video_from_frames
+from cinefoley.media.timing import video_duration
 
 MakeFilm = Callable[..., Path]
 Numbers = Callable[[Tensor], list[int]]
@@ -55,7 +55,7 @@ def test_every_container_gives_the_same_frames(
     assert (
         numbers(video.frames) == _expected(times, Fraction(2), Fraction(4)) == video.source_indices.tolist()
     )
-    assert video.duration == pytest.approx(2, abs=1e-3) == picture_duration(path)
+    assert video.duration == pytest.approx(2, abs=1e-3) == video_duration(path)
     assert video.size == (64, 96)
     assert video.times.tolist() == [n / 4 for n in range(8)]
 
@@ -68,7 +68,7 @@ def test_a_variable_frame_rate_is_read_by_its_timestamps(
     path = make_film(name, times=UNEVEN)
     video = load_video(path, fps=fps)
     assert numbers(video.frames) == _expected(UNEVEN, Fraction(video.duration), fps)
-    assert video.duration == pytest.approx(picture_duration(path)) == pytest.approx(2, abs=0.05)
+    assert video.duration == pytest.approx(video_duration(path)) == pytest.approx(2, abs=0.05)
 
 
 @given(start=st.integers(0, 1900), duration=st.integers(20, 3000))
@@ -171,14 +171,14 @@ def test_a_file_that_states_no_duration_is_read_to_its_end(make_film: MakeFilm, 
     path = make_film(name, times=25, codec=codec, container_options={"live": "1"})
     with av.open(str(path)) as container:
         assert container.duration is None
-    assert load_video(path).duration == pytest.approx(1, abs=1e-3) == picture_duration(path)
+    assert load_video(path).duration == pytest.approx(1, abs=1e-3) == video_duration(path)
 
 
 def test_time_counts_from_the_first_picture(make_film: MakeFilm, numbers: Numbers) -> None:
     path = make_film("late.ts", times=25, offset=Fraction(7, 2))
     video = load_video(path)
     assert numbers(video.frames) == [3, 9, 15, 21]
-    assert video.duration == pytest.approx(1) == picture_duration(path)
+    assert video.duration == pytest.approx(1) == video_duration(path)
 
 
 def test_frames_are_squashed_by_pillows_antialiased_bilinear_filter(make_film: MakeFilm) -> None:
@@ -217,7 +217,7 @@ def test_a_film_that_is_cut_off_is_used_as_far_as_it_goes(make_film: MakeFilm, n
     ):
         video = load_video(path)
     assert 1 < video.duration < 3
-    assert video.duration == pytest.approx(picture_duration(path), abs=0.1)
+    assert video.duration == pytest.approx(video_duration(path), abs=0.1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert load_video(path, duration=0.9).duration == pytest.approx(0.9)

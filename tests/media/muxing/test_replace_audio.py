@@ -13,10 +13,10 @@ from torch import Tensor
 
 from cinefoley.errors import AudioError, MediaError, MediaWarning, OutputError, VideoError
 from cinefoley.media.audio.files import read_audio, write_audio
-from cinefoley.media.frames.timing import picture_duration
 from cinefoley.media.frames.video import load_video
-from cinefoley.media.muxing.replace_audio import film_suffix, fitting_suffixes, picture_hash, replace_audio
+from cinefoley.media.muxing.replace_audio import fitting_suffixes, replace_audio, video_hash, video_suffix
 from cinefoley.media.probe import probe
+from cinefoley.media.timing import video_duration
 
 MakeFilm = Callable[..., Path]
 Clicks = Callable[..., npt.NDArray[np.float32]]
@@ -42,20 +42,20 @@ def test_the_picture_is_copied_bit_for_bit(
 ) -> None:
     film = make_film(source, times=times, sound=np.ones(32000, np.float32) / 2)
     out = film.with_name(target)
-    length = round(picture_duration(film) * 16000)
+    length = round(video_duration(film) * 16000)
     replace_audio(film, make_clicks(length, 8000, 20000), out, sample_rate=16000)
-    assert picture_hash(out) == picture_hash(film)
+    assert video_hash(out) == video_hash(film)
     for (time, *copied), (expected, *original) in zip(_packets(out), _packets(film), strict=True):
         assert float(time) == pytest.approx(float(expected), abs=1e-3)
         assert copied == original
-    assert picture_duration(out) == pytest.approx(picture_duration(film), abs=1e-3)
+    assert video_duration(out) == pytest.approx(video_duration(film), abs=1e-3)
     sound, _ = read_audio(out)
     assert sound.shape[1] == pytest.approx(length, abs=16)
     assert lateness(sound[0], [8000, 20000]) == [0, 0]
     with av.open(str(out)) as container:
         assert len(container.streams) == 2
         assert container.duration is not None
-        assert container.duration / av.time_base == pytest.approx(picture_duration(film), abs=0.002)
+        assert container.duration / av.time_base == pytest.approx(video_duration(film), abs=0.002)
 
 
 def test_webm_takes_vp9_and_opus(make_film: MakeFilm, make_clicks: Clicks, lateness: Lateness) -> None:
@@ -63,7 +63,7 @@ def test_webm_takes_vp9_and_opus(make_film: MakeFilm, make_clicks: Clicks, laten
     for name in ("out.webm", "out.mkv", "out.mp4"):
         out = film.with_name(name)
         replace_audio(film, make_clicks(32000, 8000), out, sample_rate=16000)
-        assert picture_hash(out) == picture_hash(film)
+        assert video_hash(out) == video_hash(film)
         sound, _ = read_audio(out, sample_rate=16000)
         assert sound.shape == (1, 32000)
         assert lateness(sound[0], [8000]) == [0]
@@ -91,7 +91,7 @@ def test_other_codecs_are_copied_too(
     film = make_film(source, times=10, size=(64, 96), codec=codec, pix_fmt=pix_fmt, options=options)
     out = film.with_name(target)
     replace_audio(film, torch.zeros(6400), out, sample_rate=16000)
-    assert picture_hash(out) == picture_hash(film)
+    assert video_hash(out) == video_hash(film)
     assert torch.equal(load_video(out, fps=25).frames, load_video(film, fps=25).frames)
 
 
@@ -203,7 +203,7 @@ def test_sound_of_a_section_lies_in_its_place(
     out = film.with_name(target)
     sound = make_clicks(16000, 0, 4000, 12000)
     replace_audio(film, sound, out, sample_rate=16000, start=0.5, duration=0.5)
-    assert picture_hash(out) == picture_hash(film)
+    assert video_hash(out) == video_hash(film)
     placed, _ = read_audio(out)
     assert placed.shape == (1, 32000)
     assert lateness(placed[0], [8000, 12000]) == [0, 0]
@@ -235,9 +235,9 @@ def test_the_sound_may_come_from_a_file(
 
 def test_a_film_may_be_replaced_by_itself(make_film: MakeFilm) -> None:
     film = make_film(times=25)
-    before = picture_hash(film)
+    before = video_hash(film)
     replace_audio(film, torch.zeros(16000), film, sample_rate=16000)
-    assert picture_hash(film) == before
+    assert video_hash(film) == before
     assert probe(film).audio is not None
     assert [path.name for path in film.parent.iterdir()] == [film.name]
 
@@ -261,9 +261,9 @@ def test_a_film_that_is_cut_off_keeps_what_is_left(make_film: MakeFilm) -> None:
     film.write_bytes(film.read_bytes()[: film.stat().st_size * 3 // 4])
     out = film.with_name("out.mp4")
     replace_audio(film, torch.zeros(64000), out, sample_rate=16000)
-    assert picture_hash(out) == picture_hash(film)
-    assert picture_duration(out) == pytest.approx(picture_duration(film), abs=0.1)
-    assert picture_duration(out) < 4
+    assert video_hash(out) == video_hash(film)
+    assert video_duration(out) == pytest.approx(video_duration(film), abs=0.1)
+    assert video_duration(out) < 4
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_a_film_that_does_not_fit_is_told_and_nothing_is_left(
     [("a.mp4", ".mp4"), ("a.MOV", ".MOV"), ("a.webm", ".webm"), ("a.avi", ".mkv"), ("a", ".mkv")],
 )
 def test_takes_have_the_suffix_of_the_film_where_it_can_be_written(name: str, suffix: str) -> None:
-    assert film_suffix(name) == suffix
+    assert video_suffix(name) == suffix
 
 
 @pytest.fixture
@@ -370,6 +370,6 @@ def test_a_picture_goes_into_the_first_container_that_takes_it(
     gif = write_odd("rain.gif", "gif")
     suffix = fitting_suffixes(gif)[0]
     replace_audio(gif, torch.zeros(16000), tmp_path / f"out{suffix}", sample_rate=16000)
-    assert picture_hash(tmp_path / f"out{suffix}") == picture_hash(gif)
+    assert video_hash(tmp_path / f"out{suffix}") == video_hash(gif)
     with pytest.raises(VideoError, match=r"wmv2 picture can be copied into none of \.mkv, \.mov.*Convert"):
         fitting_suffixes(write_odd("rain.wmv", "wmv2"))

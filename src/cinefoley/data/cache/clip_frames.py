@@ -13,8 +13,8 @@ from torch import Tensor
 
 from cinefoley.data.json_lines import Record
 from cinefoley.data.shards.layout import ShardSettings
+from cinefoley.media.frames.jpeg import decode_jpeg
 from cinefoley.media.frames.pixels import Pixels
-from cinefoley.media.frames.stills import decode_jpeg
 from cinefoley.variations.cropping import crop
 from cinefoley.variations.resizing import resize
 from cinefoley.variations.window import Window

@@ -10,8 +10,8 @@ from torch import Tensor
 from cinefoley.data.cache.tensor_files import claimed_cache
 from cinefoley.data.shards.source import ShardClip, ShardSource
 from cinefoley.errors import DataError
-from cinefoley.media.files.atomic_write import written_aside
-from cinefoley.media.muxing.mjpeg import save_stills
+from cinefoley.media.files.atomic_write import atomic_write
+from cinefoley.media.muxing.mjpeg import save_mjpeg
 
 __all__ = ["extract_audio", "extract_videos", "write_shard_video"]
 
@@ -41,7 +41,7 @@ def extract_videos(
     """
     folder = _unpack(source, cache_dir, ".mkv", write_shard_video, on_clip)
     listed = folder / _LIST
-    with written_aside(listed) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(listed) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         for clip in map(source.__getitem__, range(len(source))):
             about = clip.about()
@@ -63,7 +63,7 @@ def write_shard_video(clip: ShardClip, path: Path, *, waveform: Tensor | None = 
         OutputError: If the film cannot be written.
     """
     rate, entry = clip.sample_rate, clip.entry
-    save_stills(
+    save_mjpeg(
         path,
         clip.jpegs(),
         clip.fps,
@@ -119,5 +119,5 @@ def _unpack(
 
 
 def _write_sound(clip: ShardClip, path: Path) -> None:
-    with written_aside(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(clip.flac())

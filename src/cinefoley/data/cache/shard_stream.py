@@ -22,8 +22,8 @@ from cinefoley.data.sources.clip_reader import ClipSettings, find_short
 from cinefoley.data.sources.file_digests import file_sha256
 from cinefoley.errors import MediaError
 from cinefoley.media.frames.frame_source import stack_frames
-from cinefoley.media.frames.pixels import squash
-from cinefoley.media.frames.stills import decode_jpeg
+from cinefoley.media.frames.jpeg import decode_jpeg
+from cinefoley.media.frames.pixels import resize_fast
 from cinefoley.spectral.mel import mel_spectrogram
 
 __all__ = ["should_stream", "stream_shards"]
@@ -140,7 +140,8 @@ class _Frames(_DecodedRows):
         jpegs = clip.jpegs()
         numbers = [min(number, len(jpegs) - 1) for number in wanted]
         decoded = {
-            number: squash(decode_jpeg(jpegs[number], name=clip.id), self._size) for number in set(numbers)
+            number: resize_fast(decode_jpeg(jpegs[number], name=clip.id), self._size)
+            for number in set(numbers)
         }
         if not numbers:
             return torch.empty((0, *self.shape[2:]), dtype=torch.uint8)[tuple(rest)]

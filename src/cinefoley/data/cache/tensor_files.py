@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cinefoley.errors import OutputError
-from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.files.atomic_write import atomic_write
 
 __all__ = ["Chunk", "claimed_cache", "read_chunk", "write_chunk"]
 
@@ -34,7 +34,7 @@ def write_chunk(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, A
     content = save(
         {name: tensor.contiguous() for name, tensor in tensors.items()}, {_NOTES: json.dumps(notes)}
     )
-    with written_aside(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
 

@@ -13,7 +13,7 @@ from cinefoley.data.json_lines import Record
 from cinefoley.data.shards.clip_encoder import EncodedClip
 from cinefoley.data.sources.clip_source import ClipEvent
 from cinefoley.errors import MediaError
-from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.files.atomic_write import atomic_write
 
 __all__ = ["ShardEntry", "ShardWriter", "read_members", "writing_shard"]
 
@@ -125,7 +125,7 @@ def writing_shard(path: Path, name: str) -> Iterator[ShardWriter]:
     Raises:
         OutputError: If it cannot be written, for want of space, say.
     """
-    with written_aside(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         yield ShardWriter(file, name)
 
 

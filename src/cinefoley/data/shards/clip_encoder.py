@@ -19,10 +19,10 @@ from cinefoley.data.sources.folder import FileClip
 from cinefoley.data.sources.split_csv import SplitRow
 from cinefoley.data.sources.video_frames import VideoFrames, bounded_size, read_video_frames
 from cinefoley.errors import MediaWarning
-from cinefoley.media.frames.downscaling import shrink
+from cinefoley.media.audio.flac import decode_flac, encode_flac
+from cinefoley.media.frames.downscaling import downscale
 from cinefoley.media.frames.frame_source import stack_frames
 from cinefoley.media.frames.pixels import Pixels
-from cinefoley.media.frames.stills import decode_flac, encode_flac
 from cinefoley.spectral.mel import mel_spectrogram
 
 __all__ = ["EncodedClip", "encode_clip"]
@@ -123,7 +123,7 @@ def _read(
 
 
 def _find_still(clip_id: str, pictures: list[Pixels]) -> ClipFault | None:
-    small = stack_frames([shrink(picture, (_JUDGED_SIDE, _JUDGED_SIDE)) for picture in pictures])
+    small = stack_frames([downscale(picture, (_JUDGED_SIDE, _JUDGED_SIDE)) for picture in pictures])
     return find_still(clip_id, small)
 
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from cinefoley.data.shards.source import ShardClip, ShardSource
 from cinefoley.data.shards.summary import ShardSummary
 from cinefoley.errors import MediaError
-from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.audio.flac import decode_flac
+from cinefoley.media.files.atomic_write import atomic_write
+from cinefoley.media.frames.jpeg import decode_jpeg, encode_jpeg
 from cinefoley.media.frames.pixels import resize
-from cinefoley.media.frames.stills import decode_flac, decode_jpeg, encode_jpeg
 
 __all__ = ["write_html_report"]
 
@@ -68,7 +69,7 @@ def write_html_report(
     """
     source = ShardSource(folder)
     numbers = random.Random(seed).sample(range(len(source)), min(num_clips, len(source)))
-    with written_aside(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(_page(source, summary, sorted(numbers)))
     return path
 

@@ -21,7 +21,7 @@ from cinefoley.data.shards.writer import ShardPlan, read_record, write_shard
 from cinefoley.data.sources.folder import FileClip, FolderSource
 from cinefoley.data.sources.split_csv import SplitRow, read_split
 from cinefoley.errors import CinefoleyError, DataError, OutputError
-from cinefoley.media.files.folder_lock import claimed_folder
+from cinefoley.media.files.folder_lock import locked_folder
 from cinefoley.media.versions import ffmpeg_versions, joined_versions
 
 __all__ = ["PreparedShards", "prepare_shards"]
@@ -96,7 +96,7 @@ def prepare_shards(
     rows, names = _list_rows(Path(clips), None if csv is None else Path(csv), split, label_names)
     layout = ShardLayout(Path(out))
     refusal = "is in use: another run is preparing clips there. Wait for it, or choose another --out."
-    with claimed_folder(layout.folder, lock_name=".prepare.lock", refusal=refusal):
+    with locked_folder(layout.folder, lock_name=".prepare.lock", refusal=refusal):
         about = _begin(layout, settings, rows, names)
         plans = list(_plan(layout, settings, rows))
         made = _make_missing(plans, layout, engine, on_rows)

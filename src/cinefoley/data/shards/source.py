@@ -17,10 +17,11 @@ from cinefoley.data.shards.archive import ShardEntry, read_members
 from cinefoley.data.shards.layout import ShardLayout, ShardSettings
 from cinefoley.data.sources.clip_source import ClipEvent, ClipFault, FileDigest
 from cinefoley.errors import DataError, MediaError
+from cinefoley.media.audio.flac import decode_flac
 from cinefoley.media.audio.reader import resample_blocks
-from cinefoley.media.frames.sampling import Seconds, Section, as_fraction, as_rate
-from cinefoley.media.frames.stills import StillPictures, decode_flac
-from cinefoley.media.frames.video import Video, sample_pictures
+from cinefoley.media.frames.jpeg import JpegFrames
+from cinefoley.media.frames.video import Video, sample_video
+from cinefoley.media.sections import Seconds, Section, as_fraction, as_rate
 from cinefoley.variations.window import Box, Window
 
 __all__ = ["ShardClip", "ShardSource", "open_test_shards"]
@@ -90,14 +91,14 @@ class ShardClip:
             ValueError: If a number is out of range.
         """
         section, rate = Section.of(start, duration), as_rate(fps)
-        source = StillPictures(
+        source = JpegFrames(
             self.jpegs(),
             as_fraction(self.fps),
             Fraction(self.entry.duration_s).limit_denominator(1_000_000),
             self.id,
             crop=None if window is None else self.follow(window),
         )
-        return sample_pictures(source, rate, size, section, self.path)
+        return sample_video(source, rate, size, section, self.path)
 
     def waveform(self, sample_rate: int, *, start: Seconds = 0.0, duration: Seconds | None = None) -> Tensor:
         """The sound that is kept, ``(N,)``, resampled where another rate is asked for.

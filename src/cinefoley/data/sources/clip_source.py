@@ -13,8 +13,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from cinefoley.media.frames.sampling import Seconds
 from cinefoley.media.frames.video import Video
+from cinefoley.media.sections import Seconds
 from cinefoley.variations.window import Window
 
 __all__ = [

@@ -22,10 +22,10 @@ from cinefoley.data.sources.clip_source import (
 from cinefoley.data.sources.split_csv import SplitRow, read_split
 from cinefoley.errors import DataError, MediaError
 from cinefoley.media.audio.files import read_audio
-from cinefoley.media.frames.sampling import Seconds
 from cinefoley.media.frames.video import Video, load_video
 from cinefoley.media.probe import VideoInfo, probe
-from cinefoley.variations.films import follow_window
+from cinefoley.media.sections import Seconds
+from cinefoley.variations.videos import follow_window
 from cinefoley.variations.window import Window
 
 __all__ = ["FileClip", "FolderSource", "exported_splits", "find_export"]

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from cinefoley.data.sources.clip_source import ClipEvent, ClipFault, FileDigest
 from cinefoley.errors import VideoError
-from cinefoley.media.frames.sampling import Seconds, Section, as_rate, frame_count, sampling_instant
+from cinefoley.media.frames.sampling import frame_count, sampling_instant
 from cinefoley.media.frames.video import Video
+from cinefoley.media.sections import Seconds, Section, as_rate
 from cinefoley.stage.digest import stage_digest
 from cinefoley.stage.generator import Split
 from cinefoley.stage.kinds import KINDS

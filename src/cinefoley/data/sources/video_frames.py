@@ -6,15 +6,15 @@ from fractions import Fraction
 from pathlib import Path
 
 from cinefoley.errors import MediaWarning
-from cinefoley.media.frames.crop import last_picture_time
-from cinefoley.media.frames.decoder import PictureReader
-from cinefoley.media.frames.downscaling import ShrunkPictures, shrink
-from cinefoley.media.frames.frame_source import FilePictures
+from cinefoley.media.frames.crop import last_frame_time
+from cinefoley.media.frames.decoder import FrameReader
+from cinefoley.media.frames.downscaling import DownscaledFrames, downscale
+from cinefoley.media.frames.frame_source import FileFrames
+from cinefoley.media.frames.jpeg import encode_jpeg
 from cinefoley.media.frames.pixels import Pixels
-from cinefoley.media.frames.sampling import Section, as_rate
 from cinefoley.media.frames.sparse_decoder import decode_sparsely
-from cinefoley.media.frames.stills import encode_jpeg
-from cinefoley.media.frames.video import sample_pixels
+from cinefoley.media.frames.video import sample_frames
+from cinefoley.media.sections import Section, as_rate
 
 __all__ = ["VideoFrames", "bounded_size", "read_video_frames"]
 
@@ -85,10 +85,10 @@ def _decode(
     """Pictures, when each is first shown, when the film's last one is, and seconds of picture."""
     rate, section = as_rate(fps), Section.of(0, duration_s)
     assert section.duration is not None
-    sparse = decode_sparsely(path, rate, section.duration, lambda pixels: shrink(pixels, size))
+    sparse = decode_sparsely(path, rate, section.duration, lambda pixels: downscale(pixels, size))
     if sparse is not None:
         return sparse.pixels, sparse.times, sparse.last, float(sparse.duration)
-    with PictureReader(path) as reader:
-        source = ShrunkPictures(FilePictures(reader), size)
-        pictures, indices, length_s = sample_pixels(source, rate, None, section)
-    return pictures, [source.times[index] for index in indices], last_picture_time(path), length_s
+    with FrameReader(path) as reader:
+        source = DownscaledFrames(FileFrames(reader), size)
+        pictures, indices, length_s = sample_frames(source, rate, None, section)
+    return pictures, [source.times[index] for index in indices], last_frame_time(path), length_s

@@ -20,7 +20,7 @@ from cinefoley.data.sources.split_csv import SplitRow
 from cinefoley.data.test_sets.test_set import SetLayout
 from cinefoley.data.test_sets.varied_videos import describe_variation
 from cinefoley.errors import DataError, OutputError
-from cinefoley.media.files.folder_lock import claimed_folder
+from cinefoley.media.files.folder_lock import locked_folder
 from cinefoley.media.versions import ffmpeg_versions, joined_versions
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
@@ -85,7 +85,7 @@ def claimed_set(layout: SetLayout) -> AbstractContextManager[None]:
     Raises:
         OutputError: If another run holds it, or it cannot be made.
     """
-    return claimed_folder(
+    return locked_folder(
         layout.folder,
         lock_name=_LOCK,
         refusal="is in use: another run builds a set there. Wait for it, or choose another folder with -o.",

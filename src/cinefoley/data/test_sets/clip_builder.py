@@ -24,10 +24,10 @@ from cinefoley.data.test_sets.builder import (
 )
 from cinefoley.data.test_sets.test_set import SetLayout, VariedSet, read_test_set
 from cinefoley.errors import DataError, MediaWarning
-from cinefoley.media.muxing.cropped_video import cropped_film_suffix
+from cinefoley.media.muxing.crop_video import cropped_video_suffix
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
-from cinefoley.variations.films import draw_for_film, vary_film
+from cinefoley.variations.videos import draw_for_video, vary_video
 
 __all__ = ["build_test_set"]
 
@@ -151,10 +151,10 @@ def _vary(task: _Task, source: Path) -> Record:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MediaWarning)
         generator = torch.Generator().manual_seed(task.seed)
-        window = draw_for_film(task.variation, source, generator=generator)
+        window = draw_for_video(task.variation, source, generator=generator)
         if task.films is not None:
-            film = task.films / (source.stem + cropped_film_suffix(source))
-            vary_film(source, film, window)
+            film = task.films / (source.stem + cropped_video_suffix(source))
+            vary_video(source, film, window)
             record |= {"film": film.name, "film_sha256": file_sha256(film)}
     told = [str(warning.message) for warning in caught if issubclass(warning.category, MediaWarning)]
     return record | {"window": window.to_dict(), "warnings": told}

@@ -25,9 +25,9 @@ from cinefoley.data.test_sets.builder import (
 )
 from cinefoley.data.test_sets.test_set import SetLayout, VariedSet, read_test_set
 from cinefoley.errors import MediaError
-from cinefoley.media.frames.sampling import as_fraction
-from cinefoley.media.frames.stills import decode_jpeg
-from cinefoley.media.muxing.cropped_video import crop_film
+from cinefoley.media.frames.jpeg import decode_jpeg
+from cinefoley.media.muxing.crop_video import crop_video
+from cinefoley.media.sections import as_fraction
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
 from cinefoley.variations.window import Box, Window
@@ -153,7 +153,7 @@ def _write(clip: ShardClip, window: Window, path: Path) -> None:
     with TemporaryDirectory() as folder:
         whole = Path(folder) / "clip.mkv"
         write_shard_video(clip, whole)
-        crop_film(whole, path, crop)
+        crop_video(whole, path, crop)
 
 
 def _draw(task: _Task) -> Window:

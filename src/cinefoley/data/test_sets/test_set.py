@@ -10,9 +10,9 @@ from cinefoley.data.json_lines import Record, read_records
 from cinefoley.data.shards.source import ShardClip, ShardSource
 from cinefoley.errors import DataError, MediaError
 from cinefoley.media.frames.crop import Crop
-from cinefoley.media.frames.sampling import Seconds
 from cinefoley.media.frames.video import Video, load_video
-from cinefoley.variations.films import follow_window
+from cinefoley.media.sections import Seconds
+from cinefoley.variations.videos import follow_window
 from cinefoley.variations.window import Window
 
 __all__ = ["SetLayout", "VariedClip", "VariedSet", "read_test_set"]

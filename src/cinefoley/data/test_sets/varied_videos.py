@@ -10,10 +10,10 @@ import torch
 from cinefoley.data.json_lines import Record, write_json
 from cinefoley.data.sources.file_digests import file_sha256
 from cinefoley.errors import MediaError, OutputError
-from cinefoley.media.muxing.cropped_video import cropped_film_suffix
+from cinefoley.media.muxing.crop_video import cropped_video_suffix
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
-from cinefoley.variations.films import draw_for_film, vary_film
+from cinefoley.variations.videos import draw_for_video, vary_video
 
 __all__ = ["describe_variation", "varied_file_paths", "vary_file"]
 
@@ -63,8 +63,8 @@ def vary_file(
         _check_free(film, sidecar)
     _make_folder(folder)
     generator = torch.Generator().manual_seed(seed)
-    window = draw_for_film(variation, source, generator=generator)
-    vary_film(source, film, window, encoder_threads=0)
+    window = draw_for_video(variation, source, generator=generator)
+    vary_video(source, film, window, encoder_threads=0)
     record = request | {
         "film": film.name,
         "film_sha256": file_sha256(film),
@@ -83,7 +83,7 @@ def varied_file_paths(
         MediaError: If the film cannot be read.
     """
     stem = f"{video_path.stem}.{describe_variation(variation)['variation'].replace('_', '-')}"
-    return folder / (stem + cropped_film_suffix(video_path)), folder / (stem + ".json")
+    return folder / (stem + cropped_video_suffix(video_path)), folder / (stem + ".json")
 
 
 def describe_variation(variation: CloseUp | CameraMovement) -> Record:

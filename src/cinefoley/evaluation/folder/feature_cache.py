@@ -8,7 +8,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from cinefoley.errors import OutputError
-from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.files.atomic_write import atomic_write
 from cinefoley.metrics.backbones.protocol import Embedding
 
 __all__ = ["FeatureCache"]
@@ -68,7 +68,7 @@ class FeatureCache:
             raise OutputError(
                 f"{path.parent}: cannot be made ({exc.strerror}). Choose another folder with --cache."
             ) from exc
-        with written_aside(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
 
     def _path(self, sound: str, backbone: str, reading: str) -> Path | None:

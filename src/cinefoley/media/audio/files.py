@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cinefoley.media.audio.reader import Samples, SoundReader, resample_blocks, slice_blocks
+from cinefoley.media.audio.reader import AudioReader, Samples, resample_blocks, slice_blocks
 from cinefoley.media.audio.writer import AudioWriter, Subtype, as_samples
-from cinefoley.media.frames.sampling import Seconds, Section
+from cinefoley.media.sections import Seconds, Section
 
 __all__ = ["read_audio", "write_audio"]
 
@@ -48,7 +48,7 @@ def read_audio(
     """
     if sample_rate is not None and sample_rate < 1:
         raise ValueError(f"sample_rate must be positive, got {sample_rate}")
-    with SoundReader(path, Section.of(start, duration)) as reader:
+    with AudioReader(path, Section.of(start, duration)) as reader:
         rate = sample_rate or reader.sample_rate
         mixed = (block.mean(axis=0, keepdims=True) if mono else block for block in reader)
         blocks: list[Samples] = list(resample_blocks(mixed, reader.sample_rate, rate))

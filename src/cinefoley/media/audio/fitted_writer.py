@@ -14,14 +14,14 @@ from cinefoley.media.audio.reader import Samples
 from cinefoley.media.audio.writer import AudioWriter, Subtype, as_samples
 from cinefoley.media.files.atomic_write import explain_failure
 
-__all__ = ["FittedSound", "fitted_audio", "fitting_gain"]
+__all__ = ["FittedAudio", "fitted_audio", "fitting_gain"]
 
 _CEILING = 10 ** (-1 / 20)
 """Of a sound that was lowered: 1 dB below full scale, since a codec in a film overshoots what it is given."""
 _BLOCK = 1 << 16
 
 
-class FittedSound:
+class FittedAudio:
     """A sound that is being written by :func:`fitted_audio`."""
 
     def __init__(self, samples: BinaryIO, path: Path, channels: int) -> None:
@@ -61,7 +61,7 @@ def fitting_gain(peak: float) -> float:
 @contextmanager
 def fitted_audio(
     path: Path, sample_rate: int, channels: int = 1, *, subtype: Subtype = "PCM_16"
-) -> Iterator[FittedSound]:
+) -> Iterator[FittedAudio]:
     """Write a WAV or FLAC file block by block, all of it lowered where any of it goes beyond full scale.
 
     Clipping would bend the waveform, and a limiter the relation of loud to soft; one gain changes neither.
@@ -85,7 +85,7 @@ def fitted_audio(
     with _told_of(path):
         samples = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115  # closed below
     with samples:
-        sound = FittedSound(samples, path, channels)
+        sound = FittedAudio(samples, path, channels)
         yield sound
         with _told_of(path):
             samples.seek(0)  # writes what is still in memory

@@ -19,15 +19,15 @@ from cinefoley.errors import AudioError, MediaWarning
 from cinefoley.media.containers import (
     audio_stream,
     has_exact_seeks,
+    moving_video_streams,
     open_media,
-    picture_streams,
     seek,
     stored_packets,
 )
-from cinefoley.media.frames.sampling import Section
-from cinefoley.media.frames.timing import Timeline, claimed_end, first_picture_time, seconds, warn_of_jumps
+from cinefoley.media.sections import Section
+from cinefoley.media.timing import Timeline, first_frame_time, seconds, stated_end, warn_of_jumps
 
-__all__ = ["Samples", "SoundReader", "join_blocks", "resample_blocks", "silence", "slice_blocks"]
+__all__ = ["AudioReader", "Samples", "join_blocks", "resample_blocks", "silence", "slice_blocks"]
 
 Samples = npt.NDArray[np.float32]
 """A block of sound, ``(channels, N)`` float32, full scale at 1."""
@@ -40,7 +40,7 @@ _BLOCK = 65536
 _LOWEST_RATE, _HIGHEST_RATE, _MOST_CHANNELS = 1000, 4_000_000, 64
 
 
-class SoundReader:
+class AudioReader:
     """Decode a file's sound once, as blocks of float32.
 
     Time 0 is the first picture where the file has one, else the first sample; a sound track that begins
@@ -160,7 +160,7 @@ class SoundReader:
 
     def _stated_length(self) -> int | None:
         """Samples up to the end that an mp4 states: its encoder's padding lies beyond."""
-        end = claimed_end(self._container, self._stream)
+        end = stated_end(self._container, self._stream)
         if end is None or self._origin is None or not self._container.format.name.startswith("mov,"):
             return None
         return round((end - self._origin) * self.sample_rate)
@@ -228,7 +228,7 @@ def _chunk(converter: soxr.ResampleStream, block: Samples, *, last: bool) -> Sam
 
 def _picture_origin(path: Path) -> Fraction | None:
     with open_media(path) as container:
-        return first_picture_time(container, path) if picture_streams(container) else None
+        return first_frame_time(container, path) if moving_video_streams(container) else None
 
 
 def _fill_hole(position: int, at: int, samples: Samples, begin: int) -> Iterator[tuple[int, Samples]]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cinefoley.errors import AudioError, MediaWarning
 from cinefoley.media.audio.reader import Samples
-from cinefoley.media.files.atomic_write import cause_of_failed_write, written_aside
+from cinefoley.media.files.atomic_write import atomic_write, cause_of_failed_write
 
 __all__ = ["AudioWriter", "Subtype", "as_samples"]
 
@@ -74,7 +74,7 @@ class AudioWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
-            self._temporary = opening.enter_context(written_aside(self.path))
+            self._temporary = opening.enter_context(atomic_write(self.path))
             self._file: Any = soundfile.SoundFile(
                 str(self._temporary),
                 "w",

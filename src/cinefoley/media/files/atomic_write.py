@@ -9,13 +9,13 @@ from pathlib import Path
 
 from cinefoley.errors import OutputError
 
-__all__ = ["cause_of_failed_write", "explain_failure", "written_aside"]
+__all__ = ["atomic_write", "cause_of_failed_write", "explain_failure"]
 
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
-def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it when the block succeeds, remove it when it fails.
 
     Nothing but a finished file is ever seen under ``path``, also after Ctrl-C: an older file there stays

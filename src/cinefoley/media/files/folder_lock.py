@@ -8,11 +8,11 @@ from filelock import FileLock, Timeout
 
 from cinefoley.errors import OutputError
 
-__all__ = ["claimed_folder"]
+__all__ = ["locked_folder"]
 
 
 @contextmanager
-def claimed_folder(folder: Path, *, lock_name: str, refusal: str) -> Iterator[None]:
+def locked_folder(folder: Path, *, lock_name: str, refusal: str) -> Iterator[None]:
     """Hold a folder while the block runs; what a killed writer has left half-written there is removed.
 
     The lock is the operating system's: it ends with the process, however that ends.

@@ -6,22 +6,22 @@ from fractions import Fraction
 from pathlib import Path
 
 from cinefoley.media.containers import has_exact_seeks, open_media, video_stream
-from cinefoley.media.frames.decoder import PictureReader
-from cinefoley.media.frames.frame_source import Picture, PictureSource
+from cinefoley.media.frames.decoder import FrameReader
+from cinefoley.media.frames.frame_source import Frame, FrameSource
 from cinefoley.media.frames.pixels import Pixels
-from cinefoley.media.frames.timing import first_picture_time, packet_spans
+from cinefoley.media.timing import first_frame_time, packet_spans
 
-__all__ = ["Crop", "CroppedPictures", "last_picture_time"]
+__all__ = ["Crop", "CroppedFrames", "last_frame_time"]
 
 Crop = Callable[[Fraction, tuple[int, int]], tuple[int, int, int, int]]
 """From seconds since the first picture, and (height, width) of the upright frame, to the box
 ``(x0, y0, x1, y1)`` that is shown, in pixels; the right and lower edges lie outside it."""
 
 
-class CroppedPictures:
+class CroppedFrames:
     """Pictures of another source, each cut to its box before anything else is done to its pixels."""
 
-    def __init__(self, source: PictureSource, crop: Crop) -> None:
+    def __init__(self, source: FrameSource, crop: Crop) -> None:
         self._source = source
         self._crop = crop
         self.name = source.name
@@ -36,11 +36,11 @@ class CroppedPictures:
         """Whether all pictures have been seen."""
         return self._source.is_finished
 
-    def __iter__(self) -> Iterator[tuple[Fraction, Picture]]:
+    def __iter__(self) -> Iterator[tuple[Fraction, Frame]]:
         for time, picture in self._source:
-            yield time, Picture(picture.index, self._loader(picture, time))
+            yield time, Frame(picture.index, self._loader(picture, time))
 
-    def _loader(self, picture: Picture, time: Fraction) -> Callable[[], Pixels]:
+    def _loader(self, picture: Frame, time: Fraction) -> Callable[[], Pixels]:
         def load() -> Pixels:
             pixels = picture.pixels(None)
             x0, y0, x1, y1 = self._crop(time, (pixels.shape[0], pixels.shape[1]))
@@ -49,7 +49,7 @@ class CroppedPictures:
         return load
 
 
-def last_picture_time(path: str | os.PathLike[str]) -> Fraction:
+def last_frame_time(path: str | os.PathLike[str]) -> Fraction:
     """When the last picture of a film begins, in seconds from the first. Read from the file, not decoded.
 
     Raises:
@@ -62,7 +62,7 @@ def last_picture_time(path: str | os.PathLike[str]) -> Fraction:
         if has_exact_seeks(container):  # AVI and raw streams store no such times: the decoder counts
             latest = max((begin for begin, _ in packet_spans(container, stream)), default=None)
     if latest is None:
-        with PictureReader(path) as reader:
+        with FrameReader(path) as reader:
             return max(time for time, _ in reader)
     with open_media(path) as container:
-        return max(Fraction(0), latest - first_picture_time(container, Path(path)))
+        return max(Fraction(0), latest - first_frame_time(container, Path(path)))

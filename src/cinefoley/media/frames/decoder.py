@@ -17,19 +17,19 @@ from cinefoley.errors import MediaWarning, VideoError
 from cinefoley.media.containers import (
     has_exact_seeks,
     open_media,
-    picture_packets,
+    presentation_time,
     seek,
-    shown_at,
+    video_packets,
     video_stream,
 )
-from cinefoley.media.frames.timing import Timeline, claimed_end, frame_length, seconds, warn_of_jumps
+from cinefoley.media.timing import Timeline, frame_length, seconds, stated_end, warn_of_jumps
 
-__all__ = ["PictureReader"]
+__all__ = ["FrameReader"]
 
 _SEEK_FROM_S = 20  # decoding a few seconds is cheaper than a seek that lands wrong
 
 
-class PictureReader:
+class FrameReader:
     """Decode a film's pictures once, from the one shown at ``start`` on, each with its time.
 
     Times count from the first picture of the file, in exact seconds. Pictures that cannot be decoded are left
@@ -56,7 +56,7 @@ class PictureReader:
             self._stream = video_stream(self._container, self.path)
             # Slices beat frames here: no delay of several frames per thread, and no copies kept alive.
             self._stream.thread_type = "SLICE"
-            self._claimed_end = claimed_end(self._container, self._stream)
+            self._claimed_end = stated_end(self._container, self._stream)
             self._frame_length = frame_length(self._stream)
             self._timeline = Timeline(self._container, self._stream)
             self._resources = opening.pop_all()
@@ -103,7 +103,9 @@ class PictureReader:
             return 0
         with open_media(self.path) as container:
             stream = video_stream(container, self.path)
-            times = (shown_at(p, stream) for p in picture_packets(container, stream) if not p.is_discard)
+            times = (
+                presentation_time(p, stream) for p in video_packets(container, stream) if not p.is_discard
+            )
             return sum(1 for time in times if time is not None and self._origin <= time < self._first_time)
 
     def _decode(self) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
@@ -115,7 +117,7 @@ class PictureReader:
                 lost_since += 1
                 continue
             length = seconds(decoded.duration or None, decoded.time_base or self._stream.time_base)
-            shown = shown_at(decoded, self._stream)
+            shown = presentation_time(decoded, self._stream)
             time, expected = self._timeline.span(shown, length, self._frame_length, expected)
             # What is lost before the first good picture, or after the last, is a matter of where the film
             # was cut.
@@ -125,7 +127,7 @@ class PictureReader:
 
     def _decoded_packets(self) -> Iterator[VideoFrame | None]:
         """Yield every decoded frame, and None for each packet that the decoder refuses."""
-        for packet in picture_packets(self._container, self._stream):
+        for packet in video_packets(self._container, self._stream):
             try:
                 frames = packet.decode()
             except av.FFmpegError:

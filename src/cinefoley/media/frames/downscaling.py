@@ -6,21 +6,21 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from cinefoley.media.frames.frame_source import Picture, PictureSource
+from cinefoley.media.frames.frame_source import Frame, FrameSource
 from cinefoley.media.frames.pixels import Pixels
 
-__all__ = ["ShrunkPictures", "shrink"]
+__all__ = ["DownscaledFrames", "downscale"]
 
 
-class ShrunkPictures:
+class DownscaledFrames:
     """Pictures of another source, each made smaller before it is kept, and when each is shown.
 
     Args:
         source: The pictures.
-        size: Height and width to squash to; larger than a picture leaves it as it is.
+        size: Height and width to resize_fast to; larger than a picture leaves it as it is.
     """
 
-    def __init__(self, source: PictureSource, size: tuple[int, int]) -> None:
+    def __init__(self, source: FrameSource, size: tuple[int, int]) -> None:
         self._source = source
         self._size = size
         self.name = source.name
@@ -37,16 +37,16 @@ class ShrunkPictures:
         """Whether all pictures have been seen."""
         return self._source.is_finished
 
-    def __iter__(self) -> Iterator[tuple[Fraction, Picture]]:
+    def __iter__(self) -> Iterator[tuple[Fraction, Frame]]:
         for time, picture in self._source:
-            yield time, Picture(picture.index, lambda time=time, picture=picture: self._load(time, picture))  # type: ignore[misc]
+            yield time, Frame(picture.index, lambda time=time, picture=picture: self._load(time, picture))  # type: ignore[misc]
 
-    def _load(self, time: Fraction, picture: Picture) -> Pixels:
+    def _load(self, time: Fraction, picture: Frame) -> Pixels:
         self.times[picture.index] = time
-        return shrink(picture.pixels(None), self._size)
+        return downscale(picture.pixels(None), self._size)
 
 
-def shrink(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+def downscale(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Make a picture smaller: by averaging whole blocks first, bilinear for the rest, less than a half.
 
     Pillow's antialiased filter, which squashes frames for models, looks the same and takes ten times as long.

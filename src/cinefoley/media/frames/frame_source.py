@@ -9,38 +9,38 @@ import torch
 from torch import Tensor
 
 from cinefoley.errors import VideoError
-from cinefoley.media.frames.decoder import PictureReader
+from cinefoley.media.frames.decoder import FrameReader
 from cinefoley.media.frames.pixels import Pixels, resize, to_rgb
 
 __all__ = [
-    "FilePictures",
-    "MemoryPictures",
-    "Picture",
-    "PictureSource",
-    "Squash",
+    "FileFrames",
+    "Frame",
+    "FrameSource",
+    "MemoryFrames",
+    "Resize",
     "check_reached",
     "same_size",
     "stack_frames",
 ]
 
-Squash = Callable[[Pixels, tuple[int, int]], Pixels]
+Resize = Callable[[Pixels, tuple[int, int]], Pixels]
 """From pixels and a height and width to pixels of that size."""
 
 
-class Picture:
+class Frame:
     """One source frame, converted to pixels when first asked for and then kept.
 
     Args:
         index: Its number in the source.
         load: Gives its pixels, ``(H, W, 3)`` uint8.
-        squash: Brings them to a height and width; Pillow's filter unless the source says otherwise.
+        resize_fast: Brings them to a height and width; Pillow's filter unless the source says otherwise.
     """
 
     __slots__ = ("_load", "_pixels", "_squash", "index")
 
-    def __init__(self, index: int, load: Callable[[], Pixels], *, squash: Squash = resize) -> None:
+    def __init__(self, index: int, load: Callable[[], Pixels], *, resize_fast: Resize = resize) -> None:
         self.index = index
-        self._load, self._squash = load, squash
+        self._load, self._squash = load, resize_fast
         self._pixels: Pixels | None = None
 
     def pixels(self, size: tuple[int, int] | None) -> Pixels:
@@ -51,7 +51,7 @@ class Picture:
         return self._pixels
 
 
-class PictureSource(Protocol):
+class FrameSource(Protocol):
     """Pictures in ascending time; knows, once run through, where the last one ends."""
 
     @property
@@ -69,13 +69,13 @@ class PictureSource(Protocol):
         """Whether all pictures have been seen."""
         ...
 
-    def __iter__(self) -> Iterator[tuple[Fraction, Picture]]: ...
+    def __iter__(self) -> Iterator[tuple[Fraction, Frame]]: ...
 
 
-class FilePictures:
+class FileFrames:
     """The pictures that a reader decodes."""
 
-    def __init__(self, reader: PictureReader) -> None:
+    def __init__(self, reader: FrameReader) -> None:
         self._reader = reader
         self.name = reader.path.name
 
@@ -89,12 +89,12 @@ class FilePictures:
         """Whether the film has been read to its end."""
         return self._reader.is_finished
 
-    def __iter__(self) -> Iterator[tuple[Fraction, Picture]]:
+    def __iter__(self) -> Iterator[tuple[Fraction, Frame]]:
         for index, (time, frame) in enumerate(self._reader):
-            yield time, Picture(index, lambda frame=frame: to_rgb(frame))  # type: ignore[misc]
+            yield time, Frame(index, lambda frame=frame: to_rgb(frame))  # type: ignore[misc]
 
 
-class MemoryPictures:
+class MemoryFrames:
     """Frames in memory, at given times."""
 
     def __init__(self, frames: Tensor, times: Sequence[Fraction], duration: Fraction, name: str) -> None:
@@ -103,15 +103,15 @@ class MemoryPictures:
         self.is_finished = False
         self._frames, self._times, self._duration = frames, times, duration
 
-    def __iter__(self) -> Iterator[tuple[Fraction, Picture]]:
+    def __iter__(self) -> Iterator[tuple[Fraction, Frame]]:
         for index, time in enumerate(self._times):
             self.end = time
             frame = self._frames[index]
-            yield time, Picture(index, lambda frame=frame: frame.permute(1, 2, 0).numpy())  # type: ignore[misc]
+            yield time, Frame(index, lambda frame=frame: frame.permute(1, 2, 0).numpy())  # type: ignore[misc]
         self.end, self.is_finished = self._duration, True
 
 
-def check_reached(source: PictureSource, start: Fraction) -> None:
+def check_reached(source: FrameSource, start: Fraction) -> None:
     """Raise if the film has turned out to end before the section that was asked for begins.
 
     Raises:
@@ -124,7 +124,7 @@ def check_reached(source: PictureSource, start: Fraction) -> None:
         )
 
 
-def same_size(pictures: Iterable[Picture], size: tuple[int, int] | None) -> Iterator[tuple[Picture, Pixels]]:
+def same_size(pictures: Iterable[Frame], size: tuple[int, int] | None) -> Iterator[tuple[Frame, Pixels]]:
     """Convert pictures to ``size``; where it is None, all to the size of the first (films may change)."""
     if size is not None and min(size) < 1:
         raise ValueError(f"size must be at least (1, 1), got {size}")

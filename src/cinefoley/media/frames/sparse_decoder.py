@@ -12,18 +12,18 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from cinefoley.media.containers import open_media, picture_packets, video_stream
+from cinefoley.media.containers import open_media, video_packets, video_stream
 from cinefoley.media.frames.pixels import Pixels, to_rgb
 from cinefoley.media.frames.sampling import frame_count, sampling_instant
-from cinefoley.media.frames.timing import frame_length
+from cinefoley.media.timing import frame_length
 
-__all__ = ["SparsePictures", "decode_sparsely"]
+__all__ = ["SparseFrames", "decode_sparsely"]
 
 _LONGEST_S = 60  # packets are held in memory; of a longer film, most would be for nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SparsePictures:
+class SparseFrames:
     """Pictures of a film at a constant rate from its start."""
 
     pixels: list[Pixels]
@@ -41,7 +41,7 @@ def decode_sparsely(
     fps: Fraction,
     duration: Fraction,
     load: Callable[[Pixels], Pixels] = lambda pixels: pixels,
-) -> SparsePictures | None:
+) -> SparseFrames | None:
     """Pick the pictures that :func:`cinefoley.media.load_video` picks, bit for bit, for less work.
 
     The packets tell beforehand which pictures will be picked. The decoder passes over those that are not,
@@ -65,7 +65,7 @@ def decode_sparsely(
         stream = video_stream(container, path)
         if not _is_plain(container, stream):
             return None
-        packets = list(picture_packets(container, stream))
+        packets = list(video_packets(container, stream))
         plan = _plan(packets, stream, fps, duration)
         if plan is None:
             return None
@@ -73,7 +73,7 @@ def decode_sparsely(
         if found is None:
             return None
         base, origin = plan.time_base, plan.ticks[0]
-        return SparsePictures(
+        return SparseFrames(
             pixels=[found[tick] for tick in plan.picked],
             times=[(tick - origin) * base for tick in plan.picked],
             last=(plan.ticks[-1] - origin) * base,

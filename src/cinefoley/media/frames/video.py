@@ -10,33 +10,26 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cinefoley.media.frames.crop import Crop, CroppedPictures
-from cinefoley.media.frames.decoder import PictureReader
+from cinefoley.media.frames.crop import Crop, CroppedFrames
+from cinefoley.media.frames.decoder import FrameReader
 from cinefoley.media.frames.frame_source import (
-    FilePictures,
-    MemoryPictures,
-    PictureSource,
+    FileFrames,
+    FrameSource,
+    MemoryFrames,
     check_reached,
     same_size,
     stack_frames,
 )
 from cinefoley.media.frames.pixels import Pixels
-from cinefoley.media.frames.sampling import (
-    Seconds,
-    Section,
-    as_fraction,
-    as_rate,
-    frame_count,
-    pick_frames,
-    sampling_instant,
-)
+from cinefoley.media.frames.sampling import frame_count, pick_frames, sampling_instant
+from cinefoley.media.sections import Seconds, Section, as_fraction, as_rate
 
 __all__ = [
     "Video",
     "load_video",
     "resample_video",
-    "sample_pictures",
-    "sample_pixels",
+    "sample_frames",
+    "sample_video",
     "video_from_frames",
 ]
 
@@ -89,7 +82,7 @@ def load_video(
     Args:
         path: Any film that FFmpeg reads.
         fps: Frames per second to sample at; may lie above the film's own rate.
-        size: Height and width to squash to (antialiased, aspect ratio not kept); None keeps the upright
+        size: Height and width to resize_fast to (antialiased, aspect ratio not kept); None keeps the upright
             frame.
         start: Seconds from the first picture.
         duration: Seconds to read; None, or more than there is, reads to the end.
@@ -112,11 +105,11 @@ def load_video(
         (torch.Size([40, 3, 224, 224]), 10.046511627906977)
     """
     section = Section.of(start, duration)
-    with PictureReader(path, start=section.start) as reader:
-        source: PictureSource = FilePictures(reader)
+    with FrameReader(path, start=section.start) as reader:
+        source: FrameSource = FileFrames(reader)
         if crop is not None:
-            source = CroppedPictures(source, crop)
-        return sample_pictures(source, as_rate(fps), size, section, Path(path), reader.count_skipped)
+            source = CroppedFrames(source, crop)
+        return sample_video(source, as_rate(fps), size, section, Path(path), reader.count_skipped)
 
 
 def video_from_frames(frames: Tensor, fps: Seconds) -> Video:
@@ -168,23 +161,21 @@ def resample_video(
         VideoError: If the clip ends before ``start``.
         ValueError: If a number is out of range.
     """
-    return sample_pictures(
-        memory_pictures(video), as_rate(fps), size, Section.of(start, duration), video.path
-    )
+    return sample_video(memory_frames(video), as_rate(fps), size, Section.of(start, duration), video.path)
 
 
-def memory_pictures(video: Video) -> MemoryPictures:
+def memory_frames(video: Video) -> MemoryFrames:
     """The frames of a clip by their exact times."""
     times = [n / video.fps for n in range(len(video))]
     duration = as_fraction(video.duration)
     # A duration that was once T / fps is that again, and not a float near it.
     whole = len(video) / video.fps
     exact = whole if abs(whole - duration) < Fraction(1, 1_000_000) else duration
-    return MemoryPictures(video.frames, times, exact, video.path.name if video.path else "the clip")
+    return MemoryFrames(video.frames, times, exact, video.path.name if video.path else "the clip")
 
 
-def sample_pictures(
-    source: PictureSource,
+def sample_video(
+    source: FrameSource,
     fps: Fraction,
     size: tuple[int, int] | None,
     section: Section,
@@ -196,7 +187,7 @@ def sample_pictures(
     Args:
         source: The pictures; only those that are picked are turned into pixels.
         fps: Frames per second.
-        size: Height and width to squash to; None keeps the first picture's.
+        size: Height and width to resize_fast to; None keeps the first picture's.
         section: Which part.
         path: The file, where there is one.
         count_skipped: Pictures of the film before the source's first.
@@ -204,7 +195,7 @@ def sample_pictures(
     Raises:
         VideoError: If the source ends before the section begins.
     """
-    frames, indices, duration = sample_pixels(source, fps, size, section)
+    frames, indices, duration = sample_frames(source, fps, size, section)
     return Video(
         frames=stack_frames(frames),
         times=torch.arange(len(frames)).double() / float(fps),
@@ -216,10 +207,10 @@ def sample_pictures(
     )
 
 
-def sample_pixels(
-    source: PictureSource, fps: Fraction, size: tuple[int, int] | None, section: Section
+def sample_frames(
+    source: FrameSource, fps: Fraction, size: tuple[int, int] | None, section: Section
 ) -> tuple[list[Pixels], list[int], float]:
-    """What :func:`sample_pictures` picks, picture by picture.
+    """What :func:`sample_video` picks, picture by picture.
 
     Returns:
         The frames, which picture of the source each one is, and seconds of picture in the section.

@@ -7,25 +7,19 @@ from itertools import tee
 
 from torch import Tensor
 
-from cinefoley.media.frames.crop import Crop, CroppedPictures
-from cinefoley.media.frames.decoder import PictureReader
+from cinefoley.media.frames.crop import Crop, CroppedFrames
+from cinefoley.media.frames.decoder import FrameReader
 from cinefoley.media.frames.frame_source import (
-    FilePictures,
-    PictureSource,
+    FileFrames,
+    FrameSource,
     check_reached,
     same_size,
     stack_frames,
 )
 from cinefoley.media.frames.pixels import Pixels
-from cinefoley.media.frames.sampling import (
-    Seconds,
-    Section,
-    as_fraction,
-    as_rate,
-    pick_frames,
-    window_schedule,
-)
-from cinefoley.media.frames.video import Video, memory_pictures
+from cinefoley.media.frames.sampling import pick_frames, window_schedule
+from cinefoley.media.frames.video import Video, memory_frames
+from cinefoley.media.sections import Seconds, Section, as_fraction, as_rate
 
 __all__ = ["sample_windows", "stream_windows"]
 
@@ -53,7 +47,7 @@ def stream_windows(
         starts: Seconds from the section's start, ascending; windows may overlap.
         frames_per_window: T, at least 1.
         fps: Frames per second inside a window.
-        size: Height and width to squash to; None keeps the upright frame.
+        size: Height and width to resize_fast to; None keeps the upright frame.
         start: Where the section begins, in seconds from the first picture.
         duration: Seconds of the section; None reaches to the end.
         crop: Which box of the upright source frame to keep; all else is cut off before ``size`` is made.
@@ -74,10 +68,10 @@ def stream_windows(
 
     def windows() -> Iterator[Tensor]:
         first = begins[0] if begins else section.start
-        with PictureReader(path, start=first) as reader:
-            source: PictureSource = FilePictures(reader)
+        with FrameReader(path, start=first) as reader:
+            source: FrameSource = FileFrames(reader)
             if crop is not None:
-                source = CroppedPictures(source, crop)
+                source = CroppedFrames(source, crop)
             yield from _assemble(source, begins, frames_per_window, rate, size, section)
 
     return windows()
@@ -113,7 +107,7 @@ def sample_windows(
     """
     section = Section.of(start, duration)
     begins = _check_starts(starts, frames_per_window, section)
-    return _assemble(memory_pictures(video), begins, frames_per_window, as_rate(fps), size, section)
+    return _assemble(memory_frames(video), begins, frames_per_window, as_rate(fps), size, section)
 
 
 def _check_starts(starts: Sequence[Seconds], frames_per_window: int, section: Section) -> list[Fraction]:
@@ -126,7 +120,7 @@ def _check_starts(starts: Sequence[Seconds], frames_per_window: int, section: Se
 
 
 def _assemble(
-    source: PictureSource,
+    source: FrameSource,
     begins: Sequence[Fraction],
     frames_per_window: int,
     fps: Fraction,

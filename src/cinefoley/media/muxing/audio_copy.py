@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
-from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,14 +15,15 @@ from av.packet import Packet
 
 from cinefoley.errors import MediaError
 from cinefoley.media.containers import open_media, stored_packets, video_stream
-from cinefoley.media.frames.timing import first_picture_time
+from cinefoley.media.muxing.output import supported_codecs
+from cinefoley.media.timing import first_frame_time
 
-__all__ = ["SoundCopy", "codec_name", "kept_titles", "supported_codecs"]
+__all__ = ["AudioCopy", "codec_name", "kept_titles"]
 
 _TITLES = {"title", "artist", "album", "date", "comment", "copyright", "description", "language"}
 
 
-class SoundCopy:
+class AudioCopy:
     """All sound of a film, on its way into another, packet by packet, in time with the picture.
 
     Args:
@@ -40,7 +40,7 @@ class SoundCopy:
 
     def __enter__(self) -> Self:
         with open_media(self._path) as container:
-            self._origin = first_picture_time(container, self._path)
+            self._origin = first_frame_time(container, self._path)
         with ExitStack() as opening:
             self._film: InputContainer = opening.enter_context(open_media(self._path))
             self.video = video_stream(self._film, self._path)
@@ -117,9 +117,3 @@ def kept_titles(metadata: dict[str, str]) -> dict[str, str]:
 def codec_name(stream: AudioStream) -> str:
     """FFmpeg's name of a sound's codec; ``unknown`` where it has none."""
     return stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
-
-
-def supported_codecs(form: str) -> set[str]:
-    """Names of the codecs that a container holds."""
-    with av.open(BytesIO(), "w", format=form) as container:
-        return container.supported_codecs

@@ -12,19 +12,18 @@ from av.container import OutputContainer
 from cinefoley.errors import MediaError
 from cinefoley.media.audio.reader import Samples, join_blocks, resample_blocks, silence
 
-__all__ = ["SoundCodec", "SoundTrack", "container_format", "muxer_options", "place"]
+__all__ = ["AudioCodec", "AudioTrack", "place"]
 
-SoundCodec = Literal["aac", "alac", "flac", "opus", "pcm_s16le", "pcm_s24le"]
+AudioCodec = Literal["aac", "alac", "flac", "opus", "pcm_s16le", "pcm_s24le"]
 """Codecs for a film's sound track."""
 
-_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
-_CODECS: dict[str, tuple[SoundCodec, ...]] = {  # the first is the default
+_CODECS: dict[str, tuple[AudioCodec, ...]] = {  # the first is the default
     "mp4": ("aac", "alac", "flac", "opus"),
     "mov": ("aac", "alac", "pcm_s16le", "pcm_s24le"),
     "matroska": ("flac", "aac", "alac", "opus", "pcm_s16le", "pcm_s24le"),
     "webm": ("opus",),
 }
-_SAMPLE_FORMATS: dict[SoundCodec, str] = {
+_SAMPLE_FORMATS: dict[AudioCodec, str] = {
     "aac": "fltp",
     "alac": "s32p",
     "flac": "s32",
@@ -37,7 +36,7 @@ _LARGEST_BIT_RATE = 128_000  # per channel; six bits a sample are the most that 
 _LAYOUTS = {1: "mono", 2: "stereo", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 
 
-class SoundTrack:
+class AudioTrack:
     """Encodes sound into an open film, just ahead of the picture, so both interleave in flat memory.
 
     Args:
@@ -58,7 +57,7 @@ class SoundTrack:
         blocks: Iterable[Samples],
         sample_rate: int,
         channels: int,
-        codec: SoundCodec | None = None,
+        codec: AudioCodec | None = None,
     ) -> None:
         if channels not in _LAYOUTS:
             raise ValueError(f"a sound track has {', '.join(map(str, _LAYOUTS))} channels, got {channels}")
@@ -105,16 +104,6 @@ class SoundTrack:
         self._container.mux(self._stream.encode(frame))
 
 
-def container_format(suffix: str) -> str | None:
-    """FFmpeg's name of the container for a file suffix; None for one that films are not written to."""
-    return _FORMATS.get(suffix.lower())
-
-
-def muxer_options(form: str, sample_rate: int) -> dict[str, str]:
-    """Options that let a container trim sound to the sample: by itself mp4 counts milliseconds."""
-    return {"movie_timescale": str(sample_rate)} if form in {"mp4", "mov"} else {}
-
-
 def place(blocks: Iterable[Samples], channels: int, offset: int, length: int) -> Iterator[Samples]:
     """Put sound ``offset`` samples into silence, ``length`` samples in all; what lies beyond is cut.
 
@@ -142,18 +131,18 @@ def _then(*parts: Iterable[Samples]) -> Iterator[Samples]:
         yield from part
 
 
-def _choose_codec(form: str, codec: SoundCodec | None) -> SoundCodec:
+def _choose_codec(form: str, codec: AudioCodec | None) -> AudioCodec:
     allowed = _CODECS[form]
     if codec is None:
         return allowed[0]
-    if codec not in get_args(SoundCodec):
-        raise ValueError(f"codec must be one of {get_args(SoundCodec)}, got {codec!r}")
+    if codec not in get_args(AudioCodec):
+        raise ValueError(f"codec must be one of {get_args(AudioCodec)}, got {codec!r}")
     if codec not in allowed:
         raise MediaError(f"{form} films hold sound as {', '.join(allowed)}, not as {codec}.")
     return codec
 
 
-def _encoder_rate(codec: SoundCodec, sample_rate: int) -> int:
+def _encoder_rate(codec: AudioCodec, sample_rate: int) -> int:
     if codec == "opus":
         return 48000
     if codec == "aac":

@@ -11,16 +11,16 @@ from torch import Tensor
 
 from cinefoley.media.audio.reader import Samples, slice_blocks
 from cinefoley.media.audio.writer import as_samples
-from cinefoley.media.files.atomic_write import written_aside
-from cinefoley.media.frames.sampling import Seconds, as_fraction, as_rate
-from cinefoley.media.muxing.audio_track import SoundTrack, place
+from cinefoley.media.files.atomic_write import atomic_write
+from cinefoley.media.muxing.audio_track import AudioTrack, place
+from cinefoley.media.sections import Seconds, as_fraction, as_rate
 
-__all__ = ["save_stills"]
+__all__ = ["save_mjpeg"]
 
 _TIME_BASE = Fraction(1, 1000)  # Matroska's
 
 
-def save_stills(
+def save_mjpeg(
     path: str | os.PathLike[str],
     stills: Sequence[bytes],
     fps: Seconds,
@@ -35,7 +35,7 @@ def save_stills(
     Args:
         path: ``.mkv``: Motion JPEG and FLAC in Matroska.
         stills: Bytes of the JPEGs, all of one size; 4:2:0, as
-            :func:`cinefoley.media.frames.stills.encode_jpeg` writes them.
+            :func:`cinefoley.media.frames.jpeg.encode_jpeg` writes them.
         fps: Their rate.
         size: Height and width of the stills.
         duration: Where the last one stops being shown, in seconds; the sound is cut, or followed by silence,
@@ -54,7 +54,7 @@ def save_stills(
         )
     options = {"fflags": "+bitexact"}  # no random ids: the same stills are the same bytes
     with (
-        written_aside(path) as temporary,
+        atomic_write(path) as temporary,
         av.open(str(temporary), "w", format="matroska", container_options=options) as target,
     ):
         stream = target.add_stream("mjpeg", rate=rate)
@@ -64,7 +64,7 @@ def save_stills(
         stream.time_base = _TIME_BASE
         samples = as_samples(waveform)
         placed = place(slice_blocks(samples), samples.shape[0], 0, round(lasts * sample_rate))
-        sound = SoundTrack(target, placed, sample_rate, samples.shape[0], "flac")
+        sound = AudioTrack(target, placed, sample_rate, samples.shape[0], "flac")
         for n, still in enumerate(stills):
             sound.write_until(n / rate)
             packet = Packet(still)

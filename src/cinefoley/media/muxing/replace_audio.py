@@ -16,15 +16,16 @@ from av.video.stream import VideoStream
 from torch import Tensor
 
 from cinefoley.errors import MediaError, MediaWarning, VideoError
-from cinefoley.media.audio.reader import Samples, SoundReader, resample_blocks, slice_blocks
+from cinefoley.media.audio.reader import AudioReader, Samples, resample_blocks, slice_blocks
 from cinefoley.media.audio.writer import as_samples
-from cinefoley.media.containers import explained_muxing, open_media, picture_packets, video_stream
-from cinefoley.media.files.atomic_write import written_aside
-from cinefoley.media.frames.sampling import Seconds, Section
-from cinefoley.media.frames.timing import exact_picture_duration, first_picture_time
-from cinefoley.media.muxing.audio_track import SoundCodec, SoundTrack, container_format, muxer_options, place
+from cinefoley.media.containers import open_media, video_packets, video_stream
+from cinefoley.media.files.atomic_write import atomic_write
+from cinefoley.media.muxing.audio_track import AudioCodec, AudioTrack, place
+from cinefoley.media.muxing.output import container_format, explained_muxing, muxer_options, output_format
+from cinefoley.media.sections import Seconds, Section
+from cinefoley.media.timing import exact_video_duration, first_frame_time
 
-__all__ = ["film_suffix", "fitting_suffixes", "picture_hash", "replace_audio"]
+__all__ = ["fitting_suffixes", "replace_audio", "video_hash", "video_suffix"]
 
 _LEAD_S = Fraction(1, 2)  # how far the sound is written ahead of the picture
 _WEBM_PICTURES = ("vp8", "vp9", "av1")
@@ -40,14 +41,14 @@ def replace_audio(
     sample_rate: int | None = None,
     start: Seconds = 0.0,
     duration: Seconds | None = None,
-    codec: SoundCodec | None = None,
+    codec: AudioCodec | None = None,
 ) -> None:
     """Write a film again with a new sound track, its picture copied packet by packet.
 
     The picture keeps its bits, timing, rotation, aspect and colour tags. Every other stream is dropped: the
     old sound, subtitles, data, chapters. The sound is exactly as long as the picture (lossy codecs within
     one codec frame where the container cannot trim them): a shorter one is followed by silence, a longer
-    one cut. Picture and sound stream through, so memory does not grow with the film.
+    one cut. Frame and sound stream through, so memory does not grow with the film.
 
     The film is always kept whole. With ``start`` the sound begins there, ``duration`` cuts it short, and
     around it is silence: a picture could be cut without re-encoding only at key frames.
@@ -77,13 +78,13 @@ def replace_audio(
         >>> replace_audio("rain.mp4", waveform, "rain.take1.mp4", sample_rate=16000)  # doctest: +SKIP
     """
     out = Path(out_path)
-    form = _check_container(out)
+    form = output_format(out)
     section = Section.of(start, duration)
-    length_s = exact_picture_duration(video_path)
+    length_s = exact_video_duration(video_path)
     with (
         _open_sound(audio, sample_rate, section.duration) as (blocks, rate, channels),
         open_media(video_path) as film,
-        written_aside(out) as temporary,
+        atomic_write(out) as temporary,
         explained_muxing(video_path, out),
         av.open(str(temporary), "w", format=form, container_options=muxer_options(form, rate)) as target,
     ):
@@ -98,13 +99,13 @@ def replace_audio(
             )
         target.metadata.update(_kept(film.metadata))
         placed = place(blocks, channels, round(section.start * rate), round(length_s * rate))
-        sound = SoundTrack(target, placed, rate, channels, codec)
+        sound = AudioTrack(target, placed, rate, channels, codec)
         _write_header(target, copy, Path(video_path), out)
         _copy_pictures(film, source, target, copy, sound, _origin(video_path))
         sound.finish()
 
 
-def picture_hash(path: str | os.PathLike[str]) -> str:
+def video_hash(path: str | os.PathLike[str]) -> str:
     """SHA-256 over the coded pictures of a film: equal where two picture streams are the same bits.
 
     The order is that of decoding. Containers of one family keep the bits (mp4, mov, mkv and webm do among
@@ -117,12 +118,12 @@ def picture_hash(path: str | os.PathLike[str]) -> str:
     """
     digest = hashlib.sha256()
     with open_media(path) as container:
-        for packet in picture_packets(container, video_stream(container, path)):
+        for packet in video_packets(container, video_stream(container, path)):
             digest.update(bytes(packet))
     return digest.hexdigest()
 
 
-def film_suffix(video_path: str | os.PathLike[str]) -> str:
+def video_suffix(video_path: str | os.PathLike[str]) -> str:
     """The suffix for a film's takes: its own where :func:`replace_audio` knows it, else ``.mkv``."""
     suffix = Path(video_path).suffix
     return suffix if container_format(suffix) else ".mkv"
@@ -138,7 +139,7 @@ def fitting_suffixes(video_path: str | os.PathLike[str]) -> tuple[str, ...]:
         VideoError: If it has no picture, or one that none of them takes, such as WMV's.
     """
     path = Path(video_path)
-    tried = tuple(dict.fromkeys((film_suffix(path), ".mkv", ".mov")))
+    tried = tuple(dict.fromkeys((video_suffix(path), ".mkv", ".mov")))
     with open_media(path) as film:
         source = video_stream(film, path)
         fitting = tuple(suffix for suffix in tried if _fits(source, path, suffix))
@@ -171,7 +172,7 @@ def _open_sound(
 ) -> Iterator[tuple[Iterable[Samples], int, int]]:
     """Yield (blocks, sample rate, channels) of a file or of a waveform."""
     if isinstance(audio, (str, os.PathLike)):
-        with SoundReader(audio, Section(Fraction(0), duration)) as reader:
+        with AudioReader(audio, Section(Fraction(0), duration)) as reader:
             rate = sample_rate or reader.sample_rate
             yield resample_blocks(reader, reader.sample_rate, rate), rate, reader.channels
         return
@@ -181,15 +182,6 @@ def _open_sound(
     if duration is not None:
         samples = samples[:, : round(duration * sample_rate)]
     yield slice_blocks(samples), sample_rate, samples.shape[0]
-
-
-def _check_container(out: Path) -> str:
-    form = container_format(out.suffix)
-    if form is None:
-        raise MediaError(
-            f"{out.name}: films are written as .mp4, .m4v, .mov, .mkv or .webm, not '{out.suffix}'."
-        )
-    return form
 
 
 def _add_copy(target: OutputContainer, source: VideoStream, film: Path, out: Path) -> VideoStream:
@@ -254,7 +246,7 @@ def _unfit(codec: str, film: Path, out: Path) -> MediaError:
 
 def _origin(path: str | os.PathLike[str]) -> Fraction:
     with open_media(path) as container:
-        return first_picture_time(container, Path(path))
+        return first_frame_time(container, Path(path))
 
 
 def _copy_pictures(
@@ -262,11 +254,11 @@ def _copy_pictures(
     source: VideoStream,
     target: OutputContainer,
     copy: VideoStream,
-    sound: SoundTrack,
+    sound: AudioTrack,
     origin: Fraction,
 ) -> None:
     """Copy every packet, moved in time so that the first picture is at 0, and the sound along with it."""
-    for packet in picture_packets(film, source):
+    for packet in video_packets(film, source):
         sound.write_until(_move(packet, origin) + _LEAD_S)
         packet.stream = copy
         target.mux(packet)

@@ -2,7 +2,6 @@
 
 import os
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
@@ -12,13 +11,13 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from torch import Tensor
 
-from cinefoley.errors import MediaError
 from cinefoley.media.audio.reader import Samples, slice_blocks
 from cinefoley.media.audio.writer import as_samples
-from cinefoley.media.files.atomic_write import written_aside
-from cinefoley.media.frames.sampling import Seconds, as_rate
+from cinefoley.media.files.atomic_write import atomic_write
 from cinefoley.media.frames.video import Video, video_from_frames
-from cinefoley.media.muxing.audio_track import SoundCodec, SoundTrack, container_format, muxer_options, place
+from cinefoley.media.muxing.audio_track import AudioCodec, AudioTrack, place
+from cinefoley.media.muxing.output import muxer_options, output_format
+from cinefoley.media.sections import Seconds, as_rate
 
 __all__ = ["save_video"]
 
@@ -33,7 +32,7 @@ def save_video(
     waveform: Tensor | Samples | None = None,
     sample_rate: int | None = None,
     crf: int = 18,
-    codec: SoundCodec | None = None,
+    codec: AudioCodec | None = None,
 ) -> None:
     """Write frames, and sound if there is any, as a film that every player shows.
 
@@ -59,12 +58,10 @@ def save_video(
     video = _as_video(frames, fps)
     if waveform is not None and (sample_rate is None or sample_rate < 1):
         raise ValueError(f"a waveform needs its sample_rate, got {sample_rate}")
-    form = container_format(Path(path).suffix)
-    if form is None:
-        raise MediaError(f"{Path(path).name}: films are written as .mp4, .m4v, .mov, .mkv or .webm.")
+    form = output_format(path)
     options = muxer_options(form, sample_rate or 1000)
     with (
-        written_aside(path) as temporary,
+        atomic_write(path) as temporary,
         av.open(str(temporary), "w", format=form, container_options=options) as target,
     ):
         stream = _add_picture(target, video, crf)
@@ -73,7 +70,7 @@ def save_video(
             samples = as_samples(waveform)
             length = round(len(video) / video.fps * sample_rate)
             placed = place(slice_blocks(samples), samples.shape[0], 0, length)
-            sound = SoundTrack(target, placed, sample_rate, samples.shape[0], codec)
+            sound = AudioTrack(target, placed, sample_rate, samples.shape[0], codec)
         for n, frame in enumerate(video.frames):
             if sound is not None:
                 sound.write_until(n / video.fps)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cinefoley.errors import OutputError
-from cinefoley.media.audio.fitted_writer import FittedSound
+from cinefoley.media.audio.fitted_writer import FittedAudio
 from cinefoley.pipelines.takes.settings import GenerationSettings
 from cinefoley.pipelines.takes.video_source import VideoSource
 
@@ -37,7 +37,7 @@ class TakeLevel:
     """Gain of the written files: 0, or negative where the take went beyond full scale."""
 
     @classmethod
-    def of(cls, sound: FittedSound) -> "TakeLevel":
+    def of(cls, sound: FittedAudio) -> "TakeLevel":
         """Level of a sound that has been written."""
         peak_db = 20 * log10(max(sound.peak, 1e-9))
         return cls(peak_db=round(peak_db, 2), gain_db=round(20 * log10(sound.gain), 2))

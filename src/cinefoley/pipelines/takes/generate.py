@@ -14,7 +14,7 @@ import torch
 
 from cinefoley.errors import AudioError, MediaError, MediaWarning, VideoError
 from cinefoley.media.audio.fitted_writer import fitted_audio
-from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.files.atomic_write import atomic_write
 from cinefoley.pipelines.takes.existing import VideoReport, check_same_settings, report_existing
 from cinefoley.pipelines.takes.files import OTHER_SUFFIXES, TakeFiles, TakeLevel, plan_takes
 from cinefoley.pipelines.takes.model_record import ModelRecord
@@ -141,7 +141,7 @@ def _stream_sound(
 def _mel_file(path: Path, shape: tuple[int, int, int]) -> Iterator[BinaryIO]:
     """A ``.npy`` file that is written window by window."""
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-    with written_aside(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         yield file
 

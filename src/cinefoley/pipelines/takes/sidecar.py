@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cinefoley.errors import OutputError
-from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.files.atomic_write import atomic_write
 from cinefoley.pipelines.takes.files import TakeFiles
 from cinefoley.pipelines.takes.model_record import ModelRecord
 
@@ -44,7 +44,7 @@ def write_sidecar(path: Path, record: dict[str, Any], takes: Iterable[TakeFiles]
     takes = list(takes)
     earlier = _existing_runs(path, {take.take for take in takes})
     content = {"kind": _KIND, **record, "takes": [take.describe() for take in takes], "earlier": earlier}
-    with written_aside(staging / path.name) as temporary:
+    with atomic_write(staging / path.name) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
     (staging / path.name).replace(path)
 

@@ -12,8 +12,8 @@ from cinefoley.data.cache.extracted_shards import write_shard_video
 from cinefoley.data.shards.source import ShardClip
 from cinefoley.errors import MediaError
 from cinefoley.media.audio.files import read_audio
-from cinefoley.media.frames.timing import picture_duration
-from cinefoley.media.muxing.replace_audio import film_suffix, fitting_suffixes, replace_audio
+from cinefoley.media.muxing.replace_audio import fitting_suffixes, replace_audio, video_suffix
+from cinefoley.media.timing import video_duration
 from cinefoley.pipelines.takes.model_record import file_sha256
 from cinefoley.pipelines.video_input import VideoInput
 
@@ -78,7 +78,7 @@ class VideoFile:
     @property
     def suffix(self) -> str:
         """The file's own suffix if sound can be written into such a container, else ``.mkv``."""
-        return film_suffix(self.path)
+        return video_suffix(self.path)
 
     def check(self) -> None:
         """Check that there is a video stream that some container accepts.
@@ -86,7 +86,7 @@ class VideoFile:
         Raises:
             MediaError: If there is none.
         """
-        picture_duration(self.path)
+        video_duration(self.path)
         fitting_suffixes(self.path)
 
     def model_input(self, config: FoleyConfig) -> Path:

@@ -13,8 +13,8 @@ import torch
 
 from cinefoley.config.training import TrainConfig
 from cinefoley.errors import CheckpointMismatchError, OutputError
-from cinefoley.media.files.atomic_write import cause_of_failed_write, written_aside
-from cinefoley.media.files.folder_lock import claimed_folder
+from cinefoley.media.files.atomic_write import atomic_write, cause_of_failed_write
+from cinefoley.media.files.folder_lock import locked_folder
 from cinefoley.training.engine.optimisation import constant_rate_steps
 from cinefoley.training.engine.task import Task
 
@@ -96,7 +96,7 @@ def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:
         OutputError: If the folder cannot be written or the disk is full.
     """
     path = run_dir / _NAME
-    with explained_write_errors(path), written_aside(path) as aside:
+    with explained_write_errors(path), atomic_write(path) as aside:
         try:
             with aside.open("wb") as file:
                 torch.save(state, file)
@@ -165,7 +165,7 @@ def engine_lock(run_dir: Path) -> Iterator[None]:
     Raises:
         OutputError: If another run holds it, or there can be no such folder.
     """
-    with claimed_folder(
+    with locked_folder(
         run_dir, lock_name="lock", refusal="is in use by another run; stop that one or name another folder."
     ):
         for half in run_dir.glob("samples/.cinefoley-*.part"):

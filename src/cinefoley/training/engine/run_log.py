@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cinefoley.errors import CinefoleyError
-from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.files.atomic_write import atomic_write
 from cinefoley.training.engine.checkpoints import explained_write_errors
 
 __all__ = ["Interval", "RunLog"]
@@ -82,7 +82,7 @@ class RunLog:
         lines = self._path.read_text().splitlines(keepends=True)
         seen = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
         if len(seen) < len(lines):
-            with written_aside(self._path) as aside:
+            with atomic_write(self._path) as aside:
                 aside.write_text("".join(seen))
 
 

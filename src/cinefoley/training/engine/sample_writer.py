@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cinefoley.errors import CinefoleyError
 from cinefoley.media.audio.files import write_audio
-from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.files.atomic_write import atomic_write
 from cinefoley.spectral.inverse import invert_mel
 from cinefoley.training.engine.task import Sample
 
@@ -43,7 +43,7 @@ def write_samples(folder: Path, step: int, samples: Sequence[Sample]) -> list[Pa
         waveform = waveform.detach().float().cpu()
         wav, png = Path(f"{stem}.wav"), Path(f"{stem}.png")
         write_audio(wav, waveform / waveform.abs().max().clamp(min=1.0), sample.config.sample_rate)
-        with written_aside(png) as aside:
+        with atomic_write(png) as aside:
             _draw(sample).savefig(os.fspath(aside), format="png", dpi=100)
         files += [wav, png]
     return files

@@ -7,14 +7,14 @@ import torch
 
 from cinefoley.errors import MediaError, VideoError
 from cinefoley.media.audio.files import write_audio
-from cinefoley.media.frames.timing import picture_duration
 from cinefoley.media.frames.video import load_video
 from cinefoley.media.frames.windows import stream_windows
 from cinefoley.media.muxing.save_video import save_video
+from cinefoley.media.timing import video_duration
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
-from cinefoley.variations.films import draw_for_film, follow_window, load_varied_video, vary_film
 from cinefoley.variations.variation import Variation
+from cinefoley.variations.videos import draw_for_video, follow_window, load_varied_video, vary_video
 
 RenderFilm = Callable[..., Path]
 Seeded = Callable[[int], torch.Generator]
@@ -32,28 +32,28 @@ def rain(tmp_path: Path, render_film: RenderFilm) -> Path:
 def test_a_film_of_the_window_shows_what_the_view_shows(
     rain: Path, seeded: Seeded, variation: Variation
 ) -> None:
-    window = draw_for_film(variation, rain, generator=seeded(0))
+    window = draw_for_video(variation, rain, generator=seeded(0))
     out = rain.with_name("out.mp4")
-    vary_film(rain, out, window)
+    vary_video(rain, out, window)
     for fps in (4, 12):
         view, film = load_varied_video(rain, window, fps), load_video(out, fps)
         assert view.size == film.size == window.crop_size
         assert torch.equal(view.source_indices, film.source_indices)
         difference = view.frames.float() - film.frames.float()
         assert difference.square().mean() < 255**2 / 10**3.3  # 33 dB
-    assert picture_duration(out) == picture_duration(rain)
+    assert video_duration(out) == video_duration(rain)
 
 
 @each
 def test_frame_by_frame_the_view_is_the_kernel(rain: Path, seeded: Seeded, variation: Variation) -> None:
-    window = draw_for_film(variation, rain, generator=seeded(1))
+    window = draw_for_video(variation, rain, generator=seeded(1))
     whole = load_video(rain, fps=12)
     shown = load_varied_video(rain, window, fps=12)
     assert torch.equal(shown.frames, variation.apply(whole.frames, window))
 
 
 def test_any_rate_and_any_section_show_a_source_picture_alike(rain: Path, seeded: Seeded) -> None:
-    window = draw_for_film(CameraMovement(), rain, generator=seeded(2))
+    window = draw_for_video(CameraMovement(), rain, generator=seeded(2))
     every = load_varied_video(rain, window, fps=12)
     for fps, start in ((4, 0.0), (6, 0.5), (12, 1.0)):
         some = load_varied_video(rain, window, fps=fps, start=start)
@@ -66,26 +66,26 @@ def test_any_rate_and_any_section_show_a_source_picture_alike(rain: Path, seeded
 
 def test_the_film_and_its_array_of_frames_draw_the_same_fractions(rain: Path, seeded: Seeded) -> None:
     in_memory = CloseUp().draw((48, 64), generator=seeded(5))
-    assert draw_for_film(CloseUp(), rain, generator=seeded(5)) == in_memory.on((48, 64), multiple=2)
+    assert draw_for_video(CloseUp(), rain, generator=seeded(5)) == in_memory.on((48, 64), multiple=2)
 
 
 def test_a_window_serves_a_smaller_copy_of_the_film(
     tmp_path: Path, render_film: RenderFilm, seeded: Seeded
 ) -> None:
     large = render_film(tmp_path / "a.mp4", size=(96, 128))
-    window = draw_for_film(CloseUp(scale_range=(0.5, 0.5)), large, generator=seeded(0))
+    window = draw_for_video(CloseUp(scale_range=(0.5, 0.5)), large, generator=seeded(0))
     small = load_varied_video(render_film(tmp_path / "b.mp4", size=(48, 64)), window)
     assert small.size == (24, 32)
 
 
 def test_the_full_range_shows_everything(rain: Path, seeded: Seeded) -> None:
     for variation in (CloseUp(scale_range=(1, 1)), CameraMovement(scale_range=(1, 1))):
-        window = draw_for_film(variation, rain, generator=seeded(0))
+        window = draw_for_video(variation, rain, generator=seeded(0))
         assert torch.equal(load_varied_video(rain, window).frames, load_video(rain).frames)
 
 
 def test_the_movement_follows_time_where_the_rate_varies(rain: Path, seeded: Seeded) -> None:
-    window = draw_for_film(CameraMovement(direction="right"), rain, generator=seeded(0))
+    window = draw_for_video(CameraMovement(direction="right"), rain, generator=seeded(0))
     box_at = follow_window(window, rain)
     last = Fraction(23, 12)
     assert box_at(Fraction(0), (48, 64)) == window.box_at(0)
@@ -97,30 +97,30 @@ def test_a_film_of_one_picture_cannot_be_moved_over_but_shown_close(tmp_path: Pa
     film = tmp_path / "still.mp4"
     save_video(film, torch.zeros(1, 3, 48, 64, dtype=torch.uint8), 25)
     with pytest.raises(VideoError, match=r"still\.mp4: holds one picture only; a camera movement needs two"):
-        draw_for_film(CameraMovement(), film, generator=seeded(0))
-    window = draw_for_film(CloseUp(), film, generator=seeded(0))
-    vary_film(film, tmp_path / "out.mp4", window)
+        draw_for_video(CameraMovement(), film, generator=seeded(0))
+    window = draw_for_video(CloseUp(), film, generator=seeded(0))
+    vary_video(film, tmp_path / "out.mp4", window)
     assert len(load_video(tmp_path / "out.mp4")) == 1
 
 
 def test_the_smallest_film_is_varied_too(tmp_path: Path, seeded: Seeded) -> None:
     film = tmp_path / "tiny.mp4"
     save_video(film, torch.zeros(4, 3, 2, 2, dtype=torch.uint8), 4)
-    window = draw_for_film(CloseUp(), film, generator=seeded(0))
+    window = draw_for_video(CloseUp(), film, generator=seeded(0))
     assert window.crop_size == (2, 2)
-    vary_film(film, tmp_path / "out.mp4", window)
+    vary_video(film, tmp_path / "out.mp4", window)
     assert load_video(tmp_path / "out.mp4").size == (2, 2)
 
 
 def test_what_holds_no_pictures_is_told(tmp_path: Path, seeded: Seeded) -> None:
     write_audio(tmp_path / "a.wav", torch.zeros(16), 16000)
     with pytest.raises(VideoError, match=r"a\.wav: no video stream"):
-        draw_for_film(CloseUp(), tmp_path / "a.wav", generator=seeded(0))
+        draw_for_video(CloseUp(), tmp_path / "a.wav", generator=seeded(0))
     with pytest.raises(MediaError, match="no such file"):
-        draw_for_film(CloseUp(), tmp_path / "b.mp4", generator=seeded(0))
+        draw_for_video(CloseUp(), tmp_path / "b.mp4", generator=seeded(0))
 
 
 def test_a_film_needs_a_window_on_even_pixels(rain: Path, seeded: Seeded) -> None:
     window = CloseUp().draw((48, 64), generator=seeded(0))
     with pytest.raises(ValueError, match="even pixels"):
-        vary_film(rain, rain.with_name("out.mp4"), window)
+        vary_video(rain, rain.with_name("out.mp4"), window)

@@ -1,4 +1,4 @@
-"""Pictures and sound as bytes that stand for themselves: JPEG stills and FLAC, in memory."""
+"""Frames stored as JPEG bytes: encode, decode, and sample them like a video."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -7,19 +7,15 @@ from fractions import Fraction
 
 import cv2
 import numpy as np
-import soundfile
 from PIL import Image
-from torch import Tensor
 
-from cinefoley.errors import AudioError, VideoError
-from cinefoley.media.audio.reader import Samples
+from cinefoley.errors import VideoError
 from cinefoley.media.containers import MOST_PIXELS
-from cinefoley.media.frames.frame_source import Picture
-from cinefoley.media.frames.pixels import Pixels, squash
+from cinefoley.media.frames.frame_source import Frame
+from cinefoley.media.frames.pixels import Pixels, resize_fast
 
-__all__ = ["StillPictures", "decode_flac", "decode_jpeg", "encode_flac", "encode_jpeg"]
+__all__ = ["JpegFrames", "decode_jpeg", "encode_jpeg"]
 
-_BLOCK = 1 << 20  # samples; no clip of a data set is longer
 _JPEG = b"\xff\xd8"  # how one begins; OpenCV would decode other formats too
 _FLAGS = {
     1: cv2.IMREAD_COLOR_RGB,
@@ -82,13 +78,13 @@ def _stated_pixels(content: bytes) -> int:
     return 0
 
 
-class StillPictures:
-    """Stills at a constant rate, each decoded when its pixels are first asked for.
+class JpegFrames:
+    """JPEG frames at a constant rate, each decoded when its pixels are first asked for.
 
-    Squashing them is :func:`~cinefoley.media.frames.pixels.squash`: it took longer than all else about them.
+    :func:`~cinefoley.media.frames.pixels.resize_fast` resizes them; that took longer than decoding.
 
     Args:
-        stills: Picture n, shown from ``n / fps`` on: a JPEG's bytes.
+        stills: Frame n, shown from ``n / fps`` on: a JPEG's bytes.
         fps: Their rate.
         duration: Where the last one stops being shown, in seconds.
         name: What messages call them.
@@ -110,10 +106,10 @@ class StillPictures:
         self.is_finished = False
         self._stills, self._fps, self._duration, self._crop = stills, fps, duration, crop
 
-    def __iter__(self) -> Iterator[tuple[Fraction, Picture]]:
+    def __iter__(self) -> Iterator[tuple[Fraction, Frame]]:
         for index in range(len(self._stills)):
             self.end = index / self._fps
-            yield self.end, Picture(index, lambda index=index: self._load(index), squash=squash)  # type: ignore[misc]
+            yield self.end, Frame(index, lambda index=index: self._load(index), resize_fast=resize_fast)  # type: ignore[misc]
         self.end, self.is_finished = max(self._duration, self.end), True
 
     def _load(self, index: int) -> Pixels:
@@ -122,40 +118,3 @@ class StillPictures:
             return pixels
         x0, y0, x1, y1 = self._crop(index, (pixels.shape[0], pixels.shape[1]))
         return pixels[y0:y1, x0:x1]
-
-
-def encode_flac(waveform: Tensor | Samples, sample_rate: int) -> bytes:
-    """One channel of sound as FLAC of 16 bits; what lies beyond full scale is clipped there.
-
-    Args:
-        waveform: ``(N,)`` float, full scale at 1, finite.
-        sample_rate: Samples per second.
-
-    Returns:
-        The file's bytes; the same for the same samples.
-    """
-    samples = np.asarray(waveform, dtype=np.float32).clip(-1, 1)
-    file = io.BytesIO()
-    soundfile.write(file, samples, sample_rate, format="FLAC", subtype="PCM_16")
-    return file.getvalue()
-
-
-def decode_flac(content: bytes, *, name: str = "the sound") -> tuple[Samples, int]:
-    """The samples ``(N,)`` float32 and the sample rate of a FLAC of one channel.
-
-    Args:
-        content: The file's bytes.
-        name: What messages call it.
-
-    Raises:
-        AudioError: If it is no FLAC, or a damaged one.
-    """
-    try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
-            # By blocks: a damaged header may state any length, and memory for all of it would be allocated.
-            blocks = [file.read(_BLOCK, dtype="float32", always_2d=True)]
-            while len(blocks[-1]) == _BLOCK:
-                blocks.append(file.read(_BLOCK, dtype="float32", always_2d=True))
-            return np.concatenate(blocks)[:, 0], int(file.samplerate)
-    except (soundfile.LibsndfileError, RuntimeError) as exc:
-        raise AudioError(f"{name}: cannot be decoded as FLAC ({exc}).") from exc

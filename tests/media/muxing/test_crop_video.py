@@ -13,11 +13,11 @@ import torch
 
 from cinefoley.errors import MediaError, OutputError, VideoError
 from cinefoley.media.audio.files import read_audio, write_audio
-from cinefoley.media.frames.timing import picture_duration
 from cinefoley.media.frames.video import load_video
-from cinefoley.media.muxing import cropped_video as cropping
-from cinefoley.media.muxing.cropped_video import crop_film, cropped_film_suffix
+from cinefoley.media.muxing import crop_video as cropping
+from cinefoley.media.muxing.crop_video import crop_video, cropped_video_suffix
 from cinefoley.media.probe import probe
+from cinefoley.media.timing import video_duration
 
 MakeFilm = Callable[..., Path]
 Box = tuple[int, int, int, int]
@@ -68,9 +68,9 @@ def test_the_box_of_every_picture_is_shown_at_its_time_with_the_sound_untouched(
 ) -> None:
     film = make_film(name, times=times, sound=TONE)
     out = film.with_stem("out")
-    crop_film(film, out, crop)
+    crop_video(film, out, crop)
     assert _times(out) == pytest.approx(_times(film), abs=1e-3)
-    assert picture_duration(out) == pytest.approx(picture_duration(film), abs=1e-3)
+    assert video_duration(out) == pytest.approx(video_duration(film), abs=1e-3)
     packets, late = _sound(out)
     assert packets == _sound(film)[0]
     assert late == pytest.approx(_sound(film)[1], abs=1e-3)
@@ -92,7 +92,7 @@ def test_sound_stays_in_sync_where_it_does_not_begin_with_the_picture(
         sound=make_clicks(32000, 12000),
         sound_offset=Fraction(1, 2) + late_s,
     )
-    crop_film(film, film.with_stem("out"), still)
+    crop_video(film, film.with_stem("out"), still)
     assert _sound(film.with_stem("out"))[0] == _sound(film)[0]
     place = round(12000 + late_s * 16000)
     assert lateness(read_audio(film.with_stem("out"))[0][0], [place]) == lateness(
@@ -104,14 +104,14 @@ def test_the_same_call_writes_the_same_bytes(make_film: MakeFilm) -> None:
     for name in ("rain.mp4", "rain.mkv"):
         film = make_film(name, times=30, sound=TONE)
         for out in ("a", "b"):
-            crop_film(film, film.with_stem(out), sliding)
+            crop_video(film, film.with_stem(out), sliding)
         assert film.with_stem("a").read_bytes() == film.with_stem("b").read_bytes()
 
 
 def test_webm_stays_webm(make_film: MakeFilm) -> None:
     film = make_film("a.webm", times=5, codec="libvpx-vp9", options={"cpu-used": "8"})
-    assert cropped_film_suffix(film) == ".webm"
-    crop_film(film, film.with_stem("out"), still)
+    assert cropped_video_suffix(film) == ".webm"
+    crop_video(film, film.with_stem("out"), still)
     info = probe(film.with_stem("out"))
     assert info.video is not None
     assert (info.container, info.video.codec) == ("webm", "vp9")
@@ -130,7 +130,7 @@ def test_a_turned_film_is_stored_upright(make_film: MakeFilm, degrees: int) -> N
 
     film = make_film(times=5, size=(64, 96), configure=configure)
     out = film.with_stem("out")
-    crop_film(film, out, lower_part)
+    crop_video(film, out, lower_part)
     info = probe(out).video
     assert info is not None
     assert (info.rotation, info.width, info.height) == (0, 40, 28)
@@ -162,7 +162,7 @@ def test_the_pixel_format_is_kept_or_the_nearest_is_taken(
 ) -> None:
     film = make_film(name, times=3, size=(64, 96), codec=codec, pix_fmt=pix_fmt)
     out = film.with_stem("out")
-    crop_film(film, out, still)
+    crop_video(film, out, still)
     info = probe(out).video
     assert info is not None
     assert info.pixel_format == kept
@@ -176,7 +176,7 @@ def test_colour_tags_and_titles_are_kept(make_film: MakeFilm) -> None:
         context.color_primaries, context.color_trc, context.colorspace, context.color_range = 9, 16, 9, 1
 
     film = make_film(times=3, size=(64, 96), configure=configure, pix_fmt="yuv420p10le")
-    crop_film(film, film.with_stem("out"), still)
+    crop_video(film, film.with_stem("out"), still)
     with av.open(str(film.with_stem("out"))) as container:
         stream = container.streams.video[0]
         tags = (stream.color_primaries, stream.color_trc, stream.colorspace, stream.color_range)
@@ -186,7 +186,7 @@ def test_colour_tags_and_titles_are_kept(make_film: MakeFilm) -> None:
 def test_cutting_loses_nothing_before_the_encoder(make_film: MakeFilm, monkeypatch: Any) -> None:
     monkeypatch.setitem(cropping._CRF, "libx264", 0)  # lossless
     film = make_film(times=5, size=(48, 80))
-    crop_film(film, film.with_stem("out"), still)
+    crop_video(film, film.with_stem("out"), still)
 
     def planes(path: Path) -> list[list[npt.NDArray[np.uint8]]]:
         with av.open(str(path)) as container:
@@ -217,9 +217,9 @@ def test_the_container_is_kept_where_it_can_be_written(
     make_film: MakeFilm, name: str, sound_codec: str, suffix: str
 ) -> None:
     film = make_film(name, times=25, sound=TONE, sound_codec=sound_codec)
-    assert cropped_film_suffix(film) == suffix
+    assert cropped_video_suffix(film) == suffix
     out = film.with_name("out" + suffix)
-    crop_film(film, out, still)
+    crop_video(film, out, still)
     if suffix != ".mp4" or name.endswith(".mp4"):
         assert _sound(out)[0] == _sound(film)[0]
     else:  # mp4 stores AAC without the header that a transport stream puts before each packet
@@ -229,9 +229,9 @@ def test_the_container_is_kept_where_it_can_be_written(
 def test_a_container_that_cannot_hold_the_sound_is_left_for_mkv(make_film: MakeFilm) -> None:
     film = make_film("a.mkv", times=25, sound=TONE, sound_codec="pcm_u8")
     lying = film.rename(film.with_name("b.mp4"))
-    assert cropped_film_suffix(lying) == ".mkv"
+    assert cropped_video_suffix(lying) == ".mkv"
     with pytest.raises(MediaError, match=r"b\.mp4: its pcm_u8 sound cannot be copied into \.mp4\. Write"):
-        crop_film(lying, film.with_name("out.mp4"), still)
+        crop_video(lying, film.with_name("out.mp4"), still)
     assert [path.name for path in film.parent.iterdir()] == ["b.mp4"]
 
 
@@ -239,7 +239,7 @@ def test_a_film_that_is_cut_off_keeps_what_is_left(make_film: MakeFilm) -> None:
     film = make_film("cut.mp4", times=100, options={"g": "10"}, container_options={"movflags": "faststart"})
     film.write_bytes(film.read_bytes()[: film.stat().st_size * 3 // 4])
     with pytest.warns(UserWarning, match=r"cut\.mp4: is cut off or damaged"):
-        crop_film(film, film.with_stem("out"), still)
+        crop_video(film, film.with_stem("out"), still)
     with pytest.warns(UserWarning, match=r"cut\.mp4"):
         left = len(load_video(film, fps=25))
     assert len(load_video(film.with_stem("out"), fps=25)) == pytest.approx(left, abs=1)
@@ -247,7 +247,7 @@ def test_a_film_that_is_cut_off_keeps_what_is_left(make_film: MakeFilm) -> None:
 
 def test_a_film_may_be_replaced_by_its_crop(make_film: MakeFilm) -> None:
     film = make_film(times=5)
-    crop_film(film, film, still)
+    crop_video(film, film, still)
     assert load_video(film).size == (24, 40)
     assert [path.name for path in film.parent.iterdir()] == [film.name]
 
@@ -265,9 +265,9 @@ def test_a_film_may_be_replaced_by_its_crop(make_film: MakeFilm) -> None:
 def test_boxes_that_do_not_fit_are_programming_mistakes(make_film: MakeFilm, box: Box, message: str) -> None:
     film = make_film(times=3)
     with pytest.raises(ValueError, match=message):
-        crop_film(film, film.with_stem("out"), lambda time, size: box)
+        crop_video(film, film.with_stem("out"), lambda time, size: box)
     with pytest.raises(ValueError, match="one size"):
-        crop_film(film, film.with_stem("out"), lambda time, size: (0, 0, 40 if time == 0 else 42, 24))
+        crop_video(film, film.with_stem("out"), lambda time, size: (0, 0, 40 if time == 0 else 42, 24))
     assert [path.name for path in film.parent.iterdir()] == [film.name]
 
 
@@ -275,13 +275,13 @@ def test_inputs_and_outputs_that_cannot_be_used_are_told(make_film: MakeFilm, tm
     film = make_film(times=3)
     write_audio(tmp_path / "a.wav", torch.zeros(16), 16000)
     with pytest.raises(VideoError, match=r"a\.wav: no video stream"):
-        crop_film(tmp_path / "a.wav", tmp_path / "b.mp4", still)
+        crop_video(tmp_path / "a.wav", tmp_path / "b.mp4", still)
     with pytest.raises(MediaError, match=r"no\.mp4: no such file"):
-        crop_film(tmp_path / "no.mp4", tmp_path / "b.mp4", still)
+        crop_video(tmp_path / "no.mp4", tmp_path / "b.mp4", still)
     with pytest.raises(MediaError, match=r"b\.avi: films are written as"):
-        crop_film(film, tmp_path / "b.avi", still)
+        crop_video(film, tmp_path / "b.avi", still)
     with pytest.raises(OutputError, match="does not exist"):
-        crop_film(film, tmp_path / "nowhere" / "b.mp4", still)
+        crop_video(film, tmp_path / "nowhere" / "b.mp4", still)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "rain.mp4"]
 
 
@@ -290,7 +290,7 @@ def test_a_film_that_changes_its_size_is_refused(make_film: MakeFilm) -> None:
     both = small.with_name("c.h264")
     both.write_bytes(small.read_bytes() + large.read_bytes())
     with pytest.raises(VideoError, match=r"c\.h264: its pictures change their size from 80x48 to 96x64"):
-        crop_film(both, small.with_name("out.mkv"), still)
+        crop_video(both, small.with_name("out.mkv"), still)
 
 
 def test_a_film_that_does_not_fit_is_told_and_nothing_is_left(
@@ -305,5 +305,5 @@ def test_a_film_that_does_not_fit_is_told_and_nothing_is_left(
     with no_space as folder:
         before = set(folder.iterdir())
         with pytest.raises(OutputError, match="no space left"):
-            crop_film(film, folder / "out.mp4", lambda time, size: (0, 0, 128, 96))
+            crop_video(film, folder / "out.mp4", lambda time, size: (0, 0, 128, 96))
         assert set(folder.iterdir()) == before

@@ -7,11 +7,12 @@ import torch
 
 from cinefoley.errors import AudioError, VideoError
 from cinefoley.media.audio.files import read_audio
-from cinefoley.media.frames.sampling import Section
-from cinefoley.media.frames.stills import StillPictures, decode_flac, decode_jpeg, encode_flac, encode_jpeg
-from cinefoley.media.frames.video import load_video, sample_pictures
-from cinefoley.media.muxing.mjpeg import save_stills
+from cinefoley.media.audio.flac import decode_flac, encode_flac
+from cinefoley.media.frames.jpeg import JpegFrames, decode_jpeg, encode_jpeg
+from cinefoley.media.frames.video import load_video, sample_video
+from cinefoley.media.muxing.mjpeg import save_mjpeg
 from cinefoley.media.probe import probe
+from cinefoley.media.sections import Section
 from cinefoley.stage.render import render_clip
 
 
@@ -22,8 +23,8 @@ def stills() -> list[bytes]:
     return [encode_jpeg(frame, quality=95) for frame in clip.frames]
 
 
-def pictures(stills: list[bytes]) -> StillPictures:
-    return StillPictures(stills, Fraction(4), Fraction(2), "the clip")
+def pictures(stills: list[bytes]) -> JpegFrames:
+    return JpegFrames(stills, Fraction(4), Fraction(2), "the clip")
 
 
 def test_a_still_is_nearly_the_picture_and_always_the_same_bytes() -> None:
@@ -58,13 +59,13 @@ def test_rows_and_columns_of_a_coarse_picture_are_rounded_up() -> None:
 
 
 def test_stills_are_picked_like_the_pictures_of_a_film(stills: list[bytes]) -> None:
-    whole = sample_pictures(pictures(stills), Fraction(4), None, Section.of(0, None), None)
+    whole = sample_video(pictures(stills), Fraction(4), None, Section.of(0, None), None)
     assert whole.source_indices.tolist() == list(range(8))
     assert whole.duration == 2.0
-    part = sample_pictures(pictures(stills), Fraction(2), (8, 8), Section.of(0.5, 1), None)
+    part = sample_video(pictures(stills), Fraction(2), (8, 8), Section.of(0.5, 1), None)
     assert part.source_indices.tolist() == [2, 4]
     with pytest.raises(VideoError, match=r"the clip: the picture lasts 2\.00 s"):
-        sample_pictures(pictures(stills), Fraction(4), None, Section.of(2, None), None)
+        sample_video(pictures(stills), Fraction(4), None, Section.of(2, None), None)
 
 
 def test_a_crop_sees_the_number_and_the_size_of_each_still(stills: list[bytes]) -> None:
@@ -74,8 +75,8 @@ def test_a_crop_sees_the_number_and_the_size_of_each_still(stills: list[bytes]) 
         asked.append((index, size))
         return index, 0, index + 10, 20
 
-    source = StillPictures(stills, Fraction(4), Fraction(2), "the clip", crop=crop)
-    shown = sample_pictures(source, Fraction(2), None, Section.of(0, None), None).frames
+    source = JpegFrames(stills, Fraction(4), Fraction(2), "the clip", crop=crop)
+    shown = sample_video(source, Fraction(2), None, Section.of(0, None), None).frames
     assert asked[:4] == [(index, (45, 64)) for index in (0, 2, 4, 6)]
     assert torch.equal(shown[3], torch.from_numpy(decode_jpeg(stills[6])[0:20, 6:16].copy()).permute(2, 0, 1))
 
@@ -96,8 +97,8 @@ def test_a_film_of_stills_has_their_pictures_and_exactly_their_sound(
 ) -> None:
     sound = torch.round(torch.linspace(-1, 1, 32000) * 32767) / 32768
     options = {"size": (45, 64), "duration": 2.0, "waveform": sound, "sample_rate": 16000}
-    save_stills(tmp_path / "a.mkv", stills, 4, **options)  # type: ignore[arg-type]
-    save_stills(tmp_path / "b.mkv", stills, 4, **options)  # type: ignore[arg-type]
+    save_mjpeg(tmp_path / "a.mkv", stills, 4, **options)  # type: ignore[arg-type]
+    save_mjpeg(tmp_path / "b.mkv", stills, 4, **options)  # type: ignore[arg-type]
     assert (tmp_path / "a.mkv").read_bytes() == (tmp_path / "b.mkv").read_bytes()
     info = probe(tmp_path / "a.mkv")
     assert info.video is not None
@@ -119,7 +120,7 @@ def test_a_film_without_a_still_or_of_no_length_is_refused(
 ) -> None:
     options = {"stills": stills, "duration": 2.0} | bad
     with pytest.raises(ValueError, match="need stills that are shown until"):
-        save_stills(
+        save_mjpeg(
             tmp_path / "a.mkv", fps=4, size=(45, 64), waveform=torch.zeros(8), sample_rate=16000, **options  # type: ignore[arg-type]
         )  # fmt: skip
 

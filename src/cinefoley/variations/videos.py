@@ -7,18 +7,18 @@ from pathlib import Path
 import torch
 
 from cinefoley.errors import VideoError
-from cinefoley.media.frames.crop import Crop, last_picture_time
-from cinefoley.media.frames.sampling import Seconds
+from cinefoley.media.frames.crop import Crop, last_frame_time
 from cinefoley.media.frames.video import Video, load_video
-from cinefoley.media.muxing.cropped_video import crop_film
+from cinefoley.media.muxing.crop_video import crop_video
 from cinefoley.media.probe import probe
+from cinefoley.media.sections import Seconds
 from cinefoley.variations.variation import Variation
 from cinefoley.variations.window import Box, Window
 
-__all__ = ["draw_for_film", "follow_window", "load_varied_video", "vary_film"]
+__all__ = ["draw_for_video", "follow_window", "load_varied_video", "vary_video"]
 
 
-def draw_for_film(
+def draw_for_video(
     variation: Variation, path: str | os.PathLike[str], *, generator: torch.Generator | None = None
 ) -> Window:
     """Draw a window for a film's upright frames, on even pixels, because 4:2:0 shares colour among 2x2.
@@ -40,7 +40,7 @@ def draw_for_film(
     window = variation.draw((info.height, info.width), generator=generator).on(
         (info.height, info.width), multiple=2
     )
-    if window.is_moving and last_picture_time(path) <= 0:
+    if window.is_moving and last_frame_time(path) <= 0:
         raise VideoError(f"{name}: holds one picture only; a camera movement needs two at least.")
     return window
 
@@ -60,7 +60,7 @@ def follow_window(window: Window, path: str | os.PathLike[str]) -> Crop:
         MediaError: If the film cannot be read.
         VideoError: If it has no picture.
     """
-    last = last_picture_time(path) if window.is_moving else Fraction(0)
+    last = last_frame_time(path) if window.is_moving else Fraction(0)
 
     def box_at(time: Fraction, size: tuple[int, int]) -> Box:
         return window.on(size).box_at(min(1.0, float(time / last)) if last else 0.0)
@@ -83,7 +83,7 @@ def load_varied_video(
 
     Args:
         path: The film, not varied.
-        window: As :func:`draw_for_film` draws it.
+        window: As :func:`draw_for_video` draws it.
         fps: Frames per second to sample at.
         size: Height and width to squash to; None keeps the window's.
         start: Seconds from the first picture.
@@ -98,26 +98,26 @@ def load_varied_video(
         ValueError: If a number is out of range.
 
     Examples:
-        >>> window = draw_for_film(CloseUp(), "rain.mp4", generator=generator)  # doctest: +SKIP
+        >>> window = draw_for_video(CloseUp(), "rain.mp4", generator=generator)  # doctest: +SKIP
         >>> load_varied_video("rain.mp4", window, fps=4, size=(224, 224)).frames.shape  # doctest: +SKIP
         torch.Size([40, 3, 224, 224])
     """
     return load_video(path, fps, size, start, duration, crop=follow_window(window, path))
 
 
-def vary_film(
+def vary_video(
     video_path: str | os.PathLike[str],
     out_path: str | os.PathLike[str],
     window: Window,
     *,
     encoder_threads: int = 1,
 ) -> None:
-    """Write a film of a window: :func:`cinefoley.media.muxing.cropped_video.crop_film` along its path.
+    """Write a film of a window: :func:`cinefoley.media.muxing.crop_video.crop_video` along its path.
 
     Args:
         video_path: The film.
-        out_path: Where the new film shall be; ``cropped_film_suffix`` knows the container.
-        window: On even pixels, as :func:`draw_for_film` draws it.
+        out_path: Where the new film shall be; ``cropped_video_suffix`` knows the container.
+        window: On even pixels, as :func:`draw_for_video` draws it.
         encoder_threads: Threads of the encoder; the same number gives the same bytes. 0 takes what there is.
 
     Raises:
@@ -127,4 +127,4 @@ def vary_film(
     """
     if window.multiple % 2:
         raise ValueError("films need windows on even pixels: window.on(size, multiple=2)")
-    crop_film(video_path, out_path, follow_window(window, video_path), encoder_threads=encoder_threads)
+    crop_video(video_path, out_path, follow_window(window, video_path), encoder_threads=encoder_threads)

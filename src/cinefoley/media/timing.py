@@ -15,21 +15,21 @@ from cinefoley.errors import MediaWarning, VideoError
 from cinefoley.media.containers import (
     has_exact_seeks,
     open_media,
-    picture_packets,
+    presentation_time,
     seek,
-    shown_at,
+    video_packets,
     video_stream,
 )
 
 __all__ = [
     "Timeline",
-    "claimed_end",
-    "exact_picture_duration",
-    "first_picture_time",
+    "exact_video_duration",
+    "first_frame_time",
     "frame_length",
     "packet_spans",
-    "picture_duration",
     "seconds",
+    "stated_end",
+    "video_duration",
     "warn_of_jumps",
 ]
 
@@ -63,7 +63,7 @@ class Timeline:
     def __init__(self, container: InputContainer, stream: Stream) -> None:
         # of a transport stream FFmpeg takes the length from the times themselves
         is_estimate = container.format.name in {"mpegts", "mpeg"}
-        self._stated_end = None if is_estimate else claimed_end(container, stream)
+        self._stated_end = None if is_estimate else stated_end(container, stream)
         self.has_jumped = False
         """Whether a time was not true."""
 
@@ -91,7 +91,7 @@ class Timeline:
         return time, end if self.is_true(end, time) else time + usual
 
 
-def claimed_end(container: InputContainer, stream: Stream) -> Fraction | None:
+def stated_end(container: InputContainer, stream: Stream) -> Fraction | None:
     """Where the file says that its pictures end, in seconds as it counts them; None where it does not say."""
     length = seconds(stream.duration, stream.time_base)
     if length is not None:
@@ -117,7 +117,7 @@ def warn_of_jumps(path: Path) -> None:
     )
 
 
-def first_picture_time(container: InputContainer, path: Path) -> Fraction:
+def first_frame_time(container: InputContainer, path: Path) -> Fraction:
     """When the first picture that decodes is shown, in seconds as the file counts them; 0 without pictures.
 
     Leaves the container somewhere behind that picture.
@@ -126,19 +126,19 @@ def first_picture_time(container: InputContainer, path: Path) -> Fraction:
         stream = video_stream(container, path)
     except VideoError:
         return Fraction(0)
-    for packet in picture_packets(container, stream):
+    for packet in video_packets(container, stream):
         try:
             frames = packet.decode()
         except av.FFmpegError:
             continue
         for frame in frames:
-            time = shown_at(frame, stream)
+            time = presentation_time(frame, stream)
             if not frame.is_corrupt and time is not None:
                 return time
     return seconds(stream.start_time, stream.time_base) or Fraction(0)
 
 
-def picture_duration(path: str | os.PathLike[str]) -> float:
+def video_duration(path: str | os.PathLike[str]) -> float:
     """How long a film's picture lasts, from its first frame to the end of its last, without decoding it.
 
     The timestamps of its last pictures tell, not the header: that one counts the sound too, is wrong in
@@ -154,11 +154,11 @@ def picture_duration(path: str | os.PathLike[str]) -> float:
         MediaError: If the file cannot be read.
         VideoError: If it has no picture stream, or no picture in it.
     """
-    return float(exact_picture_duration(path))
+    return float(exact_video_duration(path))
 
 
-def exact_picture_duration(path: str | os.PathLike[str]) -> Fraction:
-    """:func:`picture_duration` as a fraction."""
+def exact_video_duration(path: str | os.PathLike[str]) -> Fraction:
+    """:func:`video_duration` as a fraction."""
     span = _span_after_seek(path) or _span_of_all(path)
     if span is None:
         raise VideoError(f"{Path(path).name}: has a video stream but no picture in it.")
@@ -168,10 +168,10 @@ def exact_picture_duration(path: str | os.PathLike[str]) -> Fraction:
 def _span_after_seek(path: str | os.PathLike[str]) -> tuple[Fraction, Fraction] | None:
     """Begin and end of the pictures by reading the first and last seconds alone; None where that fails."""
     with open_media(path) as container:
-        origin = first_picture_time(container, Path(path))
+        origin = first_frame_time(container, Path(path))
     with open_media(path) as container:
         stream = video_stream(container, path)
-        claimed = claimed_end(container, stream)
+        claimed = stated_end(container, stream)
         if claimed is None or not has_exact_seeks(container):
             return None
         if not seek(container, claimed - _TAIL_S):
@@ -199,8 +199,8 @@ def packet_spans(container: InputContainer, stream: VideoStream) -> Iterator[tup
     """Begin and end of every picture still to come, as the file counts seconds, in stored order."""
     timeline, usual = Timeline(container, stream), frame_length(stream)
     expected: Fraction | None = None
-    for packet in picture_packets(container, stream):
+    for packet in video_packets(container, stream):
         if not packet.is_discard:
             length = seconds(packet.duration or None, packet.time_base)
-            begin, expected = timeline.span(shown_at(packet, stream), length, usual, expected)
+            begin, expected = timeline.span(presentation_time(packet, stream), length, usual, expected)
             yield begin, expected

@@ -10,16 +10,21 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from cinefoley.errors import MediaError
-from cinefoley.media.containers import explained_muxing, open_media
-from cinefoley.media.files.atomic_write import written_aside
+from cinefoley.media.containers import open_media
+from cinefoley.media.files.atomic_write import atomic_write
 from cinefoley.media.frames.crop import Crop
-from cinefoley.media.frames.decoder import PictureReader
-from cinefoley.media.frames.plane_crop import PlaneCropper
-from cinefoley.media.muxing.audio_copy import SoundCopy, codec_name, kept_titles, supported_codecs
-from cinefoley.media.muxing.audio_track import container_format, muxer_options
+from cinefoley.media.frames.decoder import FrameReader
+from cinefoley.media.muxing.audio_copy import AudioCopy, codec_name, kept_titles
+from cinefoley.media.muxing.output import (
+    container_format,
+    explained_muxing,
+    muxer_options,
+    output_format,
+    supported_codecs,
+)
+from cinefoley.media.muxing.plane_crop import PlaneCropper
 
-__all__ = ["crop_film", "cropped_film_suffix"]
+__all__ = ["crop_video", "cropped_video_suffix"]
 
 _LEAD_S = Fraction(1, 2)  # how far the sound is written ahead of the picture
 _CRF = {"libx264": 14, "libvpx-vp9": 14}  # 42 dB on web video, at about the size of the source
@@ -31,7 +36,7 @@ _OPTIONS = {
 }
 
 
-def crop_film(
+def crop_video(
     video_path: str | os.PathLike[str],
     out_path: str | os.PathLike[str],
     crop: Crop,
@@ -43,13 +48,13 @@ def crop_film(
     The picture is encoded again (H.264 or, in webm, VP9 at CRF 14), in the source's pixel format where the
     encoder has it: chroma, bit depth, colour tags, pixel aspect and every frame's time are kept. It is stored
     upright; what is transparent is shown over black; interlaced frames stay woven. Pictures that cannot be
-    decoded are left out, the one before is shown longer. Subtitles, data and chapters are dropped. Picture
+    decoded are left out, the one before is shown longer. Subtitles, data and chapters are dropped. Frame
     and sound stream through, so memory does not grow with the film.
 
     Args:
         video_path: The film.
-        out_path: ``.mp4``, ``.m4v``, ``.mov``, ``.mkv`` or ``.webm``: :func:`cropped_film_suffix` knows which
-            takes the sound.
+        out_path: ``.mp4``, ``.m4v``, ``.mov``, ``.mkv`` or ``.webm``: :func:`cropped_video_suffix` finds one
+            that holds the audio.
         crop: The box of every picture, all of one size, on even pixels (4:2:0 shares colour among 2x2).
         encoder_threads: Threads of the encoder; the same number gives the same bytes. 0 takes what there is.
 
@@ -63,12 +68,8 @@ def crop_film(
         MediaWarning: If pictures are damaged, or the film is cut off.
     """
     out = Path(out_path)
-    form = container_format(out.suffix)
-    if form is None:
-        raise MediaError(
-            f"{out.name}: films are written as .mp4, .m4v, .mov, .mkv or .webm, not '{out.suffix}'."
-        )
-    with SoundCopy(video_path) as sound, PictureReader(video_path) as reader, written_aside(out) as temporary:
+    form = output_format(out)
+    with AudioCopy(video_path) as sound, FrameReader(video_path) as reader, atomic_write(out) as temporary:
         options = muxer_options(form, sound.sample_rate) | {"fflags": "+bitexact"}  # no random ids
         with (
             explained_muxing(video_path, out),
@@ -89,7 +90,7 @@ def crop_film(
             sound.write_until(None)
 
 
-def cropped_film_suffix(video_path: str | os.PathLike[str]) -> str:
+def cropped_video_suffix(video_path: str | os.PathLike[str]) -> str:
     """The suffix for a film made of another: its own where that container holds the sound, else ``.mkv``.
 
     AAC out of a transport stream lacks the header that Matroska wants, but mp4 makes; there it is ``.mp4``.
