@@ -113,6 +113,15 @@ def test_events_add_onset_figures(evaluate: RunCli, tmp_path: Path) -> None:
     assert "skipped" in scores["off-screen energy"]
 
 
+def test_onsets_of_the_reference_are_the_events(evaluate: RunCli) -> None:
+    result = evaluate("--onsets", "--json").json
+    own, others = (result["scores"][f"reference onset F1 ±100 ms{end}"] for end in ("", ", other clips"))
+    assert own == others == {"value": 1.0, "low": 1.0, "high": 1.0}  # noise from the first sample has none
+    assert "the next 10 by name" in result["protocol"]["reference_onsets"]
+    lines = evaluate("--onsets").out.splitlines()
+    assert [line[:23] for line in lines[5:7]] == ["reference onset F1 ±100"] * 2
+
+
 def test_stage_clips_are_exported_varied_and_judged(
     run_cli: RunCli, lite_weights: Path, tmp_path: Path
 ) -> None:
@@ -155,6 +164,7 @@ def test_stage_clips_are_exported_varied_and_judged(
 def test_wrong_usage_is_told(evaluate: RunCli, tmp_path: Path) -> None:
     assert evaluate("--video", tmp_path).code == 2
     assert evaluate("--unpaired", "--events", tmp_path / "x").code == 2
+    assert evaluate("--unpaired", "--onsets").code == 2
     assert evaluate("--unpaired", "--labels", tmp_path / "x").code == 2
     assert evaluate("--bootstrap", 1).code == 2
 

@@ -63,6 +63,14 @@ def evaluate(
             metavar="FILE", help="Known events of the clips (JSON lines), to measure onset accuracy as well."
         ),
     ] = None,
+    onsets: Annotated[
+        bool,
+        typer.Option(
+            "--onsets",
+            help="Also measure onset accuracy against the onsets of the real audio, for clips without known "
+            "events.",
+        ),
+    ] = False,
     labels: Annotated[
         Path | None,
         typer.Option(
@@ -117,10 +125,10 @@ def evaluate(
 ) -> None:
     """Measure the quality and the synchrony of generated audio.
 
-    Metrics are FAD, FD, KID, KL and IS; with --video also Align Acc, with --events also onset accuracy. Files
-    are paired by name: dog.wav, dog.take1.wav and dog_sample_0.wav are compared with dog.wav or dog.mp4.
-    Sample rates, lengths and channels may differ. Features are cached, so the same command resumes a run that
-    was stopped. torchrun distributes the work. Skipped files are reported on stderr.
+    Metrics are FAD, FD, KID, KL and IS; with --video also Align Acc, with --events or --onsets also onset
+    accuracy. Files are paired by name: dog.wav, dog.take1.wav and dog_sample_0.wav are compared with dog.wav
+    or dog.mp4. Sample rates, lengths and channels may differ. Features are cached, so the same command
+    resumes a run that was stopped. torchrun distributes the work. Skipped files are reported on stderr.
     """
     from cinefoley.evaluation.folder.report import as_json as evaluation_as_json
     from cinefoley.evaluation.folder.report import render
@@ -128,8 +136,10 @@ def evaluate(
 
     if video is not None and model is None:
         raise typer.BadParameter("--video needs --model, a model with an alignment classifier.")
-    if unpaired and (against is not None or video is not None or events is not None):
-        raise typer.BadParameter("--against, --video and --events need paired clips; leave out --unpaired.")
+    if unpaired and (onsets or any(given is not None for given in (against, video, events))):
+        raise typer.BadParameter(
+            "--against, --video, --events and --onsets need paired clips; leave out --unpaired."
+        )
     if unpaired and labels is not None:
         raise typer.BadParameter("--labels needs paired clips; leave out --unpaired.")
     options.check_bootstrap(bootstrap)
@@ -144,6 +154,8 @@ def evaluate(
     backbones = _load_backbones(("lite",) if backbone == "lite" else ("panns", "vggish"), given, place)
     feature_cache = _open_cache(cache)
     metrics = _load_metrics(video, model, video_encoder, events, seed=seed, cache=feature_cache, device=place)
+    if onsets:
+        metrics.append(_reference_onsets(reference))
     evaluation = _run(generated, reference, against, labels, backbones, metrics, settings, feature_cache)
     if evaluation is None:  # rank 0 prints
         return
@@ -209,6 +221,13 @@ def _load_metrics(
 
         metrics.append(EventMetric(events))
     return metrics
+
+
+def _reference_onsets(reference: Path) -> "PerClipMetric":
+    from cinefoley.evaluation.folder.pairing import find_sounds
+    from cinefoley.evaluation.folder.reference_onsets import ReferenceOnsetMetric
+
+    return ReferenceOnsetMetric(find_sounds(reference))
 
 
 def _open_cache(folder: Path | None) -> "FeatureCache":

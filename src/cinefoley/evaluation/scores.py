@@ -49,9 +49,11 @@ class Score:
     same resamplings."""
 
 
-def bootstrap_draws(num_clips: int, *, replicas: int, seed: int) -> Draws | None:
-    """Draw clips with replacement; None for no replicas, or for too few clips (10) to say anything."""
-    if replicas == 0 or num_clips < FEWEST_FOR_INTERVALS:
+def bootstrap_draws(
+    num_clips: int, *, replicas: int, seed: int, fewest: int = FEWEST_FOR_INTERVALS
+) -> Draws | None:
+    """Draw clips with replacement; None for no replicas, or for fewer than ``fewest`` clips."""
+    if replicas == 0 or num_clips < fewest:
         return None
     rng = np.random.Generator(np.random.PCG64(seed))
     return rng.integers(num_clips, size=(replicas, num_clips))

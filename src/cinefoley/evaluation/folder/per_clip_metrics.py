@@ -23,6 +23,8 @@ class Ratio:
     """The value if samples were measured and their denominators add up to 0; None leaves it undefined."""
     if_unmeasured: str = "no sample could be judged"
     """Why there is no number if no sample was measured."""
+    fewest_clips: int = FEWEST_FOR_INTERVALS
+    """Fewest clips for which an interval is computed: 10, or less for metrics with many events per clip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +61,12 @@ def ratio_scores(
     Args:
         ratios: By metric.
         clips: The clips that count.
-        replicas: Resamplings; 0 computes no intervals. Metrics of fewer than 10 clips have none.
+        replicas: Resamplings; 0 computes no intervals. Metrics of few clips have none.
         seed: Of the resamplings.
     """
     numbers = {clip: number for number, clip in enumerate(sorted(clips))}
-    draws = bootstrap_draws(len(numbers), replicas=replicas, seed=seed)
+    fewest = min((ratio.fewest_clips for ratio in ratios.values()), default=FEWEST_FOR_INTERVALS)
+    draws = bootstrap_draws(len(numbers), replicas=replicas, seed=seed, fewest=fewest)
     times = (
         None if draws is None else np.stack([np.bincount(drawn, minlength=len(numbers)) for drawn in draws])
     )
@@ -82,7 +85,7 @@ def _score(ratio: Ratio, numbers: Mapping[str, int], times: NDArray[np.int64] | 
     value = _divide(ratio, sums.sum(axis=1))
     if np.isnan(value):
         return Score(skipped=ratio.if_unmeasured)
-    if times is None or len(measured) < FEWEST_FOR_INTERVALS:
+    if times is None or len(measured) < ratio.fewest_clips:
         return Score(value=value)
     found = tuple(_divide(ratio, drawn) for drawn in times @ sums.T)
     low, high = np.nanquantile(found, [0.025, 0.975])

@@ -19,12 +19,14 @@ from cinefoley.metrics.backbones.weights import file_digest
 from cinefoley.metrics.events import match_visible_onsets, off_screen_energy
 from cinefoley.metrics.onsets import OnsetCounts, detect_onsets, match_onsets
 
-__all__ = ["TOLERANCES_S", "EventMetric", "read_events"]
+__all__ = ["EVENT_RATE", "TOLERANCES_S", "EventMetric", "read_events", "read_for_onsets"]
 
 TOLERANCES_S = (0.05, 0.1, 0.25)
 """Largest distances of a match that are reported."""
 _EXAMPLE = '{"clip": "dog", "events": [{"time_s": 1.2, "is_onset_like": true, "is_visible": true}]}'
-_RATE = 16000
+
+EVENT_RATE = 16000
+"""Sample rate at which onsets are detected."""
 
 
 def read_events(path: Path) -> dict[str, ClipEvents]:
@@ -93,7 +95,7 @@ class EventMetric:
             if clip is None:
                 continue
             num_known += 1
-            waveform = _heard(sample.path)
+            waveform = read_for_onsets(sample.path)
             share = _energy(waveform, clip)
             if share is not None:
                 energies[sample] = (share, 1.0)
@@ -116,20 +118,22 @@ def _label(tolerance_s: float) -> str:
     return f"±{1000 * tolerance_s:.0f} ms"
 
 
-def _heard(path: Path) -> Tensor:
-    """The mean of all channels at 16 kHz; what is shorter than onsets need ends in silence."""
-    waveform = read_audio(path, sample_rate=_RATE, mono=True)[0][0]
-    return F.pad(waveform, (0, max(0, _RATE // 5 - len(waveform))))
+def read_for_onsets(path: Path) -> Tensor:
+    """The mean of all channels at 16 kHz, padded with silence to the 0.2 s that onset detection needs."""
+    waveform = read_audio(path, sample_rate=EVENT_RATE, mono=True)[0][0]
+    return F.pad(waveform, (0, max(0, EVENT_RATE // 5 - len(waveform))))
 
 
 def _energy(waveform: Tensor, clip: ClipEvents) -> float | None:
     if clip.off_screen is None:
         return None
-    return off_screen_energy(waveform, sample_rate=_RATE, off_screen=clip.off_screen, sounding=clip.sounding)
+    return off_screen_energy(
+        waveform, sample_rate=EVENT_RATE, off_screen=clip.off_screen, sounding=clip.sounding
+    )
 
 
 def _count_onsets(waveform: Tensor, clip: ClipEvents) -> dict[str, OnsetCounts]:
-    onsets = detect_onsets(waveform, sample_rate=_RATE)
+    onsets = detect_onsets(waveform, sample_rate=EVENT_RATE)
     counts = {}
     for tolerance in TOLERANCES_S:
         at = _label(tolerance)
