@@ -114,7 +114,7 @@ def test_a_clip_is_cut_anew_in_every_pass(make_task: Any) -> None:
 
 def test_training_brings_crops_nearer_and_statistics_stay(make_task: Any, tmp_path: Path) -> None:
     task = make_task(1.0)
-    task.held_out = task.on(task.frames, task.teacher_features)
+    task.held_out = task.on(frames=task.frames, teacher_features=task.teacher_features)
     before = task.validate()
     assert before["cosine_whole"] == pytest.approx(0, abs=1e-5)
     assert before["cosine_varied"] > 1e-3

@@ -86,11 +86,11 @@ def distill(
     ] = None,
     schedule: Annotated[
         Literal["cosine", "constant", "trapezoid"] | None,
-        typer.Option(help=field_help("config.training.TrainConfig.schedule", _BY_PRESET)),
+        typer.Option(help=field_help("config.training.OptimizerConfig.schedule", _BY_PRESET)),
     ] = None,
     optimizer: Annotated[
         Literal["adamw", "muon"] | None,
-        typer.Option(help=field_help("config.training.TrainConfig.optimizer", _BY_PRESET)),
+        typer.Option(help=field_help("config.training.OptimizerConfig.optimizer", _BY_PRESET)),
     ] = None,
 ) -> None:
     """Distil a student video encoder from a teacher (the paper's method).

@@ -24,7 +24,7 @@ def field_help(field: str, addition: str = "") -> str:
         KeyError: If there is no such field, or it has no docstring.
 
     Examples:
-        >>> field_help("config.training.TrainConfig.learning_rate", "Default: 1.")
+        >>> field_help("config.training.OptimizerConfig.learning_rate", "Default: 1.")
         'Peak learning rate. Default: 1.'
     """
     module, owner, name = field.rsplit(".", 2)

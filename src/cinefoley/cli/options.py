@@ -55,6 +55,7 @@ __all__ = [
 
 FEWEST_RESAMPLINGS = 40  # of fewer, no 2.5 % lie beyond either end
 _LARGEST_SEED = 2**32 - 1
+_OPTIMIZER = "config.training.OptimizerConfig"
 _TRAIN = "config.training.TrainConfig"
 _BY_RECIPE = "Default: set by the recipe."
 
@@ -210,13 +211,13 @@ Steps = Annotated[
     int | None, typer.Option(min=1, metavar="N", help=field_help(f"{_TRAIN}.steps", _BY_RECIPE))
 ]
 BatchSize = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help=field_help(f"{_TRAIN}.batch_size", _BY_RECIPE))
+    int | None, typer.Option(min=1, metavar="N", help=field_help(f"{_OPTIMIZER}.batch_size", _BY_RECIPE))
 ]
 Accumulate = Annotated[
     int | None, typer.Option(min=1, metavar="N", help=field_help(f"{_TRAIN}.gradient_accumulation"))
 ]
 LearningRate = Annotated[
-    float | None, typer.Option(metavar="RATE", help=field_help(f"{_TRAIN}.learning_rate", _BY_RECIPE))
+    float | None, typer.Option(metavar="RATE", help=field_help(f"{_OPTIMIZER}.learning_rate", _BY_RECIPE))
 ]
 TrainingSeed = Annotated[
     int | None,

@@ -1,30 +1,24 @@
-"""Settings of a training run."""
+"""Training settings: optimiser, learning rate, batches, checkpoints and log of a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["LOG_EVERY", "OPTIMIZERS", "TrainConfig"]
+__all__ = ["LOG_EVERY", "OPTIMIZERS", "OptimizerConfig", "TrainConfig"]
 
 OPTIMIZERS: Mapping[str, str] = {"adamw": "AdamW", "muon": "Muon"}
-"""What optimisers are called in text."""
-
+"""Names of the optimisers for reports and model cards."""
 
 LOG_EVERY = 20
 """Steps between two lines of the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainConfig:
-    """How long, how fast and how carefully to train; what is trained is the task's business."""
+class OptimizerConfig:
+    """Batch, optimiser and learning rate: what a recipe and the engine's settings have in common."""
 
-    steps: int
-    """Number of optimiser steps in the whole run."""
     batch_size: int = 16
     """Number of clips per optimiser step, over all ranks. More ranks change the speed, not the result."""
-    gradient_accumulation: int = 1
-    """Number of parts in which a batch is computed one after the other, to need less memory. Losses that
-    compare the clips of a batch with one another compare within a part only."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     """Optimiser: AdamW, or Muon (Jordan 2024) for matrices and kernels and AdamW for all else; Muon needs
     PyTorch 2.9."""
@@ -38,28 +32,40 @@ class TrainConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     """AdamW's running averages."""
     weight_decay: float = 0.01
-    """Decoupled decay; not applied to tensors of one dimension."""
+    """Decoupled weight decay; not applied to tensors of one dimension."""
     max_grad_norm: float | None = 1.0
-    """Gradients with a larger norm are scaled down to it; None leaves them as they are."""
+    """Gradients with a larger norm are scaled down to it; None does not clip."""
     ema_decay: float | None = None
-    """Decay of the averaged weights that are kept at the end, or None to keep the last ones."""
+    """Decay of the averaged weights (EMA) that a run ends with, or None to end with the last weights."""
+    seed: int = 0
+    """Seed of the initial weights and of every draw. Every random number of step ``n`` depends on
+    ``(seed, n)`` only, so a resumed run repeats none."""
+    checkpoint_every: int = 200
+    """Steps between checkpoints."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig(OptimizerConfig):
+    """Settings of the engine: how long, how fast and how carefully to train a task."""
+
+    steps: int
+    """Number of optimiser steps in the whole run."""
+    gradient_accumulation: int = 1
+    """Number of parts in which a batch is computed one after the other, to need less memory. Losses that
+    compare the clips of a batch with one another compare within a part only."""
     batch_norm: Literal["train", "frozen"] = "train"
-    """Where BatchNorm's statistics come from: ``train`` takes those of the clips that one rank computes at
-    once, and averages them over time; ``frozen`` takes the stored ones and leaves them as they are, so that
-    a run does not depend on how its batches are divided. Scale and shift are trained either way."""
+    """Statistics of BatchNorm: ``train`` takes those of the clips that one rank computes at once, and
+    averages them over time; ``frozen`` takes the stored ones and keeps them, so that a run does not depend on
+    how its batches are divided. Scale and shift are trained either way."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Number format of the forward pass; auto takes bf16 where it is faster than fp32. A resumed run keeps
     the one that it began with. Weights stay fp32."""
-    seed: int = 0
-    """Every random number of step ``n`` depends on ``(seed, n)`` alone, so a resumed run repeats none."""
-    checkpoint_every: int = 200
-    """Steps between checkpoints."""
     log_every: int = LOG_EVERY
-    """Steps between lines in the log."""
+    """Steps between lines of the log."""
     validate_every: int | None = None
     """Steps between validations, a multiple of ``log_every``; None validates after the last step only."""
     sample_every: int | None = None
-    """Steps between samples to hear and see; None makes them after the last step only."""
+    """Steps between audio samples; None makes them after the last step only."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "gradient_accumulation", "checkpoint_every", "log_every"):
@@ -88,8 +94,8 @@ class TrainConfig:
             )
         if self.validate_every is not None and self.validate_every % self.log_every:
             raise ValueError(
-                f"validate_every must be a multiple of log_every ({self.log_every}), since its figures go "
-                f"into the log's lines, got {self.validate_every}"
+                f"validate_every must be a multiple of log_every ({self.log_every}), since its results go "
+                f"into lines of the log, got {self.validate_every}"
             )
 
 

@@ -166,5 +166,5 @@ def _task(
         held_out = _prepare(settings.held_out, foley, settings)
         if len(held_out):
             progress = settings.progress_of("features to validate on")
-            task.held_out = task.on(held_out, encode(held_out, on_row=progress))
+            task.held_out = task.on(frames=held_out, teacher_features=encode(held_out, on_row=progress))
     return task

@@ -1,8 +1,5 @@
 """Distillation task: one training step of the student on varied clips against the teacher's features."""
 
-import copy
-from typing import Self
-
 import torch
 from torch import Tensor
 
@@ -78,12 +75,6 @@ class DistillationTask(Task):
             "mse_weight": self.recipe.mse_weight,
             "seed": self.seed,
         }
-
-    def on(self, frames: ClipFrames, teacher_features: TensorRows) -> Self:
-        """The same task on other clips."""
-        other = copy.copy(self)
-        other.frames, other.teacher_features = frames, teacher_features
-        return other
 
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
         """Choose clips, and a seed for the window of each."""

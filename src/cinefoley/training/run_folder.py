@@ -29,16 +29,16 @@ __all__ = ["RunFolder", "TrainingClips", "locked_run", "opened_run"]
 
 
 class TrainingClips(Protocol):
-    """What a run's record says about the clips it is trained on."""
+    """What ``run.json`` records of the training clips."""
 
     @property
     def digest(self) -> str:
-        """A hash of the content of all clips and how they were read."""
+        """A hash of the content of all clips and of how they were read."""
         ...
 
     @property
     def ledger(self) -> Sequence[Record]:
-        """Clips that are left out: ``id``, ``reason``, ``message``."""
+        """Skipped clips: ``id``, ``reason``, ``message``."""
         ...
 
     def __len__(self) -> int: ...
@@ -52,7 +52,7 @@ tags: [video-to-audio, foley]
 
 Trained by `cinefoley {command}` (cinefoley {version}, torch {torch}), preset `{preset}`.
 
-- **Data**: {clips} clips of {source}; {left_out}. Digest of the data: `{digest}`.
+- **Data**: {clips} clips of {source}; {skipped}. Digest of the data: `{digest}`.
 - **Recipe**: {steps} steps of {batch} clips, {optimizer} at {rate:g} ({schedule}, {warmup} warm-up steps),
   seed {seed}, {arithmetic}.
 - **Started from**: {parts}; first weights: {init}.
@@ -94,7 +94,7 @@ def locked_run(run_dir: Path) -> AbstractContextManager[None]:
 
 
 class RunFolder:
-    """What a run writes beside its checkpoint: ``run.json``, ``ledger.jsonl``, parts and a card.
+    """Writes what a run leaves beside its checkpoint: ``run.json``, ``ledger.jsonl``, parts, model card.
 
     Args:
         path: The folder.
@@ -118,22 +118,22 @@ class RunFolder:
         *,
         init: Sequence[str] = (),
     ) -> None:
-        """Say what this run is, or see that it is what began here; what that one has written stays.
+        """Record what this run is, or check that the folder holds the same run.
 
         Args:
             stage: Such as ``"ldm"``.
-            preset: The recipe's name.
-            source: The clips', for people.
-            clips: What is trained on.
-            parts: Digest of every part that it starts from.
-            init: Where its first weights are from, for people.
+            preset: Name of the recipe.
+            source: Name of the source of the clips.
+            clips: Training clips.
+            parts: Digest of each part that the run starts from.
+            init: Origin of its first weights.
 
         Raises:
             CheckpointMismatchError: If the folder holds another run.
             OutputError: If it cannot be written.
         """
         self._clips = clips
-        if not self.is_main:  # its machine may hold a run of old under this name, which plays no part
+        if not self.is_main:  # its machine may have an old run in a folder of this name
             return
         self._record = {
             "stage": stage,
@@ -145,7 +145,7 @@ class RunFolder:
         if path.exists():
             try:
                 found = json.loads(path.read_bytes())
-                init = found.get("init", init)  # where it did begin, whatever is named now
+                init = found.get("init", init)  # the origin of the first start
                 changes = [
                     f"{name} {_short(found[name])} there, {_short(value)} here"
                     for name, value in self._record.items()
@@ -157,8 +157,8 @@ class RunFolder:
                 ) from exc
             if changes:
                 raise CheckpointMismatchError(
-                    f"{self.path}: holds another run ({'; '.join(changes)}). Repeat its settings to go on, "
-                    "or name another folder with --run-dir."
+                    f"{self.path}: holds another run ({'; '.join(changes)}). Repeat its settings to "
+                    "resume it, or name another folder with --run-dir."
                 )
         self._record |= {
             "source": source,
@@ -225,7 +225,7 @@ class RunFolder:
         self._write_record()
 
     def write_part(self, name: str, save: Callable[[Path], None]) -> Path:
-        """Have a part's folder written aside, and put it in place of an earlier one.
+        """Write the folder of a trained part atomically; it replaces an earlier one.
 
         Raises:
             OutputError: If there is no space.
@@ -249,7 +249,11 @@ class RunFolder:
         return target
 
     def write_card(self, command: str, use: str) -> None:
-        """Write ``README.md``: data, recipe, origin and the last figures.
+        """Write the model card ``README.md``: data, recipe, origin and the last line of the log.
+
+        Args:
+            command: The ``cinefoley`` command that trains such a part.
+            use: How to use the part.
 
         Raises:
             OutputError: If there is no space.
@@ -257,7 +261,7 @@ class RunFolder:
         if not self.is_main:
             return
         record, train = self._record, self._record["train"]
-        left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(record["left_out"].items()))
+        skipped = ", ".join(f"{count} {reason}" for reason, count in sorted(record["left_out"].items()))
         text = _CARD.format(
             stage=record["stage"],
             command=command,
@@ -266,7 +270,7 @@ class RunFolder:
             preset=record["preset"],
             clips=record["num_clips"],
             source=record["source"],
-            left_out=f"left out: {left_out} (`ledger.jsonl`)" if left_out else "none left out",
+            skipped=f"skipped: {skipped} (`ledger.jsonl`)" if skipped else "none skipped",
             digest=record["data_digest"][:16],
             steps=train["steps"],
             batch=train["batch_size"],
@@ -303,7 +307,7 @@ class RunFolder:
 
 
 def _short(value: object) -> str:
-    """Digests are known by their first digits."""
+    """A value for a message; of a digest, the first digits."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {_short(entry)}" for key, entry in value.items()) or "none"
     text = str(value)

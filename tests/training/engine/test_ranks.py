@@ -138,8 +138,8 @@ def test_a_signal_to_one_rank_stops_all_and_the_run_continues(together: Path) ->
 
 def test_a_process_alone_trains_where_it_is_told() -> None:
     ranks = Ranks(torch.device("meta"))
-    assert ranks.share(torch.nn.Linear(2, 2)).weight.device == torch.device("meta")
-    assert ranks.moved({"rows": torch.zeros(2)})["rows"].device == torch.device("meta")
+    assert ranks.distribute(torch.nn.Linear(2, 2)).weight.device == torch.device("meta")
+    assert ranks.to_device({"rows": torch.zeros(2)})["rows"].device == torch.device("meta")
 
 
 def test_a_run_continues_on_another_number_of_ranks(alone: Path, together: Path) -> None:

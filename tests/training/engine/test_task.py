@@ -62,14 +62,14 @@ def towers() -> tuple[Any, Any]:
 def video_encoder() -> Task:
     encoder, audio = towers()
     task = WarmStartTask(encoder, stage_clips(), audio_encoder=audio)
-    task.held_out = task.on(stage_clips())
+    task.held_out = task.on(clips=stage_clips())
     return task
 
 
 def cavp() -> Task:
     heads = FrameTargetHeads(16, len(KIND_NAMES))
     task = CavpTask(*towers(), stage_clips(), pooling="frames", heads=heads)
-    task.held_out = task.on(stage_clips())
+    task.held_out = task.on(clips=stage_clips())
     return task
 
 
@@ -82,7 +82,7 @@ def autoencoder() -> Task:
         has_middle_attention=False,
     )
     task = AutoencoderTask(build.build_autoencoder(config), torch.rand(CLIPS, 16, 64).half(), crop_frames=16)
-    task.held_out = task.on(torch.rand(3, 16, 64).half())
+    task.held_out = task.on(mels=torch.rand(3, 16, 64).half())
     return task
 
 
@@ -115,14 +115,18 @@ def alignment() -> Task:
         block_out_channels=(8, 16), feature_dim=16, num_heads=2, norm_num_groups=4, adds_frames=True
     )
     task = AlignmentTask(classifier, pairs(), scheduler=build.build_scheduler(DENOISER))
-    task.held_out = task.on(pairs())
+    task.held_out = task.on(pairs=pairs())
     return task
 
 
 def audio_classifier() -> Task:
-    data = torch.randn(CLIPS, 801, 64) - 20, torch.randint(3, (CLIPS, 2)), torch.ones(CLIPS, dtype=torch.bool)
-    task = AudioClassifierTask(LiteNet(3, channels=(4, 4, 4, 4, 4)), *data)
-    task.held_out = task.on(*data)
+    data = {
+        "log_mels": torch.randn(CLIPS, 801, 64) - 20,
+        "kinds": torch.randint(3, (CLIPS, 2)),
+        "is_heard": torch.ones(CLIPS, dtype=torch.bool),
+    }
+    task = AudioClassifierTask(LiteNet(3, channels=(4, 4, 4, 4, 4)), **data)
+    task.held_out = task.on(**data)
     return task
 
 

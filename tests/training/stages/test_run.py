@@ -159,7 +159,7 @@ def test_a_generator_is_trained_from_both_and_makes_a_model_that_generates(
     mel = pipeline.decode(pipeline.sample(features, num_inference_steps=2))
     assert mel.shape == (1, 64, 256)
     card = (tmp_path / "ldm" / "README.md").read_text()
-    assert f"{COUNT} clips of stage:train; none left out" in card
+    assert f"{COUNT} clips of stage:train; none skipped" in card
     assert "video_encoder `" in card
     assert "2 steps of 2 clips" in card
 
@@ -251,7 +251,7 @@ def test_clips_that_are_all_bad_end_the_run_with_their_reasons(trained: Trained,
 
 
 def test_a_judge_needs_two_clips(trained: Trained, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="two are the least"):
+    with pytest.raises(DataError, match="needs two clips"):
         trained.run("alignment", tmp_path, source(1), models=trained.models)
 
 

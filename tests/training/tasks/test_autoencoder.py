@@ -44,7 +44,7 @@ def test_samples_are_mels_as_they_are_and_rebuilt() -> None:
     trained = task()
     assert not trained.samples(), "without a front-end nothing can be heard"
     trained.mel_config = MelConfig(n_mels=16)
-    trained.held_out = trained.on(torch.full((1, 16, 64), 0.5))
+    trained.held_out = trained.on(mels=torch.full((1, 16, 64), 0.5))
     with torch.no_grad():
         original, rebuilt = trained.samples()
     assert (original.name, rebuilt.name) == ("0-original", "0-rebuilt")

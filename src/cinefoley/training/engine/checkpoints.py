@@ -1,4 +1,4 @@
-"""A run's folder: one run at a time, and one checkpoint that is whole or not there."""
+"""Checkpoints of a training run: atomic writes, a check of the settings on resume, and the folder's lock."""
 
 import contextlib
 import errno
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _NAME = "checkpoint.pt"
-# how often something is written, and how a batch is divided, may differ from one start of a run to the next
+# settings that may change when a run is resumed
 _FREE = (
     "checkpoint_every",
     "log_every",
@@ -37,15 +37,15 @@ _FREE = (
     "gradient_accumulation",
     "precision",
 )
-# what checkpoints from before there was a choice were made with
+# settings that older checkpoints do not have
 _WITHOUT_CHOICE = {"optimizer": "adamw"}
 
 
 def describe_run(task: Task, config: TrainConfig) -> dict[str, Any]:
-    """What a run must agree in with the checkpoint that it continues; JSON values only.
+    """Everything that a run and the checkpoint that it resumes must have in common, as JSON values.
 
-    The number of steps is left out where the schedule does not depend on it before its end, so that such a
-    run can be made longer.
+    The number of steps is not part of it where the schedule does not depend on it before its end, so that
+    such a run can be made longer.
     """
     kept = {name: value for name, value in asdict(config).items() if name not in _FREE}
     if config.schedule != "cosine":
@@ -54,7 +54,7 @@ def describe_run(task: Task, config: TrainConfig) -> dict[str, Any]:
         "task": task.name,
         "config": kept,
         "settings": dict(task.settings),
-        **({} if task.passes is None else {"passes": asdict(task.passes)}),
+        **({} if task.epoch_order is None else {"passes": asdict(task.epoch_order)}),
         "shapes": {key: list(value.shape) for key, value in task.module.state_dict().items()},
     }
     plain: dict[str, Any] = json.loads(json.dumps(description, default=str))
@@ -62,35 +62,35 @@ def describe_run(task: Task, config: TrainConfig) -> dict[str, Any]:
 
 
 def check_steps(state: dict[str, Any], config: TrainConfig) -> None:
-    """Refuse a new number of steps that the steps already made do not fit.
+    """Check that a run can still get a new number of steps.
 
-    A finished run is not made shorter, since its weights would stay what they are. A trapezoid's length is
-    open only while its learning rate is level for both lengths: else the rate would jump.
+    A finished run cannot be made shorter, since its weights would stay the same. The length of a trapezoid
+    can change only while its learning rate is constant for both lengths: otherwise the rate would jump.
 
     Args:
-        state: A checkpoint, with the number of steps that its run was to have.
-        config: Of the run that wants to continue.
+        state: A checkpoint, with the number of steps that its run was planned for.
+        config: Settings of the resumed run.
 
     Raises:
         CheckpointMismatchError: If it does not fit.
     """
-    step, before = state["step"], state.get("steps", config.steps)  # checkpoints of old do not say
+    step, before = state["step"], state.get("steps", config.steps)  # older checkpoints have no steps
     if config.steps < step:
         raise CheckpointMismatchError(
-            f"This run is at step {step} and cannot end after {config.steps}. Ask for {step} steps at least, "
-            "or begin a new run in another folder."
+            f"This run is at step {step} and cannot end after {config.steps}. Ask for at least {step} "
+            "steps, or start a new run in another folder."
         )
     level = constant_rate_steps(min(before, config.steps))
     if config.schedule == "trapezoid" and before != config.steps and step > level:
         raise CheckpointMismatchError(
-            f"This run was to end after {before} steps, not {config.steps}; of the shorter one the learning "
-            f"rate falls from step {level} on, and this run is at step {step}. Its length cannot be changed "
-            "any more: begin a new run in another folder."
+            f"This run was planned for {before} steps, not {config.steps}. The learning rate of the shorter "
+            f"one falls from step {level} on, and this run is at step {step}, so its length cannot be "
+            "changed. Start a new run in another folder."
         )
 
 
 def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:
-    """Write ``checkpoint.pt`` aside and rename it; the earlier one stays until the new one is whole.
+    """Write ``checkpoint.pt`` atomically: the earlier one stays until the new one is complete.
 
     Raises:
         OutputError: If the folder cannot be written or the disk is full.
@@ -100,16 +100,16 @@ def save_checkpoint(run_dir: Path, state: dict[str, Any]) -> None:
         try:
             with aside.open("wb") as file:
                 torch.save(state, file)
-        except RuntimeError as exc:  # torch hides the system's error behind its own
+        except RuntimeError as exc:  # torch replaces the system's error by its own
             raise cause_of_failed_write(aside) from exc
 
 
 def load_checkpoint(run_dir: Path, description: dict[str, Any]) -> dict[str, Any] | None:
-    """Read ``checkpoint.pt``, if there is one.
+    """Read ``checkpoint.pt``; None if there is none.
 
     Args:
         run_dir: The run's folder.
-        description: :func:`describe_run` of the run that wants to continue.
+        description: :func:`describe_run` of the resumed run.
 
     Raises:
         CheckpointMismatchError: If it is of another stage, preset or configuration, or cannot be read.
@@ -123,19 +123,19 @@ def load_checkpoint(run_dir: Path, description: dict[str, Any]) -> dict[str, Any
     except Exception as exc:  # torch raises whatever its readers raise
         raise CheckpointMismatchError(
             f"{path} is no checkpoint of this version of cinefoley ({type(exc).__name__}). "
-            "Name another folder, or delete the file to begin anew."
+            "Name another folder, or delete the file to start again."
         ) from exc
     difference = _difference(found, description)
     if difference:
         raise CheckpointMismatchError(
-            f"{path} does not fit this run: {difference}. Give the same settings again to continue it, or "
-            "name another folder to begin a new run."
+            f"{path} does not fit this run: {difference}. Give the same settings again to resume it, or name "
+            "another folder to start a new run."
         )
     return state
 
 
 def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """The first kind of thing in which two runs differ, in words; empty if in none."""
+    """What differs between two runs, in words; empty if nothing does."""
     if found["task"] != wanted["task"]:
         return f"it is of stage {found['task']!r}, this is {wanted['task']!r}"
     missing = sorted(wanted["shapes"].keys() - found["shapes"].keys())
@@ -160,10 +160,10 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 @contextlib.contextmanager
 def engine_lock(run_dir: Path) -> Iterator[None]:
-    """Hold the folder's lock while the block runs; what a killed run left half written is removed.
+    """Hold the folder's lock while the block runs; half-written samples of a killed run are removed.
 
     Raises:
-        OutputError: If another run holds it, or there can be no such folder.
+        OutputError: If another run holds it, or it cannot be created.
     """
     with locked_folder(
         run_dir, lock_name="lock", refusal="is in use by another run; stop that one or name another folder."
@@ -175,10 +175,10 @@ def engine_lock(run_dir: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def explained_write_errors(path: Path) -> Iterator[None]:
-    """Tell what a failed write means to a run: it stops, and continues from its last checkpoint.
+    """Explain a failed write in an error: the run stops, and can be resumed from its last checkpoint.
 
     Args:
-        path: What the block writes.
+        path: The path that the block writes.
 
     Raises:
         OutputError: If the block raises one, or an ``OSError``.
@@ -190,5 +190,5 @@ def explained_write_errors(path: Path) -> Iterator[None]:
         code = cause.errno if isinstance(cause, OSError) else None
         raise OutputError(
             f"{path} cannot be written ({os.strerror(code or errno.EIO)}); the last checkpoint is untouched. "
-            "Make room, then run the same command again to continue."
+            "Free some space, then run the same command again to resume."
         ) from exc

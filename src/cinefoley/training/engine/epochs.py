@@ -1,4 +1,4 @@
-"""The order in which clips come, so that every one of them comes once in every pass over all."""
+"""Epoch order of training clips: every clip comes once in every pass over all of them."""
 
 from dataclasses import dataclass
 
@@ -14,16 +14,16 @@ _ORDER_SEED = 2**32  # apart from the seeds of steps
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochOrder:
-    """Passes over clips, each in an order of its own.
+    """Shuffles clips, in a new order in each pass over them.
 
-    Nothing is remembered from step to step: a run that was stopped goes on in the middle of a pass, and every
-    rank finds the same rows.
+    It has no state: a step's rows depend on the step alone, so a stopped run resumes in the middle of a pass,
+    and every rank draws the same rows.
     """
 
     seed: int
-    """Of the order."""
+    """Seed of the order."""
     per_clip: int = 1
-    """Rows of each clip, side by side: its windows, of which every pass takes another."""
+    """Rows of each clip, which are its windows and lie side by side; each pass takes the next of them."""
 
     def draw(self, step: int, batch_size: int, *, count: int) -> Tensor:
         """Rows of one step.
@@ -44,16 +44,16 @@ class EpochOrder:
 
 
 def draw_epochs(step: int, batch_size: int, *, count: int, seed: int) -> Tensor:
-    """Rows of one step, so that each comes once in every pass over all of them.
+    """Rows of one step, in an order in which each row comes once in every pass over all of them.
 
-    A batch may end one pass and begin the next. Nothing is remembered, so a run that was stopped goes on in
-    the middle of a pass.
+    A batch may end one pass and begin the next. The rows depend on the step alone, so a stopped run resumes
+    in the middle of a pass.
 
     Args:
         step: Counted from 0.
         batch_size: Rows of a step.
         count: All rows.
-        seed: Of the order, which differs from pass to pass.
+        seed: Seed of the order, which differs from pass to pass.
 
     Returns:
         ``(batch_size,)`` int64.

@@ -1,4 +1,4 @@
-"""One training loop for every stage: steps, checkpoints, logs, exact resume; on one process or many."""
+"""Training loop: steps, checkpoints, log and exact resume, for any task, on one process or several ranks."""
 
 import contextlib
 import json
@@ -38,7 +38,7 @@ from cinefoley.training.engine.task import Batch, Task
 __all__ = ["fit"]
 
 _log = logging.getLogger(__name__)
-_NAMED = 16  # clips that a message names at most
+_MAX_NAMES = 16  # of clips in an error message
 
 
 def fit(
@@ -53,23 +53,24 @@ def fit(
 ) -> nn.Module:
     """Train ``task.module`` to the end, from where the last run in ``run_dir`` stopped.
 
-    Alone, or with all the processes that torchrun started; they share every batch (``docs/training.md``).
+    Runs on one process, or on all ranks that torchrun started, which share every batch
+    (``docs/training.md``).
 
     Args:
-        task: What is trained. Its module is moved to this process's device.
-        config: How it is trained.
-        run_dir: Receives ``checkpoint.pt``, ``log.jsonl``, ``tensorboard/`` and ``samples/``; one run at a
+        task: The task. Its module is moved to this process's device.
+        config: Settings of the run.
+        run_dir: Folder for ``checkpoint.pt``, ``log.jsonl``, ``tensorboard/`` and ``samples/``; one run at a
             time. Only rank 0 reads and writes it.
-        device: Where it is trained; this process's own, see
-            :func:`cinefoley.pipelines.devices.choose_own_device`, if None.
-        on_begin: Called on rank 0, once it is sure that the run fits what ``run_dir`` holds, with the
-            arithmetic of the forward pass: ``"bf16"`` or ``"fp32"``, or ``"bf16, fp32 from step 300"`` where
-            it was changed on the way.
+        device: Device to train on; None takes this process's own, see
+            :func:`cinefoley.pipelines.devices.choose_own_device`.
+        on_begin: Called on rank 0, after the checkpoint in ``run_dir`` was checked, with the number format of
+            the forward pass: ``"bf16"`` or ``"fp32"``, or ``"bf16, fp32 from step 300"`` if it changed during
+            the run.
         on_log: Called on rank 0 with every line of the log.
-        show_progress: Draw a bar with the time left on stderr, on rank 0 and a terminal only.
+        show_progress: Draw a progress bar on stderr, on rank 0 and on a terminal only.
 
     Returns:
-        ``task.module``, trained, with averaged weights if the configuration asks for them; on every rank.
+        ``task.module``, trained, on every rank; with averaged weights if the configuration has ``ema_decay``.
 
     Raises:
         RunInterrupted: On SIGTERM or SIGINT to any rank, after the state of the last finished step was saved.
@@ -77,11 +78,11 @@ def fit(
         OutputError: If the disk is full; the last checkpoint is untouched.
         CinefoleyError: If another run holds ``run_dir``, the loss or its gradient is not finite, or the
             `train` extra is not installed.
-        ValueError: If the batch does not divide by the ranks, or a rank is given another one's device.
+        ValueError: If the batch does not divide by the ranks, or a rank is given another rank's device.
     """
     ranks = Ranks(device)
     with contextlib.ExitStack() as stack:
-        # dropout draws from the global generators, which are the caller's again afterwards
+        # dropout draws from the global generators; their state is restored for the caller
         stack.enter_context(torch.random.fork_rng([ranks.device] if ranks.device.type == "cuda" else []))
         ranks.on_main(lambda: stack.enter_context(engine_lock(run_dir)))
         stop = stack.enter_context(_stop_flag())
@@ -91,12 +92,12 @@ def fit(
             ranks.on_main(lambda: on_begin(run.arithmetic))
         is_wanted = show_progress and ranks.is_main
         on_step = stack.enter_context(training_progress(task.name, config.steps, is_wanted=is_wanted))
-        stack.enter_context(ranks.missing_others())
+        stack.enter_context(ranks.lost_ranks_explained())
         return run.loop(stop, on_step, on_log or (lambda line: None))
 
 
 class _Losses(nn.Module):
-    """The task's losses as a module's forward, which is what gradients are exchanged around."""
+    """The task's losses as a module's forward pass, so that DDP can exchange its gradients."""
 
     def __init__(self, task: Task) -> None:
         super().__init__()
@@ -108,20 +109,22 @@ class _Losses(nn.Module):
 
 
 class _Run:
+    """State of one run: step, module, optimiser, averaged weights, log."""
+
     def __init__(self, task: Task, config: TrainConfig, run_dir: Path, ranks: Ranks) -> None:
         self.task, self.config, self.run_dir, self.ranks = task, config, run_dir, ranks
         self.module = task.module
         self.description = describe_run(task, config)
         _check_division(task, config, ranks)
         self._check_agreement()
-        self.losses = ranks.share(_Losses(task))
+        self.losses = ranks.distribute(_Losses(task))
         self.optimizer = build_optimizer(self.module, config)
         self.ema = build_ema(self.module, config)
         self.is_bf16 = ranks.computes_in_bf16(config.precision)
         self.step, self.interval = 0, Interval()
-        self.elapsed_s = 0.0  # before this start
-        self.changes: list[tuple[int, bool]] = []  # from which steps on it computed in bf16, or did not
-        self.ahead = Prefetch(self._load_rows) if task.prefetches else None
+        self.elapsed_s = 0.0  # in earlier starts of this run
+        self.changes: list[tuple[int, bool]] = []  # (step, whether bf16 is used from that step on)
+        self.prefetch = Prefetch(self._load_part) if task.prefetches else None
         self._load()
         if not self.changes or self.changes[-1][1] != self.is_bf16:
             self.changes.append((self.step, self.is_bf16))
@@ -130,7 +133,7 @@ class _Run:
 
     @property
     def arithmetic(self) -> str:
-        """Of the forward pass, in words."""
+        """Number format of the forward pass, in words."""
         return ", ".join(
             ("bf16" if is_bf16 else "fp32") + (f" from step {step}" if step else "")
             for step, is_bf16 in self.changes
@@ -139,7 +142,7 @@ class _Run:
     def loop(
         self, stop: list[int], on_step: Callable[[int], None], on_log: Callable[[dict[str, float]], None]
     ) -> nn.Module:
-        self.began = time.monotonic() - self.elapsed_s  # as if the run had never been interrupted
+        self.began = time.monotonic() - self.elapsed_s  # continues the time of earlier starts
         set_mode(self.module, self.config.batch_norm)
         while self.step < self.config.steps:
             began = time.monotonic()
@@ -147,7 +150,7 @@ class _Run:
             self.interval.add(values, time.monotonic() - began)
             on_step(self.step)
             if self._is_due(self.config.log_every):
-                self.ranks.on_main(lambda: self._tell(on_log))
+                self.ranks.on_main(lambda: self._write_log(on_log))
                 self.interval = Interval()
             if self._is_due(self.config.checkpoint_every) or signum:
                 self.ranks.on_main(self._save)
@@ -165,20 +168,20 @@ class _Run:
     def close(self) -> None:
         if self.log is not None:
             self.log.close()
-        if self.ahead is not None:
-            self.ahead.close()
+        if self.prefetch is not None:
+            self.prefetch.close()
 
     def _one_step(self, stop: list[int]) -> tuple[dict[str, float], int]:
-        """Train one step; its values, averaged over ranks and parts, and a signal that any rank received."""
+        """Train one step; its mean values over ranks and parts, and a signal that any rank received."""
         config, ranks = self.config, self.ranks
         generator = step_generator(config.seed, self.step)
         drawn = self.task.draw(self.step, generator, config.batch_size)
-        torch.manual_seed(generator.initial_seed() + 1 + ranks.index)  # dropout's
+        torch.manual_seed(generator.initial_seed() + 1 + ranks.index)  # for dropout
         parts = [self._one_part(drawn, part) for part in range(config.gradient_accumulation)]
         own = torch.tensor([list(values.values()) for values in parts], dtype=torch.float64)
         signum = torch.tensor(float(stop[-1] if stop else 0), dtype=torch.float64)
-        told = ranks.gather(torch.cat([signum[None], own.flatten()]))
-        values = told[:, 1:].unflatten(1, own.shape)  # ranks, parts, names
+        gathered = ranks.gather(torch.cat([signum[None], own.flatten()]))
+        values = gathered[:, 1:].unflatten(1, own.shape)  # ranks, parts, names
         self._check_finite(values[..., list(parts[0]).index("loss")], drawn)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.step)
@@ -191,51 +194,53 @@ class _Run:
             self.ema.step(self.module.parameters())
         self.step += 1
         means = dict(zip(parts[0], values.mean(dim=(0, 1)).tolist(), strict=True))
-        return means | {"grad_norm": norm}, int(told[:, 0].max())
+        return means | {"grad_norm": norm}, int(gathered[:, 0].max())
 
     def _one_part(self, drawn: Batch, part: int) -> dict[str, float]:
-        """Add the gradients of this rank's rows in one part of the batch; their losses."""
+        """Add the gradients of this rank's rows in one part of the batch. Returns their losses."""
         config, ranks = self.config, self.ranks
-        own = ranks.rows(config.batch_size, part=part, parts=config.gradient_accumulation)
-        batch = ranks.moved(self._loaded(drawn, own, part))
+        batch = ranks.to_device(self._loaded(drawn, part))
         is_last = part + 1 == config.gradient_accumulation
-        with contextlib.nullcontext() if is_last else ranks.alone(self.losses):
+        with contextlib.nullcontext() if is_last else ranks.without_sync(self.losses):
             with self._autocast():
                 losses: dict[str, Tensor] = self.losses(batch, self.step)
             (losses["loss"] / config.gradient_accumulation).backward()
         return {name: float(value.detach()) for name, value in losses.items()}
 
-    def _loaded(self, drawn: Batch, own: slice, part: int) -> Batch:
-        """Rows of one part, and, where the task allows, a thread set upon those that come next."""
-        if self.ahead is None:
-            return self.task.load({name: rows[own] for name, rows in drawn.items()})
+    def _loaded(self, drawn: Batch, part: int) -> Batch:
+        """This rank's rows of one part; if the task allows it, a thread loads the next part meanwhile."""
+        if self.prefetch is None:
+            return self._load_own(drawn, part)
         parts = self.config.gradient_accumulation
-        place = self.step * parts + part
-        return self.ahead.get(place, last=self.config.steps * parts - 1)
+        return self.prefetch.get(self.step * parts + part, last=self.config.steps * parts - 1)
 
-    def _load_rows(self, place: int) -> Batch:
-        """What :meth:`_one_part` needs at one place of the run: nothing but the place decides it."""
+    def _load_part(self, number: int) -> Batch:
+        """This rank's rows of a part, counted over the whole run; they depend on its number only."""
         config = self.config
-        step, part = divmod(place, config.gradient_accumulation)
+        step, part = divmod(number, config.gradient_accumulation)
         drawn = self.task.draw(step, step_generator(config.seed, step), config.batch_size)
+        return self._load_own(drawn, part)
+
+    def _load_own(self, drawn: Batch, part: int) -> Batch:
+        config = self.config
         own = self.ranks.rows(config.batch_size, part=part, parts=config.gradient_accumulation)
         return self.task.load({name: rows[own] for name, rows in drawn.items()})
 
     def _check_finite(self, losses: Tensor, drawn: Batch) -> None:
-        """``losses``: of every rank and part."""
+        """Stop if the loss of any rank and part in ``losses`` is not finite."""
         for index, part in (~losses.isfinite()).nonzero().tolist():
             rows = self.ranks.rows(self.config.batch_size, part=part, parts=losses.shape[1], index=index)
             names = self.task.clip_names({name: values[rows] for name, values in drawn.items()})
             raise self._failure("loss", float(losses[index, part]), names)
 
     def _failure(self, what: str, value: float, names: list[str]) -> CinefoleyError:
-        clips = ", ".join(names[:_NAMED]) + (
-            f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        clips = ", ".join(names[:_MAX_NAMES]) + (
+            f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
         )
         return CinefoleyError(
             f"The {what} of step {self.step} is {value}, with {clips or 'clips without a name'}; the last "
-            "checkpoint is untouched. Look for damage in these clips, or begin anew in another folder with a "
-            "smaller learning_rate."
+            "checkpoint is untouched. Look for damage in these clips, or start again in another folder with "
+            "a smaller learning_rate."
         )
 
     def _autocast(self) -> torch.autocast:
@@ -244,7 +249,7 @@ class _Run:
     def _is_due(self, every: int | None) -> bool:
         return self.step == self.config.steps or (every is not None and self.step % every == 0)
 
-    def _tell(self, on_log: Callable[[dict[str, float]], None]) -> None:
+    def _write_log(self, on_log: Callable[[dict[str, float]], None]) -> None:
         config = self.config
         line = {"step": self.step, "elapsed_s": round(time.monotonic() - self.began, 1)}
         line |= {"lr": learning_rate(config, self.step)} | self.interval.means()
@@ -263,7 +268,7 @@ class _Run:
 
     @contextlib.contextmanager
     def _as_if_finished(self) -> Iterator[None]:
-        """The module as it would be if training ended now, on this rank alone."""
+        """Give the module the state that it would have if training ended now, on this rank only."""
         if self.ema is not None:
             self.ema.store(self.module.parameters())
             self.ema.copy_to(self.module.parameters())
@@ -298,10 +303,10 @@ class _Run:
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
             self.ema.to(self.ranks.device)
-        # checkpoints of old know the last arithmetic, or none
+        # older checkpoints have the last number format, or none
         known = state.get("arithmetic", [(0, state["is_bf16"])] if "is_bf16" in state else [])
         self.changes = [(step, is_bf16) for step, is_bf16 in known if step < state["step"]]
-        # whatever this machine would rather compute in; and what is finished was computed as it was
+        # a resumed run keeps its number format, whatever is faster here; so does a finished one
         if self.changes and (self.config.precision == "auto" or state["step"] >= self.config.steps):
             self.is_bf16 = self.changes[-1][1]
         self.step, self.interval = state["step"], Interval(**state["interval"])
@@ -313,9 +318,9 @@ class _Run:
         self.log = RunLog(self.run_dir, self.step)
 
     def _check_agreement(self) -> None:
-        """Ranks that train different things would wait for one another for ever, or worse."""
-        said = zlib.crc32(json.dumps([self.description, asdict(self.config)], default=str).encode())
-        if len(self.ranks.gather(torch.tensor(said)).unique()) > 1:
+        """Stop if the ranks have different settings: they would wait for one another forever, or worse."""
+        own = zlib.crc32(json.dumps([self.description, asdict(self.config)], default=str).encode())
+        if len(self.ranks.gather(torch.tensor(own)).unique()) > 1:
             raise CinefoleyError(
                 "The ranks were started with different settings. Give every machine the same command and the "
                 "same version of cinefoley."
@@ -341,7 +346,7 @@ def _check_division(task: Task, config: TrainConfig, ranks: Ranks) -> None:
 
 @contextlib.contextmanager
 def _stop_flag() -> Iterator[list[int]]:
-    """A list that a signal fills, so that a step is always finished before the run stops."""
+    """A list of received signals, so that a step is always finished before the run stops."""
     received: list[int] = []
     previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for number in previous:

@@ -1,4 +1,4 @@
-"""Muon, for modules that have more than matrices."""
+"""Muon optimiser for modules whose parameters are not all matrices."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ __all__ = ["MuonWithAdamW", "check_muon"]
 
 
 def check_muon() -> None:
-    """Make sure that this PyTorch has Muon.
+    """Check that this PyTorch has Muon.
 
     Raises:
         DependencyError: If it has none.
@@ -26,12 +26,12 @@ def check_muon() -> None:
 class MuonWithAdamW:
     """Muon for matrices and convolution kernels, AdamW for biases and scales; used like one optimiser.
 
-    PyTorch's own Muon knows matrices alone; a kernel is one here, of its outputs by all the rest. Its steps
-    are scaled to the size of AdamW's, so that one learning rate serves both.
+    PyTorch's Muon takes matrices only; a kernel is passed as a matrix of its outputs by all its other
+    dimensions. Its steps are scaled to the size of AdamW's, so that one learning rate serves both.
 
     Args:
-        module: What is trained, on its device and in its memory format: parameters are shared, not copied.
-        learning_rate: Of both.
+        module: The trained module, on its device and in its memory format: parameters are shared, not copied.
+        learning_rate: Learning rate of both.
         betas: AdamW's running averages; Muon's momentum is PyTorch's 0.95.
         weight_decay: Muon's decoupled decay; tensors of one dimension do not decay.
 
@@ -65,18 +65,18 @@ class MuonWithAdamW:
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
-        """Groups of both; a rate that is set in them counts from the next step on."""
+        """Parameter groups of both; a learning rate set in them applies from the next step on."""
         return [*self._muon.param_groups, *self._adamw.param_groups]
 
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         for matrix in self._matrices:
             matrix.take_gradient()
         self._muon.step()
         self._adamw.step()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget all gradients, or set them to 0."""
+        """Drop all gradients, or set them to 0."""
         for matrix in self._matrices:
             matrix.value.grad = None
         for value in self._parameters:
@@ -84,21 +84,21 @@ class MuonWithAdamW:
                 value.grad = None if set_to_none else value.grad.zero_()
 
     def state_dict(self) -> dict[str, Any]:
-        """Running averages of both."""
+        """State of both optimisers."""
         return {"muon": self._muon.state_dict(), "adamw": self._adamw.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a :meth:`state_dict`."""
+        """Load a :meth:`state_dict`."""
         self._muon.load_state_dict(state["muon"])
         self._adamw.load_state_dict(state["adamw"])
 
 
 class _Matrix:
-    """A parameter of two dimensions or more, and the matrix that shares its memory."""
+    """A parameter of two or more dimensions, and the matrix that shares its memory."""
 
     def __init__(self, parameter: nn.Parameter) -> None:
         self._parameter = parameter
-        # the order in which the memory has them: channels come last in some layouts
+        # in memory order: in channels-last layouts the channels have the smallest stride
         inner = sorted(range(1, parameter.ndim), key=parameter.stride, reverse=True)
         self._order = (0, *inner)
         self.value = nn.Parameter(parameter.data.permute(self._order).view(len(parameter), -1))

@@ -1,4 +1,4 @@
-"""Optimiser, learning rate, averaged weights, and what BatchNorm does in training."""
+"""Optimiser, learning rate schedule, averaged weights (EMA), and the mode of BatchNorm in training."""
 
 import math
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["build_ema", "build_optimizer", "constant_rate_steps", "learning_rate", "set_mode"]
 
 _FALLING_SHARE = 0.2
-"""Last part of a trapezoid, over which its learning rate falls to 0."""
+"""Share of the steps, at the end of a trapezoid, over which its learning rate falls to 0."""
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -32,12 +32,12 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 
 
 def constant_rate_steps(steps: int) -> int:
-    """How many of a trapezoid's steps are made before its learning rate falls."""
+    """Number of steps of a trapezoid before its learning rate falls."""
     return round((1 - _FALLING_SHARE) * steps)
 
 
 def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW | MuonWithAdamW:
-    """AdamW, or Muon beside it; tensors of one dimension do not decay.
+    """Build AdamW, or Muon with AdamW; tensors of one dimension do not decay.
 
     Raises:
         DependencyError: If this PyTorch has no Muon.
@@ -57,7 +57,7 @@ def build_optimizer(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW
 
 
 def build_ema(module: nn.Module, config: TrainConfig) -> "EMAModel | None":
-    """Running averages of the parameters, where the configuration asks for them."""
+    """Build the running averages of the parameters; None if the configuration has no ``ema_decay``."""
     if config.ema_decay is None:
         return None
     from diffusers.training_utils import EMAModel
@@ -66,7 +66,7 @@ def build_ema(module: nn.Module, config: TrainConfig) -> "EMAModel | None":
 
 
 def set_mode(module: nn.Module, batch_norm: str) -> None:
-    """Set a module to training; ``frozen`` BatchNorm uses its stored statistics and leaves them alone."""
+    """Set a module to training mode; ``frozen`` BatchNorm uses its stored statistics and keeps them."""
     module.train()
     if batch_norm == "frozen":
         for part in module.modules():

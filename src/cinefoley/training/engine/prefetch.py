@@ -1,4 +1,4 @@
-"""Loading what comes next while something else is computed."""
+"""Prefetching: a thread loads the next item while the current one is used."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,14 +10,14 @@ ItemT = TypeVar("ItemT")
 
 
 class Prefetch(Generic[ItemT]):
-    """One thread that is always one place ahead.
+    """Loads items by number, one ahead, in one thread.
 
     Args:
-        load: Makes the item of a place; called by the thread, one call at a time.
+        load: Loads the item of a number; one call at a time, from the thread.
 
     Examples:
-        >>> ahead = Prefetch(lambda place: place**2)
-        >>> [ahead.get(place, last=2) for place in range(3)]
+        >>> ahead = Prefetch(lambda number: number**2)
+        >>> [ahead.get(number, last=2) for number in range(3)]
         [0, 1, 4]
         >>> ahead.close()
     """
@@ -27,22 +27,22 @@ class Prefetch(Generic[ItemT]):
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         self._next: tuple[int, Future[ItemT]] | None = None
 
-    def get(self, place: int, *, last: int) -> ItemT:
-        """The item of a place; the next one is begun unless this is the last.
+    def get(self, number: int, *, last: int) -> ItemT:
+        """Return an item, and start to load the next one unless this is the last.
 
         Raises:
-            Exception: What ``load`` raised for this place.
+            Exception: What ``load`` raised for this item.
         """
-        item = self._take(place)
-        if place < last:
-            self._next = place + 1, self._pool.submit(self._load, place + 1)
+        item = self._take(number)
+        if number < last:
+            self._next = number + 1, self._pool.submit(self._load, number + 1)
         return item
 
     def close(self) -> None:
-        """Wait for what was begun, and let the thread end."""
+        """Wait for the item that is being loaded, and end the thread."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _take(self, place: int) -> ItemT:
-        if self._next is not None and self._next[0] == place:
+    def _take(self, number: int) -> ItemT:
+        if self._next is not None and self._next[0] == number:
             return self._next[1].result()
-        return self._load(place)
+        return self._load(number)

@@ -1,4 +1,4 @@
-"""A bar with the time left, for those who wait at a terminal."""
+"""Progress bar of a training, with the remaining time, on a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -9,15 +9,15 @@ __all__ = ["training_progress"]
 
 @contextmanager
 def training_progress(name: str, steps: int, *, is_wanted: bool) -> Iterator[Callable[[int], None]]:
-    """Draw a bar on stderr while the block runs, if stderr is a terminal.
+    """Draw a progress bar on stderr while the block runs, if stderr is a terminal.
 
     Args:
-        name: Of the stage.
-        steps: Of the whole run.
+        name: Name of the stage.
+        steps: Steps of the whole run.
         is_wanted: Whether to draw at all.
 
     Yields:
-        To be called with the number of finished steps.
+        A function to call with the number of finished steps.
     """
     if not is_wanted or not sys.stderr.isatty():
         yield lambda done: None
@@ -26,8 +26,7 @@ def training_progress(name: str, steps: int, *, is_wanted: bool) -> Iterator[Cal
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # the log's lines may be piped from stdout while the bar is on the terminal; on the same terminal they
-    # go above the bar
+    # if the log goes to the same terminal, its lines are printed above the bar
     is_shared = sys.stdout.isatty()
     with Progress(*columns, console=Console(stderr=True), redirect_stdout=is_shared) as progress:
         bar = progress.add_task(name, total=steps)

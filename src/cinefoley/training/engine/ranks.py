@@ -1,4 +1,4 @@
-"""The processes that train together: how many, which one this is, and what they tell one another."""
+"""Ranks of a distributed training: rows of each rank, exchange of gradients, values and errors."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -18,14 +18,14 @@ __all__ = ["Ranks", "gather_rows", "gathering_disabled"]
 
 _T = TypeVar("_T")
 _IS_ALONE = ContextVar("is_alone", default=False)
-_PATIENCE = timedelta(hours=2)  # how long the others wait for rank 0 to validate or to save
+_TIMEOUT = timedelta(hours=2)  # for the other ranks, while rank 0 validates or saves
 
 
 class Ranks:
-    """This process among those that torchrun started, or alone.
+    """This process as one of the ranks that torchrun started, or as the only one.
 
     Args:
-        device: Where this process trains; its own if None.
+        device: Device to train on; None takes this process's own.
 
     Raises:
         CinefoleyError: If accelerate is not installed.
@@ -41,8 +41,8 @@ class Ranks:
                 "`pip install 'cinefoley[train]'`."
             ) from exc
         self.device = device or choose_own_device()
-        # accelerate keeps its settings for a whole process: precision and accumulation are the engine's, and
-        # so is the device of a process that is alone
+        # accelerate's settings hold for the whole process, so it gets none: the engine controls precision,
+        # accumulation, and the device of a single process
         is_alone = os.environ.get("WORLD_SIZE", "1") == "1"
         self._accelerator = Accelerator(cpu=is_alone or self.device.type == "cpu", mixed_precision="no")
         self.count: int = self._accelerator.num_processes
@@ -50,56 +50,55 @@ class Ranks:
         given = self._accelerator.device
         if self.count > 1 and given.type == "cuda" and given != self.device:
             raise ValueError(
-                f"rank {self.index} trains on {given}, not on {self.device}: torchrun gives every process a "
-                "GPU of its own"
+                f"rank {self.index} trains on {given}, not on {self.device}: torchrun gives every process "
+                "its own GPU"
             )
-        # words and files go over gloo, also where gradients go over NCCL
-        self._talk = None
+        # values and errors go over gloo, also where gradients go over NCCL
+        self._group = None
         if self.count > 1:
-            self._talk = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+            self._group = distributed.new_group(backend="gloo", timeout=_TIMEOUT)
 
     @property
     def is_main(self) -> bool:
-        """Whether this is rank 0, the one that writes files and talks to the user."""
+        """Whether this is rank 0, which writes files and reports to the user."""
         return self.index == 0
 
-    def share(self, module: nn.Module) -> nn.Module:
-        """Move a module to this rank's device; its gradients become the means over all ranks."""
+    def distribute(self, module: nn.Module) -> nn.Module:
+        """Move a module to this rank's device, and average its gradients over all ranks."""
         module = module.to(self.device)
         if self.count == 1:
             return module
-        shared: nn.Module = self._accelerator.prepare(module)
-        return shared
+        distributed_module: nn.Module = self._accelerator.prepare(module)
+        return distributed_module
 
-    def alone(self, shared: nn.Module) -> AbstractContextManager[Any]:
-        """Keep gradients to this rank for a while: they are exchanged with the next ones."""
-        return nullcontext() if self.count == 1 else self._accelerator.no_sync(shared)
+    def without_sync(self, module: nn.Module) -> AbstractContextManager[Any]:
+        """Accumulate gradients on this rank while the block runs; they are exchanged with the next ones."""
+        return nullcontext() if self.count == 1 else self._accelerator.no_sync(module)
 
     def rows(self, batch_size: int, *, part: int, parts: int, index: int | None = None) -> slice:
         """Rows of the whole batch that a rank computes in one part of a step.
 
-        Parts are divided among the ranks, not ranks into parts: the clips that are computed at the same time
-        are the same however many ranks there are.
+        Each part is divided among the ranks, so that a part holds the same clips for any number of ranks.
         """
         size = batch_size // (parts * self.count)
         start = (part * self.count + (self.index if index is None else index)) * size
         return slice(start, start + size)
 
-    def moved(self, batch: Batch) -> Batch:
+    def to_device(self, batch: Batch) -> Batch:
         """The same batch on this rank's device."""
         return {name: rows.to(self.device, non_blocking=True) for name, rows in batch.items()}
 
     def gather(self, values: Tensor) -> Tensor:
-        """What every rank says, ``(ranks, *values.shape)``, on the CPU."""
-        if self._talk is None:
+        """The values of all ranks, ``(ranks, *values.shape)``, on the CPU."""
+        if self._group is None:
             return values[None]
-        heard = [torch.empty_like(values) for _ in range(self.count)]
-        distributed.all_gather(heard, values, group=self._talk)
-        return torch.stack(heard)
+        gathered = [torch.empty_like(values) for _ in range(self.count)]
+        distributed.all_gather(gathered, values, group=self._group)
+        return torch.stack(gathered)
 
     def on_main(self, work: Callable[[], _T]) -> _T:
-        """Have rank 0 do something and tell all others the result; its errors are everybody's."""
-        if self._talk is None:
+        """Call a function on rank 0 and broadcast its result; its errors are raised on all ranks."""
+        if self._group is None:
             return work()
         outcome: list[Any] = [None]
         if self.is_main:
@@ -107,15 +106,15 @@ class Ranks:
                 outcome[0] = work()
             except CinefoleyError as exc:
                 outcome[0] = exc
-        distributed.broadcast_object_list(outcome, src=0, group=self._talk)
+        distributed.broadcast_object_list(outcome, src=0, group=self._group)
         if isinstance(outcome[0], CinefoleyError):
             raise outcome[0]
         result: _T = outcome[0]
         return result
 
     @contextmanager
-    def missing_others(self) -> Iterator[None]:
-        """Say in plain words that another rank has died while the block waited for it."""
+    def lost_ranks_explained(self) -> Iterator[None]:
+        """Explain in an error that another rank stopped while the block waited for it."""
         try:
             yield
         except RuntimeError as exc:
@@ -123,13 +122,12 @@ class Ranks:
             if self.count == 1 or not is_network:
                 raise
             raise CinefoleyError(
-                f"Rank {self.index} has lost the other ranks: one of them has stopped, or cannot be reached "
-                "any more; see what it said. The last checkpoint is untouched: run the same command again to "
-                "continue."
+                f"Rank {self.index} has lost the other ranks: one of them has stopped, or cannot be reached; "
+                "see its messages. The last checkpoint is untouched: run the same command again to resume."
             ) from exc
 
     def computes_in_bf16(self, precision: str) -> bool:
-        """Whether a forward pass of this precision runs in bf16; ``auto`` where it is fast for every rank."""
+        """Whether a forward pass runs in bf16; with ``auto``, if bf16 is fast on every rank."""
         if precision != "auto":
             return precision == "bf16"
         on_cuda = self.device.type == "cuda"
@@ -139,7 +137,7 @@ class Ranks:
 
 @contextmanager
 def gathering_disabled() -> Iterator[None]:
-    """Have :func:`gather_rows` gather nothing while the block runs: the other ranks wait."""
+    """Make :func:`gather_rows` return its own rows only while the block runs, since the other ranks wait."""
     token = _IS_ALONE.set(True)
     try:
         yield
@@ -148,12 +146,12 @@ def gathering_disabled() -> Iterator[None]:
 
 
 def gather_rows(rows: Tensor) -> Tensor:
-    """The rows of all ranks, in the order of the batch; those of one process are all there are.
+    """The rows of all ranks, in the order of the batch; with a single process, its own rows.
 
     For losses that compare every sample of a batch with every other one. Each rank computes the loss of the
-    whole batch from the result. Gradients flow back to every rank's own rows, summed over the ranks; since
-    the engine takes the mean of the ranks' parameter gradients, several ranks train as one does, also where
-    parameters come after the gathering, like a learned temperature.
+    whole batch from the result. Gradients flow back to every rank's own rows, summed over the ranks. Since
+    the engine averages the parameter gradients over the ranks, several ranks train as one process does, also
+    where parameters follow the gathering, such as a learned temperature.
 
     Args:
         rows: ``(B, ...)``, the same B on every rank.
@@ -164,9 +162,9 @@ def gather_rows(rows: Tensor) -> Tensor:
     if _IS_ALONE.get() or not (distributed.is_available() and distributed.is_initialized()):
         return rows
     if not rows.requires_grad:
-        heard = [torch.empty_like(rows) for _ in range(distributed.get_world_size())]
-        distributed.all_gather(heard, rows.contiguous())
-        return torch.cat(heard)
+        gathered = [torch.empty_like(rows) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(gathered, rows.contiguous())
+        return torch.cat(gathered)
     from torch.distributed.nn.functional import all_gather
 
     return torch.cat(all_gather(rows))

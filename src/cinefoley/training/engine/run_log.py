@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: one JSON line per interval, and TensorBoard's events."""
+"""Training log: ``log.jsonl``, one line per interval, and TensorBoard events."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ __all__ = ["Interval", "RunLog"]
 
 @dataclass(slots=True)
 class Interval:
-    """What has been added up since the last line of the log."""
+    """Sums of losses and times since the last line of the log."""
 
     sums: dict[str, float] = field(default_factory=dict)
     steps: int = 0
@@ -35,7 +35,7 @@ class Interval:
         return {name: float(f"{total / self.steps:.8g}") for name, total in self.sums.items()}
 
     def speed(self, batch_size: int, *, steps_left: int) -> dict[str, float]:
-        """Clips per second, and seconds until the end at that speed."""
+        """Clips per second, and the remaining seconds at that speed."""
         per_step = max(self.seconds, 1e-9) / self.steps
         return {
             "clips_per_s": round(batch_size / per_step, 2),
@@ -46,8 +46,8 @@ class Interval:
 class RunLog:
     """Writes ``log.jsonl`` and ``tensorboard/`` in a run's folder.
 
-    A run that continues first drops the lines and events of steps that its checkpoint has not seen, so that
-    no step is told twice.
+    A resumed run first drops the lines and events of steps after its checkpoint, so that no step is logged
+    twice.
 
     Args:
         run_dir: The run's folder.
@@ -61,35 +61,35 @@ class RunLog:
     def __init__(self, run_dir: Path, step: int) -> None:
         self._path = run_dir / "log.jsonl"
         with explained_write_errors(run_dir):
-            self._forget_after(step)
+            self._drop_after(step)
             self._events = _Events(run_dir / "tensorboard", step)
 
     def write(self, line: dict[str, float]) -> None:
-        """Add one line; its ``step`` is the events' step."""
+        """Append one line; its ``step`` is also the step of the TensorBoard events."""
         with explained_write_errors(self._path):
             with self._path.open("a") as log:
                 log.write(json.dumps(line) + "\n")
             self._events.write({name: line[name] for name in line.keys() - {"step"}}, int(line["step"]))
 
     def close(self) -> None:
-        """Finish the events' file."""
-        with contextlib.suppress(OSError):  # a full disk was told of when it was met
+        """Close the file of TensorBoard events."""
+        with contextlib.suppress(OSError):  # a full disk was already reported by write
             self._events.close()
 
-    def _forget_after(self, step: int) -> None:
+    def _drop_after(self, step: int) -> None:
         if not self._path.exists():
             return
         lines = self._path.read_text().splitlines(keepends=True)
-        seen = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-        if len(seen) < len(lines):
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        if len(kept) < len(lines):
             with atomic_write(self._path) as aside:
-                aside.write_text("".join(seen))
+                aside.write_text("".join(kept))
 
 
 class _Events:
-    """A file of TensorBoard's events.
+    """A file of TensorBoard events.
 
-    Not torch's ``SummaryWriter``: its thread leaves a program waiting for ever when the disk is full.
+    It does not use torch's ``SummaryWriter``, whose thread never ends when the disk is full.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -103,11 +103,11 @@ class _Events:
             ) from exc
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
         folder.mkdir(exist_ok=True)
-        name = f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"  # sorted by time, as it must be
+        name = f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"  # TensorBoard reads files in this order
         self._file = (folder / name).open("wb", buffering=0)
         self._records = RecordWriter(self._file)
         self._write(file_version="brain.Event:2")
-        # from here on, events of these steps in earlier files do not count
+        # TensorBoard then drops events of later steps in earlier files
         self._write(step=step + 1, session_log=event_pb2.SessionLog(status=event_pb2.SessionLog.START))
 
     def write(self, values: dict[str, float], step: int) -> None:

@@ -1,4 +1,4 @@
-"""Samples of a model in training, as files: a WAV to hear and a picture of its mel to see."""
+"""Audio samples of a model in training: writes each as a WAV and a PNG of its mel spectrogram."""
 
 import os
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ def write_samples(folder: Path, step: int, samples: Sequence[Sample]) -> list[Pa
     """Write ``step-000400.NAME.wav`` and ``.png`` for every sample.
 
     Args:
-        folder: Made if it is not there.
+        folder: Created if it is missing.
         step: Finished steps.
-        samples: What to write; peaks beyond full scale are brought down to it.
+        samples: The samples; one whose peak exceeds full scale is scaled down to it.
 
     Returns:
         The files.
@@ -54,7 +54,7 @@ def _draw(sample: Sample) -> "Figure":
         from matplotlib.figure import Figure
     except ModuleNotFoundError as exc:
         raise CinefoleyError(
-            "Pictures of samples need matplotlib, which is not installed. Install it with "
+            "Drawing samples needs matplotlib, which is not installed. Install it with "
             "`pip install 'cinefoley[train]'`."
         ) from exc
     config = sample.config

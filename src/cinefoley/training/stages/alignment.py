@@ -26,7 +26,7 @@ def train_alignment(run: StageRun) -> RunResult:
     clips = run.prepare_clips(model.foley)
     if len(clips) < 2:
         raise DataError(
-            f"{run.source.name}: one clip has no other clip's sound beside it; two are the least."
+            f"{run.source.name}: this stage pairs videos with sounds of other clips and needs two clips."
         )
     run.begin(clips, parts)
     config = run.config(recipe.schedule, clips)
@@ -59,6 +59,6 @@ def train_alignment(run: StageRun) -> RunResult:
     )
     held_out = run.prepare_held_out(model.foley)
     if held_out is not None and len(held_out) > 1:
-        task.held_out = task.on(pairs(held_out))
+        task.held_out = task.on(pairs=pairs(held_out))
     run.train(task, recipe.schedule, config)
     return run.finish({name: classifier.save_pretrained}, config, clips)

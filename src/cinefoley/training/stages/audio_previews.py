@@ -1,4 +1,4 @@
-"""Takes of a model in training, to hear."""
+"""Audio previews of a model in training: one take for each of a few held-out clips."""
 
 from collections.abc import Sequence
 
@@ -21,16 +21,16 @@ def preview_takes(
     guidance_scale: float = 4.5,
     seed: int = 0,
 ) -> list[Sample]:
-    """Make one take for each of a few clips, always from the same noise, so that previews can be compared.
+    """Generate one take for each clip, always from the same noise, so that previews can be compared.
 
     Args:
-        pipeline: Built of the very networks that are trained.
+        pipeline: A pipeline of the networks that are trained.
         video_features: ``(B, T, D)``, unit norm per frame.
         names: One for each clip; parts of file names.
-        events_s: Times of each clip's events, to be marked in the pictures; empty marks none.
-        num_inference_steps: Of the sampler.
-        guidance_scale: Of classifier-free guidance.
-        seed: Of the noise.
+        events_s: Times of each clip's events, drawn as lines in the images of the mels; empty draws none.
+        num_inference_steps: Number of denoising steps.
+        guidance_scale: Scale of classifier-free guidance.
+        seed: Seed of the noise.
 
     Returns:
         One sample for each clip.

@@ -42,7 +42,7 @@ def train_autoencoder(run: StageRun) -> RunResult:
     task.prefetches = clips.is_streamed
     held_out = run.prepare_held_out(foley)
     if held_out is not None:
-        task.held_out = task.on(cast(Tensor, held_out.windows(foley).mels))
+        task.held_out = task.on(mels=cast(Tensor, held_out.windows(foley).mels))
     run.train(task, recipe.schedule, config, windows_per_clip=windows.per_clip)
     if recipe.has_unit_variance:
         autoencoder.register_to_config(scaling_factor=round(_unit_scale(autoencoder, windows), 5))

@@ -36,8 +36,8 @@ def train_cavp(run: StageRun) -> RunResult:
     foley = replace(model.foley, mel=recipe.mel, video_frames=span, mel_frames=round(span * rate))
     if not settings.trains_audio and not StartingParts(settings.init, model.foley).has("audio_encoder"):
         raise MissingWeightsError(
-            "An audio tower that does not learn must have learned before: name a model that has an "
-            "audio_encoder/ with --init."
+            "An audio encoder that is not trained needs weights: name a model that has an audio_encoder/ "
+            "with --init."
         )
     clips = run.prepare_clips(foley)
     config = run.config(recipe.schedule, clips)
@@ -65,7 +65,9 @@ def train_cavp(run: StageRun) -> RunResult:
     held_out = run.prepare_held_out(foley)
     if held_out is not None and (task.heads is None or held_out.label_names == clips.label_names):
         assert settings.held_out is not None
-        task.held_out = task.on(_as_stage_clips(held_out), _sampler(run, settings.held_out, held_out))
+        task.held_out = task.on(
+            clips=_as_stage_clips(held_out), sampler=_sampler(run, settings.held_out, held_out)
+        )
     run.train(task, recipe.schedule, config)
     parts = {"video_encoder": video_encoder.save_pretrained, "audio_encoder": audio_encoder.save_pretrained}
     return run.finish(parts, config, clips)
@@ -81,8 +83,8 @@ def _warm_start(
     if not bool(clips.has_events.all()) or tuple(clips.label_names) != KIND_NAMES:
         if settings.on_note is not None:
             settings.on_note(
-                "no warm start: it needs the known events of the Foley stage; a small model finds little "
-                "synchrony by contrast alone"
+                "no warm start: it needs the known events of the Foley stage; a small model learns little "
+                "synchrony from contrast alone"
             )
         return None
     with seeded(recipe.warm_start.seed):

@@ -142,7 +142,7 @@ class StageRun:
     ) -> None:
         """Train a task whose rows are windows, those of each clip side by side."""
         if schedule.epochs is not None:  # a recipe in steps draws every step's rows from all clips
-            task.passes = EpochOrder(seed=config.seed, per_clip=windows_per_clip)
+            task.epoch_order = EpochOrder(seed=config.seed, per_clip=windows_per_clip)
         self.folder.train(task, config, self.settings)
 
     def finish(

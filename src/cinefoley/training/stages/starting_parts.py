@@ -1,4 +1,4 @@
-"""Parts of a model that a stage of training starts from."""
+"""Starting parts: loads the trained parts that a stage starts from out of model folders."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,13 +17,13 @@ PartT = TypeVar("PartT", bound=nn.Module)
 
 
 class StartingParts:
-    """Model folders in which parts are looked for, the first that has one first.
+    """Looks for parts in model folders, in order, and loads them.
 
-    A folder need not be a whole model: what ``cinefoley train`` has written holds one part or two.
+    A folder need not be a whole model: one that ``cinefoley train`` writes has one or two parts.
 
     Args:
         models: Bundled names, folders or hub ids, as for ``--model``.
-        foley: The window that the new part is trained for; folders that state another are refused.
+        foley: Window of the new part; a folder with another window is an error.
 
     Raises:
         MissingWeightsError: If there is no such model.
@@ -34,7 +34,7 @@ class StartingParts:
         self._foley = foley
 
     def has(self, name: str) -> bool:
-        """Whether any folder has a part."""
+        """Whether any folder has the part."""
         return any((folder / name).is_dir() for folder in self._folders)
 
     def load(self, name: str, part_class: type[PartT]) -> PartT:
@@ -51,7 +51,7 @@ class StartingParts:
                 return load_part(folder / name, part_class)
         where = ", ".join(map(str, self._folders)) or "none was named"
         raise MissingWeightsError(
-            f"This stage starts from a {name}, and no model has one ({where}). Name a folder that holds "
+            f"This stage starts from a {name}, and no model has one ({where}). Name a folder that has "
             f"{name}/ with --model; `cinefoley train` writes one."
         )
 

@@ -1,7 +1,4 @@
-"""The classifiers that judge, and guide, whether a sound belongs to its film."""
-
-import copy
-from typing import Self
+"""Alignment task: classify whether sound and video match, for evaluation and for guidance."""
 
 import torch
 from diffusers import DPMSolverMultistepScheduler
@@ -16,24 +13,23 @@ __all__ = ["AlignmentTask"]
 
 
 class AlignmentTask(Task):
-    """Aligned, shifted and foreign pairs, told apart.
+    """Binary classification of pairs: aligned, shifted in time, or with the sound of another clip.
 
     Source: Diff-Foley (Luo et al., NeurIPS 2023): aligned pairs, the same clip shifted, another clip's sound.
-    Reading: 50, 25 and 25 in a hundred; the paper and its code state no shares. A shift that lands on a
-    periodic clip's own rhythm is no negative (``alignment_pairs.is_same_rhythm``), and neither
-    is another silence for a silent film. Sounds that belong to their film for a part of the time do not occur
-    in that training, and a classifier that has never met one rejects a sound with a single flaw; ``splices``
-    shows some, and their label says whether they belong for the larger part. Latents are sampled from the
-    posterior; features get noise, so that a sharp ear for exact features does not take the place of a
-    judgement.
+    Reading: 50, 25 and 25 %; the paper and its code state no shares. A shift that matches a periodic clip's
+    own rhythm is not a negative (``alignment_pairs.is_same_rhythm``), and neither is another silence for a
+    silent clip. Diff-Foley's training has no sounds that match their video for a part of the time, and a
+    classifier that was never trained on them rejects a sound with a single flaw. ``splices`` adds some; their
+    label says whether the larger part matches. Latents are sampled from the posterior. Features get noise, so
+    that the classifier cannot rely on their exact values.
 
     Args:
         classifier: The network to train.
         pairs: Training pairs.
-        scheduler: For the guidance classifier, which judges noisy latents: its noise levels. None trains the
-            judge, which sees clean ones at time 0.
+        scheduler: Noise levels of the guidance classifier, which sees noisy latents. None trains the
+            evaluation's classifier, which sees clean ones at time 0.
         feature_noise: Standard deviation of the noise on the features, in units of their mean magnitude.
-        splices: Share of pairs in which a stretch of an aligned sound gives way to one that is not.
+        splices: Share of unaligned pairs in which a stretch is replaced by the aligned sound.
     """
 
     name = "alignment"
@@ -55,26 +51,20 @@ class AlignmentTask(Task):
 
     @property
     def settings(self) -> dict[str, object]:
-        """Whom the classifier serves, the noise on the features, and the share of splices."""
+        """Kind of latents, noise on the features, and share of splices."""
         return {
             "judges_noisy_latents": self.scheduler is not None,
             "feature_noise": self.feature_noise,
             "splices": self.splices,
         }
 
-    def on(self, pairs: AlignmentPairs) -> Self:
-        """The same on other clips."""
-        other = copy.copy(self)
-        other.pairs = pairs
-        return other
-
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
-        """Choose films, a sound for each, and all noise."""
-        film = self.choose(step, generator, batch_size, count=len(self.pairs))
-        sound, which, label = self._draw(film, generator)
-        drawn = {"index": film, "sound": sound, "which": which, "label": label}
+        """Choose clips, a sound for each, and all noise."""
+        clip = self.choose(step, generator, batch_size, count=len(self.pairs))
+        sound, which, label = self._draw(clip, generator)
+        drawn = {"index": clip, "sound": sound, "which": which, "label": label}
         if self.splices:
-            drawn |= self._draw_splices(film, label, generator)
+            drawn |= self._draw_splices(clip, label, generator)
         size = (batch_size, *self.pairs.means.shape[2:])
         drawn["posterior_noise"] = torch.randn(size, generator=generator)
         if self.scheduler is not None:
@@ -87,22 +77,22 @@ class AlignmentTask(Task):
 
     def load(self, rows: Batch) -> Batch:
         """Read features and latents, and add the noise."""
-        film, sound, which = rows["index"], rows["sound"], rows["which"]
+        clip, sound, which = rows["index"], rows["sound"], rows["which"]
         means, stds = self.pairs.means[sound, which].float(), self.pairs.stds[sound, which].float()
         latents = means + stds * rows["posterior_noise"]
         if self.splices:
             columns = torch.arange(latents.shape[-1])
             is_own = (columns >= rows["begin"][:, None]) & (columns < rows["end"][:, None])
             aligned = (
-                self.pairs.means[film, 0].float() + self.pairs.stds[film, 0].float() * rows["posterior_noise"]
+                self.pairs.means[clip, 0].float() + self.pairs.stds[clip, 0].float() * rows["posterior_noise"]
             )
             latents = torch.where(is_own[:, None, None], aligned, latents)
-        timesteps = torch.zeros(len(film), dtype=torch.long)
+        timesteps = torch.zeros(len(clip), dtype=torch.long)
         if self.scheduler is not None:
             timesteps = rows["timesteps"]
             level = self.scheduler.alphas_cumprod[timesteps].view(-1, 1, 1, 1)
             latents = level.sqrt() * latents + (1 - level).sqrt() * rows["noise"]
-        features = self.pairs.video_features[film].float() + self.feature_noise * rows["feature_noise"]
+        features = self.pairs.video_features[clip].float() + self.feature_noise * rows["feature_noise"]
         return {
             "latents": latents,
             "timesteps": timesteps,
@@ -111,39 +101,39 @@ class AlignmentTask(Task):
         }
 
     def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
-        """Binary cross-entropy, and the share of pairs that are told right."""
+        """Binary cross-entropy, and accuracy."""
         inputs = batch["latents"], batch["timesteps"], batch["video_features"]
         logits, label = self.classifier(*inputs, as_logits=True).float(), batch["label"]
         loss = F.binary_cross_entropy_with_logits(logits, label)
         return {"loss": loss, "accuracy": ((logits > 0) == (label > 0.5)).float().mean()}
 
     def clip_names(self, rows: Batch) -> list[str]:
-        """The film, and the clip whose sound is beside it."""
+        """The clip, and the clip whose sound it is paired with."""
         pairs = zip(rows["index"].tolist(), rows["sound"].tolist(), strict=True)
-        return [f"clip {film}" if film == sound else f"clip {film} + {sound}" for film, sound in pairs]
+        return [f"clip {clip}" if clip == sound else f"clip {clip} + {sound}" for clip, sound in pairs]
 
-    def _draw_splices(self, film: Tensor, label: Tensor, generator: torch.Generator) -> Batch:
-        """Columns of latents in which a sound that does not belong gives way to the film's own."""
-        count, columns = len(film), self.pairs.means.shape[-1]
+    def _draw_splices(self, clip: Tensor, label: Tensor, generator: torch.Generator) -> Batch:
+        """Choose columns of latents in which an unaligned sound is replaced by the clip's own."""
+        count, columns = len(clip), self.pairs.means.shape[-1]
         length = (torch.rand(count, generator=generator) * columns).round()
         begin = (torch.rand(count, generator=generator) * (columns - length)).round()
         is_spliced = (torch.rand(count, generator=generator) < self.splices) & (label < 0.5)
         length = torch.where(is_spliced, length, 0)
         return {"begin": begin, "end": begin + length, "label": torch.where(length > columns / 2, 1.0, label)}
 
-    def _draw(self, film: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Which clip's sound, which of its shifts, and whether that belongs to the film."""
-        count, shifts = len(film), self.pairs.is_negative.shape[1]
+    def _draw(self, clip: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Choose the clip of each sound, its shift, and the label: 1 if it matches the video."""
+        count, shifts = len(clip), self.pairs.is_negative.shape[1]
         lot = torch.rand(count, generator=generator)
-        chances = self.pairs.is_negative[film].float() * torch.rand(count, shifts, generator=generator)
+        chances = self.pairs.is_negative[clip].float() * torch.rand(count, shifts, generator=generator)
         shift = chances.argmax(dim=1)
-        # half of the splices belong, so fewer whole ones must, for halves in all
+        # half of the splices match, so fewer unspliced pairs must, for one half in all
         whole = (0.5 - self.splices / 2) / (1 - self.splices / 2)
         is_shifted = (lot >= whole) & (lot < (1 + whole) / 2) & (chances.amax(dim=1) > 0)
         is_foreign = (lot >= whole) & ~is_shifted
         other = torch.randint(len(self.pairs) - 1, (count,), generator=generator)
-        other = other + (other >= film)
-        sound = torch.where(is_foreign, other, film)
+        other = other + (other >= clip)
+        sound = torch.where(is_foreign, other, clip)
         which = torch.where(is_shifted, shift, 0)
-        both_silent = self.pairs.is_silent[film] & self.pairs.is_silent[sound]
+        both_silent = self.pairs.is_silent[clip] & self.pairs.is_silent[sound]
         return sound, which, (~(is_shifted | is_foreign) | both_silent).float()

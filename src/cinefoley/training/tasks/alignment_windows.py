@@ -1,4 +1,4 @@
-"""Pairs for the alignment classifiers, cut out of prepared clips and kept with them."""
+"""Alignment pairs of any number of clips: windows and shifted sounds, encoded into the cache."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +14,15 @@ from cinefoley.data.cache.feature_cache import prepare_features, prepare_latents
 from cinefoley.data.cache.tensor_rows import ChunkedRows
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.engine.step_seeds import step_generator
-from cinefoley.training.tasks.alignment_pairs import AlignmentPairs, is_same_rhythm
+from cinefoley.training.tasks.alignment_pairs import (
+    LEAST_SHIFT_S,
+    SHIFTS,
+    AlignmentPairs,
+    is_same_rhythm,
+    is_silent,
+)
 
 __all__ = ["draw_pair_starts", "prepare_pairs"]
-
-_SHIFTS = 3
-_LEAST_SHIFT_S = 0.5
-_SILENT_RANGE = 0.05  # of a mel in [0, 1], as for the rhythm
 
 
 def prepare_pairs(
@@ -33,18 +35,18 @@ def prepare_pairs(
     seed: int,
     on_row: Callable[[int, int], None] | None = None,
 ) -> AlignmentPairs:
-    """Take a window of every clip, with its own sound and three that are half a second off or more.
+    """Cut a window out of every clip, with its own sound and three that are shifted by half a second or more.
 
-    What ``alignment_pairs.make_pairs`` computes for clips in memory, for any number of clips
-    that are mapped from files, each as long as it is; windows and their mels are placed in seconds.
+    Does for any number of clips of any length, read from files, what ``alignment_pairs.make_pairs`` does for
+    clips in memory. Windows and their mels are placed in seconds.
 
     Args:
-        clips: Longer than the window; of one that is not, no shift is a negative.
+        clips: The clips; one that is not longer than the window has no negative shifts.
         config: The model's window.
-        video_encoder: Watches each window on its own.
-        autoencoder: Encodes each sound on its own; its ``scaling_factor`` brings the latents to scale.
-        cache_dir: Where features and latents are kept.
-        seed: Places the windows.
+        video_encoder: Encodes each window on its own.
+        autoencoder: Encodes each sound on its own; its ``scaling_factor`` scales the latents.
+        cache_dir: Folder of the cache of features and latents.
+        seed: Seed of the windows' places.
         on_row: Called with encoded and all windows.
 
     Returns:
@@ -52,60 +54,59 @@ def prepare_pairs(
     """
     starts = draw_pair_starts(clips.windows(config, 2).starts[:, 1], config.video_fps, seed=seed)
     shape = {"num_frames": config.video_frames, "num_mel_frames": config.mel_frames}
-    films = ClipWindows(clips=clips, starts=starts[:, :1], **shape)
+    videos = ClipWindows(clips=clips, starts=starts[:, :1], **shape)
     sounds = ClipWindows(clips=clips, starts=starts, **shape)
-    features = prepare_features(films, video_encoder, cache_dir)
+    features = prepare_features(videos, video_encoder, cache_dir)
     latents = prepare_latents(sounds, autoencoder, cache_dir, on_row=on_row)
     scaled = latents.scaled(autoencoder.config.scaling_factor)
-    is_negative, is_silent = _judge(sounds)
+    is_negative, silent = _label(sounds)
     return AlignmentPairs(
         video_features=cast(Tensor, features),
         means=cast(Tensor, _Shifted(scaled.means, starts.shape[1])),
         stds=cast(Tensor, _Shifted(scaled.stds, starts.shape[1])),
         is_negative=is_negative,
-        is_silent=is_silent,
+        is_silent=silent,
     )
 
 
 def draw_pair_starts(last: Tensor, fps: float, *, seed: int) -> Tensor:
-    """Where a clip's film begins, and where sounds that do not belong to it begin.
+    """Draw the start of each clip's window, and the starts of three shifted sounds.
 
     Args:
         last: ``(N,)``, the last frame at which a window may begin.
         fps: Frames per second.
-        seed: Source of the places; those of a clip depend on its number and on nothing else.
+        seed: Seed of the places; those of a clip depend on the seed and its number only.
 
     Returns:
-        ``(N, 4)`` frame numbers: the film's, and three that are half a second off or more. Where a clip has
-        fewer such places, the film's own stands in.
+        ``(N, 4)`` frame numbers: the window's, and three that are half a second off or more. If a clip has
+        fewer such places, the window's own is repeated.
     """
-    least = max(1, round(_LEAST_SHIFT_S * fps))
+    least = max(1, round(LEAST_SHIFT_S * fps))
     rows = []
     for row, end in enumerate(last.tolist()):
         generator = step_generator(seed, row)
         start = int(torch.randint(end + 1, (), generator=generator))
         order = torch.randperm(end + 1, generator=generator)
-        far = order[(order - start).abs() >= least][:_SHIFTS].tolist()
-        rows.append([start, *far, *[start] * (_SHIFTS - len(far))])
-    return torch.tensor(rows, dtype=torch.int64).reshape(-1, 1 + _SHIFTS)
+        far = order[(order - start).abs() >= least][:SHIFTS].tolist()
+        rows.append([start, *far, *[start] * (SHIFTS - len(far))])
+    return torch.tensor(rows, dtype=torch.int64).reshape(-1, 1 + SHIFTS)
 
 
-def _judge(sounds: ClipWindows) -> tuple[Tensor, Tensor]:
-    """Which sounds are negatives for their clip's film, and which films are silent."""
+def _label(sounds: ClipWindows) -> tuple[Tensor, Tensor]:
+    """Which sounds are negatives, and which clips are silent."""
     negatives, silences = [], []
     for rows in torch.arange(len(sounds)).view(-1, sounds.per_clip).split(16):
         mels = sounds.mels[rows].float()
         same = [is_same_rhythm(mels[:, 0], mels[:, shift]) for shift in range(sounds.per_clip)]
         negatives.append(~torch.stack(same, dim=1))
-        own = mels[:, 0].flatten(1)
-        silences.append(own.amax(dim=1) - own.amin(dim=1) < _SILENT_RANGE)
+        silences.append(is_silent(mels[:, 0]))
     is_negative = torch.cat(negatives)
     is_negative[:, 0] = False
     return is_negative, torch.cat(silences)
 
 
 class _Shifted:
-    """Rows of a column, counted by clip and shift."""
+    """Rows indexed by clip and shift."""
 
     def __init__(self, column: ChunkedRows, per_clip: int) -> None:
         self._column, self._per_clip = column, per_clip

@@ -1,7 +1,4 @@
-"""The small audio classifier behind the ``lite`` backbone."""
-
-import copy
-from typing import Self
+"""Audio classifier task: kinds of sound from log-mels, for the ``lite`` metric backbone."""
 
 import torch
 from torch import Tensor
@@ -14,47 +11,40 @@ from cinefoley.training.engine.task import Batch, Task
 __all__ = ["AudioClassifierTask"]
 
 _KNOTS = 6  # of a random curve over the bands
-_SHORTEST, _LONGEST = 96, 800  # frames of 10 ms: the 0.96 s of a FAD segment, and a whole clip
+_SHORTEST, _LONGEST = 96, 800  # frames of 10 ms: a FAD segment of 0.96 s, and a whole clip
 
 
 class AudioClassifierTask(Task):
-    """What sounds, told from stretches of any length.
+    """Classification of what sounds, from crops of any length.
 
     Args:
         network: The network to train.
         log_mels: ``(N, frames, 64)`` in dB, 10 ms a frame.
         kinds: ``(N, 2)``, both sources' kinds, twice the same if there is one.
-        is_heard: ``(N,)`` bool; clips in which nothing sounds are left out.
+        is_heard: ``(N,)`` bool; silent clips are not drawn.
     """
 
     name = "audio_classifier"
 
     def __init__(self, network: LiteNet, log_mels: Tensor, kinds: Tensor, is_heard: Tensor) -> None:
         self.module = self.network = network
-        self.log_mels, self.kinds = log_mels, kinds
-        self._heard = is_heard.nonzero()[:, 0]
-
-    def on(self, log_mels: Tensor, kinds: Tensor, is_heard: Tensor) -> Self:
-        """The same on other clips."""
-        other = copy.copy(self)
-        other.log_mels, other.kinds = log_mels, kinds
-        other._heard = is_heard.nonzero()[:, 0]
-        return other
+        self.log_mels, self.kinds, self.is_heard = log_mels, kinds, is_heard
 
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
-        """Choose clips, one length for all, where each begins, and a seed for how it is augmented."""
-        chosen = torch.randint(len(self._heard), (batch_size,), generator=generator)
+        """Choose clips, one length for all crops, the start of each, and a seed for its augmentation."""
+        audible = self.is_heard.nonzero()[:, 0]
+        chosen = torch.randint(len(audible), (batch_size,), generator=generator)
         length = int(torch.randint(_SHORTEST, _LONGEST // 2, (1,), generator=generator))
         room = self.log_mels.shape[1] - length
         return {
-            "index": self._heard[chosen],
+            "index": audible[chosen],
             "length": torch.full((batch_size,), length),
             "start": torch.randint(room + 1, (batch_size,), generator=generator),
             "seed": torch.randint(2**62, (batch_size,), generator=generator),
         }
 
     def load(self, rows: Batch) -> Batch:
-        """Cut the stretches out, see whether anything is heard in them, and augment them."""
+        """Cut the crops out, find which of them are audible, and augment them."""
         index, length = rows["index"], int(rows["length"][0])
         places = zip(index.tolist(), rows["start"].tolist(), strict=True)
         mel = torch.stack([self.log_mels[clip, start : start + length].float() for clip, start in places])
@@ -63,22 +53,22 @@ class AudioClassifierTask(Task):
         return {"log_mel": torch.stack(augmented), "counts": is_heard.float(), "kinds": self.kinds[index]}
 
     def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
-        """Cross-entropy; a stretch in which nothing is heard counts for nothing."""
+        """Cross-entropy and accuracy over the audible crops."""
         counts, kinds = batch["counts"], batch["kinds"]
         logits = self.network(batch["log_mel"])[1].float()
         picked = logits.log_softmax(dim=-1).gather(1, kinds).mean(dim=1)
         hit = (logits.argmax(1, keepdim=True) == kinds).any(1).float()
-        # this rank's share of all that count, so that the mean over ranks is the mean over what counts
+        # the audible crops per rank, so that the mean over ranks is the mean over all audible crops
         total = (gather_rows(counts).mean() * len(counts)).clamp(min=1e-6)
         return {"loss": -(picked * counts).sum() / total, "accuracy": (hit * counts).sum() / total}
 
 
 def _augment(log_mel: Tensor, seed: int) -> Tensor:
-    """One stretch as another microphone, room and codec would have it.
+    """Augment one crop, as another microphone, room and codec would record it.
 
-    Another level and colour, half of the time a blur, some grain, a bed of noise between -90 and -45 dB, and
-    a masked band. Without colour, blur and grain the network went by the finest texture of a spectrum, and
-    did not know its own training sounds again once an autoencoder had smoothed them by 2 dB
+    Changes level and colour, blurs half of the crops, adds grain and a noise floor between -90 and -45 dB,
+    and masks a band. Without colour, blur and grain the network relied on the finest texture of a spectrum,
+    and misclassified its own training sounds after an autoencoder had smoothed them by 2 dB
     (``docs/log.md``).
     """
     generator = torch.Generator().manual_seed(seed)

@@ -1,7 +1,4 @@
-"""The mel autoencoder."""
-
-import copy
-from typing import Self
+"""Autoencoder task: reconstruction of random crops of mel spectrograms."""
 
 import torch
 from diffusers import AutoencoderKL
@@ -18,21 +15,20 @@ _AUDIBLE = 0.02
 
 
 class AutoencoderTask(Task):
-    """Reconstruction of random stretches of mel, latents pulled a little towards a normal distribution.
+    """Absolute error of the reconstruction of random crops, and a small KL divergence of the latents.
 
-    Plain absolute error over plain stretches is mostly about silence, and a short training on it blurs what
-    is rare: decays, partials, the grain of noise. Three options turn it to what can be heard; the defaults
-    leave it plain.
+    Most of a plain absolute error is about silence, and a short training on it blurs what is rare: decays,
+    partials, the grain of noise. Three options weight what is audible; the defaults do not.
 
     Args:
         autoencoder: The network to train.
         mels: Training mels ``(N, n_mels, frames)`` in [0, 1].
-        crop_frames: Length of the stretches; a multiple of the autoencoder's factor.
+        crop_frames: Mel frames of the crops; a multiple of the autoencoder's downsampling factor.
         kl_weight: Weight of the divergence per latent element.
-        choices: Stretches drawn per sample, of which the loudest is taken; at least 1.
-        audible_weight: How often an error counts where anything is audible within two bands and frames.
+        choices: Crops drawn per sample, of which the loudest is used; at least 1.
+        audible_weight: Weight of an error where anything is audible within two bands and frames.
         slope_weight: Weight of the absolute error of the slopes along time and pitch.
-        mel_config: The mels' front-end, with which samples are made to hear; None makes none.
+        mel_config: Front-end of the mels, for audio samples; None makes none.
     """
 
     name = "autoencoder"
@@ -60,7 +56,7 @@ class AutoencoderTask(Task):
 
     @property
     def settings(self) -> dict[str, object]:
-        """Length and choice of the stretches, and the weights."""
+        """Length and choice of the crops, and the weights."""
         return {
             "crop_frames": self.crop_frames,
             "kl_weight": self.kl_weight,
@@ -69,14 +65,8 @@ class AutoencoderTask(Task):
             "slope_weight": self.slope_weight,
         }
 
-    def on(self, mels: Tensor) -> Self:
-        """The same on other clips."""
-        other = copy.copy(self)
-        other.mels = mels
-        return other
-
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
-        """Choose mels, stretches, and the noise of the latents."""
+        """Choose mels, crops, and the noise of the latents."""
         config = self.autoencoder.config
         factor = 2 ** (len(config.block_out_channels) - 1)
         size = (config.latent_channels, self.mels.shape[1] // factor, self.crop_frames // factor)
@@ -88,7 +78,7 @@ class AutoencoderTask(Task):
         }
 
     def load(self, rows: Batch) -> Batch:
-        """Cut the stretches out, ``(B, 1, n_mels, crop_frames)``."""
+        """Cut the crops out, ``(B, 1, n_mels, crop_frames)``."""
         crops = []
         for row, starts in zip(rows["index"].tolist(), rows["start"].tolist(), strict=True):
             several = [self.mels[row, :, start : start + self.crop_frames].float() for start in starts]
@@ -96,12 +86,12 @@ class AutoencoderTask(Task):
         return {"crops": torch.stack(crops)[:, None], "noise": rows["noise"]}
 
     def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
-        """Absolute errors of mel and slopes, and the Kullback-Leibler divergence of the posterior."""
-        pictures = batch["crops"].expand(-1, self.autoencoder.config.in_channels, -1, -1)
-        posterior = self.autoencoder.encode(pictures).latent_dist
+        """Absolute errors of the mel and of its slopes, and the KL divergence of the posterior."""
+        images = batch["crops"].expand(-1, self.autoencoder.config.in_channels, -1, -1)
+        posterior = self.autoencoder.encode(images).latent_dist
         mean, logvar = posterior.mean.float(), posterior.logvar.float()
         rebuilt = self.autoencoder.decode(mean + (0.5 * logvar).exp() * batch["noise"]).sample.float()
-        error, weight = rebuilt - pictures, self._weight(pictures)
+        error, weight = rebuilt - images, self._weight(images)
         loss = (error.abs() * weight).mean()
         if self.slope_weight:
             slopes = [
@@ -112,22 +102,22 @@ class AutoencoderTask(Task):
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
         return {"loss": loss + self.kl_weight * kl, "l1": error.abs().mean(), "kl": kl}
 
-    def _weight(self, pictures: Tensor) -> Tensor:
+    def _weight(self, images: Tensor) -> Tensor:
         if self.audible_weight == 1:
-            return torch.ones_like(pictures)
-        is_audible = F.max_pool2d((pictures > _AUDIBLE).float(), 5, stride=1, padding=2)
+            return torch.ones_like(images)
+        is_audible = F.max_pool2d((images > _AUDIBLE).float(), 5, stride=1, padding=2)
         return 1 + (self.audible_weight - 1) * is_audible
 
     def samples(self) -> list[Sample]:
-        """Two whole mels as they are and rebuilt: held-out ones where there are any."""
+        """Two whole mels, original and reconstructed; held-out ones if there are any."""
         if self.mel_config is None:
             return []
         mels = self.held_out.mels if isinstance(self.held_out, AutoencoderTask) else self.mels
         count = min(2, len(mels))
         originals = torch.stack([mels[row].float() for row in range(count)])
         device = next(self.module.parameters()).device
-        pictures = originals[:, None].to(device).expand(-1, self.autoencoder.config.in_channels, -1, -1)
-        rebuilt = self.autoencoder.decode(self.autoencoder.encode(pictures).latent_dist.mean).sample[:, 0]
+        images = originals[:, None].to(device).expand(-1, self.autoencoder.config.in_channels, -1, -1)
+        rebuilt = self.autoencoder.decode(self.autoencoder.encode(images).latent_dist.mean).sample[:, 0]
         named = {"original": originals, "rebuilt": rebuilt}
         return [
             Sample(name=f"{row}-{name}", mel=several[row], config=self.mel_config)

@@ -1,9 +1,8 @@
-"""CAVP: contrast of films and sounds, between clips and inside a clip."""
+"""CAVP task: contrastive losses between videos and sounds, between clips and inside each clip."""
 
-import copy
 import math
 from collections.abc import Callable
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +20,8 @@ from cinefoley.training.tasks.frame_targets import FrameTargetHeads
 __all__ = ["CavpTask", "FrameSampler", "Pooling", "contrastive_losses", "draw_starts", "embed_clips"]
 
 Pooling = Literal["max", "frames"]
-"""How a clip's features become one: ``"max"`` over time, then unit norm, as CAVP does; ``"frames"`` keeps
-every frame's, so that a similarity is the mean over frames of the features' cosines."""
+"""How a clip's features become one vector: ``"max"`` over time, then unit norm, as CAVP does; ``"frames"``
+keeps the features of every frame, so that a similarity is the mean over frames of the features' cosines."""
 
 FrameSampler = Callable[[Tensor, Tensor], Tensor]
 """From numbers of clips ``(B,)`` and a seed for each to varied frames of them, ``(B, T, 3, H, W)`` uint8."""
@@ -36,23 +35,23 @@ class CavpTask(Task):
     Source: Diff-Foley (Luo et al., NeurIPS 2023), first stage: symmetric InfoNCE over all windows of the
     batch, gathered from all ranks, plus the same inside each clip's block of windows, with one learned scale.
     Reading: a small model trained from nothing keeps the per-frame targets of its warm start beside the
-    contrast, and compares clips frame by frame; a maximum over time forgets when.
+    contrast, and compares clips frame by frame: a maximum over time loses the timing.
 
     Args:
-        video_encoder: The video tower.
-        audio_encoder: The audio tower; holds the scale.
+        video_encoder: The video encoder.
+        audio_encoder: The audio encoder; has the learned scale.
         clips: Training clips.
         windows: Windows per clip.
         window_frames: Frames of a window.
-        gap_frames: Least distance of two windows' starts.
-        pooling: How a window's features become one.
+        gap_frames: Smallest distance between the starts of two windows.
+        pooling: How a window's features become one vector.
         temporal_weight: Weight of the contrast inside a clip.
         heads: Per-frame targets beside the contrast, or None for contrast alone.
         sampler: Draws the frames that the video encoder sees, such as crops. None shows the clips' frames,
             augmented in brightness, colour and grain.
         sampler_name: Everything that decides the sampler's frames, for the checkpoint.
-        trains_audio: Whether the audio tower learns too. Where a generator knows the space that both towers
-            span, it must not: it is then as in evaluation.
+        trains_audio: Whether the audio encoder is trained too. If a generator was trained on the features of
+            both, it must stay fixed; it is then in evaluation mode.
     """
 
     name = "cavp"
@@ -85,13 +84,13 @@ class CavpTask(Task):
             parts["audio_encoder"] = audio_encoder
         self.module = nn.ModuleDict(parts if heads is None else parts | {"heads": heads})
         audio_encoder.requires_grad_(trains_audio)
-        if not trains_audio:  # no dropout, and no statistics that follow the batches
+        if not trains_audio:  # no dropout, and fixed batch statistics
             audio_encoder.eval()
         self._reduction = audio_encoder.time_reduction
 
     @property
     def settings(self) -> dict[str, object]:
-        """How windows are taken and compared."""
+        """How windows are drawn and compared."""
         return {
             "windows": self.windows,
             "window_frames": self.window_frames,
@@ -102,14 +101,8 @@ class CavpTask(Task):
             "look": self.sampler_name,
         }
 
-    def on(self, clips: StageClips, sampler: FrameSampler | None = None) -> Self:
-        """The same task on other clips, with a sampler of their frames."""
-        other = copy.copy(self)
-        other.clips, other.sampler = clips, sampler
-        return other
-
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
-        """Choose clips, where their windows start, and a seed for how each clip is augmented."""
+        """Choose clips, starts of their windows, and a seed for the augmentation of each clip."""
         return {
             "index": self.choose(step, generator, batch_size, count=len(self.clips)),
             "starts": draw_starts(
@@ -124,7 +117,7 @@ class CavpTask(Task):
         }
 
     def load(self, rows: Batch) -> Batch:
-        """Cut the windows out of pictures, mels and events, ``(B, windows, ...)``."""
+        """Cut the windows out of frames, mels and events, ``(B, windows, ...)``."""
         index, starts = rows["index"], rows["starts"]
         clip = torch.arange(len(index))[:, None, None]
         grid = starts[:, :, None] + torch.arange(self.window_frames)
@@ -141,21 +134,21 @@ class CavpTask(Task):
         }
 
     def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
-        """Both contrasts, and the per-frame targets where there are heads."""
+        """Both contrastive losses, and the per-frame targets if there are heads."""
         flat = {name: rows.flatten(0, 1) for name, rows in batch.items()}
-        seen = self.video_encoder(flat.pop("video"), normalize=False).float()
-        heard = self.audio_encoder(flat["mels"], normalize=False).float()
+        video = self.video_encoder(flat.pop("video"), normalize=False).float()
+        audio = self.audio_encoder(flat["mels"], normalize=False).float()
         losses = contrastive_losses(
-            gather_rows(embed_clips(seen, pooling=self.pooling)),
-            gather_rows(embed_clips(heard, pooling=self.pooling)),
+            gather_rows(embed_clips(video, pooling=self.pooling)),
+            gather_rows(embed_clips(audio, pooling=self.pooling)),
             self.audio_encoder.logit_scale,
             windows=self.windows,
         )
         total = losses["semantic"] + self.temporal_weight * losses["temporal"]
         if self.heads is not None:
-            for features in (seen, heard):
-                read = self.heads(F.normalize(features, dim=-1), **flat, fps=4.0)
-                total = total + 0.5 * read["targets"]
+            for features in (video, audio):
+                targets = self.heads(F.normalize(features, dim=-1), **flat, fps=4.0)["targets"]
+                total = total + 0.5 * targets
         return {"loss": total} | losses
 
 
@@ -168,10 +161,10 @@ def draw_starts(
     window_frames: int,
     gap_frames: int,
 ) -> Tensor:
-    """First frames ``(count, windows)`` of windows in ascending order, ``gap_frames`` or more apart.
+    """Draw the first frames ``(count, windows)`` of windows, ascending and at least ``gap_frames`` apart.
 
-    Each is drawn evenly from where it leaves room for those after it, as Diff-Foley's loader does: of 40
-    frames, ``U{0..8}``, then ``U{s+8..16}``, then ``U{s+8..24}``.
+    Each is drawn uniformly from the places that leave room for the later ones, as Diff-Foley's loader does:
+    of 40 frames, ``U{0..8}``, then ``U{s+8..16}``, then ``U{s+8..24}``.
 
     Raises:
         ValueError: If the windows do not fit.
@@ -192,7 +185,7 @@ def draw_starts(
 
 
 def embed_clips(features: Tensor, *, pooling: Pooling) -> Tensor:
-    """One vector of unit norm per clip.
+    """Pool the features of each clip into one vector of unit norm.
 
     Args:
         features: ``(B, T, D)``, raw.
@@ -209,8 +202,8 @@ def contrastive_losses(
     """Symmetric InfoNCE over the batch and inside each clip's windows.
 
     Args:
-        video: ``(N, D)``, unit norm; N is a multiple of ``windows``, a clip's windows side by side.
-        audio: The same.
+        video: ``(N, D)``, unit norm; N is a multiple of ``windows``, with the windows of a clip side by side.
+        audio: Same shape and order.
         logit_scale: Logarithm of the inverse temperature; clamped to [0, ln 100].
         windows: Windows per clip.
 

@@ -1,12 +1,9 @@
-"""Warm start of CAVP's towers: hear a frame before contrasting clips.
+"""Warm start of CAVP: train both encoders on per-frame targets of the sound before the contrast.
 
-CAVP starts from towers trained on Kinetics and AudioSet. A model trained from nothing has neither; contrast
-alone then finds what sounds but not when. So both towers first learn to give features off which each frame's
-share of the sound can be read: its coarse mel, the events in it, and the kind of action.
+CAVP starts from encoders pretrained on Kinetics and AudioSet. A model trained from nothing has neither, and
+contrast alone then learns what sounds but not when. So both encoders are first trained to give features from
+which the sound of each frame can be predicted: its coarse mel, its events, and the kind of action.
 """
-
-import copy
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -25,14 +22,14 @@ _LATER_KIND_WEIGHT = 0.8  # beside the 0.2 of the heads
 
 
 class WarmStartTask(Task):
-    """Per-frame targets from the sound of the same clip, for the video tower and, beside it, the audio tower.
+    """Per-frame targets from the sound of the same clip, for the video and, if given, the audio encoder.
 
     Args:
-        encoder: The video tower.
+        encoder: The video encoder.
         clips: Training clips.
-        audio_encoder: The audio tower, or None to train the video tower alone.
-        kinds_from: Step from which the video tower's kind weighs five times as much. First when, then what:
-            the time of an event is the harder thing to find.
+        audio_encoder: The audio encoder; None trains the video encoder only.
+        kinds_from: Step from which the kind that the video encoder predicts weighs five times as much. The
+            time of an event is harder to learn, so it is learned first.
     """
 
     name = "video_encoder"
@@ -56,17 +53,11 @@ class WarmStartTask(Task):
 
     @property
     def settings(self) -> dict[str, object]:
-        """When the kind begins to weigh more."""
+        """Step from which the kind weighs more."""
         return {"kinds_from": self.kinds_from}
 
-    def on(self, clips: StageClips) -> Self:
-        """The same on other clips."""
-        other = copy.copy(self)
-        other.clips = clips
-        return other
-
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
-        """Choose clips, and a seed for how each is augmented."""
+        """Choose clips, and a seed for the augmentation of each."""
         return {
             "index": self.choose(step, generator, batch_size, count=len(self.clips)),
             "seed": torch.randint(2**62, (batch_size,), generator=generator),
@@ -84,7 +75,7 @@ class WarmStartTask(Task):
         }
 
     def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
-        """Sum of both towers' targets; the parts are the video tower's."""
+        """Sum of the targets of both encoders; the parts are those of the video encoder."""
         targets = {name: batch[name] for name in ("mels", "kinds", "events_s")}
         losses = self.heads(self.encoder(batch["video"]), **targets, fps=_FPS)
         total = losses.pop("targets")
@@ -92,29 +83,28 @@ class WarmStartTask(Task):
             total = total + _LATER_KIND_WEIGHT * losses["kind"]
         if self.audio_encoder is not None:
             audio = self.audio_encoder(batch["mels"], normalize=True)
-            heard = self.heads(audio, **targets, fps=_FPS)["targets"]
-            losses["audio"] = heard
-            # the scale waits for contrast, but ranks wait for a gradient of every parameter
-            total = total + heard + 0 * self.audio_encoder.logit_scale
+            losses["audio"] = self.heads(audio, **targets, fps=_FPS)["targets"]
+            # the scale is trained by contrast only, but ranks need a gradient of every parameter
+            total = total + losses["audio"] + 0 * self.audio_encoder.logit_scale
         return {"loss": total} | losses
 
 
 def sharp_events(clips: StageClips, index: Tensor) -> Tensor:
-    """Seconds ``(B, M)`` of the events that start sharply; NaN elsewhere."""
+    """Times ``(B, M)`` in seconds of the events with a sharp onset; NaN elsewhere."""
     return torch.where(clips.is_onset_like[index], clips.events_s[index], torch.nan)
 
 
 def whole_frames(clips: StageClips, mel_per_frame: int) -> int:
-    """Frames of a clip beside which all of their mel is there: the last may begin before the sound ends."""
+    """Frames of a clip that have all of their mel; the last one may start before the sound ends."""
     return min(clips.frames.shape[1], clips.mels.shape[2] // mel_per_frame)
 
 
 def augment(frames: Tensor, seeds: Tensor) -> Tensor:
-    """Mirror half the clips, vary contrast, brightness and colour per clip, add grain: uint8 to [0, 1].
+    """Augment clips: mirror half of them, vary contrast, brightness and colour, add grain; uint8 to [0, 1].
 
     Args:
         frames: ``(B, T, 3, H, W)`` uint8.
-        seeds: ``(B,)``; a clip's look depends on its own seed alone.
+        seeds: ``(B,)``; a clip's augmentation depends on its own seed only.
     """
     clips = [_augment_clip(clip, seed) for clip, seed in zip(frames, seeds.tolist(), strict=True)]
     return torch.stack(clips)

@@ -1,4 +1,4 @@
-"""Per-frame targets of the sound: what a feature must tell about its quarter of a second."""
+"""Per-frame targets of the sound: coarse mel, events and kind of action, predicted from features."""
 
 import torch
 from torch import Tensor, nn
@@ -7,16 +7,15 @@ from torch.nn import functional as F
 __all__ = ["FrameTargetHeads", "coarse_mel", "event_slots"]
 
 _SLOTS = 8
-"""Parts into which a frame's quarter second is divided for the targets: 31 ms each."""
+"""Parts of a frame's quarter second in the targets: 31 ms each."""
 _BANDS = 16
 _WEIGHTS = {"mel": 10.0, "events": 2.0, "kind": 0.2}
 
 
 class FrameTargetHeads(nn.Module):
-    """Read a frame's coarse mel, the events in it and the kind of action off its normalised feature.
+    """Predict a frame's coarse mel, its events and the kind of action from its normalised feature.
 
-    The same heads read both towers' features. What they can read in either must lie in the same place, which
-    brings the two spaces together before any contrast does.
+    The same heads are used for video and audio features, which aligns the two spaces before the contrast.
 
     Args:
         feature_dim: Width D of the features.
@@ -38,7 +37,7 @@ class FrameTargetHeads(nn.Module):
         Args:
             features: ``(B, T, D)``, unit norm per frame.
             mels: ``(B, n_mels, frames)`` in [0, 1]; frames a multiple of 8 T.
-            events_s: ``(B, M)``, seconds of the sharp events from the first frame's start; others are NaN.
+            events_s: ``(B, M)``, seconds of the sharp onsets from the first frame's start; others are NaN.
             kinds: ``(B, 2)``, the kinds of both sources, twice the same if there is one.
             fps: Frames per second.
 
@@ -46,7 +45,7 @@ class FrameTargetHeads(nn.Module):
             ``"targets"``, the sum, and its parts ``"mel"``, ``"events"``, ``"kind"``.
         """
         with torch.autocast(features.device.type, enabled=False):
-            # heads see features of norm sqrt(D): unit norm would start them with vanishing inputs
+            # features are scaled to norm sqrt(D), because inputs of unit norm would be too small
             scaled = features.float() * self._scale
             frames = features.shape[1]
             logits = self.events(scaled)

@@ -1,8 +1,8 @@
-"""Teaching the denoiser's cross-attention where in time it is.
+"""Guided attention: a loss that ties the denoiser's cross-attention to the video frames of the same time.
 
-A UNet has no positions: that column 17 of the latents belongs to frame 8 it can only work out from the
-zeros around its convolutions' borders. From nothing, with few steps, it does not. Guided attention asks for
-it outright.
+A UNet has no position encoding: it can infer that column 17 of the latents belongs to frame 8 only from the
+zeros at the borders of its convolutions. From nothing, and with few steps, it does not learn that, so this
+loss trains it directly.
 """
 
 from typing import Any
@@ -16,16 +16,16 @@ __all__ = ["GuidedAttention"]
 
 
 class GuidedAttention:
-    """Plain attention that remembers how much of it looks at its own moment.
+    """Attention processors that record how much of the attention falls on the frames of the same time.
 
     Source: Tachibana et al., *Efficiently trainable text-to-speech system based on deep convolutional
     networks with guided attention*, ICASSP 2018.
     Reading: their penalty grows with the distance from the diagonal; ours is the negative log-likelihood of a
-    column's own frames, which a column far off feels as strongly as one nearly right. Only half of the heads
-    are guided, and only in the middle and on the way up, where every column can know its place.
+    column's own frames, which is as strong for a column that is far off as for one that is nearly right. Only
+    half of the heads are guided, and only in the middle and up blocks, which can know each column's position.
 
     Args:
-        denoiser: Its attention layers get their processors replaced.
+        denoiser: The denoiser whose attention processors are replaced.
     """
 
     def __init__(self, denoiser: UNet2DConditionModel) -> None:
@@ -37,7 +37,7 @@ class GuidedAttention:
         denoiser.set_attn_processor(processors)
 
     def loss(self) -> Tensor:
-        """Mean over the guided layers since the last call; 0 if columns look at their own frames only."""
+        """Mean loss of the guided layers since the last call; 0 if columns attend only to their frames."""
         losses = torch.stack(self._losses)
         self._losses.clear()
         return losses.mean()
@@ -81,7 +81,7 @@ def _off_time(probabilities: Tensor, *, heads: int) -> Tensor:
 
 
 def _belongs(columns: int, frames: int) -> Tensor:
-    """Which frames share time with each column, ``(columns, frames)``; one, where there are few frames."""
+    """Which frames overlap each column in time, ``(columns, frames)`` bool; one frame if there are few."""
     column, frame = torch.arange(columns), torch.arange(frames)
     in_column = column[:, None] == frame[None] * columns // frames
     return in_column | (column[:, None] * frames // columns == frame[None])

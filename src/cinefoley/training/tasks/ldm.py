@@ -1,8 +1,6 @@
-"""The latent diffusion model: denoiser and conditioner."""
+"""Latent diffusion task: noise-prediction loss of denoiser and conditioner (paper, Eq. 3)."""
 
-import copy
 from collections.abc import Callable, Sequence
-from typing import Self
 
 import torch
 from diffusers import DPMSolverMultistepScheduler, UNet2DConditionModel
@@ -23,17 +21,17 @@ class LatentDiffusionTask(Task):
     long; the condition is dropped in a fifth of them.
 
     Args:
-        denoiser: Predicts noise, or velocity where the schedule says so.
+        denoiser: Predicts noise or velocity, as the scheduler's prediction type says.
         conditioner: Trained with the denoiser.
         scheduler: Gives the noise levels and the prediction type.
         means: Posterior means of the latents ``(N, C, h, w)``, already scaled.
         stds: Posterior standard deviations, same shape and scale.
         video_features: ``(N, T, D)``, unit norm per frame; w is a multiple of T.
-        null_condition: What a dropped condition is replaced by; the same as in sampling.
+        null_condition: Replacement of a dropped condition; the same as in sampling.
         dropout: Probability of dropping the condition.
         concatenation: Share of samples that are two clips joined.
-        guidance_weight: Weight of guided attention beside the noise-prediction loss; 0 leaves it out.
-        guidance_start: Step from which it counts.
+        guidance_weight: Weight of guided attention beside the noise-prediction loss; 0 disables it.
+        guidance_start: First step with that weight.
         preview: Makes audio previews, see :func:`~cinefoley.training.stages.audio_previews.preview_takes`.
     """
 
@@ -61,13 +59,13 @@ class LatentDiffusionTask(Task):
         self.null_condition = null_condition
         self.dropout, self.concatenation = dropout, concatenation
         self.guidance_weight, self.guidance_start = guidance_weight, guidance_start
-        # plain attention that can be looked at is slower than fused attention: not where nobody looks
+        # attention that can be recorded is slower than fused attention
         self.guided_attention = GuidedAttention(denoiser) if guidance_weight else None
         self.preview = preview
 
     @property
     def settings(self) -> dict[str, object]:
-        """What the loss depends on beside the networks."""
+        """Everything but the networks that the loss depends on."""
         return {
             "prediction_type": self.scheduler.config.prediction_type,
             "null_condition": self.null_condition,
@@ -77,14 +75,8 @@ class LatentDiffusionTask(Task):
             "guidance_start": self.guidance_start,
         }
 
-    def on(self, *, means: Tensor, stds: Tensor, video_features: Tensor) -> Self:
-        """The same on other clips."""
-        other = copy.copy(self)
-        other.means, other.stds, other.video_features = means, stds, video_features
-        return other
-
     def draw(self, step: int, generator: torch.Generator, batch_size: int) -> Batch:
-        """Choose pairs of clips, where the second takes over, noise levels, and all noise."""
+        """Choose pairs of clips, the frame at which the second begins, noise levels, and all noise."""
         frames, size = self.video_features.shape[1], (batch_size, *self.means.shape[1:])
         first = self.choose(step, generator, batch_size, count=len(self.means))
         second = torch.randint(len(self.means), (batch_size,), generator=generator)
@@ -117,7 +109,7 @@ class LatentDiffusionTask(Task):
         return {"latents": latents, "video_features": features} | kept
 
     def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
-        """Squared error of the prediction, also over the noisier half of the steps, and guided attention."""
+        """Squared error of the prediction, over all and over the noisier timesteps, and guided attention."""
         timesteps = batch["timesteps"]
         noisy, target = self._diffuse(batch["latents"], batch["noise"], timesteps)
         context = self._context(batch["video_features"], batch["dropped"])
@@ -126,20 +118,20 @@ class LatentDiffusionTask(Task):
         error = (prediction.float() - target).square().mean(dim=(1, 2, 3))
         late = error[timesteps >= 500]
         losses = {"noise": error.mean(), "noisy_half": late.mean() if len(late) else error.mean()}
-        if self.guided_attention is None or not torch.is_grad_enabled():  # attention is then not looked at
+        if self.guided_attention is None or not torch.is_grad_enabled():  # attention is then not recorded
             return {"loss": losses["noise"]} | losses
         losses["off_time"] = self.guided_attention.loss()
         weight = self.guidance_weight if step >= self.guidance_start else 0.0
         return {"loss": losses["noise"] + weight * losses["off_time"]} | losses
 
     def clip_names(self, rows: Batch) -> list[str]:
-        """Both clips of a pair, where they are joined."""
+        """The clip, or both clips of a joined pair."""
         frames = self.video_features.shape[1]
         pairs = zip(rows["index"].tolist(), rows["cut"].tolist(), strict=True)
         return [f"clip {a}" if cut == frames else f"clip {a} + {b}" for (a, b), cut in pairs]
 
     def samples(self) -> Sequence[Sample]:
-        """What ``preview`` makes."""
+        """The audio previews that ``preview`` makes."""
         return () if self.preview is None else self.preview()
 
     def _diffuse(self, latents: Tensor, noise: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:

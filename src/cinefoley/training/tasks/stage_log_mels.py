@@ -1,4 +1,4 @@
-"""Log-mels of stage clips, as the audio classifier hears them, computed once and kept on disk."""
+"""Log-mels of Foley stage clips, the audio classifier's training data, cached on disk."""
 
 import hashlib
 import json
@@ -19,23 +19,23 @@ __all__ = ["StageLogMels", "prepare_log_mels"]
 
 _CHUNK = 256
 _RATE = 16000
-_FORMAT = 1  # raise when this file changes what a chunk holds
+_FORMAT = 1  # raise when the content of a chunk changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StageLogMels:
-    """Sounds of the stage, 8 s each."""
+    """Log-mels and kinds of sounds of the Foley stage, 8 s each."""
 
     log_mels: Tensor
     """``(N, 801, 64)`` float16, dB, 10 ms a frame."""
     kinds: Tensor
     """``(N, 2)`` int64, both sources' kinds, twice the same if there is one."""
     is_heard: Tensor
-    """``(N,)`` bool, whether anything sounds."""
+    """``(N,)`` bool, whether the clip is audible."""
 
 
 def prepare_log_mels(count: int, *, split: Split, cache_dir: Path, workers: int = 2) -> StageLogMels:
-    """Log-mels of the first ``count`` clips of a split, computed or read from the cache.
+    """Compute the log-mels of the first ``count`` clips of a split, or read them from the cache.
 
     Raises:
         ValueError: If ``count`` is not positive.
