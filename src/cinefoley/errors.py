@@ -1,21 +1,21 @@
-"""Every error that cinefoley raises on purpose.
+"""Exceptions of cinefoley; all are subclasses of ``CinefoleyError``.
 
 ::
 
-    CinefoleyError                      something a user can mend; the CLI prints one line and exits 1
-    ├── MediaError                      a file of pictures or sound
-    │   ├── VideoError                  not a video, no picture stream, no frame that decodes
+    CinefoleyError                      a problem that a user can solve; the CLI prints one line and exits 1
+    ├── MediaError                      a video or audio file
+    │   ├── VideoError                  not a video, no video stream, no frame that decodes
     │   └── AudioError                  not an audio file, an unsupported format, no samples
-    ├── DataError                       a list of clips, or a data set built of one
-    ├── OutputError                     a path that cannot be written, a disk that is full
+    ├── DataError                       a split CSV, or a dataset made from one
+    ├── OutputError                     a path that cannot be written, or a full disk
     ├── WeightsError                    a model folder or checkpoint
-    │   ├── MissingWeightsError         a name, a folder or a part that is not there
-    │   └── CheckpointMismatchError     keys, shapes or values that do not fit
+    │   ├── MissingWeightsError         a name, a folder or a part that does not exist
+    │   └── CheckpointMismatchError     keys, shapes or values that do not match
     ├── DependencyError                 a package that a feature needs is missing or too old
     ├── DeviceError                     a device this process does not see
-    ├── StudyError                      a preference study's file, films or votes
-    │   └── VoteRefusedError            a vote, or another act of a participant, that breaks the rules
-    └── RunInterrupted                  stopped by a signal; says how to continue
+    ├── StudyError                      a preference study's file, videos or votes
+    │   └── VoteRefusedError            a participant's vote or other action that breaks the rules
+    └── RunInterrupted                  stopped by a signal; the message says how to resume
 
 Programming mistakes stay ``ValueError`` and ``TypeError``.
 """
@@ -55,15 +55,15 @@ class MediaError(CinefoleyError):
 
 
 class VideoError(MediaError):
-    """A file has no pictures that can be decoded."""
+    """A file has no frame that can be decoded."""
 
 
 class AudioError(MediaError):
-    """A file has no sound that can be decoded, or its format is not supported."""
+    """A file has no audio that can be decoded, or its format is not supported."""
 
 
 class DataError(CinefoleyError):
-    """A list of clips, or a data set built of one, cannot be used."""
+    """A split CSV, or a dataset made from one, cannot be used."""
 
 
 class OutputError(CinefoleyError):
@@ -79,7 +79,7 @@ class MissingWeightsError(WeightsError):
 
 
 class CheckpointMismatchError(WeightsError):
-    """Keys, shapes or values of a checkpoint do not fit the model they are meant for."""
+    """Keys, shapes or values of a checkpoint do not match the model."""
 
 
 class DependencyError(CinefoleyError):
@@ -91,11 +91,11 @@ class DeviceError(CinefoleyError):
 
 
 class StudyError(CinefoleyError):
-    """A preference study's file, its films or its votes cannot be used."""
+    """A preference study's file, its videos or its votes cannot be used."""
 
 
 class VoteRefusedError(StudyError):
-    """A vote, or another act of a participant, is not accepted."""
+    """A participant's vote or other action is not accepted."""
 
     def __init__(self, message: str, reason: RefusalReason) -> None:
         super().__init__(message)
@@ -104,7 +104,7 @@ class VoteRefusedError(StudyError):
 
 
 class RunInterrupted(CinefoleyError):  # noqa: N818  # a stop asked for by the user, not a fault
-    """A long run was stopped by a signal after its state was saved."""
+    """A long run was stopped by a signal after it saved a checkpoint."""
 
 
 class MediaWarning(UserWarning):

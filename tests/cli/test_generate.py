@@ -438,5 +438,5 @@ def test_a_picture_that_no_take_could_hold_is_told_before_anything_is_generated(
         container.mux(stream.encode(None))
     result = generate(film)
     assert result.code == 1
-    assert "wmv2 picture can be copied into none of .mkv, .mov" in result.err
+    assert "wmv2 video can be copied into none of .mkv, .mov" in result.err
     assert not out.exists()

@@ -1,4 +1,4 @@
-"""Films made on the spot: every frame carries its own number as a row of black and white bars."""
+"""Videos made on the spot: every frame carries its own number as a row of black and white bars."""
 
 import errno
 import os
@@ -112,7 +112,7 @@ def find_clicks(waveform: Tensor, positions: Sequence[int], reach: int = 400) ->
 
 @pytest.fixture
 def make_film(tmp_path: Path) -> Callable[..., Path]:
-    """``make_film("rain.mp4", times=50, fps=25, ...)`` writes a numbered film and returns its path."""
+    """``make_film("rain.mp4", times=50, fps=25, ...)`` writes a numbered video and returns its path."""
     return lambda name="rain.mp4", **settings: write_film(tmp_path / name, **settings)
 
 

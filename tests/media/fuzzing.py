@@ -55,7 +55,7 @@ _CODECS: dict[str, tuple[str | None, str | None, str | None]] = {  # video codec
 
 
 def write_originals(folder: Path) -> None:
-    """Write one undamaged file of each kind: 12 frames of 32x32 pixels, one second of sound."""
+    """Write one undamaged file of each kind: 12 frames of 32x32 pixels, one second of audio."""
     generator = torch.Generator().manual_seed(0)
     frames = torch.randint(0, 256, (_FPS, 3, 8, 8), dtype=torch.uint8, generator=generator)
     frames = frames.repeat_interleave(4, 2).repeat_interleave(4, 3)

@@ -46,7 +46,7 @@ def test_its_picture_is_copied_bit_for_bit(clip: Path, tmp_path: Path, suffix: s
 
 
 def test_its_picture_does_not_fit_into_webm(clip: Path, tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"h264 picture cannot be copied into \.webm"):
+    with pytest.raises(MediaError, match=r"h264 video cannot be copied into \.webm"):
         replace_audio(clip, torch.zeros(16), tmp_path / "out.webm", sample_rate=16000)
     assert list(tmp_path.iterdir()) == []
 

@@ -77,8 +77,8 @@ def test_a_cover_picture_is_no_film(sound_file: Path) -> None:
     with pytest.raises(VideoError) as error:
         load_video(sound_file)
     assert str(error.value) == (
-        "song.mp3: no video stream (found 1 audio stream, 1 cover picture, mp3). cinefoley needs a clip with "
-        f"moving pictures; look at it with `cinefoley doctor {shlex.quote(str(sound_file))}`."
+        "song.mp3: no video stream (found 1 audio stream, 1 cover image, mp3). cinefoley needs a clip with "
+        f"a video stream; look at it with `cinefoley doctor {shlex.quote(str(sound_file))}`."
     )
 
 
@@ -128,9 +128,9 @@ def test_what_is_no_film_is_told_in_one_line(read: Callable[[Path], object], tmp
         "notes.txt": "is not a media file",
         "list.m3u8": "is not a media file",
         "concat.txt": "is not a media file",
-        "page.svg": "is a still picture",
-        "still.png": "is a still picture",
-        "still.jpg": "is a still picture",
+        "page.svg": "is a still image",
+        "still.png": "is a still image",
+        "still.jpg": "is a still image",
     }
     for name, message in expected.items():
         with pytest.raises(MediaError, match=message) as error:

@@ -96,7 +96,7 @@ def test_the_movement_follows_time_where_the_rate_varies(rain: Path, seeded: See
 def test_a_film_of_one_picture_cannot_be_moved_over_but_shown_close(tmp_path: Path, seeded: Seeded) -> None:
     film = tmp_path / "still.mp4"
     save_video(film, torch.zeros(1, 3, 48, 64, dtype=torch.uint8), 25)
-    with pytest.raises(VideoError, match=r"still\.mp4: holds one picture only; a camera movement needs two"):
+    with pytest.raises(VideoError, match=r"still\.mp4: holds one frame only; a camera movement needs two"):
         draw_for_video(CameraMovement(), film, generator=seeded(0))
     window = draw_for_video(CloseUp(), film, generator=seeded(0))
     vary_video(film, tmp_path / "out.mp4", window)

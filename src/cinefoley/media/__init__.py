@@ -1,4 +1,4 @@
-"""Files to tensors and back: films, frames, sound. The only room that knows PyAV."""
+"""Read and write media files: videos, frames, audio. The only package that imports PyAV."""
 
 from cinefoley.media.audio.files import read_audio, write_audio
 from cinefoley.media.audio.writer import AudioWriter

@@ -1,4 +1,4 @@
-"""Opening untrusted media files, and finding the streams that count."""
+"""Open untrusted media files and select their streams and packets."""
 
 import os
 import shlex
@@ -36,7 +36,7 @@ __all__ = [
 
 StreamT = TypeVar("StreamT", bound=Stream)
 
-# What FFmpeg would "play" although no film is in the file: text, scripts, playlists that name other files or
+# What FFmpeg would "play" although no video is in the file: text, scripts, playlists that name other files or
 # hosts (and wait for more of them, for ever). They are never opened.
 _TEXT = {"tty", "bin", "xbin", "adf", "idf", "ffmetadata", "rawvideo"}
 _PLAYLISTS = {
@@ -88,7 +88,7 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
         raise MediaError(_explain_unopened(Path(path), exc)) from exc
     with container:
         if set(container.format.name.split(",")) & _STILL_PICTURE or container.format.name.endswith("_pipe"):
-            raise VideoError(f"{Path(path).name}: is a still picture ({container.format.name}), not a film.")
+            raise VideoError(f"{Path(path).name}: is a still image ({container.format.name}), not a video.")
         for stream in container.streams:
             if stream.codec_context is not None:
                 stream.codec_context.options = dict(_DECODER_LIMITS)
@@ -101,7 +101,7 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
 
 
 def video_stream(container: InputContainer, path: str | os.PathLike[str]) -> VideoStream:
-    """Return the picture stream: the default one, else the first. Cover art is no picture stream.
+    """Return the video stream: the default one, else the first. Cover art is not a video stream.
 
     Raises:
         VideoError: If there is none, or none that can be decoded.
@@ -111,18 +111,18 @@ def video_stream(container: InputContainer, path: str | os.PathLike[str]) -> Vid
     if not streams:
         raise VideoError(
             f"{name}: no video stream (found {describe_streams(container)}). cinefoley needs a clip with "
-            f"moving pictures; look at it with `cinefoley doctor {shlex.quote(str(path))}`."
+            f"a video stream; look at it with `cinefoley doctor {shlex.quote(str(path))}`."
         )
     usable = [s for s in streams if s.codec_context is not None]
     if not usable:
         raise VideoError(
-            f"{name}: its pictures are in a codec that this FFmpeg does not know. Convert it to H.264 first."
+            f"{name}: its frames are in a codec that this FFmpeg does not know. Convert it to H.264 first."
         )
     return next((s for s in usable if s.disposition & Disposition.default), usable[0])
 
 
 def audio_stream(container: InputContainer, path: str | os.PathLike[str]) -> AudioStream:
-    """Return the sound stream: the default one, else the first.
+    """Return the audio stream: the default one, else the first.
 
     Raises:
         AudioError: If there is none, or none that can be decoded.
@@ -130,12 +130,12 @@ def audio_stream(container: InputContainer, path: str | os.PathLike[str]) -> Aud
     usable = [s for s in container.streams.audio if s.codec_context is not None]
     if not usable:
         found = describe_streams(container)
-        raise AudioError(f"{Path(path).name}: no sound that can be decoded (found {found}).")
+        raise AudioError(f"{Path(path).name}: no audio that can be decoded (found {found}).")
     return next((s for s in usable if s.disposition & Disposition.default), usable[0])
 
 
 def moving_video_streams(container: InputContainer) -> list[VideoStream]:
-    """All streams of moving pictures; cover art and thumbnails are left out."""
+    """All video streams except cover art and thumbnails."""
     return [s for s in container.streams.video if not s.disposition & _NOT_PICTURES]
 
 
@@ -143,7 +143,7 @@ def describe_streams(container: InputContainer) -> str:
     """Say in words what a container holds, as in ``1 audio stream, mp4``."""
     counts: dict[str, int] = {}
     for stream in container.streams:
-        kind = "cover picture" if stream.disposition & _NOT_PICTURES else f"{stream.type} stream"
+        kind = "cover image" if stream.disposition & _NOT_PICTURES else f"{stream.type} stream"
         counts[kind] = counts.get(kind, 0) + 1
     words = [f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in counts.items()] or ["no stream at all"]
     return ", ".join([*words, short_format(container)])
@@ -166,7 +166,7 @@ def has_exact_seeks(container: InputContainer) -> bool:
 
 
 def presentation_time(item: "Packet[VideoStream] | VideoFrame", stream: VideoStream) -> Fraction | None:
-    """When a picture is shown, in seconds as the file counts them; None where it does not say.
+    """When a frame is shown, in seconds as the file counts them; None where it does not say.
 
     AVI stores no presentation times, and those guessed for it are wrong where frames are stored out of order:
     there the decoding times count, in which decoded frames come one after the other.
@@ -210,7 +210,7 @@ def seek(container: InputContainer, time_s: Fraction, stream: Stream | None = No
 
 
 def video_packets(container: InputContainer, stream: VideoStream) -> Iterator["Packet[VideoStream]"]:
-    """Yield the coded pictures of ``stream`` in stored order, up to where the file breaks off.
+    """Yield the coded frames of ``stream`` in stored order, up to where the file breaks off.
 
     A last packet that the end of the file has cut is left out; so are the empty packets PyAV flushes with.
     """
@@ -238,7 +238,7 @@ def _check_is_file(path: Path) -> None:
         if path.is_dir():
             raise MediaError(f"{path}: is a folder, not a media file. Name the files in it.")
         if not path.is_file():
-            raise MediaError(f"{path}: is not a regular file. Copy the film to a file first.")
+            raise MediaError(f"{path}: is not a regular file. Copy the video to a file first.")
         if path.stat().st_size == 0:
             raise MediaError(f"{path.name}: is empty (0 bytes). Copy or download it again.")
     except OSError as exc:
@@ -254,5 +254,5 @@ def _explain_unopened(path: Path, exc: av.FFmpegError) -> str:
         return f"{path.name}: its index is missing, so nothing in it can be played: cut off? Get it again."
     return (
         f"{path.name}: is not a media file ({path.stat().st_size} bytes that FFmpeg cannot read). "
-        "cinefoley needs a film, such as an mp4, mov, mkv or webm."
+        "cinefoley needs a video, such as an mp4, mov, mkv or webm."
     )

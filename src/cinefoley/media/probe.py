@@ -1,4 +1,4 @@
-"""What a media file holds, without playing it."""
+"""Probe a media file: container, duration, video and audio stream."""
 
 import os
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ __all__ = ["AudioInfo", "MediaInfo", "VideoInfo", "probe"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoInfo:
-    """A picture stream."""
+    """A video stream."""
 
     codec: str
     """FFmpeg's name of the codec, such as ``h264``."""
@@ -44,12 +44,12 @@ class VideoInfo:
     has_alpha: bool
     """Whether pixels can be transparent."""
     rotation: int
-    """Degrees by which players turn the stored picture counter-clockwise: 0, 90, 180 or 270."""
+    """Degrees by which players turn the stored frame counter-clockwise: 0, 90, 180 or 270."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioInfo:
-    """A sound stream."""
+    """An audio stream."""
 
     codec: str
     """FFmpeg's name of the codec, such as ``aac``."""
@@ -68,25 +68,25 @@ class MediaInfo:
     container: str
     """The format, such as ``mp4``, ``mkv`` or ``wav``."""
     duration_s: float | None
-    """Seconds, of the picture where there is one, as the file states it; None where it does not."""
+    """Seconds that the file states, of the video stream where there is one; None where it states none."""
     video: VideoInfo | None
-    """The picture stream that cinefoley would use. A cover picture is none."""
+    """The video stream that cinefoley would use. A cover image is none."""
     audio: AudioInfo | None
-    """The sound stream that cinefoley would use."""
+    """The audio stream that cinefoley would use."""
 
 
 def probe(path: str | os.PathLike[str]) -> MediaInfo:
-    """Look into a media file. At most one picture is decoded (rotation is known only then).
+    """Read what a media file contains. At most one frame is decoded, because only frames state the rotation.
 
     Args:
         path: A file of any container FFmpeg reads.
 
     Returns:
-        Its container and streams. A file with sound alone is no error: ``video`` is None.
+        Its container and streams. A file with audio alone is no error: ``video`` is None.
 
     Raises:
         MediaError: If the path is missing, a folder, empty, unreadable, or no media file.
-        VideoError: If it is a still picture, or its pictures are in an unknown codec.
+        VideoError: If it is a still image, or its frames are in an unknown codec.
 
     Examples:
         >>> probe("rain.mp4").video.codec  # doctest: +SKIP

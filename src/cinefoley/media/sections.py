@@ -13,10 +13,10 @@ Seconds = float | int | Fraction
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A stretch of a film."""
+    """A stretch of a video."""
 
     start: Fraction
-    """Seconds from the first picture."""
+    """Seconds from the first frame."""
     duration: Fraction | None
     """Seconds; None reaches to the end."""
 
@@ -36,7 +36,7 @@ class Section:
 
     @property
     def end(self) -> Fraction | None:
-        """Seconds from the first picture; None where it is the film's end."""
+        """Seconds from the first frame; None where it is the video's end."""
         return None if self.duration is None else self.start + self.duration
 
 

@@ -1,8 +1,9 @@
-"""When a film's picture begins and ends."""
+"""Timestamps of a video: first frame, duration, stated end, and times that cannot be true."""
 
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -53,7 +54,7 @@ class Timeline:
 
     Damaged files and joined transport streams state times that are hours away from all others. Taken as they
     are, one of them would make a clip of one second a day long. A time more than ten minutes away from where
-    the last frame or sound ended is true only inside the length that a header states.
+    the last frame or audio ended is true only inside the length that a header states.
 
     Args:
         container: The file.
@@ -61,9 +62,7 @@ class Timeline:
     """
 
     def __init__(self, container: InputContainer, stream: Stream) -> None:
-        # of a transport stream FFmpeg takes the length from the times themselves
-        is_estimate = container.format.name in {"mpegts", "mpeg"}
-        self._stated_end = None if is_estimate else stated_end(container, stream)
+        self._stated_end = None if _is_estimate(container) else stated_end(container, stream)
         self.has_jumped = False
         """Whether a time was not true."""
 
@@ -92,7 +91,7 @@ class Timeline:
 
 
 def stated_end(container: InputContainer, stream: Stream) -> Fraction | None:
-    """Where the file says that its pictures end, in seconds as it counts them; None where it does not say."""
+    """Where the file says that its frames end, in seconds as it counts them; None where it does not say."""
     length = seconds(stream.duration, stream.time_base)
     if length is not None:
         return (seconds(stream.start_time, stream.time_base) or Fraction(0)) + length
@@ -117,42 +116,41 @@ def warn_of_jumps(path: Path) -> None:
     )
 
 
-def first_frame_time(container: InputContainer, path: Path) -> Fraction:
-    """When the first picture that decodes is shown, in seconds as the file counts them; 0 without pictures.
-
-    Leaves the container somewhere behind that picture.
-    """
-    try:
-        stream = video_stream(container, path)
-    except VideoError:
-        return Fraction(0)
-    for packet in video_packets(container, stream):
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            continue
-        for frame in frames:
-            time = presentation_time(frame, stream)
-            if not frame.is_corrupt and time is not None:
-                return time
-    return seconds(stream.start_time, stream.time_base) or Fraction(0)
-
-
-def video_duration(path: str | os.PathLike[str]) -> float:
-    """How long a film's picture lasts, from its first frame to the end of its last, without decoding it.
-
-    The timestamps of its last pictures tell, not the header: that one counts the sound too, is wrong in
-    files that are cut off, and missing in many.
-
-    Args:
-        path: A film.
-
-    Returns:
-        Seconds; the same that decoding every picture gives.
+def first_frame_time(path: str | os.PathLike[str]) -> Fraction:
+    """When the first frame that decodes is shown, in seconds as the file counts them; 0 without frames.
 
     Raises:
         MediaError: If the file cannot be read.
-        VideoError: If it has no picture stream, or no picture in it.
+    """
+    with open_media(path) as container:
+        try:
+            stream = video_stream(container, path)
+        except VideoError:
+            return Fraction(0)
+        for packet in video_packets(container, stream):
+            with suppress(av.FFmpegError):
+                for frame in packet.decode():
+                    time = presentation_time(frame, stream)
+                    if not frame.is_corrupt and time is not None:
+                        return time
+        return seconds(stream.start_time, stream.time_base) or Fraction(0)
+
+
+def video_duration(path: str | os.PathLike[str]) -> float:
+    """Duration of a video stream, from its first frame to the end of its last, without decoding it.
+
+    It is computed from the timestamps of the last frames. The header's counts the audio too, is wrong in
+    files that are cut off, and missing in many.
+
+    Args:
+        path: A video.
+
+    Returns:
+        Seconds; the same that decoding every frame gives.
+
+    Raises:
+        MediaError: If the file cannot be read.
+        VideoError: If it has no video stream, or no frame in it.
     """
     return float(exact_video_duration(path))
 
@@ -161,20 +159,21 @@ def exact_video_duration(path: str | os.PathLike[str]) -> Fraction:
     """:func:`video_duration` as a fraction."""
     span = _span_after_seek(path) or _span_of_all(path)
     if span is None:
-        raise VideoError(f"{Path(path).name}: has a video stream but no picture in it.")
+        raise VideoError(f"{Path(path).name}: has a video stream but no frame in it.")
     return span[1] - span[0]
 
 
 def _span_after_seek(path: str | os.PathLike[str]) -> tuple[Fraction, Fraction] | None:
-    """Begin and end of the pictures by reading the first and last seconds alone; None where that fails."""
-    with open_media(path) as container:
-        origin = first_frame_time(container, Path(path))
+    """Begin and end of the frames by reading the first and last seconds alone; None where that fails."""
+    origin = first_frame_time(path)
     with open_media(path) as container:
         stream = video_stream(container, path)
-        claimed = stated_end(container, stream)
-        if claimed is None or not has_exact_seeks(container):
+        end = stated_end(container, stream)
+        if end is None or not has_exact_seeks(container):
             return None
-        if not seek(container, claimed - _TAIL_S):
+        if _is_estimate(container) and end - origin > _LONGEST_GAP_S:  # times may jump on the way
+            return None
+        if not seek(container, end - _TAIL_S):
             return None
         tail = _span(container, stream)
         return None if tail is None or tail[1] <= origin else (origin, tail[1])
@@ -186,7 +185,7 @@ def _span_of_all(path: str | os.PathLike[str]) -> tuple[Fraction, Fraction] | No
 
 
 def _span(container: InputContainer, stream: VideoStream) -> tuple[Fraction, Fraction] | None:
-    """Begin and end of all pictures still to come; None without any."""
+    """Begin and end of all frames still to come; None without any."""
     first: Fraction | None = None
     last = Fraction(0)
     for begin, end in packet_spans(container, stream):
@@ -195,8 +194,13 @@ def _span(container: InputContainer, stream: VideoStream) -> tuple[Fraction, Fra
     return None if first is None else (first, last)
 
 
+def _is_estimate(container: InputContainer) -> bool:
+    """Whether FFmpeg computes the end of a stream from its last times, because no header states it."""
+    return container.format.name in {"mpegts", "mpeg"}
+
+
 def packet_spans(container: InputContainer, stream: VideoStream) -> Iterator[tuple[Fraction, Fraction]]:
-    """Begin and end of every picture still to come, as the file counts seconds, in stored order."""
+    """Begin and end of every frame still to come, as the file counts seconds, in stored order."""
     timeline, usual = Timeline(container, stream), frame_length(stream)
     expected: Fraction | None = None
     for packet in video_packets(container, stream):

@@ -1,4 +1,4 @@
-"""Which FFmpeg reads and writes the films."""
+"""Versions of the FFmpeg libraries, for the records of outputs."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Mel amplitudes on the scale that models see."""
+"""Convert mel amplitudes to the [0, 1] scale of the models, and back."""
 
 import torch
 from torch import Tensor

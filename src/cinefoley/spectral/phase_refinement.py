@@ -1,4 +1,4 @@
-"""Iterations that bring phases and magnitudes into agreement with each other and with a mel."""
+"""Refine phases and magnitudes by Griffin-Lim iterations with momentum, guided by a mel."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""A first guess of the phases that belong to given magnitudes, in one pass."""
+"""Initial phases for given magnitudes, estimated in one pass."""
 
 import math
 
@@ -47,7 +47,7 @@ def starting_phase(magnitude: Tensor, *, first: Tensor, config: MelConfig) -> Te
 
 
 def _event_angle(magnitude: Tensor, config: MelConfig) -> Tensor:
-    """Where in a frame its sound happens: ``pi / n_fft`` times the samples from the frame's middle.
+    """Where in a frame its event happens: ``pi / n_fft`` times the samples from the frame's middle.
 
     An impulse at angle ``a`` weighs ``cos(a)^2`` in a Hann frame and ``cos(a -+ step)^2`` in the next and the
     previous one, so either ratio, or the ratio of the two, gives ``tan(a)``. The ratio of the neighbours is

@@ -1,4 +1,4 @@
-"""A short-time Fourier transform and its inverse, laid out for iterating."""
+"""Short-time Fourier transform and inverse, with memory reused between iterations."""
 
 import math
 

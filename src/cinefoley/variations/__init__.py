@@ -1,4 +1,4 @@
-"""Film language: what a close-up or a moving camera leaves of a picture. First drawn, then applied."""
+"""Variations of film language: close-up, camera movement and mixtures; windows are drawn, then applied."""
 
 from cinefoley.config.variations import VariationConfig
 from cinefoley.variations.camera_movement import CameraMovement, camera_movement

@@ -1,4 +1,4 @@
-"""Cutting a window out of frames, before anything else is done to them."""
+"""Crop frames in memory to a window or to one box per frame."""
 
 import torch
 from torch import Tensor

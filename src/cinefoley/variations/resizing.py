@@ -1,4 +1,4 @@
-"""Squashing frames to the size that a video encoder takes."""
+"""Resize frames in memory to the size that a video encoder takes."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""What all variations share: chance and geometry are two steps."""
+"""Base class of all variations: ``draw`` a window at random, then ``apply`` it."""
 
 from abc import ABC, abstractmethod
 
@@ -12,7 +12,7 @@ __all__ = ["Variation", "draw_uniform"]
 
 
 class Variation(ABC):
-    """A way to show part of a clip: a window is drawn once, then cut out of whatever belongs together."""
+    """A way to show part of a clip: a window is drawn once, then cropped from all frames of the clip."""
 
     @abstractmethod
     def draw(self, size: tuple[int, int], *, generator: torch.Generator | None = None) -> Window:

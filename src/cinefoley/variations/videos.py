@@ -1,4 +1,4 @@
-"""Variations of films on disk: a window found for them, followed while decoding, or made into a film."""
+"""Apply variations to video files: draw a window, crop while decoding, or write a cropped video."""
 
 import os
 from fractions import Fraction
@@ -21,44 +21,44 @@ __all__ = ["draw_for_video", "follow_window", "load_varied_video", "vary_video"]
 def draw_for_video(
     variation: Variation, path: str | os.PathLike[str], *, generator: torch.Generator | None = None
 ) -> Window:
-    """Draw a window for a film's upright frames, on even pixels, because 4:2:0 shares colour among 2x2.
+    """Draw a window for a video's upright frames, on even pixels, because 4:2:0 shares colour among 2x2.
 
     Args:
         variation: What to draw.
-        path: The film.
+        path: The video.
         generator: As for :meth:`Variation.draw`.
 
     Raises:
-        MediaError: If the film cannot be read.
-        VideoError: If it has no picture, less than 2x2 pixels, or one picture only where the window moves.
+        MediaError: If the video cannot be read.
+        VideoError: If it has no frame, less than 2x2 pixels, or one frame only where the window moves.
     """
     name, info = Path(path).name, probe(path).video
     if info is None:
-        raise VideoError(f"{name}: no video stream; a variation needs moving pictures.")
+        raise VideoError(f"{name}: no video stream; a variation needs one.")
     if min(info.width, info.height) < 2:
         raise VideoError(f"{name}: {info.width}x{info.height} pixels hold no window; 2x2 are the least.")
     window = variation.draw((info.height, info.width), generator=generator).on(
         (info.height, info.width), multiple=2
     )
     if window.is_moving and last_frame_time(path) <= 0:
-        raise VideoError(f"{name}: holds one picture only; a camera movement needs two at least.")
+        raise VideoError(f"{name}: holds one frame only; a camera movement needs two at least.")
     return window
 
 
 def follow_window(window: Window, path: str | os.PathLike[str]) -> Crop:
-    """The window in every picture of a film, for ``crop=`` of ``load_video`` and ``stream_windows``.
+    """The window in every frame of a video, for ``crop=`` of ``load_video`` and ``stream_windows``.
 
-    The window is at its start in the film's first picture and at its end in the last one; between them it
-    moves with the time that the file gives each picture, so variable rates come out right, and the same
-    source picture shows the same pixels at any sampling rate and in any section.
+    The window is at its start in the video's first frame and at its end in the last one; between them it
+    moves with the time that the file gives each frame, so variable rates come out right, and the same
+    source frame shows the same pixels at any sampling rate and in any section.
 
     Args:
-        window: Drawn for this film, or for another size of it.
-        path: The film.
+        window: Drawn for this video, or for another size of it.
+        path: The video.
 
     Raises:
-        MediaError: If the film cannot be read.
-        VideoError: If it has no picture.
+        MediaError: If the video cannot be read.
+        VideoError: If it has no frame.
     """
     last = last_frame_time(path) if window.is_moving else Fraction(0)
 
@@ -76,25 +76,25 @@ def load_varied_video(
     start: Seconds = 0.0,
     duration: Seconds | None = None,
 ) -> Video:
-    """Read a film as :func:`cinefoley.media.load_video` does, showing only a window of it.
+    """Read a video as :func:`cinefoley.media.load_video` does, showing only a window of it.
 
-    Every source picture is cut before it is squashed to ``size``: what is seen is what a film of that window
+    Every source frame is cut before it is squashed to ``size``: what is seen is what a video of that window
     shows, but for the loss of encoding it.
 
     Args:
-        path: The film, not varied.
+        path: The video, not varied.
         window: As :func:`draw_for_video` draws it.
         fps: Frames per second to sample at.
         size: Height and width to squash to; None keeps the window's.
-        start: Seconds from the first picture.
+        start: Seconds from the first frame.
         duration: Seconds to read; None reads to the end.
 
     Returns:
         The clip.
 
     Raises:
-        MediaError: If the film cannot be read.
-        VideoError: If it has no picture, or ends before ``start``.
+        MediaError: If the video cannot be read.
+        VideoError: If it has no frame, or ends before ``start``.
         ValueError: If a number is out of range.
 
     Examples:
@@ -112,19 +112,19 @@ def vary_video(
     *,
     encoder_threads: int = 1,
 ) -> None:
-    """Write a film of a window: :func:`cinefoley.media.muxing.crop_video.crop_video` along its path.
+    """Write a video of a window: :func:`cinefoley.media.muxing.crop_video.crop_video` along its path.
 
     Args:
-        video_path: The film.
-        out_path: Where the new film shall be; ``cropped_video_suffix`` knows the container.
+        video_path: The video.
+        out_path: Where the new video shall be; ``cropped_video_suffix`` knows the container.
         window: On even pixels, as :func:`draw_for_video` draws it.
         encoder_threads: Threads of the encoder; the same number gives the same bytes. 0 takes what there is.
 
     Raises:
-        MediaError: If the film cannot be read, or the container cannot hold its sound.
+        MediaError: If the video cannot be read, or the container cannot hold its audio.
         OutputError: If ``out_path`` cannot be written.
         ValueError: If the window is not on even pixels.
     """
     if window.multiple % 2:
-        raise ValueError("films need windows on even pixels: window.on(size, multiple=2)")
+        raise ValueError("videos need windows on even pixels: window.on(size, multiple=2)")
     crop_video(video_path, out_path, follow_window(window, video_path), encoder_threads=encoder_threads)

@@ -1,4 +1,4 @@
-"""The part of the picture that a varied clip shows: in fractions, and in pixels of any raster."""
+"""The window that a varied clip shows: position and size over time, as fractions and in pixels."""
 
 from dataclasses import dataclass, replace
 from math import floor

@@ -241,7 +241,7 @@ def test_a_clip_of_one_picture_goes_to_the_ledger_of_movements_alone(tmp_path: P
     (tmp_path / "list.csv").write_text("id\nstill\nfilm\n")
     movements = build_test_set(tmp_path / "list.csv", tmp_path / "cm", CameraMovement())
     assert [clip.id for clip in movements.clips] == ["film"]
-    assert "holds one picture only" in movements.ledger[0]["message"]
+    assert "holds one frame only" in movements.ledger[0]["message"]
     close_ups = build_test_set(tmp_path / "list.csv", tmp_path / "cu", CloseUp())
     assert len(close_ups.clips) == 2
 

@@ -232,7 +232,7 @@ def test_every_kind_of_sample_reads_at_full_scale(tmp_path: Path, subtype: str) 
 
 
 def test_a_film_without_sound_is_told(make_film: MakeFilm) -> None:
-    with pytest.raises(AudioError, match=r"rain\.mp4: no sound .*found 1 video stream, mp4"):
+    with pytest.raises(AudioError, match=r"rain\.mp4: no audio .*found 1 video stream, mp4"):
         read_audio(make_film(times=2))
 
 

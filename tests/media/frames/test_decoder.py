@@ -46,7 +46,7 @@ def test_streams_that_appear_late_change_nothing(wrapping: Path, tmp_path: Path,
     content = wrapping.read_bytes()
     packets = [content[at : at + _PACKET] for at in range(0, len(content), _PACKET)]
     late = len(packets) * 9 // 10
-    start = next(p for p in packets[late:] if p[1] & 0x40 and p[2] == 0)  # of a picture
+    start = next(p for p in packets[late:] if p[1] & 0x40 and p[2] == 0)  # of a frame
     packets[late:late] = [bytes([start[0], 0x45, number, *start[3:]]) for number in range(count)]
     path = tmp_path / "late.ts"
     path.write_bytes(b"".join(packets))

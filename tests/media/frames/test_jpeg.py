@@ -64,7 +64,7 @@ def test_stills_are_picked_like_the_pictures_of_a_film(stills: list[bytes]) -> N
     assert whole.duration == 2.0
     part = sample_video(pictures(stills), Fraction(2), (8, 8), Section.of(0.5, 1), None)
     assert part.source_indices.tolist() == [2, 4]
-    with pytest.raises(VideoError, match=r"the clip: the picture lasts 2\.00 s"):
+    with pytest.raises(VideoError, match=r"the clip: the video lasts 2\.00 s"):
         sample_video(pictures(stills), Fraction(4), None, Section.of(2, None), None)
 
 
@@ -114,12 +114,12 @@ def test_a_film_of_stills_has_their_pictures_and_exactly_their_sound(
     assert torch.equal(heard[0], sound)
 
 
-@pytest.mark.parametrize("bad", [{"stills": []}, {"duration": 1.75}])
+@pytest.mark.parametrize("bad", [{"jpegs": []}, {"duration": 1.75}])
 def test_a_film_without_a_still_or_of_no_length_is_refused(
     stills: list[bytes], tmp_path: Path, bad: dict[str, object]
 ) -> None:
-    options = {"stills": stills, "duration": 2.0} | bad
-    with pytest.raises(ValueError, match="need stills that are shown until"):
+    options = {"jpegs": stills, "duration": 2.0} | bad
+    with pytest.raises(ValueError, match="need JPEGs that are shown until"):
         save_mjpeg(
             tmp_path / "a.mkv", fps=4, size=(45, 64), waveform=torch.zeros(8), sample_rate=16000, **options  # type: ignore[arg-type]
         )  # fmt: skip

@@ -16,7 +16,7 @@ rates = st.sampled_from([Fraction(4), Fraction(25), Fraction(30000, 1001), Fract
 
 
 def _times(steps: list[int]) -> list[Fraction]:
-    """Timestamps of a film with variable frame rate, and its end."""
+    """Timestamps of a video with variable frame rate, and its end."""
     ticks = [0]
     for step in steps:
         ticks.append(ticks[-1] + step)

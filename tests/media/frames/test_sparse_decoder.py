@@ -19,7 +19,7 @@ from cinefoley.stage.render import render_clip
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three seconds with pictures that no other refers to. Not to be written to."""
+    """Three seconds with frames that no other refers to. Not to be written to."""
     path = tmp_path_factory.mktemp("film") / "film.mp4"
     clip = render_clip(1, fps=24, size=(48, 64), duration_s=3.0)
     save_video(path, torch.from_numpy(clip.frames).permute(0, 3, 1, 2), 24)

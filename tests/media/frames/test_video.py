@@ -235,11 +235,11 @@ def test_pictures_that_cannot_be_decoded_are_skipped_and_counted(
         assert position is not None
         data[position : position + size] = bytes(size)
     path.write_bytes(data)
-    with pytest.warns(MediaWarning, match="skipped 3 pictures that cannot be decoded"):
+    with pytest.warns(MediaWarning, match="skipped 3 frames that cannot be decoded"):
         video = load_video(path, fps=25)
     shown = numbers(video.frames)
     assert shown == [*range(20), 19, 19, 19, *range(23, 50)]
-    with pytest.warns(MediaWarning, match="skipped 3 pictures"):  # also where reading ends before the film
+    with pytest.warns(MediaWarning, match="skipped 3 frames"):  # also where reading ends before the video
         load_video(path, fps=25, duration=1.5)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -254,14 +254,14 @@ def test_a_film_without_one_good_picture_is_an_error(make_film: MakeFilm) -> Non
     for position, size in spoiled:
         data[position : position + size] = bytes(size)
     path.write_bytes(data)
-    with pytest.raises(VideoError, match=r"rain\.mp4: no picture in its h264 video stream can be decoded"):
+    with pytest.raises(VideoError, match=r"rain\.mp4: no frame in its h264 video stream can be decoded"):
         load_video(path)
 
 
 def test_a_start_beyond_the_end_is_an_error(make_film: MakeFilm) -> None:
     path = make_film(times=25)
     for start in (1, 1.5, 30):
-        with pytest.raises(VideoError, match=r"the picture lasts 1\.00 s, so nothing begins at"):
+        with pytest.raises(VideoError, match=r"the video lasts 1\.00 s, so nothing begins at"):
             load_video(path, start=start)
     with pytest.raises(VideoError, match="nothing begins at"):
         resample_video(load_video(path), start=2)

@@ -43,7 +43,7 @@ def _times(path: Path) -> list[float]:
 
 
 def _sound(path: Path) -> tuple[list[str], float]:
-    """A digest of every sound packet, and by how much the sound begins after the picture."""
+    """A digest of every audio packet, and by how much the audio begins after the video."""
     begins: dict[str, float] = {}
     coded = []
     with av.open(str(path)) as container:
@@ -230,7 +230,7 @@ def test_a_container_that_cannot_hold_the_sound_is_left_for_mkv(make_film: MakeF
     film = make_film("a.mkv", times=25, sound=TONE, sound_codec="pcm_u8")
     lying = film.rename(film.with_name("b.mp4"))
     assert cropped_video_suffix(lying) == ".mkv"
-    with pytest.raises(MediaError, match=r"b\.mp4: its pcm_u8 sound cannot be copied into \.mp4\. Write"):
+    with pytest.raises(MediaError, match=r"b\.mp4: its pcm_u8 audio cannot be copied into \.mp4\. Write"):
         crop_video(lying, film.with_name("out.mp4"), still)
     assert [path.name for path in film.parent.iterdir()] == ["b.mp4"]
 
@@ -278,7 +278,7 @@ def test_inputs_and_outputs_that_cannot_be_used_are_told(make_film: MakeFilm, tm
         crop_video(tmp_path / "a.wav", tmp_path / "b.mp4", still)
     with pytest.raises(MediaError, match=r"no\.mp4: no such file"):
         crop_video(tmp_path / "no.mp4", tmp_path / "b.mp4", still)
-    with pytest.raises(MediaError, match=r"b\.avi: films are written as"):
+    with pytest.raises(MediaError, match=r"b\.avi: videos are written as"):
         crop_video(film, tmp_path / "b.avi", still)
     with pytest.raises(OutputError, match="does not exist"):
         crop_video(film, tmp_path / "nowhere" / "b.mp4", still)
@@ -289,7 +289,7 @@ def test_a_film_that_changes_its_size_is_refused(make_film: MakeFilm) -> None:
     small, large = make_film("a.h264", times=5, size=(48, 80)), make_film("b.h264", times=5, size=(64, 96))
     both = small.with_name("c.h264")
     both.write_bytes(small.read_bytes() + large.read_bytes())
-    with pytest.raises(VideoError, match=r"c\.h264: its pictures change their size from 80x48 to 96x64"):
+    with pytest.raises(VideoError, match=r"c\.h264: its frames change their size from 80x48 to 96x64"):
         crop_video(both, small.with_name("out.mkv"), still)
 
 

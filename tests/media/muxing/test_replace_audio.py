@@ -27,7 +27,7 @@ UNEVEN = [Fraction(t, 1000) for t in (0, 30, 90, 100, 340, 350, 700, 720, 1300, 
 
 
 def _packets(path: Path) -> list[tuple[Fraction, int, bool]]:
-    """When each picture is shown, how large it is and whether it is a key frame, in stored order."""
+    """When each frame is shown, how large it is and whether it is a key frame, in stored order."""
     with av.open(str(path)) as container:
         packets = [p for p in container.demux(video=0) if p.size]
         first = min(p.pts * p.time_base for p in packets if p.pts is not None)
@@ -273,16 +273,16 @@ def test_a_film_that_is_cut_off_keeps_what_is_left(make_film: MakeFilm) -> None:
             "libx264",
             "a.mp4",
             "b.webm",
-            r"a\.mp4: its h264 picture cannot be copied into \.webm .*vp9.* Write \.mp4, ",
+            r"a\.mp4: its h264 video cannot be copied into \.webm .*vp9.* Write \.mp4, ",
         ),
         (
             "libvpx-vp9",
             "a.webm",
             "b.mov",
-            r"a\.webm: its vp9 picture cannot be copied into \.mov\. Write \.mkv",
+            r"a\.webm: its vp9 video cannot be copied into \.mov\. Write \.mkv",
         ),
-        ("libx264", "a.mp4", "b.avi", r"b\.avi: films are written as \.mp4"),
-        ("libx264", "a.mp4", "b", r"b: films are written as \.mp4"),
+        ("libx264", "a.mp4", "b.avi", r"b\.avi: videos are written as \.mp4"),
+        ("libx264", "a.mp4", "b", r"b: videos are written as \.mp4"),
     ],
 )
 def test_what_a_container_cannot_hold_is_told(
@@ -296,7 +296,7 @@ def test_what_a_container_cannot_hold_is_told(
 
 def test_a_sound_codec_that_does_not_fit_is_told(make_film: MakeFilm) -> None:
     film = make_film(times=3)
-    with pytest.raises(MediaError, match="mp4 films hold sound as aac, alac, flac, opus, not as pcm_s16le"):
+    with pytest.raises(MediaError, match="mp4 videos hold audio as aac, alac, flac, opus, not as pcm_s16le"):
         replace_audio(film, torch.zeros(16), film.with_name("b.mp4"), sample_rate=16000, codec="pcm_s16le")
     with pytest.raises(ValueError, match="codec must be one of"):
         replace_audio(film, torch.zeros(16), film.with_name("b.mp4"), sample_rate=16000, codec="mp3")  # type: ignore[arg-type]
@@ -314,7 +314,7 @@ def test_inputs_that_do_not_fit_are_told(make_film: MakeFilm, tmp_path: Path) ->
     write_audio(tmp_path / "take.wav", torch.zeros(16), 16000)
     with pytest.raises(VideoError, match=r"take\.wav: no video stream"):
         replace_audio(tmp_path / "take.wav", torch.zeros(16), tmp_path / "b.mp4", sample_rate=16000)
-    with pytest.raises(AudioError, match=r"rain\.mp4: no sound"):
+    with pytest.raises(AudioError, match=r"rain\.mp4: no audio"):
         replace_audio(film, film, tmp_path / "b.mp4")
     with pytest.raises(OutputError, match="does not exist"):
         replace_audio(film, tmp_path / "take.wav", tmp_path / "nowhere" / "b.mp4")
@@ -344,7 +344,7 @@ def test_takes_have_the_suffix_of_the_film_where_it_can_be_written(name: str, su
 
 @pytest.fixture
 def write_odd(tmp_path: Path) -> Callable[[str, str], Path]:
-    """``write_odd(name, codec)`` writes a film of a codec that few containers take."""
+    """``write_odd(name, codec)`` writes a video of a codec that few containers take."""
 
     def write(name: str, codec: str) -> Path:
         path = tmp_path / name
@@ -371,5 +371,5 @@ def test_a_picture_goes_into_the_first_container_that_takes_it(
     suffix = fitting_suffixes(gif)[0]
     replace_audio(gif, torch.zeros(16000), tmp_path / f"out{suffix}", sample_rate=16000)
     assert video_hash(tmp_path / f"out{suffix}") == video_hash(gif)
-    with pytest.raises(VideoError, match=r"wmv2 picture can be copied into none of \.mkv, \.mov.*Convert"):
+    with pytest.raises(VideoError, match=r"wmv2 video can be copied into none of \.mkv, \.mov.*Convert"):
         fitting_suffixes(write_odd("rain.wmv", "wmv2"))

@@ -81,7 +81,7 @@ def test_mistakes_are_told(tmp_path: Path) -> None:
         save_video(tmp_path / "a.mp4", frames, 25, waveform=torch.zeros(9))
     with pytest.raises(ValueError, match="uint8"):
         save_video(tmp_path / "a.mp4", frames.float(), 25)
-    with pytest.raises(MediaError, match=r"a\.gif: films are written as"):
+    with pytest.raises(MediaError, match=r"a\.gif: videos are written as"):
         save_video(tmp_path / "a.gif", frames, 25)
     with pytest.raises(OutputError, match="does not exist"):
         save_video(tmp_path / "nowhere" / "a.mp4", frames, 25)

@@ -164,7 +164,7 @@ def _draw(task: _Task) -> Window:
     generator = torch.Generator().manual_seed(task.seed)
     window = task.variation.draw(size, generator=generator).on(size, multiple=2)
     if window.is_moving and count < 2:
-        raise MediaError(f"{task.row.id}: holds one picture only; a camera movement needs two at least.")
+        raise MediaError(f"{task.row.id}: holds one frame only; a camera movement needs two at least.")
     return window
 
 

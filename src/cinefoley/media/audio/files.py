@@ -1,4 +1,4 @@
-"""Whole sound files, read and written."""
+"""Read and write whole audio files."""
 
 import os
 
@@ -21,10 +21,10 @@ def read_audio(
     start: Seconds = 0.0,
     duration: Seconds | None = None,
 ) -> tuple[Tensor, int]:
-    """Read the sound of any file FFmpeg reads, films included.
+    """Read the audio of any file FFmpeg reads, videos included.
 
-    Time 0 is the first picture of a film, so the sound lies beside frames of :func:`load_video` as it should;
-    of a sound file it is the first sample. The delay and the tail that AAC, MP3 and Opus encoders add are
+    Time 0 is the first frame of a video, so the audio is in sync with the frames of :func:`load_video`;
+    of an audio file it is the first sample. The delay and the tail that AAC, MP3 and Opus encoders add are
     removed where the container says so.
 
     Args:
@@ -36,11 +36,11 @@ def read_audio(
 
     Returns:
         The waveform, ``(channels, N)`` float32 with full scale at 1, and its sample rate. Empty where the
-        sound ends before ``start``.
+        audio ends before ``start``.
 
     Raises:
         MediaError: If the file cannot be read.
-        AudioError: If it has no sound that can be decoded.
+        AudioError: If it has no audio that can be decoded.
         ValueError: If a number is out of range.
 
     Warns:

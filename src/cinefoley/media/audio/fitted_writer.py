@@ -1,4 +1,4 @@
-"""Sound files of sounds whose peak is known only at their end: what is too loud is lowered as a whole."""
+"""Write audio files block by block, with one gain that keeps the peak within full scale."""
 
 import tempfile
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ from cinefoley.media.files.atomic_write import explain_failure
 __all__ = ["FittedAudio", "fitted_audio", "fitting_gain"]
 
 _CEILING = 10 ** (-1 / 20)
-"""Of a sound that was lowered: 1 dB below full scale, since a codec in a film overshoots what it is given."""
+"""Peak of audio that was lowered: 1 dB below full scale, because lossy codecs overshoot their input."""
 _BLOCK = 1 << 16
 
 
 class FittedAudio:
-    """A sound that is being written by :func:`fitted_audio`."""
+    """Audio that is being written by :func:`fitted_audio`."""
 
     def __init__(self, samples: BinaryIO, path: Path, channels: int) -> None:
         self._samples = samples
@@ -43,17 +43,17 @@ class FittedAudio:
             raise ValueError(f"expected {self._channels} channels, got a block of shape {samples.shape}")
         peak = float(np.abs(samples).max(initial=0.0))
         if not np.isfinite(peak):
-            raise AudioError(f"{self._path.name}: the sound holds NaN or infinity and was not written.")
+            raise AudioError(f"{self._path.name}: the audio holds NaN or infinity and was not written.")
         with _told_of(self._path):
             self._samples.write(samples.T.tobytes())
         self.peak = max(self.peak, peak)
 
 
 def fitting_gain(peak: float) -> float:
-    """The gain that brings a sound within full scale: 1 up to there, beyond it one that leaves 1 dB.
+    """The gain that brings audio within full scale: 1 up to there, beyond it one that leaves 1 dB.
 
     Args:
-        peak: The sound's largest magnitude, full scale at 1.
+        peak: The audio's largest magnitude, full scale at 1.
     """
     return 1.0 if peak <= 1 else _CEILING / peak
 
@@ -85,11 +85,11 @@ def fitted_audio(
     with _told_of(path):
         samples = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115  # closed below
     with samples:
-        sound = FittedAudio(samples, path, channels)
-        yield sound
+        audio = FittedAudio(samples, path, channels)
+        yield audio
         with _told_of(path):
             samples.seek(0)  # writes what is still in memory
-        gain = np.float32(sound.gain)
+        gain = np.float32(audio.gain)
         with target as writer:
             while block := samples.read(4 * channels * _BLOCK):
                 rows = np.frombuffer(block, np.float32).reshape(-1, channels)

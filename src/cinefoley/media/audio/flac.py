@@ -15,7 +15,7 @@ _BLOCK = 1 << 20
 
 
 def encode_flac(waveform: Tensor | Samples, sample_rate: int) -> bytes:
-    """One channel of sound as FLAC of 16 bits; what lies beyond full scale is clipped there.
+    """One channel of audio as FLAC of 16 bits; what lies beyond full scale is clipped there.
 
     Args:
         waveform: ``(N,)`` float, full scale at 1, finite.
@@ -30,7 +30,7 @@ def encode_flac(waveform: Tensor | Samples, sample_rate: int) -> bytes:
     return file.getvalue()
 
 
-def decode_flac(content: bytes, *, name: str = "the sound") -> tuple[Samples, int]:
+def decode_flac(content: bytes, *, name: str = "the audio") -> tuple[Samples, int]:
     """The samples ``(N,)`` float32 and the sample rate of a FLAC of one channel.
 
     Args:

@@ -1,4 +1,4 @@
-"""The sound of any file, block by block, lying where it belongs beside the picture."""
+"""Decode the audio of any file block by block, in sync with its video; resample and cut blocks."""
 
 import os
 import warnings
@@ -30,22 +30,22 @@ from cinefoley.media.timing import Timeline, first_frame_time, seconds, stated_e
 __all__ = ["AudioReader", "Samples", "join_blocks", "resample_blocks", "silence", "slice_blocks"]
 
 Samples = npt.NDArray[np.float32]
-"""A block of sound, ``(channels, N)`` float32, full scale at 1."""
+"""A block of audio, ``(channels, N)`` float32, full scale at 1."""
 
 _SEEK_FROM_S = 30
 _LEAD_S = 1  # decoders need a few frames before the first one is right
 _LARGEST_JITTER_S = Fraction(1, 25)  # timestamps of Matroska and of streams are rounded; a hole is longer
 _BLOCK = 65536
-# What a file can mean; a damaged header may state anything, and a second of sound then takes gigabytes.
+# Plausible values; a damaged header may state anything, and a second of audio then takes gigabytes.
 _LOWEST_RATE, _HIGHEST_RATE, _MOST_CHANNELS = 1000, 4_000_000, 64
 
 
 class AudioReader:
-    """Decode a file's sound once, as blocks of float32.
+    """Decode a file's audio once, as blocks of float32.
 
-    Time 0 is the first picture where the file has one, else the first sample; a sound track that begins
+    Time 0 is the first frame where the file has one, else the first sample; an audio stream that begins
     later is preceded by silence, one that begins earlier is cut, holes are silent. What encoders add before
-    and after the sound is removed where the container says so.
+    and after the audio is removed where the container says so.
     """
 
     def __init__(self, path: str | os.PathLike[str], section: Section) -> None:
@@ -56,7 +56,6 @@ class AudioReader:
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
-        self._origin = _picture_origin(self.path)
         with ExitStack() as opening:
             self._container = opening.enter_context(open_media(self.path))
             self._stream = audio_stream(self._container, self.path)
@@ -70,6 +69,8 @@ class AudioReader:
                     f"{self.channels} channels; expected {_LOWEST_RATE} to {_HIGHEST_RATE} samples and 1 to "
                     f"{_MOST_CHANNELS} channels. Export it again."
                 )
+            # without a video, the first sample is the origin
+            self._origin = first_frame_time(self.path) if moving_video_streams(self._container) else None
             self._resources = opening.pop_all()
         return self
 
@@ -79,7 +80,7 @@ class AudioReader:
         self._resources.__exit__(kind, exc, trace)
 
     def __iter__(self) -> Iterator[Samples]:
-        """Yield the section's sound. To be called once.
+        """Yield the section's audio. To be called once.
 
         Raises:
             AudioError: If nothing can be decoded.
@@ -98,7 +99,7 @@ class AudioReader:
             if end is not None and position >= end:
                 break
         if is_silent:
-            raise AudioError(f"{self.path.name}: has a sound stream but nothing in it can be decoded.")
+            raise AudioError(f"{self.path.name}: has an audio stream but nothing in it can be decoded.")
 
     def _placed(self) -> Iterator[tuple[int, Samples]]:
         """Yield (position in samples from time 0, samples), without what lies beyond the stated end."""
@@ -147,7 +148,7 @@ class AudioReader:
                     damaged += 1
         if damaged:
             warnings.warn(
-                f"{self.path.name}: {damaged} packets of its sound could not be decoded and are silent.",
+                f"{self.path.name}: {damaged} packets of its audio could not be decoded and are silent.",
                 MediaWarning,
                 stacklevel=2,
             )
@@ -167,7 +168,7 @@ class AudioReader:
 
 
 def resample_blocks(blocks: Iterable[Samples], source_rate: int, sample_rate: int) -> Iterator[Samples]:
-    """Convert a stream of sound to another rate: ``round(N * sample_rate / source_rate)`` samples in all.
+    """Convert a stream of audio to another rate: ``round(N * sample_rate / source_rate)`` samples in all.
 
     Args:
         blocks: ``(channels, N_i)``.
@@ -175,7 +176,7 @@ def resample_blocks(blocks: Iterable[Samples], source_rate: int, sample_rate: in
         sample_rate: The rate to convert to.
 
     Yields:
-        Blocks of the converted sound.
+        Blocks of the converted audio.
     """
     if source_rate == sample_rate:
         yield from blocks
@@ -224,11 +225,6 @@ def _chunk(converter: soxr.ResampleStream, block: Samples, *, last: bool) -> Sam
     frames = np.ascontiguousarray(block.T)
     out = converter.resample_chunk(frames[:, 0] if block.shape[0] == 1 else frames, last=last)
     return np.asarray(out, np.float32).reshape(-1, block.shape[0]).T
-
-
-def _picture_origin(path: Path) -> Fraction | None:
-    with open_media(path) as container:
-        return first_frame_time(container, path) if moving_video_streams(container) else None
 
 
 def _fill_hole(position: int, at: int, samples: Samples, begin: int) -> Iterator[tuple[int, Samples]]:

@@ -1,4 +1,4 @@
-"""Sound files written block by block, whole or not at all."""
+"""Write WAV and FLAC files block by block, as one atomic write."""
 
 import os
 import warnings
@@ -108,7 +108,7 @@ class AudioWriter:
                 f"expected {self.channels} channels, got a block of shape {tuple(samples.shape)}"
             )
         if not np.isfinite(samples).all():
-            raise AudioError(f"{self.path.name}: the sound holds NaN or infinity and was not written.")
+            raise AudioError(f"{self.path.name}: the audio holds NaN or infinity and was not written.")
         if self._format == "WAV" and self._size_with(samples.shape[1]) > _LARGEST_WAV:
             raise AudioError(f"{self.path.name}: a WAV ends at 4 GiB. Write a .flac instead.")
         stored = samples if self.subtype == "FLOAT" else _as_integers(self._clip(samples), self.subtype)
@@ -167,7 +167,7 @@ def _check_format(path: Path, subtype: Subtype) -> str:
     try:
         form = _FORMATS[path.suffix.lower()]
     except KeyError:
-        raise AudioError(f"{path.name}: sound is written as .wav or .flac, not '{path.suffix}'.") from None
+        raise AudioError(f"{path.name}: audio is written as .wav or .flac, not '{path.suffix}'.") from None
     if not soundfile.check_format(form, subtype):
         raise AudioError(f"{path.name}: {form} cannot hold {subtype}. Use PCM_16, PCM_24, or a .wav.")
     return form

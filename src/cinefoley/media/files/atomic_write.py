@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all."""
+"""Atomic writes: a file is complete or absent."""
 
 import errno
 import os

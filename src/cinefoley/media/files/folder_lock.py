@@ -1,4 +1,4 @@
-"""One writer in a folder at a time."""
+"""Lock a folder so that one process at a time writes to it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ __all__ = ["locked_folder"]
 
 @contextmanager
 def locked_folder(folder: Path, *, lock_name: str, refusal: str) -> Iterator[None]:
-    """Hold a folder while the block runs; what a killed writer has left half-written there is removed.
+    """Lock a folder while the block runs, and remove the partial files that a killed writer left there.
 
     The lock is the operating system's: it ends with the process, however that ends.
 

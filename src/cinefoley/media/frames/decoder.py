@@ -1,4 +1,4 @@
-"""The pictures of a film in the order they are shown, decoded once."""
+"""Decode the frames of a video in presentation order, with times, seeks and damage handled."""
 
 import os
 import shlex
@@ -30,10 +30,10 @@ _SEEK_FROM_S = 20  # decoding a few seconds is cheaper than a seek that lands wr
 
 
 class FrameReader:
-    """Decode a film's pictures once, from the one shown at ``start`` on, each with its time.
+    """Decode a video's frames once, from the one shown at ``start`` on, each with its time.
 
-    Times count from the first picture of the file, in exact seconds. Pictures that cannot be decoded are left
-    out. After the iteration has run to the end, ``end`` is where the last picture stops being shown. At the
+    Times count from the first frame of the file, in exact seconds. Frames that cannot be decoded are left
+    out. After the iteration has run to the end, ``end`` is where the last frame stops being shown. At the
     end, or when the reader is closed before it, a warning tells what was missing.
     """
 
@@ -41,11 +41,11 @@ class FrameReader:
         self.path = Path(path)
         self.start = start
         self.end = Fraction(0)
-        """End of the last picture seen so far, in seconds."""
+        """End of the last frame seen so far, in seconds."""
         self.is_finished = False
-        """Whether the film has been read to its end."""
+        """Whether the video has been read to its end."""
         self.has_skipped = False
-        """Whether pictures before ``start`` were passed over by a seek."""
+        """Whether frames before ``start`` were passed over by a seek."""
         self._damaged = 0
         self._origin = self._first_time = Fraction(0)
         self._resources = ExitStack()
@@ -66,20 +66,20 @@ class FrameReader:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._resources.__exit__(kind, exc, trace)
-        if exc is None and not self.is_finished:  # at the end of the film it was told
+        if exc is None and not self.is_finished:  # a finished iteration has warned already
             self._warn_of_damage()
 
     def __iter__(self) -> Iterator[tuple[Fraction, VideoFrame]]:
-        """Yield (seconds from the first picture, frame). To be called once.
+        """Yield (seconds from the first frame, frame). To be called once.
 
         Raises:
-            VideoError: If not one picture can be decoded.
+            VideoError: If not one frame can be decoded.
         """
         frames = self._decode()
         first = next(frames, None)
         if first is None:
             raise VideoError(
-                f"{self.path.name}: no picture in its {self._stream.codec_context.name} video stream can be "
+                f"{self.path.name}: no frame in its {self._stream.codec_context.name} video stream can be "
                 "decoded. Export the clip again; look at it with "
                 f"`cinefoley doctor {shlex.quote(str(self.path))}`."
             )
@@ -98,7 +98,7 @@ class FrameReader:
         self._warn_of_losses(origin)
 
     def count_skipped(self) -> int:
-        """How many pictures a seek has passed over; counted in the file without decoding."""
+        """How many frames a seek has passed over; counted in the file without decoding."""
         if not self.has_skipped:
             return 0
         with open_media(self.path) as container:
@@ -119,7 +119,7 @@ class FrameReader:
             length = seconds(decoded.duration or None, decoded.time_base or self._stream.time_base)
             shown = presentation_time(decoded, self._stream)
             time, expected = self._timeline.span(shown, length, self._frame_length, expected)
-            # What is lost before the first good picture, or after the last, is a matter of where the film
+            # What is lost before the first good frame, or after the last, is a matter of where the video
             # was cut.
             self._damaged += lost_since if is_started else 0
             lost_since, is_started = 0, True
@@ -140,7 +140,7 @@ class FrameReader:
             yield None
 
     def _after_seek(self, origin: Fraction) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
-        """Jump to the last key frame before ``start``, or back to the second picture where that fails."""
+        """Jump to the last key frame before ``start``, or back to the second frame where that fails."""
         for lead in (0, 10):
             if not seek(self._container, origin + self.start - lead, self._stream):
                 break
@@ -148,7 +148,7 @@ class FrameReader:
             first = next((f for f in frames if f[2].key_frame), None)
             if first is not None and first[0] - origin <= self.start:
                 self._damaged = (
-                    0  # pictures that hang on one before the key frame are not lost, only not asked for
+                    0  # frames that hang on one before the key frame are not lost, only not asked for
                 )
                 self.has_skipped = True
                 self._first_time = first[0]
@@ -161,7 +161,7 @@ class FrameReader:
 
     def _warn_of_damage(self) -> None:
         if self._damaged:
-            count = f"{self._damaged} picture{'s' if self._damaged > 1 else ''}"
+            count = f"{self._damaged} frame{'s' if self._damaged > 1 else ''}"
             warnings.warn(
                 f"{self.path.name}: skipped {count} that cannot be decoded; the one before is shown instead.",
                 MediaWarning,

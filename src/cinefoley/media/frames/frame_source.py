@@ -1,4 +1,4 @@
-"""Pictures by time, from a file or from memory, for whoever samples them."""
+"""Sources of frames with times, from a file or from memory; frames become pixels only when asked for."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -13,6 +13,7 @@ from cinefoley.media.frames.decoder import FrameReader
 from cinefoley.media.frames.pixels import Pixels, resize, to_rgb
 
 __all__ = [
+    "ChangedFrames",
     "FileFrames",
     "Frame",
     "FrameSource",
@@ -28,31 +29,31 @@ Resize = Callable[[Pixels, tuple[int, int]], Pixels]
 
 
 class Frame:
-    """One source frame, converted to pixels when first asked for and then kept.
+    """One source frame, converted to pixels when they are first asked for, and then held in memory.
 
     Args:
         index: Its number in the source.
         load: Gives its pixels, ``(H, W, 3)`` uint8.
-        resize_fast: Brings them to a height and width; Pillow's filter unless the source says otherwise.
+        resize_by: Resizes them; Pillow's filter unless the source chooses another.
     """
 
-    __slots__ = ("_load", "_pixels", "_squash", "index")
+    __slots__ = ("_load", "_pixels", "_resize", "index")
 
-    def __init__(self, index: int, load: Callable[[], Pixels], *, resize_fast: Resize = resize) -> None:
+    def __init__(self, index: int, load: Callable[[], Pixels], *, resize_by: Resize = resize) -> None:
         self.index = index
-        self._load, self._squash = load, resize_fast
+        self._load, self._resize = load, resize_by
         self._pixels: Pixels | None = None
 
     def pixels(self, size: tuple[int, int] | None) -> Pixels:
         """``(H, W, 3)`` uint8, squashed to ``size``; to be asked for one size only."""
         if self._pixels is None:
             pixels = self._load()
-            self._pixels = pixels if size is None else self._squash(pixels, size)
+            self._pixels = pixels if size is None else self._resize(pixels, size)
         return self._pixels
 
 
 class FrameSource(Protocol):
-    """Pictures in ascending time; knows, once run through, where the last one ends."""
+    """Frames in ascending time; after the last one, ``end`` is where it stops being shown."""
 
     @property
     def name(self) -> str:
@@ -61,37 +62,61 @@ class FrameSource(Protocol):
 
     @property
     def end(self) -> Fraction:
-        """End of the last picture seen so far, in seconds."""
+        """End of the last frame seen so far, in seconds."""
         ...
 
     @property
     def is_finished(self) -> bool:
-        """Whether all pictures have been seen."""
+        """Whether all frames have been seen."""
         ...
 
     def __iter__(self) -> Iterator[tuple[Fraction, Frame]]: ...
 
 
-class FileFrames:
-    """The pictures that a reader decodes."""
+class _FollowingFrames:
+    """Base of sources that take their frames from another one, which knows where they end."""
 
-    def __init__(self, reader: FrameReader) -> None:
-        self._reader = reader
-        self.name = reader.path.name
+    def __init__(self, origin: FrameSource | FrameReader, name: str) -> None:
+        self._origin = origin
+        self.name = name
 
     @property
     def end(self) -> Fraction:
-        """End of the last picture seen so far, in seconds."""
-        return self._reader.end
+        """End of the last frame seen so far, in seconds."""
+        return self._origin.end
 
     @property
     def is_finished(self) -> bool:
-        """Whether the film has been read to its end."""
-        return self._reader.is_finished
+        """Whether all frames have been seen."""
+        return self._origin.is_finished
+
+
+class FileFrames(_FollowingFrames):
+    """The frames that a reader decodes."""
+
+    def __init__(self, reader: FrameReader) -> None:
+        super().__init__(reader, reader.path.name)
+        self._reader = reader
 
     def __iter__(self) -> Iterator[tuple[Fraction, Frame]]:
         for index, (time, frame) in enumerate(self._reader):
             yield time, Frame(index, lambda frame=frame: to_rgb(frame))  # type: ignore[misc]
+
+
+class ChangedFrames(_FollowingFrames):
+    """Frames of another source, their pixels changed before anything else is done to them."""
+
+    def __init__(self, source: FrameSource) -> None:
+        super().__init__(source, source.name)
+        self._source = source
+
+    def __iter__(self) -> Iterator[tuple[Fraction, Frame]]:
+        for time, frame in self._source:
+            yield time, Frame(frame.index, lambda time=time, frame=frame: self.change(time, frame))  # type: ignore[misc]
+
+    def change(self, time: Fraction, frame: Frame) -> Pixels:
+        """Return the changed pixels of a frame."""
+        raise NotImplementedError
 
 
 class MemoryFrames:
@@ -112,26 +137,26 @@ class MemoryFrames:
 
 
 def check_reached(source: FrameSource, start: Fraction) -> None:
-    """Raise if the film has turned out to end before the section that was asked for begins.
+    """Raise an error if the video ends before the section begins.
 
     Raises:
         VideoError: If it has.
     """
     if source.is_finished and source.end <= start:
         raise VideoError(
-            f"{source.name}: the picture lasts {float(source.end):.2f} s, so nothing begins at "
+            f"{source.name}: the video lasts {float(source.end):.2f} s, so nothing begins at "
             f"{float(start):.2f} s. Choose an earlier start."
         )
 
 
-def same_size(pictures: Iterable[Frame], size: tuple[int, int] | None) -> Iterator[tuple[Frame, Pixels]]:
-    """Convert pictures to ``size``; where it is None, all to the size of the first (films may change)."""
+def same_size(frames: Iterable[Frame], size: tuple[int, int] | None) -> Iterator[tuple[Frame, Pixels]]:
+    """Convert frames to ``size``; where it is None, all to the size of the first (videos may change)."""
     if size is not None and min(size) < 1:
         raise ValueError(f"size must be at least (1, 1), got {size}")
-    for picture in pictures:
-        pixels = picture.pixels(size)
+    for frame in frames:
+        pixels = frame.pixels(size)
         size = (pixels.shape[0], pixels.shape[1])
-        yield picture, pixels
+        yield frame, pixels
 
 
 def stack_frames(frames: Sequence[Pixels]) -> Tensor:

@@ -26,7 +26,7 @@ _FLAGS = {
 
 
 def encode_jpeg(pixels: Pixels, *, quality: int) -> bytes:
-    """One picture as JPEG with colour at half the resolution, as the film that it is from has it.
+    """One frame as JPEG with colour at half the resolution, as the video that it is from has it.
 
     Args:
         pixels: ``(H, W, 3)`` uint8 RGB.
@@ -40,13 +40,13 @@ def encode_jpeg(pixels: Pixels, *, quality: int) -> bytes:
     return file.getvalue()
 
 
-def decode_jpeg(content: bytes, *, name: str = "a still", reduction: int = 1) -> Pixels:
+def decode_jpeg(content: bytes, *, name: str = "a JPEG", reduction: int = 1) -> Pixels:
     """The pixels of a JPEG, ``(H, W, 3)`` uint8 RGB.
 
     Args:
         content: The file's bytes.
         name: What messages call it.
-        reduction: 1, or 2, 4 or 8 for a picture of so many times fewer rows and columns, rounded up: its
+        reduction: 1, or 2, 4 or 8 for a frame with so many times fewer rows and columns, rounded up: its
             coarse frequencies alone, near the average of every block of pixels, for less work.
 
     Raises:
@@ -84,17 +84,17 @@ class JpegFrames:
     :func:`~cinefoley.media.frames.pixels.resize_fast` resizes them; that took longer than decoding.
 
     Args:
-        stills: Frame n, shown from ``n / fps`` on: a JPEG's bytes.
+        jpegs: Frame n, shown from ``n / fps`` on: a JPEG's bytes.
         fps: Their rate.
         duration: Where the last one stops being shown, in seconds.
         name: What messages call them.
-        crop: From the number of a still, and its height and width, to the box ``(x0, y0, x1, y1)`` that is
+        crop: From the number of a frame, and its height and width, to the box ``(x0, y0, x1, y1)`` that is
             shown of it; the whole of it if None.
     """
 
     def __init__(
         self,
-        stills: Sequence[bytes],
+        jpegs: Sequence[bytes],
         fps: Fraction,
         duration: Fraction,
         name: str,
@@ -104,16 +104,16 @@ class JpegFrames:
         self.name = name
         self.end = Fraction(0)
         self.is_finished = False
-        self._stills, self._fps, self._duration, self._crop = stills, fps, duration, crop
+        self._jpegs, self._fps, self._duration, self._crop = jpegs, fps, duration, crop
 
     def __iter__(self) -> Iterator[tuple[Fraction, Frame]]:
-        for index in range(len(self._stills)):
+        for index in range(len(self._jpegs)):
             self.end = index / self._fps
-            yield self.end, Frame(index, lambda index=index: self._load(index), resize_fast=resize_fast)  # type: ignore[misc]
+            yield self.end, Frame(index, lambda index=index: self._load(index), resize_by=resize_fast)  # type: ignore[misc]
         self.end, self.is_finished = max(self._duration, self.end), True
 
     def _load(self, index: int) -> Pixels:
-        pixels = decode_jpeg(self._stills[index], name=f"{self.name}, picture {index}")
+        pixels = decode_jpeg(self._jpegs[index], name=f"{self.name}, frame {index}")
         if self._crop is None:
             return pixels
         x0, y0, x1, y1 = self._crop(index, (pixels.shape[0], pixels.shape[1]))

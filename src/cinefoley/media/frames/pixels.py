@@ -1,4 +1,4 @@
-"""One decoded frame as upright RGB pixels."""
+"""Convert decoded frames to upright RGB pixels; resize and rotate pixels."""
 
 from typing import Any
 
@@ -103,7 +103,7 @@ def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 def resize_fast(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """What :func:`resize` gives, by PyTorch's kernel: in a quarter of the time, and within 1 of it.
 
-    For pictures that JPEG has changed by more than that already. Of stills at 640x360, brought to 224x224,
+    For frames that JPEG has changed by more than that already. Of JPEGs at 640x360, resized to 224x224,
     one number in 1,100 differs (``benchmarks/data/shards.py``).
 
     Args:
@@ -115,8 +115,8 @@ def resize_fast(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """
     if pixels.shape[:2] == tuple(size):
         return pixels
-    picture = torch.from_numpy(pixels).permute(2, 0, 1)[None]
-    squashed = F.interpolate(picture, size, mode="bilinear", antialias=True)
+    frame = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    squashed = F.interpolate(frame, size, mode="bilinear", antialias=True)
     return np.asarray(squashed[0].permute(1, 2, 0).numpy(), dtype=np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Which source frame is shown at which instant: the one rule, for files and for memory alike.
+"""Sampling rule: which source frame is shown at which instant, for files and for memory alike.
 
 Everything is counted in exact fractions of a second, so a frame that falls on an instant is never a matter of
 rounding.

@@ -1,4 +1,4 @@
-"""Few pictures of a film without decoding every other: what no other picture is built on is left out."""
+"""Decode few frames of an H.264 video: skip the frames that no other frame refers to."""
 
 import os
 from bisect import bisect_left
@@ -19,21 +19,21 @@ from cinefoley.media.timing import frame_length
 
 __all__ = ["SparseFrames", "decode_sparsely"]
 
-_LONGEST_S = 60  # packets are held in memory; of a longer film, most would be for nothing
+_LONGEST_S = 60  # packets are held in memory; most of those of a longer video would not be used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SparseFrames:
-    """Pictures of a film at a constant rate from its start."""
+    """Frames of a video at a constant rate from its start."""
 
     pixels: list[Pixels]
     """One for each frame."""
     times: list[Fraction]
-    """When the picture of each frame is first shown, in seconds from the film's first picture."""
+    """When each frame is first shown, in seconds from the video's first frame."""
     last: Fraction
-    """When the film's last picture is first shown."""
+    """When the video's last frame is first shown."""
     duration: Fraction
-    """Seconds of picture, up to what was asked for."""
+    """Seconds of video, at most what was asked for."""
 
 
 def decode_sparsely(
@@ -42,24 +42,24 @@ def decode_sparsely(
     duration: Fraction,
     load: Callable[[Pixels], Pixels] = lambda pixels: pixels,
 ) -> SparseFrames | None:
-    """Pick the pictures that :func:`cinefoley.media.load_video` picks, bit for bit, for less work.
+    """Pick the frames that :func:`cinefoley.media.load_video` picks, bit for bit, for less work.
 
-    The packets tell beforehand which pictures will be picked. The decoder passes over those that are not,
-    where no other picture refers to them, and stops after the last one.
+    The packets tell beforehand which frames will be picked. The decoder passes over those that are not,
+    where no other frame refers to them, and stops after the last one.
 
     Args:
-        path: A film.
+        path: A video.
         fps: Frames per second.
         duration: Seconds to read, from the start.
-        load: What is done to the upright pixels of each picked picture before they are kept.
+        load: What is done to the upright pixels of each picked frame before they are kept.
 
     Returns:
-        None for a film that this is not for: other than H.264 in mp4 or mov, long, edited, or with anything
-        in it that does not decode. The full way then knows what to do.
+        None for a video that this does not handle: not H.264 in mp4 or mov, long, edited, or with anything
+        in it that does not decode. :func:`~cinefoley.media.load_video` reads those.
 
     Raises:
         MediaError: If the file cannot be read.
-        VideoError: If it has no picture stream.
+        VideoError: If it has no video stream.
     """
     with open_media(path) as container:
         stream = video_stream(container, path)
@@ -84,12 +84,12 @@ def decode_sparsely(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
     ticks: list[int]
-    """Of all pictures, ascending."""
+    """Of all frames, ascending."""
     picked: list[int]
-    """The tick of the picture of each frame."""
+    """The tick of each sampled frame."""
     time_base: Fraction
     end: Fraction
-    """Of the last picture, in seconds from the first one's begin."""
+    """Of the last frame, in seconds from the first one's begin."""
 
 
 def _is_plain(container: InputContainer, stream: VideoStream) -> bool:
@@ -115,7 +115,7 @@ def _plan(
         instant = sampling_instant(n, Fraction(0), fps)
         if n and instant > end:
             break
-        # the last picture that begins before the instant; ticks are whole, so the bound may be rounded up
+        # the last frame that begins before the instant; ticks are whole, so the bound may be rounded up
         picked.append(ticks[max(0, bisect_left(ticks, ticks[0] + ceil(instant / base)) - 1)])
     return _Plan(ticks=ticks, picked=picked, time_base=base, end=end)
 
@@ -126,13 +126,13 @@ def _decode(
     wanted: set[int],
     load: Callable[[Pixels], Pixels],
 ) -> dict[int, Pixels] | None:
-    """The wanted pictures by tick; None if one is missing or anything does not decode."""
+    """The wanted frames by tick; None if one is missing or anything does not decode."""
     context = stream.codec_context
-    context.thread_count = 1  # the machine's cores are at other films
+    context.thread_count = 1  # the other cores decode other videos
     found: dict[int, Pixels] = {}
     try:
         for packet in [*packets, None]:
-            # what a skipped picture's packet holds is not even looked at; no other picture refers to it
+            # the packet of a skipped frame is not decoded; no other frame refers to it
             context.skip_frame = "DEFAULT" if packet is None or packet.pts in wanted else "NONREF"
             for frame in context.decode(packet):
                 if frame.pts not in wanted:

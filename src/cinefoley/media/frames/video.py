@@ -1,4 +1,4 @@
-"""Frames of a film at a constant rate, by one decode."""
+"""Load a video, or a section of it, as frames at a constant rate, with one decode."""
 
 import os
 from collections.abc import Callable
@@ -45,13 +45,13 @@ class Video:
     fps: Fraction
     """Frames per second."""
     duration: float
-    """Seconds of picture that the clip covers; ``T / fps`` is this rounded to whole frames."""
+    """Seconds of video that the clip covers; ``T / fps`` is this rounded to whole frames."""
     source_indices: Tensor
-    """Which frame of the film each one is, counted from 0 as they are shown, ``(T,)``, int64."""
+    """Which frame of the video each one is, counted from 0 as they are shown, ``(T,)``, int64."""
     path: Path | None = None
     """The file it came from."""
     start: float = 0.0
-    """Where in the film the clip begins, in seconds from its first picture."""
+    """Where in the video the clip begins, in seconds from its first frame."""
 
     def __len__(self) -> int:
         return self.frames.shape[0]
@@ -71,7 +71,7 @@ def load_video(
     *,
     crop: Crop | None = None,
 ) -> Video:
-    """Read a film, or a section of it, at a constant frame rate.
+    """Read a video, or a section of it, at a constant frame rate.
 
     Frame n is the last source frame with a time before ``start + (n + 1/2) / fps``, by the timestamps of the
     file, so variable frame rates come out right. Phone rotation is applied; what is transparent is shown over
@@ -80,11 +80,11 @@ def load_video(
     Source: the rounding of FFmpeg's ``fps`` filter, through which Diff-Foley reads its clips.
 
     Args:
-        path: Any film that FFmpeg reads.
-        fps: Frames per second to sample at; may lie above the film's own rate.
-        size: Height and width to resize_fast to (antialiased, aspect ratio not kept); None keeps the upright
+        path: Any video that FFmpeg reads.
+        fps: Frames per second to sample at; may lie above the video's own rate.
+        size: Height and width to squash to (antialiased, aspect ratio not kept); None keeps the upright
             frame.
-        start: Seconds from the first picture.
+        start: Seconds from the first frame.
         duration: Seconds to read; None, or more than there is, reads to the end.
         crop: Which box of the upright source frame to keep; all else is cut off before ``size`` is made.
 
@@ -93,11 +93,11 @@ def load_video(
 
     Raises:
         MediaError: If the file cannot be read.
-        VideoError: If it has no picture stream, no picture that decodes, or ends before ``start``.
+        VideoError: If it has no video stream, no frame that decodes, or ends before ``start``.
         ValueError: If ``fps``, ``size``, ``start`` or ``duration`` is out of range.
 
     Warns:
-        MediaWarning: If pictures are damaged, or the film is cut off before the section ends.
+        MediaWarning: If frames are damaged, or the video is cut off before the section ends.
 
     Examples:
         >>> video = load_video("rain.mp4", fps=4, size=(224, 224))  # doctest: +SKIP
@@ -145,7 +145,7 @@ def resample_video(
     start: Seconds = 0.0,
     duration: Seconds | None = None,
 ) -> Video:
-    """Do to a clip in memory what :func:`load_video` does to a film.
+    """Do to a clip in memory what :func:`load_video` does to a video.
 
     Args:
         video: The clip.
@@ -182,15 +182,15 @@ def sample_video(
     path: Path | None,
     count_skipped: Callable[[], int] = lambda: 0,
 ) -> Video:
-    """Sample one section of any source of pictures from beginning to end.
+    """Sample one section of any source of frames from beginning to end.
 
     Args:
-        source: The pictures; only those that are picked are turned into pixels.
+        source: The frames; only those that are picked are turned into pixels.
         fps: Frames per second.
-        size: Height and width to resize_fast to; None keeps the first picture's.
+        size: Height and width to squash to; None keeps the first frame's.
         section: Which part.
         path: The file, where there is one.
-        count_skipped: Pictures of the film before the source's first.
+        count_skipped: Frames of the video before the source's first.
 
     Raises:
         VideoError: If the source ends before the section begins.
@@ -210,25 +210,25 @@ def sample_video(
 def sample_frames(
     source: FrameSource, fps: Fraction, size: tuple[int, int] | None, section: Section
 ) -> tuple[list[Pixels], list[int], float]:
-    """What :func:`sample_video` picks, picture by picture.
+    """What :func:`sample_video` picks, frame by frame.
 
     Returns:
-        The frames, which picture of the source each one is, and seconds of picture in the section.
+        The frames, which frame of the source each one is, and seconds of video in the section.
 
     Raises:
         VideoError: If the source ends before the section begins.
     """
     numbers = count() if section.duration is None else range(frame_count(section.duration, fps))
     frames, indices = list[Pixels](), list[int]()
-    pictures = iter(source)
-    picked = pick_frames(pictures, (sampling_instant(n, section.start, fps) for n in numbers))
-    for picture, pixels in same_size(picked, size):
+    source_frames = iter(source)
+    picked = pick_frames(source_frames, (sampling_instant(n, section.start, fps) for n in numbers))
+    for frame, pixels in same_size(picked, size):
         check_reached(source, section.start)
         if frames and source.is_finished and sampling_instant(len(frames), section.start, fps) > source.end:
             break
         frames.append(pixels)
-        indices.append(picture.index)
+        indices.append(frame.index)
     while not source.is_finished and section.end is not None and source.end < section.end:
-        next(pictures, None)  # only to learn whether the picture lasts as long as was asked for
+        next(source_frames, None)  # only to learn whether the video lasts as long as was asked for
     end = source.end if section.end is None else min(source.end, section.end)
     return frames, indices, float(end - section.start)

@@ -1,4 +1,4 @@
-"""Windows of frames along a film, in one decode and flat memory."""
+"""Sample overlapping windows of frames along a video, with one decode and constant memory."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -35,20 +35,20 @@ def stream_windows(
     duration: Seconds | None = None,
     crop: Crop | None = None,
 ) -> Iterator[Tensor]:
-    """Yield windows of a film one after the other, from a single decode, however long the film.
+    """Yield windows of a video one after the other, with a single decode and constant memory.
 
     Frames are sampled from each window's own start: frame n of the window at ``s`` is the last source frame
     with a time before ``s + (n + 1/2) / fps``, so nothing drifts where a window is no whole number of
-    frames. Past the end of the picture, or of the section, the last frame is repeated. Only the windows
+    frames. Past the end of the video, or of the section, the last frame is repeated. Only the windows
     that overlap at one place are held in memory.
 
     Args:
-        path: Any film that FFmpeg reads.
+        path: Any video that FFmpeg reads.
         starts: Seconds from the section's start, ascending; windows may overlap.
         frames_per_window: T, at least 1.
         fps: Frames per second inside a window.
-        size: Height and width to resize_fast to; None keeps the upright frame.
-        start: Where the section begins, in seconds from the first picture.
+        size: Height and width to squash to; None keeps the upright frame.
+        start: Where the section begins, in seconds from the first frame.
         duration: Seconds of the section; None reaches to the end.
         crop: Which box of the upright source frame to keep; all else is cut off before ``size`` is made.
 
@@ -57,11 +57,11 @@ def stream_windows(
 
     Raises:
         MediaError: If the file cannot be read.
-        VideoError: If it has no picture, or ends before ``start``.
+        VideoError: If it has no frame, or ends before ``start``.
         ValueError: If a number is out of range, or ``starts`` does not ascend.
 
     Warns:
-        MediaWarning: If pictures are damaged, or the film is cut off before the last window ends.
+        MediaWarning: If frames are damaged, or the video is cut off before the last window ends.
     """
     section, rate = Section.of(start, duration), as_rate(fps)
     begins = _check_starts(starts, frames_per_window, section)
@@ -87,7 +87,7 @@ def sample_windows(
     start: Seconds = 0.0,
     duration: Seconds | None = None,
 ) -> Iterator[Tensor]:
-    """Do with a clip in memory what :func:`stream_windows` does with a film.
+    """Do with a clip in memory what :func:`stream_windows` does with a video.
 
     Args:
         video: The clip; its own rate should be well above ``fps``, or its frames are sampled twice.

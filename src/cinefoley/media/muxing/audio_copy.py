@@ -1,4 +1,4 @@
-"""A film's sound, copied untouched beside a picture that is encoded again."""
+"""Copy the audio packets of a video beside frames that are encoded again."""
 
 import os
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ _TITLES = {"title", "artist", "album", "date", "comment", "copyright", "descript
 
 
 class AudioCopy:
-    """All sound of a film, on its way into another, packet by packet, in time with the picture.
+    """Copies all audio of a video into another one, packet by packet, in time with the frames.
 
     Args:
-        path: The film.
+        path: The video.
 
     Raises:
         MediaError: If it cannot be read.
-        VideoError: If it has no picture stream.
+        VideoError: If it has no video stream.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -39,12 +39,11 @@ class AudioCopy:
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
-        with open_media(self._path) as container:
-            self._origin = first_frame_time(container, self._path)
+        self._origin = first_frame_time(self._path)
         with ExitStack() as opening:
-            self._film: InputContainer = opening.enter_context(open_media(self._path))
-            self.video = video_stream(self._film, self._path)
-            self._streams = list(self._film.streams.audio)
+            self._container: InputContainer = opening.enter_context(open_media(self._path))
+            self.video = video_stream(self._container, self._path)
+            self._streams = list(self._container.streams.audio)
             self._resources = opening.pop_all()
         return self
 
@@ -60,7 +59,7 @@ class AudioCopy:
         return next((context.sample_rate for context in contexts if context.sample_rate), 48000)
 
     def begin(self, target: OutputContainer, out: Path) -> None:
-        """Add a stream to the new film for each there is in the old one."""
+        """Add a stream to the new video for each there is in the old one."""
         for stream in self._streams:
             if codec_name(stream) not in supported_codecs(target.format.name):
                 raise self._unfit(stream, out)
@@ -68,7 +67,7 @@ class AudioCopy:
         self._copies = {s.index: target.add_stream_from_template(s) for s in self._streams}
         for stream in self._streams:
             self._copies[stream.index].metadata.update(kept_titles(stream.metadata))
-        target.metadata.update(kept_titles(self._film.metadata))
+        target.metadata.update(kept_titles(self._container.metadata))
         try:
             target.start_encoding()
         except av.FFmpegError as exc:
@@ -89,16 +88,16 @@ class AudioCopy:
     def _unfit(self, stream: AudioStream, out: Path) -> MediaError:
         other = ".mp4" if out.suffix.lower() == ".mkv" else ".mkv"
         return MediaError(
-            f"{self._path.name}: its {codec_name(stream)} sound cannot be copied into {out.suffix}. "
-            f"Write {other} instead, or convert the sound to AAC first."
+            f"{self._path.name}: its {codec_name(stream)} audio cannot be copied into {out.suffix}. "
+            f"Write {other} instead, or convert the audio to AAC first."
         )
 
     def _moved_packets(self) -> Iterator[tuple[Fraction, "Packet[AudioStream]"]]:
-        """Yield (seconds, packet), moved in time as the picture is: its first frame is at 0."""
+        """Yield (seconds, packet), moved in time as the video is: its first frame is at 0."""
         if not self._streams:
             return
         time = Fraction(0)
-        for packet in stored_packets(self._film, self._streams):
+        for packet in stored_packets(self._container, self._streams):
             if packet.size == 0:
                 continue
             shift = round(self._origin / packet.time_base)
@@ -110,10 +109,10 @@ class AudioCopy:
 
 
 def kept_titles(metadata: dict[str, str]) -> dict[str, str]:
-    """What describes a film or a stream, and stays true when it is encoded again."""
+    """Metadata that stays true when a video or a stream is encoded again, such as titles."""
     return {key: value for key, value in metadata.items() if key.lower() in _TITLES}
 
 
 def codec_name(stream: AudioStream) -> str:
-    """FFmpeg's name of a sound's codec; ``unknown`` where it has none."""
+    """FFmpeg's name of an audio stream's codec; ``unknown`` where it has none."""
     return stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"

@@ -1,4 +1,4 @@
-"""A sound track encoded into a film while the film is written."""
+"""Encode audio into a video while the video is written."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -15,7 +15,7 @@ from cinefoley.media.audio.reader import Samples, join_blocks, resample_blocks, 
 __all__ = ["AudioCodec", "AudioTrack", "place"]
 
 AudioCodec = Literal["aac", "alac", "flac", "opus", "pcm_s16le", "pcm_s24le"]
-"""Codecs for a film's sound track."""
+"""Codecs for a video's audio stream."""
 
 _CODECS: dict[str, tuple[AudioCodec, ...]] = {  # the first is the default
     "mp4": ("aac", "alac", "flac", "opus"),
@@ -37,10 +37,10 @@ _LAYOUTS = {1: "mono", 2: "stereo", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 
 
 class AudioTrack:
-    """Encodes sound into an open film, just ahead of the picture, so both interleave in flat memory.
+    """Encodes audio into an open video, just ahead of the frames, so both interleave in flat memory.
 
     Args:
-        container: The film; no packet may have been written yet.
+        container: The video; no packet may have been written yet.
         blocks: ``(channels, N_i)`` at ``sample_rate``.
         sample_rate: Samples per second. Opus is written at 48 kHz, AAC at the next rate it knows.
         channels: 1, 2, 4, 5, 6 or 8.
@@ -60,7 +60,7 @@ class AudioTrack:
         codec: AudioCodec | None = None,
     ) -> None:
         if channels not in _LAYOUTS:
-            raise ValueError(f"a sound track has {', '.join(map(str, _LAYOUTS))} channels, got {channels}")
+            raise ValueError(f"an audio stream has {', '.join(map(str, _LAYOUTS))} channels, got {channels}")
         self._container = container
         self._layout = _LAYOUTS[channels]
         self._codec = _choose_codec(container.format.name, codec)
@@ -71,7 +71,7 @@ class AudioTrack:
         self._position = 0
 
     def write_until(self, time_s: float | Fraction) -> None:
-        """Encode the sound up to about ``time_s``, as far as there is any."""
+        """Encode the audio up to about ``time_s``, as far as there is any."""
         while self._position < time_s * self._rate:
             block = next(self._blocks, None)
             if block is None:
@@ -105,7 +105,7 @@ class AudioTrack:
 
 
 def place(blocks: Iterable[Samples], channels: int, offset: int, length: int) -> Iterator[Samples]:
-    """Put sound ``offset`` samples into silence, ``length`` samples in all; what lies beyond is cut.
+    """Put audio ``offset`` samples into silence, ``length`` samples in all; what lies beyond is cut.
 
     Args:
         blocks: ``(channels, N_i)``.
@@ -114,7 +114,7 @@ def place(blocks: Iterable[Samples], channels: int, offset: int, length: int) ->
         length: Samples in all.
 
     Yields:
-        Blocks of the placed sound.
+        Blocks of the placed audio.
     """
     position = 0
     for block in _then(silence(channels, min(offset, length)), blocks):
@@ -138,7 +138,7 @@ def _choose_codec(form: str, codec: AudioCodec | None) -> AudioCodec:
     if codec not in get_args(AudioCodec):
         raise ValueError(f"codec must be one of {get_args(AudioCodec)}, got {codec!r}")
     if codec not in allowed:
-        raise MediaError(f"{form} films hold sound as {', '.join(allowed)}, not as {codec}.")
+        raise MediaError(f"{form} videos hold audio as {', '.join(allowed)}, not as {codec}.")
     return codec
 
 

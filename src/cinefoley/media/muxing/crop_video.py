@@ -1,4 +1,4 @@
-"""A film again, showing only a window of its picture."""
+"""Crop a video file: encode a window of its frames, copy its audio."""
 
 import os
 from fractions import Fraction
@@ -26,10 +26,10 @@ from cinefoley.media.muxing.plane_crop import PlaneCropper
 
 __all__ = ["crop_video", "cropped_video_suffix"]
 
-_LEAD_S = Fraction(1, 2)  # how far the sound is written ahead of the picture
+_LEAD_S = Fraction(1, 2)  # how far the audio is written ahead of the frames
 _CRF = {"libx264": 14, "libvpx-vp9": 14}  # 42 dB on web video, at about the size of the source
 _OPTIONS = {
-    # Without B-frames pictures are stored as they are shown: every container keeps each one's time exactly.
+    # Without B-frames the stored order is the shown order: every container keeps each one's time exactly.
     # With mbtree, one encoding of small frames in a hundred came out in other bytes, from the same frames.
     "libx264": {"bf": "0", "x264-params": "mbtree=0"},
     "libvpx-vp9": {"b": "0", "row-mt": "1"},
@@ -43,55 +43,55 @@ def crop_video(
     *,
     encoder_threads: int = 1,
 ) -> None:
-    """Write a film of a window of the picture, at full quality, its sound copied packet by packet.
+    """Write a video that shows a window of another, at full quality; the audio packets are copied.
 
-    The picture is encoded again (H.264 or, in webm, VP9 at CRF 14), in the source's pixel format where the
+    The video is encoded again (H.264 or, in webm, VP9 at CRF 14), in the source's pixel format where the
     encoder has it: chroma, bit depth, colour tags, pixel aspect and every frame's time are kept. It is stored
-    upright; what is transparent is shown over black; interlaced frames stay woven. Pictures that cannot be
+    upright; what is transparent is shown over black; interlaced frames stay woven. Frames that cannot be
     decoded are left out, the one before is shown longer. Subtitles, data and chapters are dropped. Frame
-    and sound stream through, so memory does not grow with the film.
+    and audio are streamed, so memory does not grow with the video.
 
     Args:
-        video_path: The film.
+        video_path: The video.
         out_path: ``.mp4``, ``.m4v``, ``.mov``, ``.mkv`` or ``.webm``: :func:`cropped_video_suffix` finds one
             that holds the audio.
-        crop: The box of every picture, all of one size, on even pixels (4:2:0 shares colour among 2x2).
+        crop: The box of every frame, all of one size, on even pixels (4:2:0 shares colour among 2x2).
         encoder_threads: Threads of the encoder; the same number gives the same bytes. 0 takes what there is.
 
     Raises:
-        MediaError: If the film cannot be read, or the container cannot hold its sound.
-        VideoError: If it has no picture, or its pictures change their size on the way.
+        MediaError: If the video cannot be read, or the container cannot hold its audio.
+        VideoError: If it has no frame, or its frames change their size on the way.
         OutputError: If ``out_path`` cannot be written. Nothing is left behind then.
         ValueError: If boxes differ in size, lie on odd pixels, or reach outside the frame.
 
     Warns:
-        MediaWarning: If pictures are damaged, or the film is cut off.
+        MediaWarning: If frames are damaged, or the video is cut off.
     """
     out = Path(out_path)
     form = output_format(out)
-    with AudioCopy(video_path) as sound, FrameReader(video_path) as reader, atomic_write(out) as temporary:
-        options = muxer_options(form, sound.sample_rate) | {"fflags": "+bitexact"}  # no random ids
+    with AudioCopy(video_path) as audio, FrameReader(video_path) as reader, atomic_write(out) as temporary:
+        options = muxer_options(form, audio.sample_rate) | {"fflags": "+bitexact"}  # no random ids
         with (
             explained_muxing(video_path, out),
             av.open(str(temporary), "w", format=form, container_options=options) as target,
         ):
-            pictures = iter(reader)
-            time, frame = next(pictures)
-            picture = _Picture(
-                target, frame, sound.video, crop, threads=encoder_threads, name=Path(video_path).name
+            frames = iter(reader)
+            time, frame = next(frames)
+            encoder = _VideoEncoder(
+                target, frame, audio.video, crop, threads=encoder_threads, name=Path(video_path).name
             )
-            sound.begin(target, out)
-            for next_time, next_frame in pictures:
-                sound.write_until(time + _LEAD_S)
-                picture.write(frame, time, next_time)
+            audio.begin(target, out)
+            for next_time, next_frame in frames:
+                audio.write_until(time + _LEAD_S)
+                encoder.write(frame, time, next_time)
                 time, frame = next_time, next_frame
-            picture.write(frame, time, reader.end)
-            picture.finish()
-            sound.write_until(None)
+            encoder.write(frame, time, reader.end)
+            encoder.finish()
+            audio.write_until(None)
 
 
 def cropped_video_suffix(video_path: str | os.PathLike[str]) -> str:
-    """The suffix for a film made of another: its own where that container holds the sound, else ``.mkv``.
+    """The suffix for a video made of another: its own where that container holds the audio, else ``.mkv``.
 
     AAC out of a transport stream lacks the header that Matroska wants, but mp4 makes; there it is ``.mp4``.
 
@@ -100,16 +100,16 @@ def cropped_video_suffix(video_path: str | os.PathLike[str]) -> str:
     """
     form = container_format(Path(video_path).suffix)
     with open_media(video_path) as container:
-        sounds = [stream for stream in container.streams.audio if stream.codec_context]
+        streams = [stream for stream in container.streams.audio if stream.codec_context]
         codecs = {codec_name(stream) for stream in container.streams.audio}
-        lacks_header = any(stream.codec_context.extradata is None for stream in sounds)
+        lacks_header = any(stream.codec_context.extradata is None for stream in streams)
     if form is not None and codecs <= supported_codecs(form):
         return Path(video_path).suffix
     return ".mp4" if lacks_header and codecs == {"aac"} else ".mkv"
 
 
-class _Picture:
-    """The picture stream of the new film."""
+class _VideoEncoder:
+    """The video stream of the new video."""
 
     def __init__(
         self,
@@ -145,12 +145,12 @@ class _Picture:
         self._durations: dict[int, int] = {}
 
     def write(self, frame: VideoFrame, time: Fraction, end: Fraction) -> None:
-        """Encode the box of one picture, shown from ``time`` to ``end``."""
+        """Encode the box of one frame, shown from ``time`` to ``end``."""
         box = self._crop(time, self._cropper.size)
         if (box[2] - box[0], box[3] - box[1]) != (self._stream.width, self._stream.height):
-            raise ValueError(f"all boxes of a film must have one size, got {box}")
+            raise ValueError(f"all boxes of a video must have one size, got {box}")
         cut = self._cropper.cut(frame, box)
-        # encoders refuse two pictures at one instant, which damaged files have
+        # encoders refuse two frames at one instant, which damaged files have
         self._ticks = max(self._ticks + 1, round(time / self._time_base))
         cut.pts, cut.time_base = self._ticks, self._time_base
         self._durations[self._ticks] = max(1, round((end - time) / self._time_base))

@@ -22,12 +22,12 @@ _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".w
 
 
 def container_format(suffix: str) -> str | None:
-    """FFmpeg's name of the container for a file suffix; None for one that films are not written to."""
+    """FFmpeg's name of the container for a file suffix; None for one that videos are not written to."""
     return _FORMATS.get(suffix.lower())
 
 
 def muxer_options(form: str, sample_rate: int) -> dict[str, str]:
-    """Options that let a container trim sound to the sample: by itself mp4 counts milliseconds."""
+    """Options that let a container trim audio to the sample: by itself mp4 counts milliseconds."""
     return {"movie_timescale": str(sample_rate)} if form in {"mp4", "mov"} else {}
 
 
@@ -45,8 +45,8 @@ def output_format(path: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
-def explained_muxing(film: str | os.PathLike[str], out: Path) -> Iterator[None]:
-    """Say in plain words that a container does not take a film's packets while the block writes them.
+def explained_muxing(video: str | os.PathLike[str], out: Path) -> Iterator[None]:
+    """Explain in plain words why a container does not accept a video's packets inside the block.
 
     Raises:
         MediaError: If FFmpeg refuses one, as it does where times step back.
@@ -57,8 +57,8 @@ def explained_muxing(film: str | os.PathLike[str], out: Path) -> Iterator[None]:
         if isinstance(exc, OSError):  # the disk's
             raise
         raise MediaError(
-            f"{Path(film).name}: cannot be written into {out.suffix} ({exc.strerror}). Its times may step "
-            "back, as where files were joined; convert the film first."
+            f"{Path(video).name}: cannot be written into {out.suffix} ({exc.strerror}). Its times may step "
+            "back, as where files were joined; convert the video first."
         ) from exc
 
 

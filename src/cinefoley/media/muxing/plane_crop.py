@@ -1,4 +1,4 @@
-"""Cutting decoded frames as they are stored, plane by plane, without a detour over RGB."""
+"""Crop decoded frames plane by plane in their own pixel format, without conversion to RGB."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class PlaneCropper:
     Args:
         first: Tells pixel format, size and rotation of all.
         encoder: FFmpeg's name of the encoder.
-        name: What messages call the film.
+        name: What messages call the video.
     """
 
     def __init__(self, first: VideoFrame, encoder: str, name: str) -> None:
@@ -73,8 +73,8 @@ class PlaneCropper:
         if (frame.width, frame.height) != self._stored:
             (width, height), now = self._stored, (frame.width, frame.height)
             raise VideoError(
-                f"{self._name}: its pictures change their size from {width}x{height} to "
-                f"{now[0]}x{now[1]} on the way. Export the film at one size first."
+                f"{self._name}: its frames change their size from {width}x{height} to "
+                f"{now[0]}x{now[1]} on the way. Export the video at one size first."
             )
         x0, y0, x1, y1 = self.check(box)
         source = self._converted(frame)

@@ -1,4 +1,4 @@
-"""Frames written as a film."""
+"""Encode frames, and audio beside them, as a video file."""
 
 import os
 from fractions import Fraction
@@ -34,11 +34,11 @@ def save_video(
     crf: int = 18,
     codec: AudioCodec | None = None,
 ) -> None:
-    """Write frames, and sound if there is any, as a film that every player shows.
+    """Write frames, and audio if there is any, as a video that every player shows.
 
     H.264, 4:2:0, BT.709 (VP9 in webm). An odd width or height is made even by repeating the last column or
-    row, because 4:2:0 has no odd sizes. The sound is cut, or followed by silence, to the length of the
-    picture.
+    row, because 4:2:0 has no odd sizes. The audio is cut, or padded with silence, to the length of the
+    video.
 
     Args:
         path: ``.mp4``, ``.m4v``, ``.mov``, ``.mkv`` or ``.webm``.
@@ -47,7 +47,7 @@ def save_video(
         waveform: ``(N,)`` or ``(channels, N)``, full scale at 1.
         sample_rate: Samples per second of the waveform.
         crf: Quality, 0 (best, large) to 51; 18 looks like the source.
-        codec: The sound's codec; None takes AAC in mp4 and mov, FLAC in mkv, Opus in webm.
+        codec: The audio's codec; None takes AAC in mp4 and mov, FLAC in mkv, Opus in webm.
 
     Raises:
         MediaError: If the suffix is unknown or the container does not hold the codec.
@@ -64,20 +64,20 @@ def save_video(
         atomic_write(path) as temporary,
         av.open(str(temporary), "w", format=form, container_options=options) as target,
     ):
-        stream = _add_picture(target, video, crf)
-        sound = None
+        stream = _add_video_stream(target, video, crf)
+        track = None
         if waveform is not None and sample_rate is not None:
             samples = as_samples(waveform)
             length = round(len(video) / video.fps * sample_rate)
             placed = place(slice_blocks(samples), samples.shape[0], 0, length)
-            sound = AudioTrack(target, placed, sample_rate, samples.shape[0], codec)
+            track = AudioTrack(target, placed, sample_rate, samples.shape[0], codec)
         for n, frame in enumerate(video.frames):
-            if sound is not None:
-                sound.write_until(n / video.fps)
+            if track is not None:
+                track.write_until(n / video.fps)
             target.mux(stream.encode(_to_frame(frame, n, video.fps)))
         target.mux(stream.encode(None))
-        if sound is not None:
-            sound.finish()
+        if track is not None:
+            track.finish()
 
 
 def _as_video(frames: Tensor | Video, fps: Seconds | None) -> Video:
@@ -93,7 +93,7 @@ def _as_video(frames: Tensor | Video, fps: Seconds | None) -> Video:
     return video_from_frames(frames, as_rate(fps))
 
 
-def _add_picture(target: OutputContainer, video: Video, crf: int) -> VideoStream:
+def _add_video_stream(target: OutputContainer, video: Video, crf: int) -> VideoStream:
     height, width = video.size
     is_webm = target.format.name == "webm"
     options = {"crf": str(crf), "b": "0", "row-mt": "1"} if is_webm else {"crf": str(crf)}
