@@ -9,6 +9,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -264,7 +265,8 @@ def check(folder: Path, seed: int) -> tuple[str, list[str]]:
     for reader in _READERS:
         problems += _problems(reader.__name__, lambda reader=reader: reader(path))  # type: ignore[misc]
     out = folder / "out"
-    out.mkdir(exist_ok=True)
+    shutil.rmtree(out, ignore_errors=True)  # a killed process may have left files
+    out.mkdir()
     for writer in _WRITERS:
         problems += _written_problems(writer, path, out / f"{writer.__name__}{rng.choice(('.mp4', '.mkv'))}")
     path.unlink()

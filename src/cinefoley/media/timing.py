@@ -171,12 +171,12 @@ def _span_after_seek(path: str | os.PathLike[str]) -> tuple[Fraction, Fraction] 
         end = stated_end(container, stream)
         if end is None or not has_exact_seeks(container):
             return None
-        if _is_estimate(container) and end - origin > _LONGEST_GAP_S:  # times may jump on the way
+        tail = _span(container, stream) if seek(container, end - _TAIL_S) else None
+        if tail is None or tail[1] <= origin:
             return None
-        if not seek(container, end - _TAIL_S):
-            return None
-        tail = _span(container, stream)
-        return None if tail is None or tail[1] <= origin else (origin, tail[1])
+        is_far = tail[1] - origin > _LONGEST_GAP_S  # times may jump on the way
+        is_stated = tail[1] <= end + _LONGEST_GAP_S and not _is_estimate(container)
+        return (origin, tail[1]) if is_stated or not is_far else None
 
 
 def _span_of_all(path: str | os.PathLike[str]) -> tuple[Fraction, Fraction] | None:
