@@ -141,7 +141,7 @@ def main() -> None:
     model = PRESET.model
     train: dict[str, Callable[[ModelConfig, Path], object]] = {
         "clips": _clips,
-        "encoder": _warm_towers,
+        "encoder": _warm_start,
         "cavp": _train_cavp,
         "autoencoder": _train_autoencoder,
         "audio_classifier": _train_audio_classifier,
@@ -164,7 +164,7 @@ def _clips(model: ModelConfig, runs: Path) -> StageClips:
     )
 
 
-def _warm_towers(model: ModelConfig, runs: Path) -> None:
+def _warm_start(model: ModelConfig, runs: Path) -> None:
     torch.manual_seed(ENCODER.seed)  # initial weights only
     encoder = build_video_encoder(model.video_encoder)
     assert model.audio_encoder is not None
@@ -219,8 +219,8 @@ def _encode_all(model: ModelConfig, runs: Path) -> None:
     stds: list[Tensor] = []
     for start in range(0, len(clips), 16):
         features.append(encoder(clips.frames[start : start + 16].float() / 255))
-        pictures = clips.mels[start : start + 16].float()[:, None]
-        posterior = autoencoder.encode(pictures.expand(-1, model.autoencoder.channels, -1, -1)).latent_dist
+        images = clips.mels[start : start + 16].float()[:, None]
+        posterior = autoencoder.encode(images.expand(-1, model.autoencoder.channels, -1, -1)).latent_dist
         means.append(posterior.mean)
         stds.append(posterior.std)
     scale = 1 / float(torch.cat(means).std())
@@ -325,8 +325,8 @@ def _assemble(model: ModelConfig, runs: Path, out: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
     pipeline.save_pretrained(out)
     load_part(runs / "cavp" / "audio", AudioEncoder, dtype=half).save_pretrained(out / "audio_encoder")
-    judge = load_part(runs / "alignment" / "final", AlignmentClassifier, dtype=half)
-    judge.save_pretrained(out / "alignment")
+    classifier = load_part(runs / "alignment" / "final", AlignmentClassifier, dtype=half)
+    classifier.save_pretrained(out / "alignment")
     (out / "README.md").write_text(_card(runs))
     _save_audio_classifier(runs, out.parent / "lite_backbone")
     for part in [*sorted(out.rglob("*.safetensors")), out.parent / "lite_backbone" / "model.safetensors"]:

@@ -1,4 +1,4 @@
-"""Settings that tie a model's parts together: its window in time, its pictures and its mel."""
+"""Foley configuration: window length, frame rate, frame size and mel front-end of a model."""
 
 import json
 from dataclasses import asdict, dataclass, field, fields
@@ -10,7 +10,7 @@ from cinefoley.config.mel import MelConfig
 __all__ = ["FoleyConfig", "NullCondition"]
 
 NullCondition = Literal["zero_context", "zero_features"]
-"""What the denoiser sees when it is given no film.
+"""Context of the denoiser without a condition.
 
 ``zero_context``: zeros in place of the embedded features, as Diff-Foley samples.
 ``zero_features``: the embedding of zero features (bias and positions), as Diff-Foley trains.
@@ -19,18 +19,18 @@ NullCondition = Literal["zero_context", "zero_features"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoleyConfig:
-    """One window of film and sound, as a model sees it. The defaults are Diff-Foley's numbers."""
+    """One window of video and sound of a model. The defaults are Diff-Foley's numbers."""
 
     mel: MelConfig = field(default_factory=MelConfig)
     """The mel front-end."""
     mel_frames: int = 512
     """Mel frames in one window."""
     video_fps: float = 4.0
-    """Frames per second that the video encoder sees."""
+    """Frame rate of the video encoder, in frames per second."""
     video_frames: int = 32
     """Frames in one window."""
     frame_size: tuple[int, int] = (224, 224)
-    """Height and width to which every frame is squashed, in pixels."""
+    """Height and width to which every frame is resized, in pixels."""
     null_condition: NullCondition = "zero_context"
     """The unconditional branch of classifier-free guidance."""
 

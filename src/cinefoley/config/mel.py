@@ -7,7 +7,7 @@ __all__ = ["MelConfig"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MelConfig:
-    """How a waveform becomes a mel spectrogram in [0, 1], and back.
+    """The mel front-end: from a waveform to a mel spectrogram in [0, 1], and back.
 
     Source: Diff-Foley, second stage (``data_preprocess/wav2spec.py``). The defaults are its numbers.
     """

@@ -30,7 +30,7 @@ class VideoEncoderConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioEncoderConfig:
-    """Cnn14 of CAVP, the sound's side of its contrastive training; the defaults are its own."""
+    """Cnn14 of CAVP, the audio encoder of its contrastive training; the defaults are CAVP's."""
 
     n_mels: int = 128
     """Bands of the mel."""
@@ -51,7 +51,7 @@ class AutoencoderConfig:
     """KL autoencoder of mels; the defaults are Stable Diffusion's kl-f8, as Diff-Foley uses it."""
 
     channels: int = 3
-    """Channels of the picture; a mel is repeated to fill them, and the first is read back."""
+    """Image channels; a mel is repeated to fill them, and the first one is read back."""
     block_out_channels: tuple[int, ...] = (128, 256, 512, 512)
     """Channels per level; every level but the last halves both sides."""
     layers_per_block: int = 2

@@ -73,9 +73,10 @@ def diff_foley() -> ModelConfig:
 def lite() -> ModelConfig:
     """The small default model: the same parts, trained from nothing on the Foley stage.
 
-    It departs from Diff-Foley where size or a short training asks for it: 64-pixel frames; hop 250, so that
-    32 frames and 512 mel frames both last 8.000 s; one-channel pictures in the autoencoder; and the denoiser
-    predicts velocity, whose loss weighs the early, structure-giving steps more than the noise's does.
+    It differs from Diff-Foley where a small size or a short training requires it: 64-pixel frames; hop 250,
+    so that 32 frames and 512 mel frames both last 8.000 s; one image channel in the autoencoder; and a
+    denoiser that predicts velocity, whose loss weighs the early timesteps, which decide the structure, more
+    than the loss of the noise does.
     """
     return ModelConfig(
         foley=FoleyConfig(
@@ -121,16 +122,16 @@ def lite() -> ModelConfig:
 
 
 def diff_foley_training() -> TrainingPreset:
-    """How Diff-Foley was trained, from its paper and its public code.
+    """Diff-Foley's training, from its paper and its public code.
 
     Published: CAVP on 8 GPUs with 30 videos each, three windows of 4 s, mel hop 250, AdamW at 8e-4, decay
     0.2, 200 warm-up steps, cosine over 300 epochs of at most 567,980 clips (the released weights are epoch
-    66's), both towers from pretrained ones; the denoiser on 8 GPUs with 220 clips each, AdamW at 1e-4, 1000
+    66's), both encoders pretrained; the denoiser on 8 GPUs with 220 clips each, AdamW at 1e-4, 1000
     warm-up steps, then constant, 250 epochs (released: 240), no averaged weights, both it and its autoencoder
     from Stable Diffusion v1.4; classifiers with AdamW at 5e-5.
-    Reading: nothing is published of clipped gradients, so none are; nor of the denoiser's and classifiers'
-    decay (PyTorch's 0.01 is taken), or of the classifiers' batch and length; and no autoencoder was trained:
-    its recipe is ours.
+    Reading: gradient clipping is not published, so gradients are not clipped. The weight decay of denoiser
+    and classifiers is not published (PyTorch's 0.01 is used), nor are the classifiers' batch size and length.
+    No autoencoder was trained: its recipe is ours.
     """
     return TrainingPreset(
         name="diff_foley",
@@ -193,7 +194,7 @@ def diff_foley_training() -> TrainingPreset:
 
 
 def lite_training() -> TrainingPreset:
-    """How a model of lite's size is trained from nothing: sized for two cores and one night."""
+    """Training of a model of lite's size from nothing: sized for two cores and one night."""
     return TrainingPreset(
         name="lite",
         model=lite(),

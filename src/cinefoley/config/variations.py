@@ -1,4 +1,4 @@
-"""Settings of the variations: which part of the picture a clip is shown with, and how often."""
+"""Variation settings: close-ups and camera movements, their windows, and the share of varied clips."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,10 +6,10 @@ from typing import Literal
 __all__ = ["Direction", "Placement", "VariationConfig", "check_scale_range"]
 
 Placement = Literal["center", "uniform"]
-"""Where a close-up's window sits: in the middle of the frame, or anywhere in it with the same probability."""
+"""Position of a close-up's window: in the middle of the frame, or uniformly distributed in it."""
 
 Direction = Literal["left", "right", "up", "down"]
-"""The way that a window moves through the frame."""
+"""Direction in which a window moves through the frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class VariationConfig:
 
 
 def check_scale_range(scale_range: tuple[float, float]) -> None:
-    """Refuse what is no range of kept fractions.
+    """Check a range of kept fractions.
 
     Raises:
         ValueError: If it is not ordered inside (0, 1].

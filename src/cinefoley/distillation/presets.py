@@ -18,20 +18,20 @@ __all__ = [
 DistillationPreset = Literal[
     "paper", "paper_50", "paper_100", "paper_camera_movement", "paper_both", "cinematic"
 ]
-"""The paper's settings: the main one (Table 1), its k = 50 and 100 % (Table 4), and Table 3's."""
+"""The paper's settings: the main one (Table 1), k = 50 and 100 % (Table 4), those of Table 3; and ours."""
 
 
 def distillation(name: DistillationPreset) -> DistillationRecipe:
-    """How the paper trains a student: 25 epochs, AdamW at 5e-4, 32 clips a step over all GPUs.
+    """The paper's training of a student: 25 epochs, AdamW at 5e-4, 32 clips a step over all GPUs.
 
-    Reading: what the learning rate does is not said; it rises for 100 steps and falls along a cosine. Nor is
-    AdamW's decay (PyTorch's 0.01 is taken), or where features are compared. ``docs/log.md`` has what was
-    tried.
+    Reading: the paper does not give the learning rate schedule (here it rises for 100 steps and falls along a
+    cosine), AdamW's weight decay (here PyTorch's 0.01), or whether features are normalised before the loss.
+    ``docs/log.md`` has what was tried.
 
     Args:
         name: ``"paper"``: close-ups, k = 75 %; ``"paper_50"`` and ``"paper_100"``: the same with another k;
             ``"paper_camera_movement"``: camera movements, k = 50 %; ``"paper_both"``: both, k = 66.7 %;
-            ``"cinematic"``, ours: both, close-ups anywhere in the picture, k = 80 %; Muon at 1.5e-3, 8 clips
+            ``"cinematic"``, ours: both, close-ups anywhere in the frame, k = 80 %; Muon at 1.5e-3, 8 clips
             a step.
 
     Raises:
@@ -52,8 +52,8 @@ def distillation(name: DistillationPreset) -> DistillationRecipe:
         case "paper_both":
             variation = paper_mixed()
         case "cinematic":
-            # camera movements must have been shown to be learned; Muon learns more in as many steps, and more
-            # and smaller steps more from as many clips (docs/log.md)
+            # a student learns camera movements only from examples; Muon learns more in the same number of
+            # steps, and smaller batches more from the same number of clips (docs/log.md)
             variation = replace(paper_mixed(), placement="uniform", variation_proportion=0.8)
             schedule = replace(schedule, batch_size=8, optimizer="muon", learning_rate=1.5e-3)
         case _:
@@ -62,7 +62,7 @@ def distillation(name: DistillationPreset) -> DistillationRecipe:
 
 
 def paper_close_up(*, variation_proportion: float = 0.75) -> VariationConfig:
-    """The paper's main setting: close-ups alone, k = 75 %. Table 3 has 50 %, Table 4 has 50, 75 and 100 %."""
+    """The paper's main setting: close-ups only, k = 75 %. Table 3 has 50 %, Table 4 has 50, 75 and 100 %."""
     return VariationConfig(
         scale_range=(0.4, 0.6),
         variation_proportion=variation_proportion,
@@ -72,7 +72,7 @@ def paper_close_up(*, variation_proportion: float = 0.75) -> VariationConfig:
 
 
 def paper_camera_movement() -> VariationConfig:
-    """The paper's Table 3, f_cm: camera movements alone, k = 50 %."""
+    """The paper's Table 3, f_cm: camera movements only, k = 50 %."""
     return VariationConfig(
         scale_range=(0.4, 0.6),
         variation_proportion=0.5,

@@ -17,11 +17,11 @@ class DistillationRecipe:
     """Training of the student video encoder (paper, Section 4)."""
 
     name: str
-    """What ``--preset`` calls it."""
+    """Name for ``--preset``."""
     variation: VariationConfig
-    """What the student is shown in place of the whole picture, and how often."""
+    """Variation of the clips that the student sees, and the share of varied clips."""
     schedule: ScheduleRecipe
-    """How long, how fast; one epoch shows every clip once."""
+    """Length, batch size, optimiser and learning rate; one epoch shows every clip once."""
     feature_space: FeatureSpace = "normalized"
     """Whether the loss compares features after normalisation to unit length, or raw. The paper does not
     say."""

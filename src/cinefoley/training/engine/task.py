@@ -1,4 +1,4 @@
-"""Training task: the interface between the engine and what is trained: draw a step, load its rows, losses."""
+"""Training task: the interface between the engine and what it trains (draw, load, losses)."""
 
 import copy
 from abc import ABC, abstractmethod

@@ -72,12 +72,12 @@ def train_ldm(run: StageRun) -> RunResult:
 def _preview(
     pipeline: FoleyPipeline, windows: ClipWindows, features: Tensor
 ) -> Callable[[], Sequence[Sample]]:
-    """Takes of the first held-out clips, their events marked where they are known."""
-    shown = range(min(_PREVIEWS, len(windows)))
+    """Makes takes of the first held-out clips, with their known events marked."""
+    rows = range(min(_PREVIEWS, len(windows)))
     return partial(
         preview_takes,
         pipeline,
-        features[: len(shown)],
-        names=[re.sub(r"[^A-Za-z0-9._-]", "_", windows.clips.ids[row]) for row in shown],
-        events_s=[windows.events_s[row][~windows.events_s[row].isnan()].tolist() for row in shown],
+        features[: len(rows)],
+        names=[re.sub(r"[^A-Za-z0-9._-]", "_", windows.clips.ids[row]) for row in rows],
+        events_s=[windows.events_s[row][~windows.events_s[row].isnan()].tolist() for row in rows],
     )

@@ -11,7 +11,7 @@ from cinefoley.training.engine.task import Batch, Task
 __all__ = ["AudioClassifierTask"]
 
 _KNOTS = 6  # of a random curve over the bands
-_SHORTEST, _LONGEST = 96, 800  # frames of 10 ms: a FAD segment of 0.96 s, and a whole clip
+_SHORTEST, _LONGEST = 96, 800  # frames of 10 ms: a FAD segment of 0.96 s, and a clip
 
 
 class AudioClassifierTask(Task):

@@ -60,16 +60,16 @@ def prepare_log_mels(count: int, *, split: Split, cache_dir: Path, workers: int 
 
 def _chunk(start: int, split: Split, path: Path) -> None:
     torch.set_num_threads(1)
-    mels, kinds, heard = [], [], []
+    mels, kinds, is_heard = [], [], []
     for seed in range(start, start + _CHUNK):
         take = draw_take(seed, split=split, duration_s=8.0)
         waveform = take.waveform(_RATE)
         mels.append(log_mel(torch.from_numpy(waveform)).to(torch.float16).numpy())
         names = [actor.kind for actor in take.actors]
         kinds.append([KIND_NAMES.index(names[0]), KIND_NAMES.index(names[-1])])
-        heard.append(bool(np.abs(waveform).max() > 0))
+        is_heard.append(bool(np.abs(waveform).max() > 0))
     aside = path.with_suffix(".part.npz")
     np.savez(
-        aside, allow_pickle=False, log_mels=np.stack(mels), kinds=np.array(kinds), is_heard=np.array(heard)
+        aside, allow_pickle=False, log_mels=np.stack(mels), kinds=np.array(kinds), is_heard=np.array(is_heard)
     )
     aside.replace(path)

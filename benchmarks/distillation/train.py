@@ -1,12 +1,12 @@
-"""Clips per second of distillation: from what is kept, against the direct loop on the same films.
+"""Clips per second of distillation from the cache, against the direct loop on the same videos.
 
-The direct loop decodes every film at every step, squashes the whole picture for the teacher and a window of
-it for the student, and runs both networks. Ours reads kept pictures and the teacher's kept features. Both
-train on the same rendered films of 10 s at 640x360 and 25 fps, in the same order, with BatchNorm frozen; ours
-in the direct loop's precision and in bfloat16. What making the kept data costs once is told apart. Time by
-the clock, and of the processor, all threads together: on a machine that others use only the latter compares.
+The direct loop decodes every video at every step, resizes the whole frames for the teacher and a window of
+them for the student, and runs both networks. Ours reads cached frames and the teacher's cached features. Both
+train on the same rendered videos of 10 s at 640x360 and 25 fps, in the same order, with BatchNorm frozen;
+ours in the direct loop's precision and in bfloat16. The cost of filling the cache is printed separately. Times are
+wall-clock time and processor time of all threads: on a busy machine only the latter can be compared.
 
-Run: python benchmarks/training/distill.py [--model lite] [--clips 32] [--steps 6]
+Run: python benchmarks/distillation/train.py [--model lite] [--clips 32] [--steps 6]
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from cinefoley.config.presets import diff_foley, lite
-from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
+from cinefoley.data.cache.clip_frames import FrameSettings
 from cinefoley.data.cache.frame_cache import prepare_frames
 from cinefoley.data.sources.folder import FolderSource
 from cinefoley.distillation import distillation_loss
@@ -64,31 +64,31 @@ def main() -> None:
         f"{size[0]} pixels, {round(DURATION_S * FPS)} a clip, batches of {args.batch}"
     )
     with tempfile.TemporaryDirectory() as folder:
-        films = Path(folder) / "films"
-        films.mkdir()
+        videos = Path(folder) / "videos"
+        videos.mkdir()
         for seed in range(args.clips):
             clip = render_clip(seed, fps=25, size=(360, 640), duration_s=DURATION_S)
-            save_video(films / f"{seed:04d}.mp4", torch.from_numpy(clip.frames).permute(0, 3, 1, 2), 25)
+            save_video(videos / f"{seed:04d}.mp4", torch.from_numpy(clip.frames).permute(0, 3, 1, 2), 25)
         teacher = build_video_encoder(config.video_encoder).eval().requires_grad_(False)
         student = build_video_encoder(config.video_encoder).eval()
         student.load_state_dict(teacher.state_dict())
         began = time.perf_counter()
-        reading = FrameSettings.of(size, FPS, duration_s=DURATION_S, least_s=DURATION_S - 1, scale=0.4)
-        pictures = prepare_frames(FolderSource(films), reading, Path(folder) / "cache")
-        kept_s = time.perf_counter() - began
+        settings = FrameSettings.of(size, FPS, duration_s=DURATION_S, least_s=DURATION_S - 1, scale=0.4)
+        frames = prepare_frames(FolderSource(videos), settings, Path(folder) / "cache")
+        frames_s = time.perf_counter() - began
         began = time.perf_counter()
-        features = prepare_teacher_features(pictures, teacher, Path(folder) / "cache", frame_size=size)
+        features = prepare_teacher_features(frames, teacher, Path(folder) / "cache", frame_size=size)
         print(
-            f"once: pictures {kept_s / args.clips:.3f} s a clip, teacher's features "
+            f"once: frames {frames_s / args.clips:.3f} s a clip, teacher's features "
             f"{(time.perf_counter() - began) / args.clips:.3f} s a clip, "
             f"{_kilobytes(Path(folder) / 'cache') / args.clips:.0f} KB a clip\n"
         )
         task = DistillationTask(
-            student, pictures, features, recipe, frame_size=size, workers=os.cpu_count() or 1
+            student, frames, features, recipe, frame_size=size, workers=os.cpu_count() or 1
         )
-        paths = sorted(films.iterdir())
+        paths = sorted(videos.iterdir())
         rows = [
-            ("direct, float32", time_direct(paths, pictures, teacher, student, variation, size, args)),
+            ("direct, float32", time_direct(paths, teacher, student, variation, size, args)),
             ("ours, float32", time_ours(task, args, is_bf16=False)),
             ("ours, bfloat16", time_ours(task, args, is_bf16=True)),
         ]
@@ -120,41 +120,40 @@ Times = dict[str, list[float]]
 
 def time_direct(
     paths: list[Path],
-    pictures: ClipFrames,
     teacher: VideoEncoder,
     student: VideoEncoder,
     variation: Mixture,
     size: tuple[int, int],
     args: argparse.Namespace,
 ) -> Times:
-    """Both networks at every step, on films that are decoded at every step."""
+    """Time both networks on videos that are decoded at every step."""
     optimizer = torch.optim.AdamW(student.parameters(), lr=5e-4, fused=True)
     times: Times = defaultdict(list)
     for step in range(args.steps + 1):
         generator = step_generator(0, step)
         chosen = draw_epochs(step, args.batch, count=len(paths), seed=0).tolist()
         began, used = time.perf_counter(), time.process_time()
-        whole, seen = [], []
+        whole, varied = [], []
         for row in chosen:
             frames = load_video(paths[row], fps=FPS, duration=DURATION_S).frames
             whole.append(resize(frames, size))
-            seen.append(
+            varied.append(
                 resize(variation.apply(frames, variation.draw((360, 640), generator=generator)), size)
             )
-        shown = [torch.stack(videos).float() / 255 for videos in (whole, seen)]
+        batches = [torch.stack(videos).float() / 255 for videos in (whole, varied)]
         read = time.perf_counter()
         with torch.no_grad():
-            target = teacher(shown[0])
-        watched = time.perf_counter()
-        distillation_loss(student(shown[1]), target).backward()
+            target = teacher(batches[0])
+        teacher_done = time.perf_counter()
+        distillation_loss(student(batches[1]), target).backward()
         optimizer.step()
         optimizer.zero_grad()
-        _note(times, step, began=began, used=used, read=read, teacher=watched)
+        _note(times, step, began=began, used=used, read=read, teacher=teacher_done)
     return times
 
 
 def time_ours(task: DistillationTask, args: argparse.Namespace, *, is_bf16: bool) -> Times:
-    """The student alone, on kept pictures that a thread decodes ahead."""
+    """Time the student, on cached frames that a thread decodes ahead."""
     optimizer = torch.optim.AdamW(task.student.parameters(), lr=5e-4, fused=True)
     times: Times = defaultdict(list)
     with _prefetched(task, args.batch) as ahead:
