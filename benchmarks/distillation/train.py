@@ -3,8 +3,9 @@
 The direct loop decodes every video at every step, resizes the whole frames for the teacher and a window of
 them for the student, and runs both networks. Ours reads cached frames and the teacher's cached features. Both
 train on the same rendered videos of 10 s at 640x360 and 25 fps, in the same order, with BatchNorm frozen;
-ours in the direct loop's precision and in bfloat16. The cost of filling the cache is printed separately. Times are
-wall-clock time and processor time of all threads: on a busy machine only the latter can be compared.
+ours in the direct loop's precision and in bfloat16. The cost of filling the cache is printed separately.
+Times are wall-clock time and processor time of all threads: on a busy machine only the latter can be
+compared.
 
 Run: python benchmarks/distillation/train.py [--model lite] [--clips 32] [--steps 6]
 """
