@@ -243,7 +243,7 @@ def _calibration(told: PairProbabilities) -> str:
         f"{float((told.shifted <= 0.5).float().mean()):.3f}, other clip "
         f"{float((told.foreign <= 0.5).float().mean()):.3f}"
     )
-    lines = [f"\nPairs told right: {rates}.\n", "| judge says | aligned | pairs |", "| --- | --- | --- |"]
+    lines = [f"\nPairs told right: {rates}.\n", "| probability | aligned | pairs |", "| --- | --- | --- |"]
     lines += [f"| {said:.2f} | {share:.2f} | {count} |" for said, share, count in calibration_curve(told)]
     return "\n".join(lines) + "\n"
 
@@ -266,8 +266,8 @@ def _protocol(args: argparse.Namespace) -> str:
     return (
         f"stage {stage_digest()[:12]}, split {args.split}, clips 0 to {args.clips - 1}, {args.takes} takes, "
         f"view {args.view}, noise seed {args.seed}, {args.steps} steps, guidance {args.guidance_scale:g}, "
-        f"{args.precision}; judge: {args.model}'s alignment classifier, teacher's features of the whole "
-        "film, posterior mean; onsets ±100 ms over clips whose sources all start sharply; the other clip is "
+        f"{args.precision}; alignment by {args.model}'s classifier, teacher's features of the whole "
+        "clip, posterior mean; onsets ±100 ms over clips whose sources all start sharply; the other clip is "
         "of the same kind; kinds by the lite audio classifier over clips in which anything sounds; silences "
         "of 1 s or more; intervals over clips, 2,000 resamplings"
     )

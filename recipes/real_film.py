@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/real-film"), help="folder of the takes")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args()
-    videos = with_sound(find_sounds(args.folder, prefers_films=True))
+    videos = with_sound(find_sounds(args.folder, prefers_videos=True))
     results = {}
     for encoder in ENCODERS:
         out = args.runs / encoder

@@ -88,8 +88,8 @@ def main() -> None:
     protocol = (
         f"student {part_name(student)}; "
         f"stage {stage_digest()[:12]}, split {args.split}, clips 0 to {args.clips - 1}, {takes}, "
-        f"the same noise for both; {args.steps} steps, guidance 4.5, {experiment.dtype}; judge: "
-        f"{args.model}'s alignment classifier, teacher's features of the whole film, posterior mean; "
+        f"the same noise for both; {args.steps} steps, guidance 4.5, {experiment.dtype}; Align Acc by "
+        f"{args.model}'s alignment classifier, teacher's features of the whole clip, posterior mean; "
         "onsets within ±100 ms; "
         f"backbone lite (FAD: on segments of 0.96 s); intervals over clips, paired, {args.replicas} "
         f"resamplings; cinefoley {__version__}, {date.today()}, {table.hours:.2f} hours"

@@ -1,15 +1,15 @@
-"""What a whole evaluation costs: sounds per hour for generation and for judging, and the hours of VGGSound.
+"""Cost of a whole evaluation: sounds per hour for generation and for metrics, and hours for VGGSound.
 
 Everything is measured on this machine's device, one sound after the other as the commands do it: generation
-with ``lite`` and with networks of Diff-Foley's shapes (random weights), one take and several of a film of one
-window; then each backbone, the alignment judge and the onsets per sound; then each metric at ``--rows``.
-On a CPU the seconds are processor time, summed over threads: on a shared machine the clock on the wall tells
-about the others. On a GPU they are wall time. The last tables put these into
+with ``lite`` and with networks of Diff-Foley's shapes (random weights), one take and several of a video of
+one window; then each backbone, the alignment classifier and onset detection per sound; then each metric at
+``--rows``. On a CPU the seconds are processor time, summed over threads: on a shared machine wall time also
+counts other processes. On a GPU they are wall time. The last tables insert these into
 
     hours = sounds x seconds per sound / 3600 / devices
 
-for 15,000 test clips x 10 samples x 3 test sets. Where no GPU is there, one table divides the counted
-operations of a sound by speeds that are assumed; it says so.
+for 15,000 test clips x 10 samples x 3 test sets. Without a GPU, one table divides the counted
+operations of a sound by assumed speeds, and says so.
 
 Run: python benchmarks/evaluation/cost.py [--device cuda] [--takes 1 10] [--full-takes 1] [--clips 3]
 """
@@ -67,7 +67,7 @@ CLIPS, SAMPLES, SETS = 15_000, 10, 3
 SOUNDS = CLIPS * SAMPLES * SETS
 STEPS = 25
 REPLICAS = 100
-PARTS = ("generation", "judging", "metrics")
+PARTS = ("generation", "scoring", "metrics")
 ASSUMED_TFLOPS = (25, 50, 100, 200)
 
 
@@ -93,15 +93,15 @@ def main() -> None:
     if full_takes is None:
         full_takes = [1] if device.type == "cpu" else [1, 10]
     keep_freed_memory()
-    speeds, judged = {}, {}
+    speeds, scored = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         if "generation" in args.parts:
             speeds = time_generation(Path(folder), device, args.takes, full_takes, args.clips)
-        if "judging" in args.parts:
-            judged = time_judging(Path(folder), device, args.clips)
+        if "scoring" in args.parts:
+            scored = time_scoring(Path(folder), device, args.clips)
     if "metrics" in args.parts:
         time_metrics(args.rows)
-    estimate(speeds, judged, count_operations())
+    estimate(speeds, scored, count_operations())
 
 
 def time_generation(
@@ -109,7 +109,7 @@ def time_generation(
 ) -> dict[str, float]:
     """Seconds per sound by model, at its best number of takes."""
     print(
-        "\n| generation | takes of a film | seconds a film | seconds a sound | sounds an hour |\n" + rule(5)
+        "\n| generation | takes of a video | seconds a video | seconds a sound | sounds an hour |\n" + rule(5)
     )
     best: dict[str, float] = {}
     models: dict[str, tuple[Callable[[], FoleyPipeline], list[int]]] = {
@@ -122,10 +122,10 @@ def time_generation(
         pipeline = build().to(device)
         if device.type == "cpu":
             pipeline.prepack()
-        film = write_shard_video(folder / f"{len(best)}.mp4", pipeline.foley_config.window_s)
-        pipeline(film, num_inference_steps=1)  # warm up
+        video = write_shard_video(folder / f"{len(best)}.mp4", pipeline.foley_config.window_s)
+        pipeline(video, num_inference_steps=1)  # warm up
         for count in counts:
-            generate = partial(pipeline, film, num_takes=count, num_inference_steps=STEPS)
+            generate = partial(pipeline, video, num_takes=count, num_inference_steps=STEPS)
             seconds = timed(lambda seed, generate=generate: generate(seed=seed), runs, device)
             each = statistics.median(seconds) / count
             best[name] = min(each, best.get(name, each))
@@ -152,32 +152,32 @@ def build_full_size() -> FoleyPipeline:
         torch.set_default_dtype(torch.float32)
 
 
-def time_judging(folder: Path, device: torch.device, runs: int) -> dict[str, float]:
-    """Seconds per sound of everything that listens to one, reading included."""
-    print("\n| judging, per sound | seconds | sounds an hour |\n" + rule(3))
+def time_scoring(folder: Path, device: torch.device, runs: int) -> dict[str, float]:
+    """Seconds per sound of everything that is computed from it, reading included."""
+    print("\n| scoring, per sound | seconds | sounds an hour |\n" + rule(3))
     sounds = [write_sound(folder / f"{number}.wav", number) for number in range(runs + 1)]
     torch.manual_seed(0)
     save_file(Cnn14().state_dict(), folder / "panns.safetensors")
     save_file(VggishNet().state_dict(), folder / "vggish.safetensors")
     panns = load_backbone("panns", folder / "panns.safetensors", device=device)
     vggish = load_backbone("vggish", folder / "vggish.safetensors", device=device)
-    judge, encode = build_judge(device)
+    scorer, encode = build_scorer(device)
     frames = torch.rand(1, 32, 3, 224, 224, device=device)
     mel, features = torch.rand(1, 128, 512), torch.randn(1, 32, 512, device=device)
 
     def embed(number: int, backbone: Backbone) -> None:
         embed_file(sounds[number], [backbone], reading=AUDIOLDM_EVAL, cache=FeatureCache(None))
 
-    def listen(number: int) -> None:
+    def find_onsets(number: int) -> None:
         waveform = torch.from_numpy(soundfile.read(sounds[number], dtype="float32")[0][:128000, 0])
         detect_onsets(waveform, sample_rate=16000)
 
     parts: dict[str, Callable[[int], object]] = {
         "PANNs (FD, KID, KL, IS)": lambda number: embed(number, panns),
         "VGGish (FAD)": lambda number: embed(number, vggish),
-        "onset detection, without reading": listen,
-        "alignment: mel and classifier": lambda _: judge.probabilities(mel, features),
-        "alignment: features, once a film": lambda _: encode(frames),
+        "onset detection, without reading": find_onsets,
+        "alignment: mel and classifier": lambda _: scorer.probabilities(mel, features),
+        "alignment: features, once a video": lambda _: encode(frames),
     }
     medians = {}
     for name, part in parts.items():
@@ -188,13 +188,13 @@ def time_judging(folder: Path, device: torch.device, runs: int) -> dict[str, flo
     return medians
 
 
-def build_judge(device: torch.device) -> tuple[AlignmentScorer, nn.Module]:
+def build_scorer(device: torch.device) -> tuple[AlignmentScorer, nn.Module]:
     """Diff-Foley's alignment classifier and video encoder, random weights, float32 as in an evaluation."""
     config = diff_foley()
     autoencoder = build_autoencoder(config.autoencoder)
-    judge = AlignmentScorer(AlignmentClassifier(), autoencoder, config.foley).eval().to(device)
+    scorer = AlignmentScorer(AlignmentClassifier(), autoencoder, config.foley).eval().to(device)
     encoder = build_video_encoder(config.video_encoder).eval().to(device)
-    return judge, torch.no_grad()(encoder)
+    return scorer, torch.no_grad()(encoder)
 
 
 def time_metrics(rows: int) -> None:
@@ -226,8 +226,8 @@ def time_metrics(rows: int) -> None:
     for name, (compute, resample) in metrics.items():
         seconds = time_once(compute)
         resampled = REPLICAS * seconds if resample is None else time_once(resample)
-        told = "computed" if resample is None else "measured"
-        print(f"| {name} | {seconds:.2f} | {resampled:.1f} ({told}) |", flush=True)
+        counted = "computed" if resample is None else "measured"
+        print(f"| {name} | {seconds:.2f} | {resampled:.1f} ({counted}) |", flush=True)
 
 
 def time_once(compute: Callable[[], object]) -> float:
@@ -244,7 +244,7 @@ def count_operations() -> dict[str, float]:
         autoencoder = build_autoencoder(config.autoencoder)
         latents, context = torch.empty(2, 4, 16, 64), torch.empty(2, 32, 768)
         parts: dict[str, Callable[[], object]] = {
-            "features, once a film": lambda: encoder(torch.empty(1, 32, 3, 224, 224)),
+            "features, once a video": lambda: encoder(torch.empty(1, 32, 3, 224, 224)),
             f"{STEPS} guided steps": lambda: denoiser(latents, torch.zeros(2), context),
             "decoder": lambda: autoencoder.decode(latents[:1]),
         }
@@ -255,14 +255,14 @@ def count_operations() -> dict[str, float]:
     return counts
 
 
-def estimate(speeds: dict[str, float], judged: dict[str, float], operations: dict[str, float]) -> None:
+def estimate(speeds: dict[str, float], scored: dict[str, float], operations: dict[str, float]) -> None:
     """The hours of 15,000 clips x 10 samples x 3 sets."""
     rows = {f"generate, {name}": seconds for name, seconds in speeds.items()}
-    if judged:
-        listening = copy.copy(judged)
-        film = listening.pop("alignment: features, once a film") / SAMPLES
-        each = sum(listening.values()) * (1 + 1 / (SETS * SAMPLES)) + film  # real sounds are judged once
-        rows["judge: all of the above"] = each
+    if scored:
+        scoring = copy.copy(scored)
+        video = scoring.pop("alignment: features, once a video") / SAMPLES
+        each = sum(scoring.values()) * (1 + 1 / (SETS * SAMPLES)) + video  # real sounds are scored once
+        rows["scoring: all of the above"] = each
     if rows:
         product = f"{CLIPS:,} clips x {SAMPLES} samples x {SETS} sets"
         print(f"\n{product} = {SOUNDS:,} sounds; hours of this device:\n")
@@ -270,10 +270,10 @@ def estimate(speeds: dict[str, float], judged: dict[str, float], operations: dic
     for name, seconds in rows.items():
         hours = SOUNDS * seconds / 3600
         print(f"| {name} | {seconds:.3f} | {hours:,.1f} | {hours / 8:,.1f} |")
-    total = operations["features, once a film"] / SAMPLES
-    total += sum(count for name, count in operations.items() if "film" not in name)
-    told = ", ".join(f"{name} {count:.2f}" for name, count in operations.items())
-    print(f"\nDiff-Foley's size, TFLOP counted: {told}; a sound, with 10 samples a film: {total:.2f}\n")
+    total = operations["features, once a video"] / SAMPLES
+    total += sum(count for name, count in operations.items() if "video" not in name)
+    counted = ", ".join(f"{name} {count:.2f}" for name, count in operations.items())
+    print(f"\nDiff-Foley's size, TFLOP counted: {counted}; a sound, with 10 samples a video: {total:.2f}\n")
     print(
         "| ASSUMED speed of one GPU, TFLOP/s sustained | seconds a sound | 1 GPU, hours | 8 GPUs |\n"
         + rule(4)

@@ -1,4 +1,4 @@
-"""Frechet and kernel distance of 2,000 x 2,048 features: ours against the usual way.
+"""Frechet and kernel distance of 2,000 x 2,048 features: ours against common implementations.
 
 The usual way is what audioldm_eval and most others compute: ``scipy.linalg.sqrtm`` of the product of both
 covariances, and for every subset three kernel matrices of its own, in numpy and float32.

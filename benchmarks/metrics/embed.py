@@ -1,4 +1,4 @@
-"""Clips per hour through the backbones of ``cinefoley evaluate``, one clip at a time as the protocol has it.
+"""Speed of the backbones of ``cinefoley evaluate``: clips per hour, one clip at a time as in evaluation.
 
 Weights are random: what they are does not change how long they take. Reading, resampling from 44.1 kHz and
 hashing are included.

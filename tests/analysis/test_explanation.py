@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from cinefoley.analysis.explanation import Explanation, explain_clip, hear
+from cinefoley.analysis.explanation import Explanation, explain_clip, sound_features_at_frames
 from cinefoley.analysis.grad_cam import similarity
 from cinefoley.data.sources.folder import FileClip
 from cinefoley.data.sources.stage import StageSource
@@ -58,7 +58,9 @@ def test_a_clip_with_sound_is_explained_by_it(pipeline: FoleyPipeline, audio_enc
     video = clip.video(fps=config.video_fps, size=config.frame_size, duration=config.window_s)
     pipeline.use_video_encoder("teacher")
     seen = pipeline.encode_video(video.frames[None, :count].float() / 255)[0]
-    heard = hear(audio_encoder, found.sounds["real"], config.mel, count=count, fps=float(config.video_fps))
+    heard = sound_features_at_frames(
+        audio_encoder, found.sounds["real"], config.mel, count=count, fps=float(config.video_fps)
+    )
     torch.testing.assert_close(found.values["teacher"], similarity(seen, heard), rtol=1e-4, atol=1e-4)
 
 
@@ -110,8 +112,8 @@ def test_the_sound_is_heard_at_the_frames_moments(
     mel = pipeline.foley_config.mel
     sound = torch.randn(2 * mel.sample_rate, generator=torch.Generator().manual_seed(0)) * 0.1
     step_s = audio_encoder.time_reduction * 250 / mel.sample_rate
-    every = hear(audio_encoder, sound, mel, count=6, fps=1 / step_s)
-    second = hear(audio_encoder, sound, mel, count=3, fps=0.5 / step_s)
+    every = sound_features_at_frames(audio_encoder, sound, mel, count=6, fps=1 / step_s)
+    second = sound_features_at_frames(audio_encoder, sound, mel, count=3, fps=0.5 / step_s)
     assert every.shape == (6, 16)
     torch.testing.assert_close(second[:2], every[1:4:2], rtol=0.2, atol=0.2)
-    assert hear(audio_encoder, sound[:10], mel, count=6, fps=1 / step_s).isfinite().all()
+    assert sound_features_at_frames(audio_encoder, sound[:10], mel, count=6, fps=1 / step_s).isfinite().all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cinefoley.analysis.explanation import hear
+from cinefoley.analysis.explanation import sound_features_at_frames
 from cinefoley.analysis.grad_cam import grad_cam
 from cinefoley.analysis.heat import share_inside
 from cinefoley.analysis.target_heat import measure_target_heat
@@ -48,7 +48,9 @@ def test_shares_are_means_over_clips_of_means_over_frames(
         boxes = stage_boxes(clip, None, times_s=times)
         assert boxes is not None
         sound = clip.waveform(foley.mel.sample_rate, duration=foley.window_s)
-        heard = hear(audio_encoder, sound, foley.mel, count=len(seen), fps=float(foley.video_fps))
+        heard = sound_features_at_frames(
+            audio_encoder, sound, foley.mel, count=len(seen), fps=float(foley.video_fps)
+        )
         heats = [grad_cam(encoder, seen, sound_features=heard) for encoder in encoders.values()]
         shares = torch.stack([share_inside(heat, torch.from_numpy(boxes).float()) for heat in heats])
         expected.append(shares[:, shares.isfinite().all(dim=0)].mean(dim=1))

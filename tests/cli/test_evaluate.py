@@ -85,7 +85,7 @@ def test_files_that_are_left_out_are_named_on_stderr(evaluate: RunCli, sounds: t
     assert result.code == 0
     assert "skipped: generated" in result.err
     assert "clip03.wav: unreadable" in result.err
-    assert "clip03.wav: its partner is left out" in result.err
+    assert "clip03.wav: its partner was skipped" in result.err
     assert "skipped: 2 files in total" in result.err
     assert "clips 10" in result.out
 

@@ -122,7 +122,7 @@ def test_a_row_whose_optimiser_is_missing_is_left_out(
     monkeypatch.delattr("torch.optim.Muon", raising=False)
     result = rerun("table3", "-o", tmp_path, "--method", "f_cu", "--method", "cinematic")
     assert result.code == 0
-    assert "cinematic: left out. The optimizer muon needs PyTorch 2.9" in result.out
+    assert "cinematic: skipped. The optimizer muon needs PyTorch 2.9" in result.out
     assert "| CU | f_cu |" in result.out
     assert "| CU | cinematic |" not in result.out
     assert "AdamW at 0.0005, 8 clips per step (cinematic: Muon at 0.0015, 8 clips per step)" in result.out

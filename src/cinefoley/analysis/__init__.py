@@ -1,1 +1,1 @@
-"""Seeing why: what an encoder looks at, and where it gains."""
+"""Explanations and figures: heat maps of encoders, comparisons of takes, gains by category."""

@@ -1,4 +1,4 @@
-"""Figure 5: the categories in which a student gains most."""
+"""Draw Figure 5: alignment accuracy of the categories in which a student gains most."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -38,7 +38,7 @@ def category_gains(
 
     Args:
         labels: Of ``N`` clips; a clip of several categories counts in each.
-        teacher: ``(N, K)``, the judge's probability of every take.
+        teacher: ``(N, K)``, the alignment classifier's probability of every take.
         student: The same of the student; K may differ.
         largest: Categories to return, at most.
 

@@ -1,4 +1,4 @@
-"""A close-up or a camera movement, and the sounds that several encoders make of it."""
+"""Compare encoders on one clip in one view: frames, takes, and onset counts (Figure 4)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cinefoley.analysis.window_takes import Screening, make_takes, real_sound, shown, watch
+from cinefoley.analysis.window_takes import WindowTakes, for_display, make_takes, read_window, real_sound
 from cinefoley.data.events.clip_events import ClipEvents
 from cinefoley.data.sources.clip_source import Clip
 from cinefoley.evaluation.paper.experiment import KnownEvents
@@ -24,20 +24,20 @@ _TOLERANCE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison(Screening):
-    """One view of a film; its frames are what the camera shows."""
+class Comparison(WindowTakes):
+    """One view of a clip; its frames are those that the window shows."""
 
     view: View
-    """Close-up, camera movement, or the whole picture."""
+    """Close-up, camera movement, or full view."""
     whole: Tensor
-    """``(T, 3, H, W)`` uint8, the whole picture at the same moments."""
+    """``(T, 3, H, W)`` uint8, the whole frames at the same times."""
     boxes: Tensor
-    """``(T, 4)``, ``(x0, y0, x1, y1)`` of what the camera shows, as fractions of the whole picture."""
+    """``(T, 4)``, ``(x0, y0, x1, y1)`` of the window, as fractions of the whole frame."""
     events: ClipEvents | None
-    """What happens; None where nobody knows."""
+    """Known events; None if they are not known."""
     counts: Mapping[str, OnsetCounts]
-    """By encoder, onsets of its sound against the events in the picture, within ±100 ms; empty where events
-    are not known, or begin too softly to be judged."""
+    """By encoder, onsets of its take against the visible events, within ±100 ms; empty if events are not
+    known, or begin too softly."""
 
 
 @torch.no_grad()
@@ -53,23 +53,23 @@ def compare_encoders(
     num_inference_steps: int = 25,
     guidance_scale: float = 4.5,
 ) -> Comparison:
-    """Show a film through a window of the paper's test sets, and let every encoder's generator sound it.
+    """Generate a take from every encoder's features of one clip in one view.
 
     Source: paper, Figure 4.
 
     Args:
-        clip: The film, of which the model's first window of time is shown.
-        view: What of the picture is shown; the window is the one that the test set of seed 0 has.
+        clip: The clip, of which the model's first window of time is used.
+        view: Full view, or a window: the one of the test set of seed 0.
         pipeline: The generator, which is the same for all.
         encoders: Name to ``"teacher"``, ``"student"`` or a ``video_encoder/`` folder, in the order shown.
-        clip_s: How long the film is: a camera movement runs over all of it.
-        events: Knows what happens in films.
+        clip_s: Length of the clip: a camera movement runs over all of it.
+        events: Finds known events of a clip.
         seed: Of the noise, which is the same for all encoders.
         num_inference_steps: Denoiser calls.
-        guidance_scale: Strength of the film's influence.
+        guidance_scale: Strength of the video's influence.
 
     Raises:
-        MediaError: If the film cannot be read or has no picture.
+        MediaError: If the clip cannot be read or has no video stream.
         WeightsError: If an encoder cannot be loaded.
         ValueError: If ``clip_s`` is not positive.
     """
@@ -77,8 +77,8 @@ def compare_encoders(
         raise ValueError(f"clip_s must be positive, got {clip_s}")
     config = pipeline.foley_config
     window = window_of(clip, view)
-    frames, seen = watch(clip, config, window=window)
-    whole = frames if window is None else watch(clip, config)[0]
+    frames, seen = read_window(clip, config, window=window)
+    whole = frames if window is None else read_window(clip, config)[0]
     length = round(len(frames) / config.video_fps * config.mel.sample_rate)
     real = real_sound(clip, config.mel.sample_rate, start=0.0, length=length)
     sounds: dict[str, Tensor] = {} if real is None else {"real": real}
@@ -95,13 +95,13 @@ def compare_encoders(
         sounds[name] = takes[0, :length]
     known = None if events is None else events(clip, window)
     return Comparison(
-        frames=shown(frames),
+        frames=for_display(frames),
         fps=float(config.video_fps),
         sounds=sounds,
         mels={name: mel_spectrogram(sound[None], config.mel)[0] for name, sound in sounds.items()},
         sample_rate=config.mel.sample_rate,
         view=view,
-        whole=shown(whole),
+        whole=for_display(whole),
         boxes=_boxes(window, clip.frame_size(), len(frames), float(config.video_fps), clip_s),
         events=known,
         counts=_count({name: sounds[name] for name in encoders}, config.mel.sample_rate, known),
@@ -109,7 +109,7 @@ def compare_encoders(
 
 
 def _boxes(window: Window | None, size: tuple[int, int], count: int, fps: float, clip_s: float) -> Tensor:
-    """Of every frame what is shown, as near as its moment tells which picture of the film it is."""
+    """Box of the window in every frame, by the frame's time."""
     if window is None:
         return torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(count, 4)
     height, width = size

@@ -1,4 +1,4 @@
-"""Figure 4: what the camera shows, and the sounds that are made of it."""
+"""Draw Figure 4: frames of a view, and waveforms and spectrograms of real sound and takes."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -37,16 +37,16 @@ _EDGE = 3  # pixels of the line around it
 def draw_comparison(
     comparisons: Sequence[Comparison], *, columns: int = 6, width_in: float = COLUMN_IN
 ) -> "Figure":
-    """Views of one film, one under another: the whole picture, what the camera shows of it, and the sounds.
+    """Draw views one below another: the whole frames, what the window shows of them, and the sounds.
 
     Every frame is the middle one of its share of the time. Events are triangles on the waveforms, filled
-    where the picture shows them; times at which it shows no target are grey.
+    where the frame shows them; times when the target is off-screen are grey.
 
     Source: paper, Figure 4.
 
     Args:
-        comparisons: Of one film or several; one or more.
-        columns: Frames across; a short film shows fewer.
+        comparisons: Of one clip or several; one or more.
+        columns: Frames across; a short clip shows fewer.
         width_in: Inches across.
 
     Raises:
@@ -71,22 +71,22 @@ def draw_comparison(
 
 def _heights(comparison: Comparison, columns: int, width_in: float) -> list[float]:
     share_in = inner_width(width_in) / min(columns, len(comparison.frames))
-    strips = [pictures.shape[-2] / pictures.shape[-1] * share_in for pictures in _strips(comparison)]
+    strips = [images.shape[-2] / images.shape[-1] * share_in for images in _strips(comparison)]
     return [_TITLE_IN, *strips, *[NAME_IN, WAVE_IN, SPECTRUM_IN] * len(comparison.sounds)]
 
 
 def _strips(comparison: Comparison) -> list[Tensor]:
-    """The whole picture with what is hidden dimmed, unless nothing is; and what is shown."""
+    """The whole frames, dimmed outside the window, unless nothing is; and what the window shows."""
     if comparison.view == "full":
         return [comparison.frames]
     height, width = comparison.whole.shape[-2:]
     boxes = (comparison.boxes * torch.tensor([width, height, width, height])).round().long()
     scene = comparison.whole.clone()
-    for frame, picture, (x0, y0, x1, y1) in zip(scene, comparison.whole, boxes.tolist(), strict=True):
-        frame.copy_(picture * _DIMMED)
+    for frame, image, (x0, y0, x1, y1) in zip(scene, comparison.whole, boxes.tolist(), strict=True):
+        frame.copy_(image * _DIMMED)
         frame[:, y0:y1, x0:x1] = 255
         inside = (..., slice(y0 + _EDGE, y1 - _EDGE), slice(x0 + _EDGE, x1 - _EDGE))
-        frame[inside] = picture[inside]
+        frame[inside] = image[inside]
     return [scene, comparison.frames]
 
 
@@ -98,10 +98,10 @@ def _draw(rows: Sequence["Axes"], comparison: Comparison, columns: int) -> None:
     middles = [int(share[len(share) // 2]) for share in shares]
     strips = _strips(comparison)
     names = ["the scene", "the camera shows"][-len(strips) :]
-    for ax, pictures, name in zip(others, strips, names, strict=False):
-        draw_strip(ax, list(pictures[middles].permute(0, 2, 3, 1).numpy()), duration_s=comparison.duration_s)
+    for ax, images, name in zip(others, strips, names, strict=False):
+        draw_strip(ax, list(images[middles].permute(0, 2, 3, 1).numpy()), duration_s=comparison.duration_s)
         label_row(ax, name)
-    remarks = {name: _say(counts) for name, counts in comparison.counts.items()}
+    remarks = {name: _count_text(counts) for name, counts in comparison.counts.items()}
     for _, waveform in draw_sounds(others[len(strips) :], comparison, remarks=remarks):
         _mark(waveform, comparison)
 
@@ -129,18 +129,18 @@ def _mark(ax: "Axes", comparison: Comparison) -> None:
         )
 
 
-def _say(counts: OnsetCounts) -> str:
+def _count_text(counts: OnsetCounts) -> str:
     shown = counts.hits + counts.missed
-    return f"{counts.hits} of {shown} events in the picture, {counts.extra} extra"
+    return f"{counts.hits} of {shown} visible events, {counts.extra} extra"
 
 
 def _legend(comparisons: Sequence[Comparison]) -> str:
     known = [c.events for c in comparisons if c.events is not None]
     if not known:
         return ""
-    text = "; events: filled in the picture"
+    text = "; events: filled if visible"
     if not all(bool(events.is_visible.all()) for events in known):
-        text += ", hollow outside"
+        text += ", hollow if not"
     if any(events.off_screen is not None and len(events.off_screen) for events in known):
-        text += "; grey: no target in it"
+        text += "; grey: target off-screen"
     return text

@@ -1,4 +1,4 @@
-"""Explanations drawn: heat over frames, and under them the sounds, all on one axis of time."""
+"""Draw Figure 6: heat maps over frames, and waveform and spectrogram of every sound below them."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_explanation", "overlay", "side_by_side", "warmest_of"]
 
-_OPACITY = 0.7  # of the warmest spots; below them the picture shows through
+_OPACITY = 0.7  # of the hottest spots; below them the frame shows through
 
 
 def draw_explanation(
@@ -40,7 +40,7 @@ def draw_explanation(
     Args:
         explanation: What is drawn.
         columns: Frames across, each the warmest of its share of the time; a white triangle under each stands
-            at its moment. A short film shows fewer.
+            at its time. A short clip shows fewer.
         events_s: Moments to mark in the sounds, in seconds.
         width_in: Inches across.
     """
@@ -54,8 +54,8 @@ def draw_explanation(
         strips, others = axes[: len(explanation.heats)], axes[len(explanation.heats) :]
         picked = _warmest(explanation, columns)
         for ax, (name, heat) in zip(strips, explanation.heats.items(), strict=True):
-            pictures = overlay(explanation.frames[picked], heat[picked], most=warmest_of(heat))
-            draw_strip(ax, list(pictures), duration_s=duration_s)
+            images = overlay(explanation.frames[picked], heat[picked], most=warmest_of(heat))
+            draw_strip(ax, list(images), duration_s=duration_s)
             mark_moments(ax, (picked + 0.5) / explanation.fps)
             label_row(ax, f"{name} looks at")
         for _, waveform in draw_sounds(others, explanation):
@@ -92,8 +92,8 @@ def overlay(frames: Tensor, heat: Tensor, *, most: float) -> NDArray[np.uint8]:
 
 def side_by_side(explanation: Explanation) -> Tensor:
     """Every frame under every encoder's heat, the first at the left: ``(T, 3, H, encoders * W)`` uint8."""
-    films = [overlay(explanation.frames, heat, most=warmest_of(heat)) for heat in explanation.heats.values()]
-    return torch.from_numpy(np.concatenate(films, axis=2)).permute(0, 3, 1, 2).contiguous()
+    rows = [overlay(explanation.frames, heat, most=warmest_of(heat)) for heat in explanation.heats.values()]
+    return torch.from_numpy(np.concatenate(rows, axis=2)).permute(0, 3, 1, 2).contiguous()
 
 
 def warmest_of(heat: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""A film, what its encoders look at, and what is made of it: everything that a figure shows."""
+"""Explain encoders on one window of a clip: heat maps, takes and similarity (Figure 6)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cinefoley.analysis.grad_cam import feature_energy, grad_cam, similarity
-from cinefoley.analysis.window_takes import Screening, make_takes, real_sound, shown, watch
+from cinefoley.analysis.window_takes import WindowTakes, for_display, make_takes, read_window, real_sound
 from cinefoley.config.mel import MelConfig
 from cinefoley.data.sources.clip_source import Clip
 from cinefoley.models.audio_encoder import AudioEncoder
@@ -18,21 +18,21 @@ from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.spectral.mel import mel_spectrogram
 from cinefoley.variations.window import Window
 
-__all__ = ["Explained", "Explanation", "explain_clip", "hear"]
+__all__ = ["Explained", "Explanation", "explain_clip", "sound_features_at_frames"]
 
 Explained = Literal["similarity to the real sound", "similarity to the generated sound", "feature energy"]
 """The scalar behind a heat map."""
 
-_CAVP_HOP = 250  # the audio tower's mels, whatever the generator's are
+_CAVP_HOP = 250  # of the audio encoder's mels, whatever the generator's is
 _SILENT = 1e-4  # -80 dB below full scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation(Screening):
-    """One window of a film, seen, heard and explained."""
+class Explanation(WindowTakes):
+    """One window of a clip with takes and heat maps of every encoder."""
 
     explained: Explained
-    """What the heat speaks for."""
+    """The scalar that is explained."""
     heats: Mapping[str, Tensor]
     """``(T, h, w)`` by encoder, 0 or more."""
     values: Mapping[str, Tensor]
@@ -54,34 +54,34 @@ def explain_clip(
     guidance_scale: float = 4.5,
     layer: str | None = None,
 ) -> Explanation:
-    """Watch one window of a film with several encoders, generate from each, and ask each where it looks.
+    """Generate takes from several encoders on one window of a clip, and compute their heat maps.
 
     Source: paper, Figure 6.
-    Reading: the scalar is the cosine between what is seen and what is heard at the same moments, summed over
-    frames; heard is the real sound, or without one (or where it is silent) the encoder's own first take.
-    Without an audio tower it is the energy of the features.
+    Reading: the scalar is the cosine similarity of video and sound features at the same times, summed over
+    frames. The sound is the real one, or without one (or where it is silent) the encoder's own first take.
+    Without an audio encoder the scalar is the energy of the features.
 
     Args:
-        clip: The film.
+        clip: The clip.
         pipeline: In float32, not prepacked.
         encoders: Name to ``"teacher"``, ``"student"`` or a ``video_encoder/`` folder, in the order shown.
-        audio_encoder: The tower that was trained with the teacher; None if the model has none.
-        window: The part of the picture that is shown; the whole of it if None.
-        start: Where the window of time begins, in seconds; a film that ends before it does is explained as
-            far as it goes.
+        audio_encoder: Audio encoder that was trained with the teacher; None if the model has none.
+        window: The part of the frame that is shown; the whole of it if None.
+        start: Where the window of time begins, in seconds; a clip that ends before it does is explained to
+            its end.
         num_takes: Takes of each encoder, from the same noise.
         seed: Of the noise.
         num_inference_steps: Denoiser calls.
-        guidance_scale: Strength of the film's influence.
+        guidance_scale: Strength of the video's influence.
         layer: See :func:`~cinefoley.analysis.grad_cam.grad_cam`.
 
     Raises:
-        MediaError: If the film cannot be read, has no picture, or ends before ``start``.
+        MediaError: If the clip cannot be read, has no video stream, or ends before ``start``.
         WeightsError: If an encoder cannot be loaded.
         ImportError: If captum is not installed.
     """
     config = pipeline.foley_config
-    frames, padded = watch(clip, config, window=window, start=start)
+    frames, padded = read_window(clip, config, window=window, start=start)
     length = round(len(frames) / config.video_fps * config.mel.sample_rate)
     real = real_sound(clip, config.mel.sample_rate, start=start, length=length)
     sounds: dict[str, Tensor] = {} if real is None else {"real": real}
@@ -101,17 +101,19 @@ def explain_clip(
         )[:, :length]
         for number, take in enumerate(takes, start=1):
             sounds[f"{name}, take {number}" if num_takes > 1 else name] = take
-        heard = None
+        sound_features = None
         if audio_encoder is not None:
             is_real = real is not None and bool(real.abs().max() > _SILENT)
             explained = "similarity to the real sound" if is_real else "similarity to the generated sound"
             sound = real if is_real and real is not None else takes[0]
-            heard = hear(audio_encoder, sound, config.mel, count=len(padded), fps=float(config.video_fps))
-        # of the window that the generator was given: temporal convolutions see what follows a short film
-        heats[name] = grad_cam(encoder, padded, sound_features=heard, layer=layer)[: len(frames)]
-        values[name] = _value(encoder, padded, heard)[: len(frames)]
+            sound_features = sound_features_at_frames(
+                audio_encoder, sound, config.mel, count=len(padded), fps=float(config.video_fps)
+            )
+        # of the whole window: temporal convolutions depend on the padding after a short clip
+        heats[name] = grad_cam(encoder, padded, sound_features=sound_features, layer=layer)[: len(frames)]
+        values[name] = _value(encoder, padded, sound_features)[: len(frames)]
     return Explanation(
-        frames=shown(frames),
+        frames=for_display(frames),
         fps=float(config.video_fps),
         explained=explained,
         heats=heats,
@@ -122,13 +124,15 @@ def explain_clip(
     )
 
 
-def hear(audio_encoder: AudioEncoder, waveform: Tensor, mel: MelConfig, *, count: int, fps: float) -> Tensor:
-    """The audio tower's features at the moments of frames.
+def sound_features_at_frames(
+    audio_encoder: AudioEncoder, waveform: Tensor, mel: MelConfig, *, count: int, fps: float
+) -> Tensor:
+    """Features of the audio encoder at the times of frames.
 
     Args:
-        audio_encoder: The tower.
+        audio_encoder: The encoder.
         waveform: ``(N,)`` at ``mel``'s sample rate; silence follows where it is shorter than the frames.
-        mel: The model's mel; the tower is given it at CAVP's hop of 250 samples.
+        mel: The model's mel settings; the encoder gets mels with CAVP's hop of 250 samples.
         count: Frames.
         fps: Their rate.
 
@@ -145,6 +149,6 @@ def hear(audio_encoder: AudioEncoder, waveform: Tensor, mel: MelConfig, *, count
     return features[steps.clamp(max=len(features) - 1)]
 
 
-def _value(encoder: VideoEncoder, video: Tensor, heard: Tensor | None) -> Tensor:
+def _value(encoder: VideoEncoder, video: Tensor, sound_features: Tensor | None) -> Tensor:
     features = encoder(video[None], normalize=False)[0].float()
-    return feature_energy(features) if heard is None else similarity(features, heard)
+    return feature_energy(features) if sound_features is None else similarity(features, sound_features)

@@ -1,4 +1,4 @@
-"""What figures of films are stacked from: strips of frames and sounds, all on one axis of time."""
+"""Rows of figures: strips of frames, waveforms and spectrograms on a common time axis."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cinefoley.analysis.style import SPECTRUM, color_of
-from cinefoley.analysis.window_takes import Screening
+from cinefoley.analysis.window_takes import WindowTakes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,10 +61,10 @@ def inner_width(width_in: float) -> float:
     return width_in - 2 * _SIDE_IN
 
 
-def draw_strip(ax: "Axes", pictures: Sequence[NDArray[np.uint8]], *, duration_s: float) -> None:
+def draw_strip(ax: "Axes", images: Sequence[NDArray[np.uint8]], *, duration_s: float) -> None:
     """Frames ``(H, W, 3)`` side by side over all of the time."""
-    ax.imshow(np.concatenate(list(pictures), axis=1), extent=(0.0, duration_s, 0, 1), aspect="auto")
-    for edge in np.linspace(0.0, duration_s, len(pictures) + 1)[1:-1]:
+    ax.imshow(np.concatenate(list(images), axis=1), extent=(0.0, duration_s, 0, 1), aspect="auto")
+    for edge in np.linspace(0.0, duration_s, len(images) + 1)[1:-1]:
         ax.axvline(edge, color="white", linewidth=0.5)
 
 
@@ -86,35 +86,35 @@ def mark_moments(ax: "Axes", times_s: Sequence[float] | NDArray[np.floating[Any]
 
 
 def draw_sounds(
-    axes: Sequence["Axes"], screening: Screening, *, remarks: Mapping[str, str] | None = None
+    axes: Sequence["Axes"], window_takes: WindowTakes, *, remarks: Mapping[str, str] | None = None
 ) -> "list[tuple[str, Axes]]":
-    """Every sound of a film: its name, its waveform, its spectrogram.
+    """Draw every sound: its name, its waveform, its spectrogram.
 
     The loudest sample of all is as high as its row, so that the waveforms compare.
 
     Args:
         axes: Three for each sound: :data:`NAME_IN`, :data:`WAVE_IN` and :data:`SPECTRUM_IN` high.
-        screening: Whose sounds.
-        remarks: What is said of a sound behind its name.
+        window_takes: The sounds.
+        remarks: Text behind a sound's name.
 
     Returns:
         The sounds' names, and the axes of their waveforms.
     """
     found = []
     loudest = max(
-        (float(sound.abs().max()) for sound in screening.sounds.values() if len(sound)), default=0.0
+        (float(sound.abs().max()) for sound in window_takes.sounds.values() if len(sound)), default=0.0
     )
-    for number, (name, sound) in enumerate(screening.sounds.items()):
+    for number, (name, sound) in enumerate(window_takes.sounds.items()):
         title, waveform, spectrum = axes[3 * number : 3 * number + 3]
         title.set_axis_off()
         text = "real sound" if name == "real" else f"sound by {name}"
         remark = (remarks or {}).get(name)
         title.text(0, 0, text + (f": {remark}" if remark else ""), fontsize=5, va="bottom")
-        _draw_waveform(waveform, sound, screening.sample_rate, name)
+        _draw_waveform(waveform, sound, window_takes.sample_rate, name)
         waveform.set_ylim(-max(loudest, 1e-3), max(loudest, 1e-3))
         spectrum.imshow(
-            screening.mels[name].clamp(0, 1).numpy(),
-            extent=(0.0, screening.duration_s, 0, 1),
+            window_takes.mels[name].clamp(0, 1).numpy(),
+            extent=(0.0, window_takes.duration_s, 0, 1),
             aspect="auto",
             origin="lower",
             cmap=SPECTRUM,

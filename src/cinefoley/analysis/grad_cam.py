@@ -1,4 +1,4 @@
-"""Where in the frames a video encoder finds what it says: Grad-CAM over a clip."""
+"""Grad-CAM: heat maps of the frame regions that a video encoder's features depend on."""
 
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from cinefoley.models.video_encoder import VideoEncoder
 
 __all__ = ["choose_layer", "feature_energy", "grad_cam", "similarity"]
 
-_FEWEST_ROWS = 7  # CAVP's last maps; smaller ones tell no place
+_FEWEST_ROWS = 7  # CAVP's last maps; smaller ones do not localise
 
 
 def grad_cam(
@@ -20,7 +20,7 @@ def grad_cam(
     sound_features: Tensor | None = None,
     layer: str | None = None,
 ) -> Tensor:
-    """Heat of every frame: what in it speaks for the features that the encoder gives to the clip.
+    """Heat map of every frame: regions that increase the explained scalar.
 
     Source: paper, Figure 6; Selvaraju et al., *Grad-CAM*, ICCV 2017, by captum's ``LayerGradCam``.
     Reading: the paper does not say which scalar is explained. Ours is the sum over frames of
@@ -30,7 +30,7 @@ def grad_cam(
     Args:
         video_encoder: In float32, neither fused nor prepacked.
         video: ``(T, 3, H, W)`` in [0, 1], at the encoder's frame size.
-        sound_features: ``(T, D)``, the audio tower's at the moments of the frames; normalised here.
+        sound_features: ``(T, D)``, the audio encoder's at the times of the frames; normalised here.
         layer: Whose maps are weighed, such as ``"layer3"``; :func:`choose_layer` if None.
 
     Returns:
@@ -46,7 +46,7 @@ def grad_cam(
         raise ValueError(f"video must be (T, 3, H, W), got {tuple(video.shape)}")
     wanted = (len(video), int(video_encoder.config["feature_dim"]))
     if sound_features is not None and tuple(sound_features.shape) != wanted:
-        raise ValueError(f"sound_features must be {wanted} for this film, got {tuple(sound_features.shape)}")
+        raise ValueError(f"sound_features must be {wanted} for this clip, got {tuple(sound_features.shape)}")
     name = layer or choose_layer(video_encoder, (video.shape[-2], video.shape[-1]))
     stage = dict(video_encoder.backbone.named_children()).get(name)
     if not isinstance(stage, nn.ModuleList):
@@ -65,7 +65,7 @@ def grad_cam(
 
 
 def similarity(video_features: Tensor, sound_features: Tensor) -> Tensor:
-    """Cosine between what is seen and what is heard, ``(..., T)`` of features ``(..., T, D)``."""
+    """Cosine similarity ``(..., T)`` of video and sound features ``(..., T, D)``."""
     return F.cosine_similarity(video_features, sound_features, dim=-1)
 
 
@@ -75,7 +75,7 @@ def feature_energy(video_features: Tensor) -> Tensor:
 
 
 def choose_layer(video_encoder: VideoEncoder, size: tuple[int, int]) -> str:
-    """The deepest stage whose maps still tell places apart: 7 rows and columns or more, as CAVP's last has.
+    """The deepest stage whose maps still localise: 7 rows and columns or more, as CAVP's last has.
 
     Args:
         video_encoder: Whose stages.

@@ -1,4 +1,4 @@
-"""How much of a heat map lies on what sounds."""
+"""Share of a heat map inside boxes."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""One look for every figure: column width, small sans-serif text, colours for the colour-blind too."""
+"""Figure style: column width, fonts, colours that colour-blind readers can distinguish."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +50,7 @@ def styled() -> Iterator[None]:
 
 
 def save_figure(figure: "Figure", stem: Path) -> tuple[Path, Path]:
-    """Write a figure as ``STEM.png`` (300 dpi) and ``STEM.pdf`` (vector), each whole or not at all.
+    """Write a figure as ``STEM.png`` (300 dpi) and ``STEM.pdf`` (vector), by atomic writes.
 
     Raises:
         OutputError: If the folder cannot be written.

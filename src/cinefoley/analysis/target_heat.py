@@ -1,4 +1,4 @@
-"""How much of an encoder's heat lies on what sounds, on clips of the stage, whose boxes are known."""
+"""Share of an encoder's heat on the sounding targets of stage clips, whose boxes are known."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cinefoley.analysis.explanation import hear
+from cinefoley.analysis.explanation import sound_features_at_frames
 from cinefoley.analysis.grad_cam import grad_cam
 from cinefoley.analysis.heat import share_inside
 from cinefoley.config.foley import FoleyConfig
@@ -31,7 +31,7 @@ class TargetHeat:
     shares: Mapping[str, Score]
     """By encoder: mean over clips of the mean over frames that show a target, with its 95 % interval."""
     area: Score
-    """The boxes' share of the frame, in the same frames: what heat that lies anywhere would give."""
+    """The boxes' share of the frame, in the same frames: what evenly spread heat would give."""
     gain: Score | None
     """The last encoder's less the first's, paired over clips; None with one encoder."""
     clips: int
@@ -49,17 +49,17 @@ def measure_target_heat(
     replicas: int = 2000,
     on_clip: Callable[[int, int], None] | None = None,
 ) -> TargetHeat:
-    """Ask every encoder where it finds the clip's own sound, and compare with where the targets are.
+    """Compute heat maps of every encoder, and their share inside the targets' boxes.
 
     Source: the paper's Figure 6 shows it for one clip and measures nothing.
     Reading: the scalar is the similarity to the real sound, as in
-    :func:`~cinefoley.analysis.explanation.explain_clip`; a clip counts once, however long its target is seen.
+    :func:`~cinefoley.analysis.explanation.explain_clip`. Every clip has the same weight.
 
     Args:
         clips: Of the stage.
         view: Whole clips, or the windows of the paper's test sets.
-        encoders: By name, in float32; the first is what the last is compared with.
-        audio_encoder: The tower that was trained with the teacher.
+        encoders: By name, in float32; the last is compared with the first.
+        audio_encoder: Audio encoder that was trained with the teacher.
         foley: The model's window, rate and frame size.
         replicas: Resamplings of the clips.
         on_clip: Called with finished and all clips.
@@ -97,15 +97,15 @@ def _of_clip(
     """The mean share of each encoder's heat, and of the frame, that the boxes hold."""
     window = window_of(clip, view)
     video = clip.video(fps=foley.video_fps, size=foley.frame_size, duration=foley.window_s, window=window)
-    seen = video.frames[: foley.video_frames].float() / 255
+    frames = video.frames[: foley.video_frames].float() / 255
     fps = float(foley.video_fps)
-    boxes = stage_boxes(clip, window, times_s=((torch.arange(len(seen)) + 0.5) / fps).numpy())
+    boxes = stage_boxes(clip, window, times_s=((torch.arange(len(frames)) + 0.5) / fps).numpy())
     if boxes is None:
-        raise ValueError(f"{clip.id} is no clip of the stage; where its targets are is not known")
+        raise ValueError(f"{clip.id} is no stage clip; the boxes of its targets are not known")
     sound = clip.waveform(foley.mel.sample_rate, duration=foley.window_s)
-    heard = hear(audio_encoder, sound, foley.mel, count=len(seen), fps=fps)
+    sound_features = sound_features_at_frames(audio_encoder, sound, foley.mel, count=len(frames), fps=fps)
     where = torch.from_numpy(boxes).float()
-    heats = [grad_cam(encoder, seen, sound_features=heard) for encoder in encoders.values()]
+    heats = [grad_cam(encoder, frames, sound_features=sound_features) for encoder in encoders.values()]
     shares = [share_inside(heat, where) for heat in [*heats, torch.ones_like(heats[0])]]
     known = torch.stack(shares).isfinite().all(dim=0)  # the same frames for all
     return [float(_mean_or_nan(share[known])) for share in shares]

@@ -1,4 +1,4 @@
-"""One window of a film, watched by several encoders, and the sounds that come of it."""
+"""One window of a clip: its frames, its real sound, and takes generated from an encoder's features."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from cinefoley.pipelines.sampling import draw_noise
 from cinefoley.variations.resizing import resize
 from cinefoley.variations.window import Window
 
-__all__ = ["Screening", "make_takes", "real_sound", "shown", "watch"]
+__all__ = ["WindowTakes", "for_display", "make_takes", "read_window", "real_sound"]
 
 _SHOWN_PIXELS = 320
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Screening:
-    """What was seen and heard."""
+class WindowTakes:
+    """Frames and sounds of one window."""
 
     frames: Tensor
-    """``(T, 3, H, W)`` uint8, as they are shown: not squashed, 320 pixels on the shorter side at most."""
+    """``(T, 3, H, W)`` uint8 for display, at their own aspect ratio, shorter side at most 320 pixels."""
     fps: float
     """Frames per second."""
     sounds: Mapping[str, Tensor]
@@ -36,29 +36,29 @@ class Screening:
 
     @property
     def duration_s(self) -> float:
-        """Seconds that are shown."""
+        """Length in seconds."""
         return len(self.frames) / self.fps
 
 
-def watch(
+def read_window(
     clip: Clip, config: FoleyConfig, *, window: Window | None = None, start: float = 0.0
 ) -> tuple[Tensor, Tensor]:
-    """Read one window of time, for people and for encoders.
+    """Read one window of time, at source size for display and at the encoder's frame size.
 
     Args:
-        clip: The film.
+        clip: The clip.
         config: The model's rate, length and frame size.
-        window: The part of the picture that is shown; the whole of it if None.
-        start: In seconds. A film that ends early is read as far as it goes.
+        window: The part of the frame that is shown; the whole of it if None.
+        start: In seconds. A clip that ends early is read to its end.
 
     Returns:
-        Frames ``(T, 3, H, W)`` uint8 as the film has them, and ``(video_frames, 3, h, w)`` in [0, 1] at the
-        encoder's size, the last frame repeated where the film ends early.
+        Frames ``(T, 3, H, W)`` uint8 at source size, and ``(video_frames, 3, h, w)`` in [0, 1] at the
+        encoder's size, the last frame repeated if the clip ends early.
 
     Raises:
-        MediaError: If the film cannot be read, has no picture, or ends before ``start``.
+        MediaError: If the clip cannot be read, has no video stream, or ends before ``start``.
     """
-    # decoded twice, so that the encoders see what they always see, squashed by the reader
+    # decoded twice, so that encoders get what they always get: frames resized by the reader
     frames, squashed = (
         clip.video(
             fps=config.video_fps, size=size, start=start, duration=config.window_s, window=window
@@ -70,15 +70,15 @@ def watch(
     return frames, torch.cat([seen, seen[-1:].expand(missing, -1, -1, -1)]) if missing > 0 else seen
 
 
-def shown(frames: Tensor) -> Tensor:
-    """Frames ``(T, 3, H, W)`` small enough for a figure, at their own aspect."""
+def for_display(frames: Tensor) -> Tensor:
+    """Frames ``(T, 3, H, W)`` resized for a figure, at their own aspect ratio."""
     height, width = frames.shape[-2:]
     scale = min(1.0, _SHOWN_PIXELS / min(height, width))
     return resize(frames, (max(1, round(height * scale)), max(1, round(width * scale))))
 
 
 def real_sound(clip: Clip, sample_rate: int, *, start: float, length: int) -> Tensor | None:
-    """The film's own sound, ``(length,)``, silent after its end; None without any."""
+    """The clip's own sound, ``(length,)``, silent after its end; None without any."""
     try:
         sound = clip.waveform(sample_rate, start=start, duration=length / sample_rate)[:length]
     except AudioError:
@@ -98,12 +98,12 @@ def make_takes(
     """Takes ``(num_takes, N)``, every one from its own noise, which is the same for every encoder.
 
     Args:
-        pipeline: Set to the encoder that watches.
+        pipeline: With the video encoder in use.
         video: ``(video_frames, 3, h, w)`` in [0, 1].
         num_takes: Takes.
         seed: Of the noise.
         num_inference_steps: Denoiser calls.
-        guidance_scale: Strength of the film's influence.
+        guidance_scale: Strength of the video's influence.
     """
     features = pipeline.encode_video(video[None]).expand(num_takes, -1, -1)
     noise = [draw_noise((1, *pipeline.latent_shape), seed=seed, take=k, window=0) for k in range(num_takes)]

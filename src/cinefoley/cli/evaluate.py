@@ -212,7 +212,7 @@ def _load_metrics(
         from cinefoley.pipelines.loading import resolve_model
 
         folder = resolve_model(model, local_files_only=True)
-        films = find_sounds(video, prefers_films=True)
+        films = find_sounds(video, prefers_videos=True)
         metrics.append(
             AlignmentMetric(folder, films, video_encoder=video_encoder, seed=seed, cache=cache, device=device)
         )

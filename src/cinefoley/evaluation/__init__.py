@@ -1,1 +1,1 @@
-"""A test set in, figures out."""
+"""Evaluation: metrics of folders of audio, measurements on the Foley stage, and the paper's tables."""

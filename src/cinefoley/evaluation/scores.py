@@ -45,7 +45,7 @@ class Score:
     skipped: str | None = None
     """Why there is no number."""
     replicas: tuple[float, ...] = ()
-    """The number on resampled clips, NaN where it is undefined on them; kept to compare two methods on the
+    """The number on resampled clips, NaN where it is undefined on them; stored to compare two methods on the
     same resamplings."""
 
 
@@ -62,9 +62,9 @@ def bootstrap_draws(
 def interval(metric: str, value: float, replicas: Sequence[float]) -> tuple[float, float]:
     """95 % interval of a metric, or of a difference in it, from its resamplings.
 
-    Distances grow when clips are drawn twice, so raw percentiles may lie wholly above the value: what is
-    taken from their replicas is how far they scatter around their own mean, not where they lie. Shares of
-    clips or events are as large on resampled clips as on the clips themselves: theirs are percentiles.
+    Distances grow when clips are drawn twice, so raw percentiles may lie wholly above the value: only
+    the spread of their replicas around their mean is used. Shares of clips or events have no such bias: their
+    intervals are percentiles.
 
     Args:
         metric: Its name, with or without a backbone's.
@@ -80,7 +80,7 @@ def interval(metric: str, value: float, replicas: Sequence[float]) -> tuple[floa
 
 
 def combine(metric: str, scores: Sequence[Score], function: Callable[..., float]) -> Score:
-    """A number made of several, with its interval from the same resamplings of the same clips.
+    """A number computed from several scores, with its interval from the same resamplings of the clips.
 
     Args:
         metric: What all of them measure.

@@ -1,4 +1,4 @@
-"""A table of texts for people: plain, Markdown or LaTeX."""
+"""Write a table of strings as plain text, Markdown or LaTeX."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import Literal
 __all__ = ["Format", "write_table"]
 
 Format = Literal["text", "markdown", "latex"]
-"""How a table is written for people."""
+"""Output formats."""
 
 _MARKDOWN = re.compile(r"[\\`*<|]|(?<![^\W_])_|_(?![^\W_])")  # inside a word an underscore is one
 _LATEX = {character: "\\" + character for character in "&%#_$"} | {
@@ -26,9 +26,8 @@ def write_table(rows: Sequence[Sequence[str]], format: Format = "text") -> str:
     """Columns of cells.
 
     Args:
-        rows: Equally long ones, at least one; the first holds the headings.
-        format: How it is written. Cells mean themselves: what Markdown and LaTeX would read otherwise is
-            escaped.
+        rows: One or more of equal length; the first holds the headings.
+        format: Output format. Characters with a meaning in Markdown or LaTeX are escaped.
 
     Examples:
         >>> print(write_table([["clip", "votes"], ["rain.mp4", "20"]]))

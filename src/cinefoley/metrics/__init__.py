@@ -1,7 +1,7 @@
-"""How generated sound is judged.
+"""Metrics of generated sound: distances, divergences, alignment and synchrony.
 
-The functions need torch alone; the accumulators need torchmetrics (``pip install cinefoley[eval]``), so they
-and the backbones are loaded when they are first used.
+The functions need torch alone. The accumulators need torchmetrics (``pip install cinefoley[eval]``), so they
+and the backbones are loaded on first use.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The metrics as accumulators: batch by batch, rank by rank, one number at the end."""
+"""Metric accumulators for torchmetrics: updated by batch, synchronised over ranks, computed once."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ __all__ = ["FrechetDistance", "InceptionScore", "KLDivergence", "KernelInception
 
 
 class _RowMetric(Metric):
-    """Keeps the rows of named sets, each row with the number of its clip.
+    """Stores the rows of named sets, each row with the number of its clip.
 
     Before anything is computed the rows of all ranks are put in the order of their clips, so the result does
     not depend on batches, on ranks, or on who was first, to the last digit. A clip that came twice, as
     samplers repeat some to fill up a rank, counts once; other rows under its number are an error when the
-    metric is computed. Rows are kept in float32.
+    metric is computed. Rows are stored in float32.
     """
 
     is_differentiable = False
@@ -40,10 +40,10 @@ class _RowMetric(Metric):
         """Gather the rows of all ranks; one that has seen none takes part with an empty set."""
         for name in self._sets:
             if isinstance(rows := getattr(self, f"{name}_rows"), list) and not rows:
-                self._keep(name, torch.empty(0, self.width), torch.empty(0, dtype=torch.int64))
+                self._store(name, torch.empty(0, self.width), torch.empty(0, dtype=torch.int64))
         super().sync(*args, **kwargs)
 
-    def _keep(self, name: str, rows: Tensor, clips: Tensor) -> None:
+    def _store(self, name: str, rows: Tensor, clips: Tensor) -> None:
         if rows.ndim != 2 or rows.shape[1] != self.width or clips.shape != rows.shape[:1]:
             raise ValueError(
                 f"{type(self).__name__}: expected rows (R, {self.width}) and the clips they belong to (R,), "
@@ -63,7 +63,7 @@ class _RowMetric(Metric):
         first = torch.full((len(distinct),), len(keys), device=keys.device)
         first.scatter_reduce_(0, group, torch.arange(len(keys), device=keys.device), "amin")
         chosen: Tensor = rows[first]
-        if len(distinct) < len(keys) and not _are_alike(rows, chosen[group]):
+        if len(distinct) < len(keys) and not _are_similar(rows, chosen[group]):
             raise ValueError(
                 f"{type(self).__name__}: a clip's number came again with other rows. Samples of one clip are "
                 "clips of their own: give each sample a number."
@@ -72,7 +72,7 @@ class _RowMetric(Metric):
 
 
 class FrechetDistance(_RowMetric):
-    """:func:`~cinefoley.metrics.functional.frechet.frechet_distance` of all that was seen.
+    """:func:`~cinefoley.metrics.functional.frechet.frechet_distance` of all updates.
 
     Args:
         width: Numbers in a row: 2048 for PANNs (FD), 128 for VGGish (FAD).
@@ -104,7 +104,7 @@ class FrechetDistance(_RowMetric):
         Raises:
             ValueError: If the shapes do not fit.
         """
-        self._keep("real" if is_real else "generated", features, clips)
+        self._store("real" if is_real else "generated", features, clips)
 
     def compute(self) -> Tensor:
         """The distance, scalar float64; raises ``ValueError`` where the function does."""
@@ -112,7 +112,7 @@ class FrechetDistance(_RowMetric):
 
 
 class KernelInceptionDistance(_RowMetric):
-    """:func:`~cinefoley.metrics.functional.kernel.kernel_inception_distance` of all that was seen.
+    """:func:`~cinefoley.metrics.functional.kernel.kernel_inception_distance` of all updates.
 
     Args:
         width: Numbers in a row.
@@ -139,7 +139,7 @@ class KernelInceptionDistance(_RowMetric):
 
     def update(self, features: Tensor, clips: Tensor, *, is_real: bool) -> None:
         """Take features in, as :meth:`FrechetDistance.update` does."""
-        self._keep("real" if is_real else "generated", features, clips)
+        self._store("real" if is_real else "generated", features, clips)
 
     def compute(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation over subsets, scalars in float64."""
@@ -153,7 +153,7 @@ class KernelInceptionDistance(_RowMetric):
 
 
 class KLDivergence(_RowMetric):
-    """:func:`~cinefoley.metrics.functional.divergence.kl_divergence` of all pairs that were seen.
+    """:func:`~cinefoley.metrics.functional.divergence.kl_divergence` of all updated pairs.
 
     Args:
         width: Classes.
@@ -181,8 +181,8 @@ class KLDivergence(_RowMetric):
 
         All rows of a clip come in one call. Samples of one clip are clips of their own.
         """
-        self._keep("real", real_logits, clips)
-        self._keep("generated", generated_logits, clips)
+        self._store("real", real_logits, clips)
+        self._store("generated", generated_logits, clips)
 
     def compute(self) -> Tensor:
         """The mean over pairs, scalar float64."""
@@ -195,7 +195,7 @@ class KLDivergence(_RowMetric):
 
 
 class InceptionScore(_RowMetric):
-    """:func:`~cinefoley.metrics.functional.inception.inception_score` of all that was seen.
+    """:func:`~cinefoley.metrics.functional.inception.inception_score` of all updates.
 
     Args:
         width: Classes.
@@ -216,15 +216,15 @@ class InceptionScore(_RowMetric):
 
         All rows of a clip come in one call. Samples of one clip are clips of their own.
         """
-        self._keep("generated", logits, clips)
+        self._store("generated", logits, clips)
 
     def compute(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation over splits, scalars in float64."""
         return inception_score(self._ordered("generated"), splits=self.splits, seed=self.seed)
 
 
-def _are_alike(rows: Tensor, others: Tensor) -> bool:
-    """The same clip comes out a little different of another batch; another sample of it is unlike."""
+def _are_similar(rows: Tensor, others: Tensor) -> bool:
+    """Whether rows differ no more than those of one clip in different batches do."""
     return torch.allclose(rows, others, rtol=0.01, atol=0.01 * float(rows.abs().max()), equal_nan=True)
 
 

@@ -1,4 +1,4 @@
-"""Whether a sound belongs to its film, as Diff-Foley's alignment classifier judges."""
+"""Alignment classifier (Diff-Foley): the probability that a sound matches its video, and its accuracy."""
 
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,7 @@ __all__ = ["AlignmentScorer", "alignment_accuracy"]
 
 
 def alignment_accuracy(probabilities: Tensor) -> Tensor:
-    """Share of sounds that are judged to belong to their films: those with a probability above 0.5.
+    """Share of sounds that are classified as matching their videos: those with a probability above 0.5.
 
     Source: Diff-Foley (Luo et al., NeurIPS 2023), "Align Acc". It rounds, and 0.5 rounds to 0. Higher is
     better; the paper's tables print it in percent.
@@ -47,7 +47,7 @@ class AlignmentScorer(nn.Module):
     Move it like any module; inputs follow it.
 
     Args:
-        classifier: Judges latents beside video features.
+        classifier: Network on latents and video features.
         autoencoder: Encodes mels; its ``scaling_factor`` brings latents to the classifier's scale.
         config: The window: its frames, mel frames and bands.
     """
@@ -62,7 +62,7 @@ class AlignmentScorer(nn.Module):
 
     @classmethod
     def from_model(cls, folder: Path) -> "AlignmentScorer":
-        """Load the judge of a model folder, in float32, ready for inference.
+        """Load the alignment classifier of a model folder, in float32, ready for inference.
 
         Args:
             folder: Holds ``alignment/``, and ``alignment_vae/`` where the classifier came with an autoencoder
@@ -75,7 +75,7 @@ class AlignmentScorer(nn.Module):
         config = load_foley_config(folder)
         if not (folder / "alignment").is_dir():
             raise MissingWeightsError(
-                f"{folder}: no alignment classifier in it (looked for alignment/). Import the model again "
+                f"{folder}: no alignment classifier in it (expected alignment/). Import the model again "
                 "with `cinefoley models import ... --alignment eval_classifier.ckpt`."
             )
         own = folder / "alignment_vae"
@@ -95,13 +95,13 @@ class AlignmentScorer(nn.Module):
         noise: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Judge one window of each film.
+        """Classify one window of each video.
 
         Source: Diff-Foley's evaluation: the generated mel itself, not one taken of its sound, in [0, 1] on
         every channel of the autoencoder; a sample of its posterior, scaled; the classifier at time 0.
 
         Args:
-            mel: ``(B, n_mels, mel_frames)``, nominally in [0, 1]; what a decoder overshoots is kept.
+            mel: ``(B, n_mels, mel_frames)``, nominally in [0, 1]; a decoder's values beyond are not clipped.
             video_features: ``(B, T, D)``, the teacher's, unit norm per frame. T is at least the window's
                 frames, and the first of these are used: 32 for Diff-Foley.
             posterior: Take latents from the autoencoder's posterior, as published, or its mean, which needs
@@ -114,12 +114,12 @@ class AlignmentScorer(nn.Module):
             Probabilities ``(B,)``, float32.
 
         Raises:
-            ValueError: If a shape does not fit, a number is not finite, or noise is given to no use.
+            ValueError: If a shape does not fit, a number is not finite, or noise is given and not used.
         """
         if posterior not in ("sample", "mean"):
             raise ValueError(f"posterior must be 'sample' or 'mean', got {posterior!r}")
         if noise is not None and (generator is not None or posterior == "mean"):
-            raise ValueError("noise serves posterior='sample' alone, and in place of a generator")
+            raise ValueError("noise needs posterior='sample' and replaces a generator")
         self._check(mel, video_features)
         mean, deviation = self._encode(mel.to(self._weight))
         if posterior == "sample":
@@ -134,7 +134,7 @@ class AlignmentScorer(nn.Module):
     def probabilities(
         self, mel: Tensor, video_features: Tensor, *, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Judge with the posterior's mean and with a sample of it, and encode the mel once for both.
+        """Classify with the posterior's mean and with a sample of it; the mel is encoded once for both.
 
         Args:
             mel: As for :meth:`probability`.
@@ -154,7 +154,7 @@ class AlignmentScorer(nn.Module):
 
     @property
     def _weight(self) -> Tensor:
-        """Shows device and type."""
+        """A weight, for its device and dtype."""
         weight: Tensor = self.classifier.conv_in.weight
         return weight
 
@@ -166,8 +166,8 @@ class AlignmentScorer(nn.Module):
 
     def _encode(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the posterior, each ``(B, C, h, w)``."""
-        pictures = mel.unsqueeze(1).expand(-1, self.autoencoder.config.in_channels, -1, -1)
-        distribution = self.autoencoder.encode(pictures).latent_dist
+        images = mel.unsqueeze(1).expand(-1, self.autoencoder.config.in_channels, -1, -1)
+        distribution = self.autoencoder.encode(images).latent_dist
         return distribution.mean, distribution.std
 
     def _check(self, mel: Tensor, video_features: Tensor) -> None:

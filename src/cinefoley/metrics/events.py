@@ -1,4 +1,4 @@
-"""Synchrony where events are known: of all of them, of those in the frame, and of what must be silent."""
+"""Synchrony with known events: onsets of visible events, and energy where nothing should sound."""
 
 import numpy as np
 import torch
@@ -20,10 +20,10 @@ def match_visible_onsets(
     *,
     tolerance_s: float = 0.1,
 ) -> OnsetCounts:
-    """Match onsets with the events that can be seen.
+    """Match onsets with the visible events.
 
-    Visible events are matched first. An onset left over that fits an event out of the frame is neither right
-    nor wrong: whoever sees only the picture cannot be asked for it, nor blamed for it. All others are extra.
+    Visible events are matched first. A remaining onset that matches an off-screen event is neither a hit nor
+    extra: it cannot be inferred from the frames. All others are extra.
 
     Args:
         detected: Seconds, ascending.
@@ -56,7 +56,7 @@ def match_visible_onsets(
 def off_screen_energy(
     waveform: Tensor, *, sample_rate: int, off_screen: Spans, sounding: Spans
 ) -> float | None:
-    """Share of a sound's energy that lies where nothing sounds while the target is out of the frame.
+    """Share of a sound's energy that lies where nothing sounds while the target is off-screen.
 
     The paper shows this silence in Figure 4 and does not measure it. 0 is right; the share that such times
     have of the clip is what noise of constant level would score.
@@ -64,12 +64,12 @@ def off_screen_energy(
     Args:
         waveform: ``(N,)``.
         sample_rate: Samples per second.
-        off_screen: When the target is out of the frame.
-        sounding: When something sounds, its decay included; there, sound is never wrong.
+        off_screen: When the target is off-screen.
+        sounding: When something sounds, its decay included; sound there is never wrong.
 
     Returns:
         In [0, 1]; 0 for a clip that is silent throughout. None where no time is both off screen and silent,
-        so that there is nothing to judge.
+        so that it is undefined.
 
     Raises:
         ValueError: If the waveform is not ``(N,)`` or not finite, or a span ends before it begins.

@@ -1,4 +1,4 @@
-"""Whether sounds begin when events happen."""
+"""Onset detection, and matching of onsets with events (hits, extra, missed, F1)."""
 
 from dataclasses import dataclass
 
@@ -47,14 +47,19 @@ class OnsetCounts:
         return self.hits / events if events else 1.0
 
     @property
+    def f1_parts(self) -> tuple[float, float]:
+        """Numerator and denominator of the F1: ``2 hits`` and ``2 hits + extra + missed``."""
+        return 2.0 * self.hits, 2.0 * self.hits + self.extra + self.missed
+
+    @property
     def f1(self) -> float:
         """``2 hits / (2 hits + extra + missed)``; 1 if there was nothing to find and nothing was found."""
-        total = 2 * self.hits + self.extra + self.missed
-        return 2 * self.hits / total if total else 1.0
+        part, total = self.f1_parts
+        return part / total if total else 1.0
 
 
 def detect_onsets(waveform: Tensor, *, sample_rate: int) -> NDArray[np.float64]:
-    """Times at which a sound sets in.
+    """Detect the onsets of a sound.
 
     Spectral flux: the rise of a 64-band mel over 20 ms, in decibels, averaged over bands; its peaks above
     both an absolute and a relative threshold. Its settings were chosen on training clips of the stage.
@@ -64,7 +69,7 @@ def detect_onsets(waveform: Tensor, *, sample_rate: int) -> NDArray[np.float64]:
         sample_rate: Samples per second, at least 16000.
 
     Returns:
-        Seconds, ascending. A sound that is there from the first sample has no onset.
+        Seconds, ascending. A sound that begins before the first sample has no onset.
 
     Raises:
         ValueError: If the waveform is not ``(N,)``, too short, or not finite.
@@ -88,7 +93,9 @@ def detect_onsets(waveform: Tensor, *, sample_rate: int) -> NDArray[np.float64]:
     # the loudest of the neighbouring bands before: so vibrato is no rise (Boeck & Widmer, DAFx 2013)
     past = ndimage.maximum_filter1d(mel, 3, axis=0)
     rise = np.maximum(0.0, mel[:, _LAG:] - past[:, :-_LAG]).mean(axis=0)
-    edge = -(-config.n_fft // (2 * hop))  # windows that reach over an end hear a click where the sound is cut
+    edge = -(
+        -config.n_fft // (2 * hop)
+    )  # windows that reach over an end contain a click where the sound is cut
     rise[: edge - _LAG] = rise[len(rise) - edge :] = 0.0
     threshold = max(_RISE, _RELATIVE * float(np.percentile(rise, 99.7)))
     peaks, _ = signal.find_peaks(

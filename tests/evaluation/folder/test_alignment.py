@@ -65,7 +65,7 @@ def test_probabilities_are_kept_by_content(
     cache = FeatureCache(tmp_path / "cache")
     first = probabilities(AlignmentMetric(tiny_judge, films, cache=cache), samples[:4])
     again = AlignmentMetric(tiny_judge, films, cache=cache)
-    again._judge.probabilities = None  # type: ignore[assignment,method-assign]
+    again._scorer.probabilities = None  # type: ignore[assignment,method-assign]
     assert probabilities(again, samples[:4]) == first
     swapped = {"a": films["b"], "b": films["a"]}
     assert probabilities(AlignmentMetric(tiny_judge, swapped, cache=cache), samples[:4]) != first
@@ -125,7 +125,7 @@ def test_a_film_that_is_none_is_a_problem_of_its_samples(
 def test_whose_features_judge_is_a_choice(
     tiny_judge: Path, films: dict[str, Path], samples: list[Sample]
 ) -> None:
-    with pytest.raises(MissingWeightsError, match="has no student whose features could judge"):
+    with pytest.raises(MissingWeightsError, match="has no student video encoder"):
         AlignmentMetric(tiny_judge, films, video_encoder="student")
     named = AlignmentMetric(tiny_judge, films, video_encoder=str(tiny_judge / "video_encoder"))
     assert probabilities(named, samples[:2]) == probabilities(AlignmentMetric(tiny_judge, films), samples[:2])

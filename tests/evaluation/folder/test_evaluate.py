@@ -162,7 +162,7 @@ def test_a_bad_file_is_named_and_in_no_number(
     entry, partner = evaluation.left_out
     assert (entry.path, entry.side) == (pair[side] / "clip04.wav", side)
     assert partner.path == pair["real" if side == "generated" else "generated"] / "clip04.wav"
-    assert partner.reason == "its partner is left out"
+    assert partner.reason == "its partner was skipped"
     assert re.search(reason, entry.reason)
     assert evaluation.protocol["clips"] == 11
     for folder in pair.values():
@@ -213,7 +213,7 @@ def test_folders_where_nothing_is_usable_are_refused(folders: Folders, spectrum:
     for path in generated.iterdir():
         spoil(path, "silent")
     with pytest.raises(
-        CinefoleyError, match=r"got 0 usable. 3 files were left out, first clip00.wav: silent"
+        CinefoleyError, match=r"got 0 usable. 3 files were skipped, the first is clip00.wav: silent"
     ):
         run(generated, real, spectrum)
 
@@ -305,8 +305,8 @@ def test_two_methods_are_compared_on_the_same_clips(
     left_out = [(entry.side, entry.path.stem, entry.reason) for entry in evaluation.left_out]
     assert sorted(left_out) == [
         ("against", "clip03", "silent"),
-        ("generated", "clip03", "its partner is left out"),
-        ("real", "clip03", "its partner is left out"),
+        ("generated", "clip03", "its partner was skipped"),
+        ("real", "clip03", "its partner was skipped"),
     ]
     assert values(evaluation) == {metric: score.value for metric, score in evaluation.against.items()}
     for difference in evaluation.differences.values():
@@ -370,7 +370,7 @@ def test_judges_hear_silence_too_and_have_intervals(folders: Folders, spectrum: 
     assert 0 <= score.low < score.value < score.high <= 1
     assert "; eye good; heard generated" in protocol_line(evaluation)
     assert evaluation.protocol["samples"] == 26
-    assert evaluation.left_out[-1].reason == "not judged: no film"
+    assert evaluation.left_out[-1].reason == "not measured: no film"
 
 
 def test_judged_methods_are_compared_on_the_same_drawn_clips(

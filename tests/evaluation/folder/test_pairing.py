@@ -61,7 +61,7 @@ def test_sounds_are_taken_before_films_and_all_else_is_left_alone(tmp_path: Path
     touch(tmp_path, "a.wav", "a.mp4", "a.json", "a.mel.npy", "b.MP4", ".hidden.wav", "notes.txt")
     (tmp_path / "folder.wav").mkdir()
     assert {stem: path.name for stem, path in find_sounds(tmp_path).items()} == {"a": "a.wav", "b": "b.MP4"}
-    films = find_sounds(tmp_path, prefers_films=True)
+    films = find_sounds(tmp_path, prefers_videos=True)
     assert {path.name for path in films.values()} == {"a.mp4", "b.MP4"}
 
 

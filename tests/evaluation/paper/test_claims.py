@@ -49,7 +49,7 @@ def test_the_papers_own_numbers_hold_its_claims_and_opposite_ones_lose_them(name
 def test_the_interval_decides_the_outcome(low: float | None, high: float | None, outcome: str) -> None:
     score = Score(value=0.2, low=low, high=high)
     claim = Claim(
-        compared="a, less b", metric="IS", view="full", paper=1.0, score=score, bound=0.0, is_above=True
+        compared="a minus b", metric="IS", view="full", paper=1.0, score=score, bound=0.0, is_above=True
     )
     assert claim.outcome == outcome
     assert claim.as_json()["outcome"] == outcome

@@ -163,7 +163,7 @@ def test_without_an_audio_tower_a_row_is_left_out(make_experiment: Any, tmp_path
     assert table is not None
     assert list(table.skipped) == ["no teacher"]
     assert "audio_encoder" in table.skipped["no teacher"]
-    assert "no teacher: left out." in render_table(table, "p", title="t")
+    assert "no teacher: skipped." in render_table(table, "p", title="t")
 
 
 def test_the_papers_share_of_what_is_lost_comes_out_of_its_numbers() -> None:

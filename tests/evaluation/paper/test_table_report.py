@@ -45,7 +45,7 @@ def test_where_the_teacher_loses_nothing_there_is_no_share() -> None:
 def test_methods_that_the_paper_compares_are_set_against_each_other() -> None:
     table = make_table("table1", teacher=(1.0, 0.7, 0.6), student=(0.99, 0.85, 0.7), no_teacher=(0.5, 0.7, 0))
     text = render_table(table, "p", title="t")
-    assert text.partition("## student, less no teacher")[2].splitlines()[4:7] == [
+    assert text.partition("## student minus no teacher")[2].splitlines()[4:7] == [
         "| full view | +49.000 [-] |",
         "| CU | +15.000 [-] |",
         "| CM | +70.000 [-] |",
@@ -57,21 +57,21 @@ def test_a_test_set_that_was_left_out_is_left_out_everywhere() -> None:
     kept = {key: scores for key, scores in table.scores.items() if key[0] != "camera_movement"}
     text = render_table(replace(table, scores=kept), "p", title="t")
     assert "| student | 50.000 [-] | -1.000 [-] |" in text
-    assert "CM" not in text.partition("## The paper's")[0]
+    assert "CM" not in text.partition("## The paper's numbers")[0]
     assert "recovered Align Acc, CU" in text
     assert "recovered Align Acc, CM" not in text
     assert {claim.name for claim in claims(replace(table, scores=kept))} == {
         "recovered Align Acc, CU",
         "Align Acc, full view",
         "Align Acc, CU",
-        "student, less no teacher: Align Acc, full view",
-        "student, less no teacher: Align Acc, CU",
+        "student minus no teacher: Align Acc, full view",
+        "student minus no teacher: Align Acc, CU",
     }
 
 
 def test_what_was_not_measured_is_not_compared() -> None:
     text = render_table(make_table("table4", teacher=(1.0, 0.7, 0.6)), "p", title="t")
-    assert ", less " not in text
+    assert " minus " not in text
     assert "recovered" not in text
 
 
@@ -82,11 +82,11 @@ def test_lost_claims_are_printed_beside_held_ones_and_counted() -> None:
     for row in (
         "| recovered Align Acc, CU | 56.405 % | 50.000 % | - | lost |",
         "| recovered Align Acc, CM | 45.544 % | -25.000 % | - | lost |",
-        "| student, less teacher: Align Acc, full view | -1.228 | -2.000 | - | lost |",
-        "| student, less teacher: Align Acc, CU | +10.189 | +15.000 | - | held |",
-        "| student, less teacher: Align Acc, CM | +9.280 | -10.000 | - | lost |",
-        "| student, less no teacher: Align Acc, full view | - | +8.000 | - | held |",
-        "| student, less no teacher: Align Acc, CU | - | -5.000 | - | lost |",
-        "| student, less no teacher: Align Acc, CM | - | +50.000 | - | held |",
+        "| student minus teacher: Align Acc, full view | -1.228 | -2.000 | - | lost |",
+        "| student minus teacher: Align Acc, CU | +10.189 | +15.000 | - | held |",
+        "| student minus teacher: Align Acc, CM | +9.280 | -10.000 | - | lost |",
+        "| student minus no teacher: Align Acc, full view | - | +8.000 | - | held |",
+        "| student minus no teacher: Align Acc, CU | - | -5.000 | - | lost |",
+        "| student minus no teacher: Align Acc, CM | - | +50.000 | - | held |",
     ):
         assert row in text

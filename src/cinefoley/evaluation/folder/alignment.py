@@ -1,4 +1,4 @@
-"""Alignment accuracy of generated files with the films they belong to."""
+"""Alignment accuracy of generated files, by the alignment classifier and the features of their videos."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -24,26 +24,26 @@ from cinefoley.spectral.mel import mel_spectrogram
 
 __all__ = ["AlignmentMetric"]
 
-_READING = "first window"  # part of the cache's key; change it when the same files would be judged otherwise
+_READING = "first window"  # part of the cache's key; change it when the same files would give other numbers
 
 
 class AlignmentMetric:
-    """Diff-Foley's judge over files: the first window of each film beside that of its generated sound.
+    """Diff-Foley's alignment accuracy of files: the first window of each video and of its generated sound.
 
-    Reading: the features are the teacher's, of the unvaried films: one judge that sees the whole scene, for
-    every method alike. Other readings are a matter of ``films`` (varied ones) and ``video_encoder``.
+    Reading: the features are the teacher's, of the unvaried videos, for every method. For other readings pass
+    varied ``videos`` or another ``video_encoder``.
 
     Args:
         folder: A model folder with an alignment classifier.
-        films: The film of each clip.
-        video_encoder: Whose features judge: ``"teacher"``, ``"student"``, both of the model folder, or the
+        videos: The video of each clip.
+        video_encoder: Encoder of the features: ``"teacher"`` or ``"student"`` of the model folder, or the
             folder of another encoder.
         seed: Of the posterior's noise, which is drawn for each sample from this, the clip and its number.
-        cache: Where probabilities are looked for and kept.
+        cache: Cache of probabilities.
         device: Where it runs.
 
     Raises:
-        MissingWeightsError: If the folder has no judge, or no student where that is asked for.
+        MissingWeightsError: If the folder has no alignment classifier, or no student where that is asked for.
         WeightsError: If a part does not fit.
     """
 
@@ -52,7 +52,7 @@ class AlignmentMetric:
     def __init__(
         self,
         folder: Path,
-        films: Mapping[str, Path],
+        videos: Mapping[str, Path],
         *,
         video_encoder: str = "teacher",
         seed: int = 0,
@@ -60,30 +60,30 @@ class AlignmentMetric:
         device: torch.device | str = "cpu",
     ) -> None:
         encoder = _find_encoder(folder, video_encoder)
-        self._judge = AlignmentScorer.from_model(folder).to(device)
+        self._scorer = AlignmentScorer.from_model(folder).to(device)
         self._encoder = load_part(encoder, VideoEncoder).to(device).eval()
         self._device = torch.device(device)
-        self._films = films
-        self._config = self._judge.config
+        self._videos = videos
+        self._config = self._scorer.config
         self._seed = seed
         self._cache = cache or FeatureCache(None)
         own = folder / "alignment_vae"
         self._digest = _digest(folder / "alignment", own if own.is_dir() else folder / "vae")
         self._encoder_digest = _digest(encoder)
         self._whose = video_encoder if video_encoder in ("teacher", "student") else f"encoder {encoder.name}"
-        self._seen: tuple[Path, Tensor] | None = None
+        self._last_video: tuple[Path, Tensor] | None = None
 
     def measure(self, samples: Sequence[Sample]) -> Measurement:
-        """Judge every sample whose film is there.
+        """Measure every sample that has a video.
 
         The generated mel is used where ``NAME.mel.npy`` lies beside the sound, as the paper has it (write it
         with `cinefoley generate --save-mel`), and the mel of the sound elsewhere; the protocol line counts.
-        A film or a saved mel that cannot be read is named among the problems.
+        A video or a saved mel that cannot be read is named among the problems.
         """
         means, draws, analysed = {}, {}, 0
         problems: dict[Sample, str] = {}
         for sample in samples:
-            if sample.clip not in self._films:
+            if sample.clip not in self._videos:
                 continue
             try:
                 mean, draw = self._probabilities(sample)
@@ -93,7 +93,7 @@ class AlignmentMetric:
             analysed += not _saved_mel(sample.path).is_file()
             means[sample] = (float(alignment_accuracy(mean[None])), 1.0)
             draws[sample] = (float(alignment_accuracy(draw[None])), 1.0)
-        why = "no sample has a film of its clip's name"
+        why = "no sample has a video of its clip's name"
         protocol = {
             "alignment_judge": f"features of the {self._whose} (sha256:{self._encoder_digest[:12]}), "
             f"classifier (sha256:{self._digest[:12]}), first {self._config.window_s:g} s, seed {self._seed}",
@@ -110,34 +110,34 @@ class AlignmentMetric:
 
     def _probabilities(self, sample: Sample) -> Tensor:
         """With the posterior's mean, and with a sample of it: ``(2,)``."""
-        film, saved = self._films[sample.clip], _saved_mel(sample.path)
+        video, saved = self._videos[sample.clip], _saved_mel(sample.path)
         sound = file_digest(saved if saved.is_file() else sample.path)
-        judge = f"{self._digest} {self._encoder_digest} {self._config} {file_digest(film)}"
+        network = f"{self._digest} {self._encoder_digest} {self._config} {file_digest(video)}"
         reading = f"{_READING} {self._seed}/{sample.clip}/{sample.number}"
-        known = self._cache.get(sound, judge, reading)
+        known = self._cache.get(sound, network, reading)
         if known is not None:
             return known.features
-        features, mel = self._features(film), self._mel(sample.path)
+        features, mel = self._features(video), self._mel(sample.path)
         generator = torch.Generator().manual_seed(_noise_seed(self._seed, sample))
-        found = torch.cat(self._judge.probabilities(mel, features, generator=generator)).cpu()
-        self._cache.put(sound, judge, reading, Embedding(found, None))
+        found = torch.cat(self._scorer.probabilities(mel, features, generator=generator)).cpu()
+        self._cache.put(sound, network, reading, Embedding(found, None))
         return found
 
     @torch.no_grad()
-    def _features(self, film: Path) -> Tensor:
-        """Features of the film's first window; those of the last film are kept for its other samples."""
-        if self._seen is None or self._seen[0] != film:
+    def _features(self, video: Path) -> Tensor:
+        """Features of the video's first window; those of the last video are reused for its other samples."""
+        if self._last_video is None or self._last_video[0] != video:
             config = self._config
             [frames] = stream_windows(
-                film,
+                video,
                 starts=[0],
                 frames_per_window=config.video_frames,
                 fps=config.video_fps,
                 size=config.frame_size,
             )
             features: Tensor = self._encoder(frames[None].to(self._device).float() / 255)
-            self._seen = film, F.normalize(features, dim=-1)
-        return self._seen[1]
+            self._last_video = video, F.normalize(features, dim=-1)
+        return self._last_video[1]
 
     def _mel(self, sound: Path) -> Tensor:
         saved, config = _saved_mel(sound), self._config
@@ -149,7 +149,7 @@ class AlignmentMetric:
             if mel.ndim != 3 or mel.shape[1] != config.mel.n_mels or not bool(mel.isfinite().all()):
                 raise MediaError(
                     f"{saved}: not a mel of this model: expected finite (windows, {config.mel.n_mels}, "
-                    f"frames), got {tuple(mel.shape)}. Judge with the model that made it, or move it away."
+                    f"frames), got {tuple(mel.shape)}. Use the model that generated it, or move it away."
                 )
         else:
             waveform, _ = read_audio(sound, sample_rate=config.mel.sample_rate, mono=True)
@@ -163,7 +163,7 @@ def _saved_mel(sound: Path) -> Path:
 
 
 def _noise_seed(seed: int, sample: Sample) -> int:
-    """The noise of a sample, whatever else is judged; PyTorch's generator uses 32 bits."""
+    """Seed of a sample's noise, which does not depend on other samples; PyTorch's generator uses 32 bits."""
     text = f"cinefoley alignment/{seed}/{sample.clip}/{sample.number}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
 
@@ -173,7 +173,7 @@ def _find_encoder(folder: Path, choice: str) -> Path:
     encoder = folder / names[choice] if choice in names else Path(choice).expanduser()
     if not encoder.is_dir():
         raise MissingWeightsError(
-            f"{folder}: has no {choice} whose features could judge (looked for {encoder}). "
+            f"{folder}: has no {choice} video encoder (expected {encoder}). "
             "Choose teacher, student, or the folder of a video encoder."
         )
     return encoder

@@ -18,12 +18,12 @@ __all__ = ["FEWEST_CLIPS", "FolderComparison", "SkippedFile"]
 
 FEWEST_CLIPS = 2
 """Fewest clips that a distance is computed from."""
-_WITH_ITS_PARTNER = "its partner is left out"
+_WITH_ITS_PARTNER = "its partner was skipped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedFile:
-    """A file that is in no number."""
+    """A file that is used in no metric."""
 
     path: Path
     """The file."""
@@ -126,7 +126,7 @@ class FolderComparison:
         )
 
     def left_out(self, side: str) -> list[SkippedFile]:
-        """Files that are in no metric, and why; those of the real folder on the side ``"generated"``."""
+        """Files that are used in no metric, and why; those of the real folder on the side ``"generated"``."""
         sides = [(sample.path, side) for sample in self._pairs.samples]
         if side == "generated":
             sides += [(path, "real") for path in self._pairs.real.values()]
@@ -161,7 +161,7 @@ class FolderComparison:
             "reading": protocol.reading.describe(),
             "resampler": RESAMPLER,
             "kl_epsilon": protocol.kl_epsilon,
-            "odd_clips": "left out" if protocol.skips_odd else "kept",
+            "odd_clips": "skipped" if protocol.skips_odd else "used",
             "subset_seed": 2020,
             "bootstrap": f"{settings.replicas} resamplings of clips, seed {settings.seed}",
             "version": f"cinefoley {__version__}",
@@ -177,5 +177,5 @@ class FolderComparison:
     def _summary(self) -> str:
         left = [entry for entry in self.left_out("generated") if entry.reason != _WITH_ITS_PARTNER]
         if not left:
-            return "None was left out."
-        return f"{len(left)} files were left out, first {left[0].path.name}: {left[0].reason}."
+            return "No file was skipped."
+        return f"{len(left)} files were skipped, the first is {left[0].path.name}: {left[0].reason}."

@@ -54,18 +54,18 @@ def score_sides(
     """Compute every metric that the features allow.
 
     Segment features (VGGish) give FAD; one vector per sound gives FD and KID, its logits KL and IS. Metrics
-    of backbones other than PANNs and VGGish carry the backbone's name, so that nobody mixes them.
+    of backbones other than PANNs and VGGish carry the backbone's name, so that they are not mixed.
 
     Args:
         real: The real sounds, by backbone.
         generated: The generated ones.
-        protocol: How.
+        protocol: Choices of the protocol.
         is_paired: Whether clips of one number belong together; else there is no KL.
         real_draws: Clips of the real side in each resampling; None computes no intervals.
         generated_draws: The same of the generated side: the same draws, if the clips are paired.
     """
     scores: dict[str, Score] = {}
-    if not is_paired:  # nobody knows how often to repeat which
+    if not is_paired:  # without pairs the repetitions are unknown
         protocol = replace(protocol, repeats_real=False)
     for name in generated:
         suffix = "" if name in ("panns", "vggish") else f"-{name}"
@@ -87,7 +87,7 @@ def score_sides(
 
 
 class _Job:
-    """All metrics of one backbone."""
+    """All distribution metrics of one backbone."""
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class _Job:
 
 
 class _Picker:
-    """Rows of drawn clips."""
+    """Finds the rows of drawn clips."""
 
     def __init__(self, side: Side) -> None:
         clips = side.clips_of_rows()
@@ -178,7 +178,7 @@ def _repeat(real: Side, generated: Side) -> Side:
 
 
 def _guarded(compute: Callable[[], Score]) -> Score:
-    """A metric that is undefined on this input is skipped, and says why."""
+    """The metric, or a skipped score with the reason if it is undefined on this input."""
     try:
         return compute()
     except ValueError as exc:

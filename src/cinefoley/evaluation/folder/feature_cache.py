@@ -1,4 +1,4 @@
-"""Features that were computed before, found by what they were computed from."""
+"""Feature cache: features of sounds, keyed by file content, network weights and reading."""
 
 import hashlib
 from pathlib import Path
@@ -18,11 +18,11 @@ class FeatureCache:
     """A folder of features, one small file per sound and backbone.
 
     The key is the digest of the sound file, of the backbone's weights, and of how the file was read: a file
-    that is moved or renamed keeps its features, one that is changed never meets old ones. Entries carry a
-    digest of their own; one that was cut off or damaged counts as absent. Several processes may share it.
+    that is moved or renamed is found, and a changed file is computed again. Entries carry a digest; a
+    truncated or damaged one counts as absent. Several processes may share the cache.
 
     Args:
-        folder: Made when it is first written to; None keeps nothing.
+        folder: Created at the first write; None stores nothing.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -50,7 +50,7 @@ class FeatureCache:
         return Embedding(tensors["features"], tensors.get("logits"))
 
     def put(self, sound: str, backbone: str, reading: str, embedding: Embedding) -> None:
-        """Keep features under a key; the file appears whole or not at all.
+        """Store features under a key, by an atomic write.
 
         Raises:
             OutputError: If the folder cannot be written.
@@ -66,7 +66,7 @@ class FeatureCache:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise OutputError(
-                f"{path.parent}: cannot be made ({exc.strerror}). Choose another folder with --cache."
+                f"{path.parent}: cannot be created ({exc.strerror}). Choose another folder with --cache."
             ) from exc
         with atomic_write(path) as temporary:
             temporary.write_bytes(hashlib.sha256(payload).digest() + payload)

@@ -1,4 +1,4 @@
-"""Sounds to features, each file once, whatever the number of ranks."""
+"""Embed sound files: features by each backbone, read once and cached."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ __all__ = ["FileFeatures", "embed_file", "embed_files"]
 
 _SILENT = 1e-4  # largest distance from the mean: -80 dB, three steps of a 16-bit file
 _FLAT, _FULL_SCALE, _CLIPPED_SHARE = 1e-4, 0.999, 0.01
-_INSPECTION = "inspection 3"  # part of the cache's key; change it when other things are looked at
+_INSPECTION = "inspection 3"  # part of the cache's key; change it when other properties are inspected
 _UNSTATED = 0x7FFFFF00  # sizes that writers to a pipe leave in a WAV's header
 
 
@@ -32,7 +32,7 @@ class FileFeatures:
     problem: str | None = None
     """Why it is unusable: it cannot be read, holds NaN, or is too short for a backbone."""
     oddity: str | None = None
-    """``"silent"``, ``"clipped"`` or ``"damaged"``, where it is: readable, but no sound to be judged by."""
+    """``"silent"``, ``"clipped"`` or ``"damaged"``, where it is: readable, but not usable in distances."""
     duration_s: float = 0.0
     """Its length, before any reading."""
 
@@ -51,7 +51,7 @@ def embed_files(
         paths: The files.
         backbones: The networks.
         reading: How files become waveforms.
-        cache: Where features are looked for and kept.
+        cache: Cache of features.
         on_file: Called with finished and all files.
     """
     found = {}
@@ -65,7 +65,7 @@ def embed_files(
 def embed_file(
     path: Path, backbones: Sequence[Backbone], *, reading: Reading, cache: FeatureCache
 ) -> FileFeatures:
-    """Embed one file, reading it at most once; what is wrong with it is told, not raised."""
+    """Embed one file, reading it at most once; errors become its ``problem``."""
     if not path.is_file():
         return FileFeatures(problem="missing")
     digest, how = file_digest(path), reading.describe()
@@ -99,14 +99,14 @@ def _embed(
     reading: Reading,
 ) -> None:
     """Add what is missing."""
-    heard: dict[int, Tensor] = {}
+    waveforms: dict[int, Tensor] = {}
     for backbone in backbones:
         if backbone.name in embeddings:
             continue
         target = backbone.sample_rate
-        if target not in heard:
-            heard[target] = prepare(waveform, rate, sample_rate=target, reading=reading)
-        embeddings[backbone.name] = backbone.embed(heard[target], target)
+        if target not in waveforms:
+            waveforms[target] = prepare(waveform, rate, sample_rate=target, reading=reading)
+        embeddings[backbone.name] = backbone.embed(waveforms[target], target)
 
 
 def _key(backbone: Backbone) -> str:
@@ -123,7 +123,7 @@ def _read(path: Path) -> tuple[Tensor, int, bool]:
 
 
 def _is_cut_off(path: Path) -> bool:
-    """Whether a WAV is shorter than its header says; FFmpeg reads what is there and does not tell."""
+    """Whether a WAV is shorter than its header says; FFmpeg reads it without an error."""
     with path.open("rb") as file:
         head = file.read(12)
     stated = int.from_bytes(head[4:8], "little")
@@ -132,7 +132,7 @@ def _is_cut_off(path: Path) -> bool:
 
 
 def _inspect(waveform: Tensor, rate: int, *, is_damaged: bool) -> Embedding:
-    """Largest distance from the mean, share of samples on a flat top, of what is heard; length, and damage.
+    """Of the channel used: largest distance from the mean, share of samples on a flat top; length; damage.
 
     Raises:
         ValueError: If there are no samples, or some are not finite.

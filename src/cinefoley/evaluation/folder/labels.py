@@ -1,4 +1,4 @@
-"""Categories of clips."""
+"""Read the categories of clips from a CSV file."""
 
 import csv
 from pathlib import Path
@@ -15,7 +15,7 @@ _HEADS = {"clip", "name", "file", "id", "video"}
 def read_labels(path: Path) -> dict[str, str]:
     """Read a CSV whose first column names a clip, or its file, and whose second is its category.
 
-    A first line that begins with ``clip``, ``name``, ``file``, ``id`` or ``video`` is a head. What
+    A first line that begins with ``clip``, ``name``, ``file``, ``id`` or ``video`` is a header. What
     :func:`~cinefoley.data.sources.split_csv.is_split_csv` takes for one, in VGGSound's four columns or with a
     header that names ``id`` and ``label``, is read as one, and files are known by any name that its clips may
     have, unless that is another clip's id.

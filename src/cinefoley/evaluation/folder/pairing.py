@@ -1,4 +1,4 @@
-"""Which generated sound belongs to which real one."""
+"""Pair generated files with real ones by name."""
 
 import re
 from collections import Counter, defaultdict
@@ -11,8 +11,8 @@ from cinefoley.errors import CinefoleyError, MediaError
 __all__ = ["Pairs", "Sample", "find_sounds", "group_samples", "pair_by_name"]
 
 _SOUND_SUFFIXES = (".wav", ".flac", ".aif", ".aiff", ".m4a", ".mp3", ".ogg", ".opus", ".aac", ".wma")
-_FILM_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".m4v", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv")
-_ORDER = {suffix: rank for rank, suffix in enumerate((*_SOUND_SUFFIXES, *_FILM_SUFFIXES))}
+_VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".m4v", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv")
+_ORDER = {suffix: rank for rank, suffix in enumerate((*_SOUND_SUFFIXES, *_VIDEO_SUFFIXES))}
 _SAMPLE = re.compile(r"(?P<clip>.+?)[._-]+(?:take|sample)[._-]?(?P<number>\d+)", re.IGNORECASE)
 
 
@@ -37,7 +37,7 @@ class Pairs:
     real: Mapping[str, Path]
     """The real file of every clip."""
     left_out: Sequence[str] = ()
-    """Clips without a partner, where a protocol skips them."""
+    """Clips without a partner, if the protocol skips them."""
 
     @property
     def samples_per_clip(self) -> str:
@@ -46,26 +46,26 @@ class Pairs:
         return str(min(counts)) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
 
-def find_sounds(folder: Path, *, prefers_films: bool = False) -> dict[str, Path]:
-    """The sounds of a folder, by stem; of a sound and a film of one name, the sound.
+def find_sounds(folder: Path, *, prefers_videos: bool = False) -> dict[str, Path]:
+    """Audio and video files of a folder, by stem; of an audio and a video file of one name, the audio file.
 
-    Files of other kinds are left alone. Names alone decide, so a text file called ``.wav`` is found here and
-    told when it is read.
+    The suffix decides: a text file called ``.wav`` is found here, and is an error when it is read. Other
+    files are ignored.
 
     Args:
-        folder: Not searched deeper than itself.
-        prefers_films: Take the film instead, and films alone.
+        folder: Searched without its subfolders.
+        prefers_videos: Find video files only.
 
     Raises:
-        MediaError: If it is no folder, holds no sound or film, or two sounds of one name.
+        MediaError: If it is no folder, or holds no audio or video file, or two audio files of one name.
     """
     if not folder.is_dir():
-        raise MediaError(f"{folder}: no such folder; expected one with sounds or films.")
+        raise MediaError(f"{folder}: no such folder; expected one with audio or video files.")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         suffix = path.suffix.lower()
         if (
-            suffix not in (_FILM_SUFFIXES if prefers_films else _ORDER)
+            suffix not in (_VIDEO_SUFFIXES if prefers_videos else _ORDER)
             or path.name.startswith(".")
             or path.is_dir()
         ):
@@ -73,14 +73,14 @@ def find_sounds(folder: Path, *, prefers_films: bool = False) -> dict[str, Path]
         other = found.get(path.stem)
         if other is not None and {suffix, other.suffix.lower()} <= {*_SOUND_SUFFIXES}:
             raise MediaError(
-                f"{folder}: {other.name} and {path.name} are two sounds of one name. Keep one of them."
+                f"{folder}: {other.name} and {path.name} are two audio files of one name. Remove one of them."
             )
         if other is None or _ORDER[suffix] < _ORDER[other.suffix.lower()]:
             found[path.stem] = path
     if not found:
         raise MediaError(
-            f"{folder}: no sound and no film in this folder (0 of {len(list(folder.iterdir()))} files). "
-            f"Expected {', '.join(_SOUND_SUFFIXES[:2])}, ... or {', '.join(_FILM_SUFFIXES[:3])}, ..."
+            f"{folder}: no audio or video file in this folder (0 of {len(list(folder.iterdir()))} files). "
+            f"Expected {', '.join(_SOUND_SUFFIXES[:2])}, ... or {', '.join(_VIDEO_SUFFIXES[:3])}, ..."
         )
     return found
 
@@ -93,7 +93,7 @@ def pair_by_name(
     Args:
         generated: Files by stem; several may belong to one clip.
         real: Files by stem.
-        least_share: How many clips must have a partner, as a share of either side; the rest is left out.
+        least_share: How many clips must have a partner, as a share of either side; the rest is skipped.
             audioldm_eval asks for 0.99.
 
     Raises:
@@ -107,7 +107,7 @@ def pair_by_name(
         raise CinefoleyError(
             f"{len(common)} clips are on both sides; {_count(lonely_generated, 'generated')} without a real "
             f"one, {_count(lonely_real, 'real')} without a generated one. Give both the same names (samples "
-            "of one clip: dog.take1.wav, dog.take2.wav), or pass --unpaired, which leaves KL out."
+            "of one clip: dog.take1.wav, dog.take2.wav), or pass --unpaired, which omits KL."
         )
     samples = [
         Sample(clip, number, path) for clip in sorted(common) for number, path in enumerate(by_clip[clip])

@@ -21,7 +21,7 @@ class Ratio:
     """What each measured sample adds to numerator and denominator."""
     if_empty: float | None = None
     """The value if samples were measured and their denominators add up to 0; None leaves it undefined."""
-    if_unmeasured: str = "no sample could be judged"
+    if_unmeasured: str = "no sample could be measured"
     """Why there is no number if no sample was measured."""
     fewest_clips: int = FEWEST_FOR_INTERVALS
     """Fewest clips for which an interval is computed: 10, or less for metrics with many events per clip."""

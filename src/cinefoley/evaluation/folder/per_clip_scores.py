@@ -53,7 +53,7 @@ class PerClipScores:
     def left_out(self, name: str) -> list[SkippedFile]:
         """Sounds of one method that are in the other numbers and could not be measured."""
         return [
-            SkippedFile(path=sample.path, side=name, reason=f"not judged: {problem}")
+            SkippedFile(path=sample.path, side=name, reason=f"not measured: {problem}")
             for measurement in self._measurements[name]
             for sample, problem in measurement.problems.items()
         ]

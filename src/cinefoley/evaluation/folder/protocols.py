@@ -8,15 +8,15 @@ from cinefoley.metrics.backbones.reading import AUDIOLDM_EVAL, AV_BENCHMARK, Rea
 __all__ = ["PROTOCOLS", "EvaluationSettings", "Protocol", "ProtocolName"]
 
 ProtocolName = Literal["cinefoley", "audioldm_eval", "av_benchmark"]
-"""The protocols there are."""
+"""Names of the protocols."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """Everything that tools silently differ in."""
+    """Choices in which published tools differ without saying so."""
 
     name: ProtocolName
-    """What it is called."""
+    """Name of the protocol."""
     reading: Reading
     """How files become waveforms."""
     kl_epsilon: float
@@ -24,9 +24,9 @@ class Protocol:
     repeats_real: bool
     """Whether a clip's real sound counts once per generated sample in the distances, or once."""
     least_share: float
-    """How many clips must have a partner; those that have none are then left out."""
+    """Share of clips that must have a partner; clips without one are then skipped."""
     skips_odd: bool
-    """Whether silent, clipped and damaged clips are left out; unreadable ones always are."""
+    """Whether silent, clipped and damaged clips are skipped; unreadable ones always are."""
     has_kid: bool
     """Whether the tool reports KID."""
 
@@ -63,7 +63,7 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
         ),
     )
 }
-"""All of them."""
+"""All protocols by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,4 +77,4 @@ class EvaluationSettings:
     replicas: int = 100
     """Resamplings of the clips for the 95 % intervals; 0 computes none."""
     seed: int = 0
-    """Of the resamplings. Subsets of KID and splits of IS have their published seed, 2020."""
+    """Seed of the resamplings. Subsets of KID and splits of IS have their published seed, 2020."""

@@ -1,4 +1,4 @@
-"""Sharing the embedding of files among the processes that torchrun starts."""
+"""Distribute the embedding of files over the ranks that torchrun starts."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from cinefoley.metrics.backbones.reading import Reading
 
 __all__ = ["embed_in_ranks", "world_size"]
 
-_PATIENCE = timedelta(days=7)  # ranks wait for the slowest; gloo's own half hour is too short for a test set
+_PATIENCE = timedelta(days=7)  # until the slowest rank is done; gloo's default is half an hour
 
 
 def world_size() -> int:
@@ -36,7 +36,7 @@ def embed_in_ranks(
     cache: FeatureCache,
     on_file: Callable[[int, int], None] | None = None,
 ) -> bool:
-    """Do this rank's share of what the cache keeps, and wait for the others.
+    """Compute this rank's share of the cached features and metrics, and wait for the other ranks.
 
     Every file is embedded and measured alone, and rank 0 computes all numbers from the cache, in the order of
     names, so they do not depend on the number of ranks.
@@ -51,17 +51,17 @@ def embed_in_ranks(
         on_file: Called with finished and all files of this rank.
 
     Returns:
-        Whether this is rank 0, which goes on.
+        Whether this is rank 0, which continues.
     """
     distributed.init_process_group("gloo", timeout=_PATIENCE)
     try:
         rank, ranks = distributed.get_rank(), distributed.get_world_size()
         paths = sorted({*real, *(sample.path for sample in samples)})[rank::ranks]
         embed_files(paths, backbones, reading=reading, cache=cache, on_file=on_file)
-        clips = set(sorted({sample.clip for sample in samples})[rank::ranks])  # its samples share a film
+        clips = set(sorted({sample.clip for sample in samples})[rank::ranks])  # its samples share a video
         sharing = [metric for metric in metrics if metric.caches_results]
         for sample in (sample for sample in samples if sample.clip in clips):
-            with suppress(MediaError, ValueError):  # an unusable sound, which rank 0 tells of
+            with suppress(MediaError, ValueError):  # an unusable sound, which rank 0 reports
                 for metric in sharing:
                     metric.measure([sample])
         distributed.barrier()

@@ -55,8 +55,8 @@ class ReferenceOnsetMetric:
             except MediaError as exc:
                 problems[sample] = str(exc)
                 continue
-            own[sample] = _parts(match_onsets(onsets, expected, tolerance_s=_TOLERANCE_S))
-            others[sample] = _parts(shuffled)
+            own[sample] = match_onsets(onsets, expected, tolerance_s=_TOLERANCE_S).f1_parts
+            others[sample] = shuffled.f1_parts
         why = "no reference sound could be read"
         ratios = {
             name: Ratio(parts=parts, if_empty=1.0, if_unmeasured=why, fewest_clips=_FEWEST_CLIPS)
@@ -87,8 +87,3 @@ def _find_onsets(path: Path) -> tuple[NDArray[np.float64], float]:
     """Onsets and length of a sound, in seconds."""
     waveform = read_for_onsets(path)
     return detect_onsets(waveform, sample_rate=EVENT_RATE), len(waveform) / EVENT_RATE
-
-
-def _parts(counts: OnsetCounts) -> tuple[float, float]:
-    """Numerator and denominator of the F1."""
-    return 2.0 * counts.hits, 2.0 * counts.hits + counts.extra + counts.missed

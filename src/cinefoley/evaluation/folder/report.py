@@ -1,4 +1,4 @@
-"""An evaluation as JSON, text, Markdown and LaTeX; no number without its protocol line."""
+"""Report an evaluation as JSON, text, Markdown or LaTeX, each table with its protocol line."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["Format", "as_json", "protocol_line", "render"]
 
 
 def protocol_line(evaluation: Evaluation) -> str:
-    """One line that says how the numbers were made."""
+    """One line with all that the numbers depend on."""
     return "protocol: " + "; ".join(
         f"{name.removesuffix('_s').replace('_', ' ')} {_plain(value)}{' s' if name.endswith('_s') else ''}"
         for name, value in evaluation.protocol.items()
@@ -19,7 +19,7 @@ def protocol_line(evaluation: Evaluation) -> str:
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Everything, ready for JSON; resampled numbers are left out."""
+    """Everything but resampled numbers, ready for JSON."""
     return {
         "protocol": dict(evaluation.protocol),
         "scores": _as_json(evaluation.scores),
@@ -34,7 +34,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def render(evaluation: Evaluation, format: Format = "text") -> str:
-    """Tables for people, each with the protocol line below it."""
+    """Tables, each with the protocol line below it."""
     tables = [_main_table(evaluation)]
     if evaluation.categories:
         tables.append(_category_table(evaluation.categories, ["clips", *evaluation.scores]))

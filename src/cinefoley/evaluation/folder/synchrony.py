@@ -1,4 +1,4 @@
-"""Synchrony of generated files with events that are known."""
+"""Synchrony of generated files with known events: onset F1 and off-screen energy."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ EVENT_RATE = 16000
 def read_events(path: Path) -> dict[str, ClipEvents]:
     """Read events, one JSON object per line and clip; or one object in all.
 
-    ``clip`` (or ``film``, whose stem counts, or ``id``) names it; ``events`` is a list of objects with
+    ``clip`` (or ``film``, whose stem is used, or ``id``) names it; ``events`` is a list of objects with
     ``time_s`` and, where known, ``end_s``, ``is_onset_like``, ``is_visible`` and ``is_context_visible``;
     ``off_screen`` is a list of ``[begin_s, end_s]``. ``cinefoley stage render``, ``cinefoley stage export``
     and, for what windows show of exported clips, ``cinefoley vary`` write such files.
@@ -54,7 +54,7 @@ def read_events(path: Path) -> dict[str, ClipEvents]:
                         f"Expected {_EXAMPLE}."
                     ) from exc
                 if name in clips:
-                    raise CinefoleyError(f"{path}, line {number}: the clip {name!r} is there twice.")
+                    raise CinefoleyError(f"{path}, line {number}: the clip {name!r} appears twice.")
                 clips[name] = events
     except (OSError, UnicodeDecodeError) as exc:
         raise CinefoleyError(f"{path}: cannot be read ({exc}). Expected JSON lines, one per clip.") from exc
@@ -62,7 +62,7 @@ def read_events(path: Path) -> dict[str, ClipEvents]:
 
 
 class EventMetric:
-    """Judges sounds by events that are known.
+    """Onset F1 and off-screen energy of sounds with known events.
 
     Args:
         path: What :func:`read_events` reads.
@@ -71,7 +71,7 @@ class EventMetric:
         CinefoleyError: If it cannot be read.
     """
 
-    caches_results = False  # quicker than a network is
+    caches_results = False  # faster than any network
 
     def __init__(self, path: Path) -> None:
         self._events = read_events(path)
@@ -101,17 +101,17 @@ class EventMetric:
                 energies[sample] = (share, 1.0)
             if clip.is_onset_like:
                 for name, found in _count_onsets(waveform, clip).items():
-                    onsets[name][sample] = (2 * found.hits, 2 * found.hits + found.extra + found.missed)
+                    onsets[name][sample] = found.f1_parts
         why = "no sample's clip is in the events file and onset-like"
         ratios = {name: Ratio(parts=parts, if_empty=1.0, if_unmeasured=why) for name, parts in onsets.items()}
         why = "no clip with a silent time out of the frame"
         ratios["off-screen energy"] = Ratio(parts=energies, if_unmeasured=why)
-        judged = len(next(iter(onsets.values())))
-        told = (
-            f"{num_known} of {len(samples)} samples, of these {judged} by onsets, "
+        num_onsets = len(next(iter(onsets.values())))
+        counts = (
+            f"{num_known} of {len(samples)} samples, of these {num_onsets} by onsets, "
             f"{len(energies)} by off-screen energy"
         )
-        return Measurement(ratios=ratios, protocol={"events": self._describe, "events_judged": told})
+        return Measurement(ratios=ratios, protocol={"events": self._describe, "events_judged": counts})
 
 
 def _label(tolerance_s: float) -> str:

@@ -14,7 +14,7 @@ from cinefoley.evaluation.views import VIEW_NAMES, VIEWS, View
 __all__ = ["Claim", "Outcome", "claims"]
 
 Outcome = Literal["held", "lost", "within interval", "not measured", "not in the paper"]
-"""What a table of ours says of a claim."""
+"""Result of comparing a claim with our table."""
 
 _COMPARED: Mapping[str, tuple[tuple[str, str], ...]] = {
     "table1": (("student", "teacher"), ("student", "no teacher")),
@@ -23,7 +23,7 @@ _COMPARED: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 """Pairs of methods that the paper compares. It writes about "no teacher" without printing numbers."""
 
-_STUDENT = "student, less teacher"
+_STUDENT = "student minus teacher"
 _OURS = "visible onset F1"
 """Not in the paper: reported beside alignment accuracy, with no claim to compare it with."""
 _LOSS_ALLOWED = (_STUDENT, "full", "Align Acc")
@@ -35,7 +35,7 @@ class Claim:
     """One claim of the paper, and our number for it."""
 
     compared: str
-    """Two methods, or what is recovered."""
+    """Two methods, or ``recovered``."""
     metric: str
     """Column of the table."""
     view: View
@@ -96,7 +96,7 @@ def claims(table: Table) -> list[Claim]:
 
 
 def _orders(table: Table, view: View, better: str, worse: str) -> Iterator[Claim]:
-    compared, printed = f"{better}, less {worse}", PAPER_TABLES[table.name]
+    compared, printed = f"{better} minus {worse}", PAPER_TABLES[table.name]
     ours, theirs = table.scores[view, better], table.scores[view, worse]
     for column, metric in enumerate([*PAPER_COLUMNS, _OURS] if compared == _STUDENT else PAPER_COLUMNS):
         if metric not in ours or metric not in theirs:

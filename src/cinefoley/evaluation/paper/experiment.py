@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,13 +11,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from cinefoley.data.cache.tensor_files import Chunk, claimed_cache, read_chunk, write_chunk
+from cinefoley.data.cache.tensor_files import Chunk, claimed_cache
 from cinefoley.data.events.clip_events import ClipEvents
 from cinefoley.data.json_lines import Record
 from cinefoley.data.sources.clip_source import Clip, ClipFault, ClipSource
 from cinefoley.data.sources.file_digests import FileDigests
 from cinefoley.data.test_sets.builder import clip_seed
 from cinefoley.errors import DataError
+from cinefoley.evaluation.paper.chunk_cache import cached_chunks, join_embeddings, stack_embeddings
 from cinefoley.evaluation.paper.clip_windows import read_frames, read_real
 from cinefoley.evaluation.paper.event_counts import count_events
 from cinefoley.evaluation.paper.model_parts import part_digest
@@ -150,7 +151,7 @@ class Experiment:
         def make(places: range) -> Chunk:
             return self._embed_real(places, teacher)
 
-        chunks = self._chunks("real", [], make, range(len(self.source)), on_clip)
+        chunks = self._chunks("real", [], range(len(self.source)), make, on_clip)
         notes = [note for _, several in chunks for note in several["clips"]]
         ledger = tuple(record for _, several in chunks for record in several["ledger"])
         if len(notes) < 2:
@@ -164,7 +165,7 @@ class Experiment:
             ids=tuple(note["id"] for note in notes),
             labels=tuple(tuple(note["labels"]) for note in notes),
             teacher_features=torch.cat([tensors["teacher_features"] for tensors in usable]),
-            embeddings=self._embeddings(usable),
+            embeddings=join_embeddings(usable, self.backbones),
             ledger=ledger,
         )
 
@@ -206,11 +207,11 @@ class Experiment:
 
         # a folder of its own: two processes may measure two encoders at once
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-        chunks = self._chunks(f"takes/{digest}", key, make, real.rows, on_clip)
+        chunks = self._chunks(f"takes/{digest}", key, real.rows, make, on_clip)
         tensors = [tensors for tensors, _ in chunks]
         return ViewTakes(
             **{name: torch.cat([chunk[name] for chunk in tensors]) for name in _TAKE_COLUMNS},
-            embeddings=self._embeddings(tensors),
+            embeddings=join_embeddings(tensors, self.backbones),
             seconds=sum(notes["seconds"] for _, notes in chunks),
         )
 
@@ -244,7 +245,7 @@ class Experiment:
             for backbone in self.backbones:
                 sounds[backbone.name].append(backbone.embed(waveform, config.mel.sample_rate))
             usable.append({"row": row, "id": clip.id, "labels": list(clip.labels)})
-        tensors = _stack_embeddings(sounds) if usable else {}
+        tensors = stack_embeddings(sounds) if usable else {}
         if usable:
             tensors["teacher_features"] = torch.stack(features)
         return tensors, {"clips": usable, "ledger": ledger}
@@ -286,7 +287,7 @@ class Experiment:
         tensors = {
             name: torch.stack([row[name] for row in rows]).unflatten(0, (-1, takes)) for name in _TAKE_COLUMNS
         }
-        return tensors | _stack_embeddings(sounds), {}
+        return tensors | stack_embeddings(sounds), {}
 
     def _noise(self, clip: Clip, take: int, pipeline: FoleyPipeline) -> Tensor:
         seed = clip_seed(self.settings.noise_seed, clip.id)
@@ -294,34 +295,22 @@ class Experiment:
 
     def _chunks(
         self,
-        folder_name: str,
+        folder: str,
         key: Sequence[Any],
-        make: Callable[[range], Chunk],
         rows: Sequence[int],
+        make: Callable[[range], Chunk],
         on_clip: Callable[[int, int], None] | None,
     ) -> list[Chunk]:
-        """Make the missing cache files of all clips, then map every file into memory.
-
-        A file's name depends on its clips, metrics and settings and on no other clips: a larger or smaller
-        set finds the files that it shares.
-        """
-        fingerprints, metrics = self._fingerprints(), self._metrics_key()
-        folder, chunks = self.cache_dir / folder_name, []
-        with claimed_cache(folder):
-            for places in _split(len(rows), self.settings.clips_per_file):
-                clips = [[self.source.ids[rows[place]], fingerprints[rows[place]]] for place in places]
-                text = json.dumps([_FORMAT, metrics, key, clips], sort_keys=True)
-                path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.safetensors"
-                chunk = read_chunk(path)
-                if chunk is None:
-                    write_chunk(path, *make(places))
-                    chunk = read_chunk(path)
-                if chunk is None:
-                    raise DataError(f"{path}: cannot be read again. Was the cache cleared? Run again.")
-                chunks.append(chunk)
-                if on_clip is not None:
-                    on_clip(places.stop, len(rows))
-        return chunks
+        fingerprints = self._fingerprints()
+        clips = [[self.source.ids[row], fingerprints[row]] for row in rows]
+        return cached_chunks(
+            self.cache_dir / folder,
+            clips,
+            make,
+            key=[_FORMAT, self._metrics_key(), key],
+            clips_per_file=self.settings.clips_per_file,
+            on_clip=on_clip,
+        )
 
     def _fingerprints(self) -> list[str]:
         with claimed_cache(self.cache_dir), FileDigests(self.cache_dir / "digests.jsonl") as digests:
@@ -342,30 +331,3 @@ class Experiment:
 
     def _part(self, name: str) -> str:
         return part_digest(self.model_folder / name)
-
-    def _embeddings(self, chunks: Sequence[Mapping[str, Tensor]]) -> dict[str, tuple[Embedding, ...]]:
-        found = {}
-        for backbone in self.backbones:
-            features = torch.cat([chunk[f"{backbone.name}.features"] for chunk in chunks])
-            name = f"{backbone.name}.logits"
-            logits = torch.cat([chunk[name] for chunk in chunks]) if name in chunks[0] else None
-            found[backbone.name] = tuple(
-                Embedding(row, None if logits is None else logits[number])
-                for number, row in enumerate(features)
-            )
-        return found
-
-
-def _split(count: int, size: int) -> Iterator[range]:
-    for start in range(0, count, size):
-        yield range(start, min(start + size, count))
-
-
-def _stack_embeddings(sounds: Mapping[str, Sequence[Embedding]]) -> dict[str, Tensor]:
-    tensors = {}
-    for name, embeddings in sounds.items():
-        tensors[f"{name}.features"] = torch.stack([embedding.features for embedding in embeddings])
-        logits = [embedding.logits for embedding in embeddings if embedding.logits is not None]
-        if logits:
-            tensors[f"{name}.logits"] = torch.stack(logits)
-    return tensors

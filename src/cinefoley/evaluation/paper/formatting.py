@@ -18,7 +18,7 @@ def heading(metric: str) -> str:
 
 
 def scale_of(metric: str) -> float:
-    """What a metric is multiplied by where it is printed."""
+    """Factor between a score and its printed number."""
     return 1000.0 if metric == "KID" else 100.0 if metric in _PERCENT else 1.0
 
 

@@ -1,4 +1,4 @@
-"""From judged takes to the numbers of a table, and to differences between methods on the same clips."""
+"""Scores of one method: every metric of its takes with intervals, and the mean over training seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,11 +12,12 @@ from cinefoley.evaluation.folder.per_clip_metrics import Ratio, ratio_scores
 from cinefoley.evaluation.folder.protocols import PROTOCOLS
 from cinefoley.evaluation.paper.experiment import RealClips, ViewTakes
 from cinefoley.evaluation.scores import DISTRIBUTION_METRICS, Score, bootstrap_draws, combine
+from cinefoley.metrics.onsets import OnsetCounts
 
 __all__ = ["METRICS", "average", "recovered_share", "score_method"]
 
 METRICS = (*DISTRIBUTION_METRICS, "Align Acc", "onset F1", "visible onset F1", "off-screen energy")
-"""What is reported, in the paper's order and then ours; a table leaves out what a set cannot give."""
+"""Columns of a table, in the paper's order and then ours; undefined ones are omitted."""
 
 
 def score_method(
@@ -26,12 +27,12 @@ def score_method(
 
     Args:
         real: The clips.
-        takes: What was made of them.
+        takes: Measurements of their takes.
         replicas: Resamplings; 0 computes no intervals.
         seed: Of the resamplings: with the same one, and the same clips, two methods see the same drawn clips.
 
     Returns:
-        By metric, without the names of backbones: a table's protocol line says which they are.
+        By metric, without the names of backbones: a table's protocol line names them.
     """
     count, per_clip = takes.probability.shape
     clips = [row for row in range(count) for _ in range(per_clip)]
@@ -87,9 +88,9 @@ def _ratios(takes: ViewTakes, names: Sequence[str]) -> dict[str, Ratio]:
     }
     for name, counts in (("onset F1", takes.onsets), ("visible onset F1", takes.visible_onsets)):
         parts = {
-            sample: (2.0 * hits, 2.0 * hits + extra + missed)
-            for sample, (hits, extra, missed) in zip(flat, counts.flatten(0, 1).tolist(), strict=True)
-            if hits >= 0
+            sample: OnsetCounts(*row).f1_parts
+            for sample, row in zip(flat, counts.flatten(0, 1).tolist(), strict=True)
+            if row[0] >= 0
         }
         if parts:
             ratios[name] = Ratio(parts=parts, if_empty=1.0)

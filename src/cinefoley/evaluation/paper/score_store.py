@@ -1,4 +1,4 @@
-"""Scores of one encoder on one view, kept after its takes and its weights are gone."""
+"""Score store: small JSON files with the scores of one encoder in one view, keyed by all settings."""
 
 import hashlib
 import json
@@ -18,42 +18,42 @@ _FORMAT = 1  # raise when the same settings would give other numbers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderScores:
-    """What a table needs to know of one encoder on one view."""
+    """Scores of one encoder in one view, with all that a table needs."""
 
     scores: dict[str, Score]
     """By metric, with the resampled numbers that differences between methods are made of."""
     clips: int
     """Clips that were scored."""
     left_out: tuple[Record, ...] = ()
-    """Clips that were not: ``id``, ``reason``, ``message``."""
+    """Skipped clips: ``id``, ``reason``, ``message``."""
     seconds: float = 0.0
-    """Time that making and judging the takes took."""
+    """Time that generating and measuring the takes took."""
     run: Record = field(default_factory=dict)
     """How the encoder was trained: its ``run.json``, and the last line of its log as ``last``; empty for the
     teacher."""
 
 
 class ScoreStore:
-    """A folder of small JSON files, one per encoder and view, each named by all that decides its numbers.
+    """A folder of small JSON files, one per encoder and view, named by the digest of all that decides it.
 
-    They are all that a table is made of: takes, weights and caches may be removed, and files that other
-    machines have made may be copied beside one another.
+    A table needs nothing else: takes, weights and caches may be removed, and files from several machines may
+    be copied into one folder.
 
     Args:
-        path: Made when it is first written to; None keeps nothing.
+        path: Created at the first write; None stores nothing.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
-    def read(self, name: str, decided: Record) -> EncoderScores | None:
-        """What was kept under a name for the same settings; None if nothing was, or the file is damaged.
+    def read(self, name: str, key: Record) -> EncoderScores | None:
+        """Read the scores under a name and key; None if there are none, or the file is damaged.
 
         Args:
-            name: Of the encoder and the view, for people.
-            decided: All that decides the numbers, ready for JSON.
+            name: Of the encoder and the view, for the file name.
+            key: All that decides the numbers, ready for JSON.
         """
-        path = self._file(name, decided)
+        path = self._file(name, key)
         if path is None or not path.is_file():
             return None
         try:
@@ -68,30 +68,30 @@ class ScoreStore:
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def write(self, name: str, decided: Record, kept: EncoderScores) -> None:
-        """Keep scores; the file appears whole or not at all.
+    def write(self, name: str, key: Record, scores: EncoderScores) -> None:
+        """Store scores, by an atomic write.
 
         Raises:
             OutputError: If it cannot be written.
         """
-        path = self._file(name, decided)
+        path = self._file(name, key)
         if path is None:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
-            raise OutputError(f"{path.parent}: cannot be made ({exc.strerror}).") from exc
-        entries = asdict(kept) | {
-            "decided": decided,
-            "scores": {metric: _entry(score) for metric, score in kept.scores.items()},
+            raise OutputError(f"{path.parent}: cannot be created ({exc.strerror}).") from exc
+        entries = asdict(scores) | {
+            "decided": key,
+            "scores": {metric: _entry(score) for metric, score in scores.scores.items()},
         }
         write_json(path, entries)
 
-    def _file(self, name: str, decided: Record) -> Path | None:
+    def _file(self, name: str, key: Record) -> Path | None:
         if self._path is None:
             return None
-        key = json.dumps([_FORMAT, decided], sort_keys=True)
-        return self._path / f"{name}.{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
+        text = json.dumps([_FORMAT, key], sort_keys=True)
+        return self._path / f"{name}.{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
 
 
 def _entry(score: Score) -> dict[str, Any]:

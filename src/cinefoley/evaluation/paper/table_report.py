@@ -1,4 +1,4 @@
-"""A reproduced table for people: ours, the paper's beside it, what the paper claims, and the protocol."""
+"""Report a reproduced table: our numbers, the paper's, its claims, differences, and the protocol line."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,15 +19,15 @@ _CONTRASTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "table3": (("f_cu", "f_cm"), ("cinematic", "both"), ("cinematic", "teacher")),
     "table4": (("k = 75 %", "k = 50 %"), ("k = 75 %", "k = 100 %"), ("k = 75 %", "teacher")),
 }
-"""Methods of a table that are set against each other: the paper's, ours, and the teacher."""
+"""Pairs of methods whose differences are printed: the paper's, ours, and the teacher."""
 
 _PAPER_NOTE = (
-    "In brackets, ours less the paper's, which was measured on VGGSound by PANNs and VGGish. The protocol "
-    "line says by what ours was; distances of other networks or data are on other scales."
+    "In brackets: our number minus the paper's. The paper's were measured on VGGSound with PANNs and VGGish, "
+    "ours as the protocol line says. Distances with other networks or data have other scales."
 )
 _CLAIM_NOTE = (
-    "Held: the 95 % interval lies wholly on the side that the paper claims; lost: wholly on the other side. "
-    "Differences are compared with 0, since data and backbones have other scales than the paper's."
+    "Held: the whole 95 % interval is on the side that the paper claims. Lost: it is on the other side. "
+    "Differences are compared with 0, because data and backbones have other scales than the paper's."
 )
 _TABLE1_NOTE = (
     " Recovered shares, and the student's alignment accuracy in full view (where the paper's student is "
@@ -40,20 +40,20 @@ def render_table(table: Table, protocol: str, *, title: str, note: str | None = 
     """Markdown: our table with intervals, the paper's with the differences, and its claims.
 
     Args:
-        table: What was measured.
-        protocol: One line that says how.
+        table: The scores.
+        protocol: One line with all that the numbers depend on.
         title: The heading.
-        note: A paragraph under it, such as that this was a smoke run.
+        note: A paragraph below it, for a smoke run, say.
     """
     parts = [f"# {title}", *([note] if note else [])]
     metrics = [name for name in METRICS if any(name in scores for scores in table.scores.values())]
     parts.append("\n".join(_rows(table, metrics)))
-    parts += [f"{name}: left out. {why}" for name, why in table.skipped.items()]
+    parts += [f"{name}: skipped. {why}" for name, why in table.skipped.items()]
     parts += [
         f"{name}: its test sets were measured with different trainings of the same settings."
         for name in table.mixed
     ]
-    parts += ["## The paper's", _PAPER_NOTE, "\n".join(_paper_rows(table))]
+    parts += ["## The paper's numbers", _PAPER_NOTE, "\n".join(_paper_rows(table))]
     if found := [claim for claim in claims(table) if claim.bound is not None]:
         parts += ["## What the paper claims, here", *_claim_parts(table, found)]
     shares = list(_share_rows(table))
@@ -61,13 +61,13 @@ def render_table(table: Table, protocol: str, *, title: str, note: str | None = 
         parts += ["## Share of the teacher's loss that is recovered", "\n".join(shares)]
     for better, worse in _CONTRASTS[table.name]:
         if {(VIEWS[0], better), (VIEWS[0], worse)} <= table.scores.keys():
-            parts += [f"## {better}, less {worse}", "\n".join(_contrast_rows(table, better, worse, metrics))]
+            parts += [f"## {better} minus {worse}", "\n".join(_contrast_rows(table, better, worse, metrics))]
     parts.append(f"Protocol: {protocol}.")
     return "\n\n".join(parts) + "\n"
 
 
 def table_as_json(table: Table, protocol: str) -> dict[str, Any]:
-    """Everything, ready for JSON; resampled numbers are left out."""
+    """Everything but resampled numbers, ready for JSON."""
     return {
         "table": table.name,
         "protocol": protocol,
@@ -97,7 +97,7 @@ def _rows(table: Table, metrics: Sequence[str]) -> Iterator[str]:
 
 
 def _paper_rows(table: Table) -> Iterator[str]:
-    """The paper's numbers, and in brackets ours less the paper's: other data, so no error, but a measure."""
+    """The paper's numbers, and in brackets ours minus the paper's."""
     yield "| test set | method | " + " | ".join(map(heading, PAPER_COLUMNS)) + " |"
     yield "| --- " * (2 + len(PAPER_COLUMNS)) + "|"
     for (view, method), numbers in PAPER_TABLES[table.name].items():
@@ -132,7 +132,7 @@ def _claim_parts(table: Table, found: Sequence[Claim]) -> Iterator[str]:
 
 
 def _share_rows(table: Table) -> Iterator[str]:
-    """What every method wins back of what a window costs the teacher, and what it loses in full view."""
+    """The share of the teacher's loss that every method recovers, and its difference in full view."""
     names = [name for name in ("Align Acc", "visible onset F1") if name in table.scores[VIEWS[0], "teacher"]]
     shares = [(name, view) for name in names for view in _views(table)[1:]]
     titles = [f"{name}, {VIEW_NAMES[view]}, %" for name, view in shares]

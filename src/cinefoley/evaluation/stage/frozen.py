@@ -1,4 +1,4 @@
-"""What every table on the stage stands on, by digest: a change in any of it voids the tables made before."""
+"""Digests of the stage and of everything that measures on it; a change in one voids earlier tables."""
 
 import hashlib
 import json
@@ -17,24 +17,24 @@ from cinefoley.stage.kinds import KINDS
 __all__ = ["FROZEN_FILE", "frozen_digests", "onset_digest"]
 
 FROZEN_FILE = Path(__file__).parents[2] / "assets" / "frozen.json"
-"""The digests as they were when stage and judges were frozen."""
+"""The digests at the time when stage and metrics were frozen."""
 
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
 _RATE = 16000
 
 
 def frozen_digests(model: str = "lite") -> dict[str, str]:
-    """SHA-256 of the stage, of all that judges, and of the teacher whose features the judge compares with.
+    """SHA-256 of the stage, of all that measures, and of the teacher that the alignment classifier uses.
 
     Args:
-        model: Whose judge it is.
+        model: Model with the alignment classifier.
 
     Returns:
         ``stage``, ``onset_detector``, ``audio_classifier``, ``alignment``, ``vae`` and ``video_encoder``.
 
     Raises:
         MissingWeightsError: If there is no such model.
-        OSError: If one of its parts is not there.
+        OSError: If one of its parts is missing.
     """
     folder = resolve_model(model)
     digests = {"stage": stage_digest(), "onset_detector": onset_digest()}

@@ -1,4 +1,4 @@
-"""A small classifier trained on the Foley stage, for those who are offline or in a hurry."""
+"""Backbone lite: a small audio classifier trained on the Foley stage, bundled with the package."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from cinefoley.metrics.backbones.weights import fill_strictly, read_weights
 __all__ = ["LITE_FOLDER", "LiteBackbone", "LiteNet"]
 
 LITE_FOLDER = Path(__file__).parents[2] / "assets" / "lite_backbone"
-"""Where the weights that ship with the package lie."""
+"""Folder of the bundled weights."""
 
 _RATE = 16000
 _SHORTEST = 31 * 160
@@ -46,7 +46,7 @@ class LiteNet(nn.Module):
         self.classifier = nn.Linear(512, num_classes)
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Judge log-mels ``(B, T, 64)``, T >= 32: features ``(B, 512)`` and logits ``(B, C)``."""
+        """Classify log-mels ``(B, T, 64)``, T >= 32: features ``(B, 512)`` and logits ``(B, C)``."""
         hidden = self.norm(mel.transpose(1, 2)).transpose(1, 2)[:, None]
         for number, block in enumerate(self.blocks, start=1):
             hidden = block(hidden)
@@ -87,9 +87,9 @@ class LiteBackbone:
         Raises:
             ValueError: If it is not ``(N,)``, shorter, or not finite.
         """
-        heard = resample(torch.as_tensor(waveform).float(), sample_rate, self.sample_rate)
-        heard = check_waveform(self.name, heard, at_least=_SHORTEST, sample_rate=self.sample_rate)
-        features, logits = self._network(log_mel(heard.to(self._device))[None])
+        resampled = resample(torch.as_tensor(waveform).float(), sample_rate, self.sample_rate)
+        resampled = check_waveform(self.name, resampled, at_least=_SHORTEST, sample_rate=self.sample_rate)
+        features, logits = self._network(log_mel(resampled.to(self._device))[None])
         return Embedding(features[0].cpu(), logits[0].cpu())
 
 
@@ -101,7 +101,7 @@ def _read_config(folder: Path) -> tuple[list[str], list[int]]:
     path = folder / "config.json"
     if not path.is_file() or not (folder / "model.safetensors").is_file():
         raise MissingWeightsError(
-            f"The weights of the 'lite' backbone are not in {folder} (looked for config.json and "
+            f"The weights of the 'lite' backbone are not in {folder} (expected config.json and "
             "model.safetensors). Judge with another backbone: `cinefoley models pull panns`, or name a "
             "folder that holds them."
         )

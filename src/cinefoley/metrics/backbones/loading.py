@@ -1,4 +1,4 @@
-"""From a name to a network that judges sound."""
+"""Load a backbone by name."""
 
 from pathlib import Path
 from typing import Literal, get_args
@@ -14,7 +14,7 @@ from cinefoley.models.importing.backbones import PUBLISHED_BACKBONES, find_backb
 __all__ = ["BackboneName", "load_backbone"]
 
 BackboneName = Literal["panns", "vggish", "lite"]
-"""The backbones that cinefoley brings."""
+"""Names of the backbones."""
 
 
 def load_backbone(
@@ -25,16 +25,15 @@ def load_backbone(
     Args:
         name: ``"panns"`` for FD, KID, KL and IS, ``"vggish"`` for FAD, or ``"lite"``, a small classifier
             trained on the stage whose numbers compare with nothing else.
-        weights: Its file (``lite``: its folder). None takes what ``cinefoley models pull`` has fetched, and
-            refuses it if its digest is not the published one; a file that is named is taken as it is, and its
-            digest tells.
+        weights: Its file (``lite``: its folder). None takes what ``cinefoley models pull`` has fetched, if
+            its digest is the published one. A given file is used as it is; results name its digest.
         device: Where it runs.
 
     Returns:
         The network; its ``embed`` gives features and logits.
 
     Raises:
-        MissingWeightsError: If the weights are not there; says how to get them.
+        MissingWeightsError: If the weights are missing; the message says how to get them.
         WeightsError: If they are damaged, of another digest, or of another network.
         ValueError: If the name is unknown.
     """

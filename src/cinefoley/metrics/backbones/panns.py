@@ -1,4 +1,4 @@
-"""PANNs Cnn14 at 16 kHz: the features of FD and KID, the logits of KL and IS."""
+"""Backbone PANNs (Cnn14 at 16 kHz): features of FD and KID, logits of KL and IS."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,7 +46,7 @@ class Cnn14(nn.Module):
     """Twelve 3x3 convolutions, pooled over the bands, then over time.
 
     Source: Kong et al., *PANNs*, TASLP 2020. Names are those of the published checkpoint; the augmentation
-    and dropout of its training are left out.
+    and dropout of its training are omitted.
     """
 
     def __init__(self, n_mels: int = 64, num_classes: int = 527) -> None:
@@ -106,9 +106,9 @@ class PannsBackbone:
         Raises:
             ValueError: If it is not ``(N,)``, shorter, or not finite.
         """
-        heard = resample(torch.as_tensor(waveform).float(), sample_rate, self.sample_rate)
-        heard = check_waveform(self.name, heard, at_least=_SHORTEST, sample_rate=self.sample_rate)
-        features, logits = self._network(log_mel(heard.to(self._device))[None])
+        resampled = resample(torch.as_tensor(waveform).float(), sample_rate, self.sample_rate)
+        resampled = check_waveform(self.name, resampled, at_least=_SHORTEST, sample_rate=self.sample_rate)
+        features, logits = self._network(log_mel(resampled.to(self._device))[None])
         return Embedding(features[0].cpu(), logits[0].cpu())
 
 

@@ -1,4 +1,4 @@
-"""What a metric asks of a network."""
+"""Backbone interface: a network that turns a waveform into features and logits."""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -9,7 +9,7 @@ __all__ = ["Backbone", "Embedding", "check_waveform"]
 
 
 class Embedding(NamedTuple):
-    """What a backbone makes of one clip."""
+    """Features and logits of one clip."""
 
     features: Tensor
     """``(D,)``, or ``(S, D)`` where every segment of the clip has its own; float32, on the CPU."""
@@ -19,17 +19,17 @@ class Embedding(NamedTuple):
 
 @runtime_checkable
 class Backbone(Protocol):
-    """A network that judges sound; whoever has these four can be used in its place.
+    """A network whose features metrics compare; any object with these four members is one.
 
     Numbers of two backbones are never comparable, so name and digest go into every result.
     """
 
     name: str
-    """What it is called in results."""
+    """Name in results."""
     digest: str
     """SHA-256 of its weights; part of the key under which its features are cached."""
     sample_rate: int
-    """Samples per second that it hears at."""
+    """Sample rate of its input."""
 
     def embed(self, waveform: Tensor, sample_rate: int) -> Embedding:
         """Embed one clip of any length.
@@ -45,7 +45,7 @@ class Backbone(Protocol):
 
 
 def check_waveform(name: str, waveform: Tensor, *, at_least: int, sample_rate: int) -> Tensor:
-    """Refuse what a backbone cannot hear.
+    """Check a waveform before a backbone gets it.
 
     Args:
         name: The backbone, for the message.

@@ -1,4 +1,4 @@
-"""From a file to the waveform that backbones hear; every tool does it in its own way."""
+"""Reading of audio files for backbones: channel, mean, length; published tools differ in it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +20,16 @@ class Reading:
     """How a file becomes a waveform. The defaults are audioldm_eval's, which the paper names."""
 
     channels: Literal["first", "mean"] = "first"
-    """Which channel is heard."""
+    """Which channel is used."""
     removes_mean: bool = True
     """Whether the mean of the whole clip is subtracted, before anything else."""
     longest_s: float | None = None
-    """What lies beyond is cut off; None keeps clips as long as they are."""
+    """Longer clips are cut to this; None cuts nothing."""
     shortest_s: float | None = 2.0
-    """Shorter clips are padded with silence at their end; None leaves them short."""
+    """Shorter clips are padded with silence at their end; None pads nothing."""
 
     def channel(self, waveform: Tensor) -> Tensor:
-        """What is heard, ``(N,)``, of all channels, ``(channels, N)``."""
+        """The used channel ``(N,)`` of all channels ``(channels, N)``."""
         return waveform[0] if self.channels == "first" else waveform.mean(dim=0)
 
     def describe(self) -> str:
@@ -42,25 +42,25 @@ class Reading:
 
 
 AUDIOLDM_EVAL = Reading()
-"""``haoheliu/audioldm_eval`` with ``backbone="cnn14"``; our own protocol reads alike."""
+"""``haoheliu/audioldm_eval`` with ``backbone="cnn14"``; our own protocol uses the same."""
 AV_BENCHMARK = Reading(channels="mean", removes_mean=False, longest_s=8.0, shortest_s=None)
 """``hkchengrex/av-benchmark``."""
 
 
 def read_clip(path: Path, *, sample_rate: int = 16000, reading: Reading = AUDIOLDM_EVAL) -> Tensor:
-    """Read one clip as backbones hear it; films give their sound.
+    """Read one clip as backbones get it; of a video, the audio stream.
 
     Args:
         path: Any file with sound.
-        sample_rate: The rate that the backbone hears at.
-        reading: How.
+        sample_rate: The rate of the backbone's input.
+        reading: Choices of the reading.
 
     Returns:
         ``(N,)`` float32.
 
     Raises:
-        MediaError: If the file cannot be read or has no sound. The tools that are reproduced here put the
-            next file in its place; we do not.
+        MediaError: If the file cannot be read or has no sound. The reproduced tools replace such a file by
+            the next one; this does not.
     """
     waveform, source_rate = read_audio(path)
     if waveform.shape[1] == 0:
@@ -71,22 +71,22 @@ def read_clip(path: Path, *, sample_rate: int = 16000, reading: Reading = AUDIOL
 def prepare(
     waveform: Tensor, source_rate: int, *, sample_rate: int = 16000, reading: Reading = AUDIOLDM_EVAL
 ) -> Tensor:
-    """Do to a waveform what :func:`read_clip` does to a file's.
+    """Prepare a waveform as :func:`read_clip` prepares a file's.
 
     Args:
         waveform: ``(channels, N)``.
         source_rate: Its rate.
         sample_rate: The rate to convert to.
-        reading: How.
+        reading: Choices of the reading.
 
     Returns:
         ``(M,)`` float32.
     """
-    heard = reading.channel(waveform)
+    prepared = reading.channel(waveform)
     if reading.removes_mean:
-        heard = heard - heard.mean()
-    heard = resample(heard, source_rate, sample_rate)
+        prepared = prepared - prepared.mean()
+    prepared = resample(prepared, source_rate, sample_rate)
     if reading.longest_s is not None:
-        heard = heard[: round(reading.longest_s * sample_rate)]
-    missing = 0 if reading.shortest_s is None else round(reading.shortest_s * sample_rate) - len(heard)
-    return F.pad(heard, (0, missing)) if missing > 0 else heard.to(torch.float32)
+        prepared = prepared[: round(reading.longest_s * sample_rate)]
+    missing = 0 if reading.shortest_s is None else round(reading.shortest_s * sample_rate) - len(prepared)
+    return F.pad(prepared, (0, missing)) if missing > 0 else prepared.to(torch.float32)

@@ -1,4 +1,4 @@
-"""The resampler that published numbers went through."""
+"""Resampler of published metrics: torchaudio's windowed sinc with its default settings."""
 
 import math
 from functools import lru_cache
@@ -14,7 +14,7 @@ _ROLLOFF = 0.99
 _MOST_TAPS = 4_000_000  # of all filters together
 
 RESAMPLER = f"windowed sinc, Hann, {_ZEROS} zero crossings, rolloff {_ROLLOFF}"
-"""What goes into protocol lines."""
+"""Description for protocol lines."""
 
 
 def resample(waveform: Tensor, source_rate: int, sample_rate: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""A backbone heard second by second, as FAD asks for."""
+"""Backbone on segments of 0.96 s, for FAD without VGGish."""
 
 import torch
 from torch import Tensor
@@ -13,11 +13,11 @@ _SEGMENT_S = 0.96
 class SegmentBackbone:
     """Another backbone on segments of 0.96 s, VGGish's: one row of features for each.
 
-    Where VGGish's weights are not there, it gives a Fréchet distance of the same construction. Its numbers
+    Without VGGish's weights, it gives a Fréchet distance of the same construction. Its numbers
     carry the other backbone's name and compare with nothing else.
 
     Args:
-        backbone: What hears each segment.
+        backbone: Network for each segment.
     """
 
     def __init__(self, backbone: Backbone) -> None:
@@ -33,7 +33,7 @@ class SegmentBackbone:
             ValueError: If the waveform is not ``(N,)``, shorter than a segment, or not finite.
         """
         length = round(_SEGMENT_S * sample_rate)
-        heard = check_waveform(self.name, waveform, at_least=length, sample_rate=sample_rate)
-        segments = heard.unfold(0, length, length)
+        checked = check_waveform(self.name, waveform, at_least=length, sample_rate=sample_rate)
+        segments = checked.unfold(0, length, length)
         rows = [self._backbone.embed(segment, sample_rate).features for segment in segments]
         return Embedding(torch.stack(rows), None)

@@ -1,4 +1,4 @@
-"""VGGish: the features of FAD."""
+"""Backbone VGGish: features of FAD."""
 
 from functools import cache
 from pathlib import Path
@@ -96,9 +96,9 @@ class VggishBackbone:
         Raises:
             ValueError: If it is not ``(N,)``, shorter, or not finite.
         """
-        heard = resample(torch.as_tensor(waveform).float(), sample_rate, self.sample_rate)
-        heard = check_waveform(self.name, heard, at_least=_SHORTEST, sample_rate=self.sample_rate)
-        examples = log_mel_examples(heard).to(self._device)
+        resampled = resample(torch.as_tensor(waveform).float(), sample_rate, self.sample_rate)
+        resampled = check_waveform(self.name, resampled, at_least=_SHORTEST, sample_rate=self.sample_rate)
+        examples = log_mel_examples(resampled).to(self._device)
         rows = [self._network(chunk).cpu() for chunk in examples.split(_CHUNK)]
         return Embedding(torch.cat(rows), None)
 

@@ -1,4 +1,4 @@
-"""Reading the public files of backbones: tensors come in, code does not."""
+"""Read the published weight files of backbones safely: tensors only, never code."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ def read_weights(path: Path, *, under: str | None = None) -> tuple[dict[str, Ten
 
     Raises:
         MissingWeightsError: If there is no such file.
-        WeightsError: If it is empty, damaged, no checkpoint, or asks for more than tensors.
+        WeightsError: If it is empty, damaged, no checkpoint, or asks for objects other than tensors.
     """
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "no such file"

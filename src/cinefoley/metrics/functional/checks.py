@@ -1,4 +1,4 @@
-"""What every metric asks of its input before it computes anything."""
+"""Input checks of metrics: shape, number of rows, finite numbers, equal widths."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ __all__ = ["check_rows", "check_widths"]
 
 
 def check_rows(name: str, role: str, rows: Tensor, *, at_least: int) -> Tensor:
-    """Refuse what a metric is undefined on.
+    """Check the rows of a metric's input.
 
     Args:
         name: The metric, for the message.
@@ -39,7 +39,7 @@ def check_rows(name: str, role: str, rows: Tensor, *, at_least: int) -> Tensor:
 
 
 def check_widths(name: str, real: Tensor, generated: Tensor) -> None:
-    """Refuse two sets of different width.
+    """Check that two sets have the same width.
 
     Raises:
         ValueError: If the sets, ``(N, D)`` and ``(M, D')``, differ in width.

@@ -1,4 +1,4 @@
-"""Whether a generated clip is taken for what its reference is taken for."""
+"""KL divergence between the classes of a generated clip and of its reference."""
 
 from typing import Literal, get_args
 

@@ -1,4 +1,4 @@
-"""How far two clouds of features lie apart, each taken for a Gaussian."""
+"""Frechet distance (FAD, FD) between two sets of features, each fitted by a Gaussian."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Whether generated clips are clear, each for itself, and varied together."""
+"""Inception score: how clearly clips are classified, and how varied their classes are."""
 
 from itertools import pairwise
 

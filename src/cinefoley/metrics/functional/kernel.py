@@ -1,4 +1,4 @@
-"""Kernel distances: whether two sets of features were drawn from the same distribution."""
+"""Kernel inception distance (KID) between two sets of features, and its weighted form for resamplings."""
 
 from collections.abc import Callable
 
