@@ -43,10 +43,10 @@ def test_views_stand_under_one_another_on_one_axis_of_time() -> None:
     assert figure.get_figwidth() == COLUMN_IN
     assert {ax.get_xlim() for ax in figure.axes} == {(0.0, 2.0)}
     texts = [text.get_text() for ax in figure.axes for text in ax.texts]
-    assert texts.count("sound by student: 2 of 2 events in the picture, 1 extra") == 2
+    assert texts.count("sound by student: 2 of 2 visible events, 1 extra") == 2
     assert {"close-up", "camera movement", "the scene", "the camera shows", "real sound"} < set(texts)
     assert figure.axes[-1].get_xlabel() == (
-        "seconds; events: filled in the picture, hollow outside; grey: no target in it"
+        "seconds; events: filled if visible, hollow if not; grey: target off-screen"
     )
 
 

@@ -188,8 +188,8 @@ def test_numbers_that_are_not_finite_are_refused(
     ("options", "message"),
     [
         ({"posterior": "mode"}, "posterior must be 'sample' or 'mean', got 'mode'"),
-        ({"posterior": "mean", "noise": torch.zeros(3, 4, 8, 16)}, "noise serves"),
-        ({"generator": torch.Generator(), "noise": torch.zeros(3, 4, 8, 16)}, "noise serves"),
+        ({"posterior": "mean", "noise": torch.zeros(3, 4, 8, 16)}, "noise needs"),
+        ({"generator": torch.Generator(), "noise": torch.zeros(3, 4, 8, 16)}, "noise needs"),
         (
             {"noise": torch.zeros(1, 4, 8, 16)},
             r"noise must be \(3, 4, 8, 16\), got \(1, 4, 8, 16\)",

@@ -69,13 +69,13 @@ def test_two_sounds_of_one_name_are_refused(tmp_path: Path) -> None:
     for name in ("rain.take1.wav", "rain.take1.flac"):
         (tmp_path / name).touch()
     with pytest.raises(
-        MediaError, match=r"rain\.take1\.flac and rain\.take1\.wav are two sounds of one name"
+        MediaError, match=r"rain\.take1\.flac and rain\.take1\.wav are two audio files of one name"
     ):
         find_sounds(tmp_path)
 
 
 def test_a_folder_without_sounds_is_told(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"no sound and no film in this folder \(0 of 1 files\)"):
+    with pytest.raises(MediaError, match=r"no audio or video file in this folder \(0 of 1 files\)"):
         find_sounds(touch(tmp_path, "notes.txt"))
     with pytest.raises(MediaError, match="no such folder"):
         find_sounds(tmp_path / "none")

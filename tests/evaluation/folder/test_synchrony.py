@@ -159,5 +159,5 @@ def test_a_clip_is_there_once_and_known_by_its_file(tmp_path: Path) -> None:
     )
     assert set(read_events(path)) == {"rain", "v1.2"}
     path.write_text('{"clip": "rain", "events": []}\n{"film": "a/rain.mp4", "events": []}\n')
-    with pytest.raises(CinefoleyError, match="line 2: the clip 'rain' is there twice"):
+    with pytest.raises(CinefoleyError, match="line 2: the clip 'rain' appears twice"):
         read_events(path)
