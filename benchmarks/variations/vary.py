@@ -18,7 +18,7 @@ from pathlib import Path
 import av
 import torch
 
-from cinefoley.data.test_sets.clip_builder import build_test_set
+from cinefoley.data.test_sets.video_set import build_test_set
 from cinefoley.media.muxing.save_video import save_video
 from cinefoley.stage.render import render_clip
 from cinefoley.variations.camera_movement import CameraMovement

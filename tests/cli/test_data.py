@@ -116,7 +116,7 @@ def test_a_shard_that_has_changed_is_found_out(run_cli: RunCli, shards: Path) ->
     assert result.code == 1
     assert f"{path}: has changed since it was made" in result.err
     path.unlink()
-    assert "is gone" in run_cli("data", "inspect", shards, "--check").err
+    assert "is missing" in run_cli("data", "inspect", shards, "--check").err
 
 
 def test_a_damaged_clip_does_not_spoil_the_page(run_cli: RunCli, shards: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from cinefoley.cli.inputs import check_stems_differ, find_generation_inputs, find_videos
-from cinefoley.data.test_sets.clip_builder import build_test_set
+from cinefoley.data.test_sets.video_set import build_test_set
 from cinefoley.errors import MediaError, OutputError
 from cinefoley.variations.close_up import CloseUp
 

@@ -74,7 +74,7 @@ def test_a_list_becomes_a_test_set(
     assert report["settings"] == built.settings
     refused = run_cli(*command, "--seed", 1)
     assert refused.code == 1
-    assert "holds another test set (seed 0 there, 1 asked for)" in refused.err
+    assert "holds another test set (seed is 0, requested 1)" in refused.err
 
 
 @pytest.mark.parametrize(

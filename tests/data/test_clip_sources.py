@@ -130,7 +130,7 @@ def test_a_folder_without_a_list_gives_every_film(some_clips: Path) -> None:
 def test_two_films_of_one_name_are_refused(tmp_path: Path) -> None:
     for suffix in (".mp4", ".mkv"):
         (tmp_path / f"rain{suffix}").touch()
-    with pytest.raises(DataError, match=r"rain\.mp4 and rain\.mkv have one name"):
+    with pytest.raises(DataError, match=r"rain\.mp4 and rain\.mkv have the same name"):
         FolderSource(tmp_path)
 
 
@@ -194,7 +194,7 @@ def test_who_tells_clips_to_train_on_from_clips_to_test_with(export: Path, liste
 
 def test_an_unfinished_export_is_told(export: Path, tmp_path: Path) -> None:
     (tmp_path / "train.settings.json").write_bytes((export / "train.settings.json").read_bytes())
-    with pytest.raises(DataError, match="'train' is not finished"):
+    with pytest.raises(DataError, match="'train' is unfinished"):
         open_clip_source(str(tmp_path))
 
 
@@ -216,7 +216,7 @@ def test_the_stage_is_opened_by_name(text: str, split: str) -> None:
         ("stage:dev", {}, "no split 'dev'; it has train, valid, test"),
         ("stage:valid", {"split": "train"}, "ask for two splits"),
         ("stage", {"csv": Path("x.csv")}, "--csv and labels are for a folder"),
-        ("CLIPS", {"split": "train"}, "needs a list that tells the splits"),
+        ("CLIPS", {"split": "train"}, "needs a split CSV with splits"),
         ("CLIPS", {"csv": "LIST", "split": "dev"}, r"split 'dev' \(found test, train\)"),
         ("CLIPS", {"csv": "LIST", "split": "train"}, "holds none of the 1 clips"),
         ("CLIPS", {"csv": "LIST", "split": "test", "label_names": ("cat purring", "nothing", "bees buzzing")},

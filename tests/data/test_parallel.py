@@ -62,7 +62,7 @@ def test_the_tasks_of_a_worker_that_died_are_done_by_others(tmp_path: Path) -> N
 def test_workers_that_only_die_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "_MOST_DEATHS", 0)
     with pytest.raises(DataError, match=r"died 1 times without finishing anything.*fewer --workers"):
-        list(run_tasks(die, range(2), Engine(jobs=2), option="--workers"))
+        list(run_tasks(die, range(2), Engine(jobs=2)))
 
 
 def test_processes_that_share_a_machine_use_one_thread_each() -> None:

@@ -150,7 +150,7 @@ def _vary_videos(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from cinefoley.data.test_sets.varied_videos import vary_file
+    from cinefoley.data.test_sets.single_videos import vary_file
 
     _check_names_differ(videos)
     records: list[dict[str, Any]] = []
@@ -205,7 +205,7 @@ def _build_shard_set(
     *,
     quiet: bool,
 ) -> "VariedSet":
-    from cinefoley.data.test_sets.shard_builder import build_shard_set
+    from cinefoley.data.test_sets.shard_set import build_shard_set
 
     with _clip_progress(quiet=quiet) as on_clip:
         return build_shard_set(source, out, variation, on_clip=on_clip, **request)
@@ -219,7 +219,7 @@ def _build_set(
     *,
     quiet: bool,
 ) -> "VariedSet":
-    from cinefoley.data.test_sets.clip_builder import build_test_set
+    from cinefoley.data.test_sets.video_set import build_test_set
 
     with _clip_progress(quiet=quiet) as on_clip:
         return build_test_set(split_csv, out, variation, on_clip=on_clip, **request)

@@ -1,9 +1,9 @@
-"""The same work on this machine's cores or on a Dask cluster, by one joblib call, past workers that die."""
+"""Parallel work on this machine's cores or on a Dask cluster; survives workers that die."""
 
 import logging
 import traceback
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence, Sized
 from concurrent.futures import BrokenExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,29 +14,30 @@ import torch
 
 from cinefoley.errors import CinefoleyError, DataError
 
-__all__ = ["Engine", "EngineName", "run_tasks"]
+__all__ = ["Engine", "EngineName", "one_thread", "run_missing", "run_tasks"]
 
 EngineName = Literal["processes", "dask"]
-"""``processes`` of this machine, or the workers of a ``dask`` scheduler."""
+"""``processes`` on this machine, or the workers of a ``dask`` scheduler."""
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
+SizedT = TypeVar("SizedT", bound=Sized)
 
 _log = logging.getLogger(__name__)
 
 _CONNECT_S = 20
-_WORKERS_S = 60  # until the first is there: they may be started after us
-_MOST_DEATHS = 8  # of workers, one after the other, without a finished task between them
+_WORKERS_S = 60  # until the first worker joins: workers may be started after this process
+_MOST_DEATHS = 8  # of workers in a row, without a finished task between them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """Where work is done."""
+    """Where tasks run."""
 
     name: EngineName = "processes"
-    """Which kind."""
+    """Processes of this machine, or a Dask cluster."""
     jobs: int = 1
-    """Processes of this machine; 1 works in this one, -1 takes every core. A cluster has its own number."""
+    """Worker processes: 1 runs tasks in this process, -1 uses every core. A cluster has its own number."""
     scheduler: str | None = None
     """Address of the Dask scheduler, such as ``tcp://10.0.0.1:8786``."""
 
@@ -48,7 +49,7 @@ class Engine:
 
     @contextmanager
     def started(self) -> Iterator[dict[str, Any]]:
-        """Make ready. Yields what ``joblib.parallel_config`` takes.
+        """Connect, if need be. Yields the arguments of ``joblib.parallel_config``.
 
         Raises:
             CinefoleyError: If Dask is not installed.
@@ -65,22 +66,20 @@ class Engine:
 
 
 def run_tasks(
-    work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], engine: Engine, *, option: str = "--workers"
+    work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], engine: Engine
 ) -> Generator[ResultT, None, None]:
-    """Do all tasks, and hand their results out as they come.
+    """Run all tasks, and yield their results as they are finished.
 
-    A worker that dies takes no result with it: what it was at is done again, by another. Work must therefore
-    be such that doing it twice does no harm. Of work that kills every worker the run tires, unless it steps
-    over that itself.
+    The task of a worker that dies is run again by another worker, so running a task twice must do no harm.
+    A task that kills every worker ends the run, unless ``work`` skips it by itself.
 
     Args:
-        work: Does one task; must be importable by a worker, and return little.
-        tasks: What there is to do.
-        engine: Where.
-        option: What the number of processes is called on the command line, for messages.
+        work: Runs one task; must be importable by a worker, and return little.
+        tasks: One argument of ``work`` each.
+        engine: Where they run.
 
     Yields:
-        One result for each task, in no order. Close the generator to drop what has not begun.
+        One result for each task, in any order. Close the generator to drop tasks that have not begun.
 
     Raises:
         DataError: If workers keep dying without finishing anything, or the cluster is lost.
@@ -98,26 +97,70 @@ def run_tasks(
                             yield result
             except _worker_deaths(engine) as exc:
                 deaths += 1
-                _log.warning("a worker has died; going on with %d tasks (%s)", len(left), exc)
+                _log.warning("a worker has died; %d tasks are left (%s)", len(left), exc)
                 if deaths > _MOST_DEATHS:
                     raise DataError(
-                        f"Workers have died {deaths} times without finishing anything, for want of memory "
-                        "or over a broken clip. What is finished is kept. Run the same command again, with "
-                        f"fewer {option}; with one, the clips after those shown hold it."
+                        f"Workers have died {deaths} times without finishing anything: out of memory, or by "
+                        "a broken clip. Finished clips are kept. Run the same command again with fewer "
+                        "--workers; with one, the broken clip is among those after the last one shown."
                     ) from exc
 
 
+def run_missing(
+    work: Callable[[SizedT], int],
+    missing: Sequence[SizedT],
+    engine: Engine,
+    *,
+    total: int,
+    stored_in: str,
+    on_done: Callable[[int, int], None] | None = None,
+) -> None:
+    """Run the tasks that an earlier run has not finished, and count what is done.
+
+    Args:
+        work: Runs one task, and returns its size.
+        missing: The tasks.
+        engine: Where they run.
+        total: Sum of the sizes of all tasks, finished ones included.
+        stored_in: What is counted, and where it is stored, for messages: ``clips`` ... in a folder.
+        on_done: Called with finished and all sizes, after each task.
+
+    Raises:
+        CinefoleyError: As ``work`` and :func:`run_tasks` raise it, with how much is finished.
+    """
+    done = total - sum(map(len, missing))
+    try:
+        with closing(run_tasks(work, missing, engine)) as sizes:
+            for size in sizes:
+                done += size
+                if on_done is not None:
+                    on_done(done, total)
+    except CinefoleyError as exc:
+        raise type(exc)(f"{exc} {done} of {total} {stored_in}; the same command resumes there.") from exc
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch compute with one thread: how a sum is divided among threads changes its last bits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 class _Failed:
-    """What the work raised, on its way home."""
+    """An exception of the work, sent back as a result."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
 
 
 class _Numbered(Generic[TaskT, ResultT]):
-    """Work that tells which task a result is of, for results come in no order.
+    """Work that returns the number of its task with the result, because results come in any order.
 
-    What it raises comes home as a result: joblib would end its processes over it, see :func:`_run_once`.
+    Exceptions are returned as results: joblib would end its processes, see :func:`_run_once`.
     """
 
     def __init__(self, work: Callable[[TaskT], ResultT], *, is_one_of_several: bool) -> None:
@@ -125,11 +168,11 @@ class _Numbered(Generic[TaskT, ResultT]):
 
     def __call__(self, number: int, task: TaskT) -> tuple[int, ResultT | _Failed]:
         if self._is_one_of_several:
-            torch.set_num_threads(1)  # of this process, which shares its machine with others
+            torch.set_num_threads(1)  # the other workers use the other cores
         try:
             return number, self._work(task)
         except Exception as exc:
-            exc.add_note(traceback.format_exc())  # frames do not travel, notes do
+            exc.add_note(traceback.format_exc())  # stack frames cannot be pickled, notes can
             return number, _Failed(exc)
 
 
@@ -147,9 +190,9 @@ def _run_once(
     with joblib.parallel_config(**settings):
         parallel = joblib.Parallel(
             n_jobs=engine.jobs,
-            # what a dead worker takes with it is one task, and every task is long enough
+            # a dead worker loses one task only, and every task is long enough
             batch_size=1,
-            # workers of a cluster may join later: their work must be waiting for them
+            # workers of a cluster may join later: tasks must be queued for them
             pre_dispatch="n_jobs" if is_local else "all",
             return_as="generator_unordered",
         )
@@ -162,14 +205,14 @@ def _run_once(
     finally:
         waiting.clear()
         if is_local:
-            # Closing would kill the processes, and now and then the thread that feeds them (joblib 1.6,
-            # KeyError in ExecutorManagerThread), after which whoever gives them work waits for ever. So what
-            # was begun is finished, one task for each process.
+            # Closing would kill the processes, and sometimes the thread that feeds them (joblib 1.6, KeyError
+            # in ExecutorManagerThread), after which the next call waits for ever. So tasks that have begun
+            # are finished, one for each process.
             with suppress(Exception):
                 for _ in results:
                     pass
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "[0-9]+ tasks ", UserWarning)  # were cancelled, as is meant
+            warnings.filterwarnings("ignore", "[0-9]+ tasks ", UserWarning)  # were cancelled, as intended
             results.close()
 
 
@@ -202,6 +245,6 @@ def _connect(address: str) -> Any:
         client.close()
         raise DataError(
             f"{address}: the Dask scheduler has no worker. Start some with `dask worker {address} "
-            "--nthreads 1`, where cinefoley is installed and the folders are seen under the same names."
+            "--nthreads 1`, where cinefoley is installed and the folders have the same paths."
         ) from exc
     return client

@@ -1,4 +1,4 @@
-"""From what a user writes to a source of clips."""
+"""Clip source of a --data argument: the stage, a stage export, shards, or a folder of videos."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +9,9 @@ from cinefoley.data.shards.layout import ShardLayout
 from cinefoley.data.shards.source import ShardSource
 from cinefoley.data.sources.clip_source import ClipSource
 from cinefoley.data.sources.folder import FolderSource, exported_splits, find_export
-from cinefoley.data.sources.stage import StageSource
+from cinefoley.data.sources.stage import KIND_NAMES, StageSource
 from cinefoley.errors import DataError
 from cinefoley.stage.generator import Split
-from cinefoley.stage.kinds import KINDS
 
 __all__ = ["has_splits", "open_clip_source", "read_labels"]
 
@@ -28,17 +27,16 @@ def open_clip_source(
     count: int | None = None,
     duration_s: float = 10.0,
 ) -> ClipSource:
-    """Open a source of clips by name.
+    """Open the clip source that a ``--data`` argument names.
 
     Args:
-        data: ``"stage"`` or ``"stage:train"`` for the stage, rendered on the fly; else a folder: one that
-            ``cinefoley stage export`` has written, with its list and events, one of shards that ``cinefoley
-            data prepare`` has made, or any folder of films.
-        csv: The list of a folder's clips; shards know theirs.
-        split: ``"train"`` if None. A list without splits is taken whole.
-        label_names: The labels that a list may have.
-        count: Clips of the stage; 4096 if None. The first clips of a folder; all if None.
-        duration_s: Length of a clip of the stage, in seconds.
+        data: ``"stage"`` or ``"stage:train"`` for the stage, rendered on the fly; otherwise a folder: an
+            export of ``cinefoley stage export``, shards of ``cinefoley data prepare``, or any other videos.
+        csv: Split CSV of a folder's clips; shards and exports have their own.
+        split: ``"train"`` if None. All clips are used of a split CSV without splits.
+        label_names: The labels that a split CSV may have.
+        count: Clips of the stage, 4096 if None; the first clips of a folder, all if None.
+        duration_s: Length of a stage clip, in seconds.
 
     Raises:
         DataError: If there is no such source, or arguments do not fit it.
@@ -55,40 +53,23 @@ def open_clip_source(
     if ShardLayout.find(folder) is not None:
         return _open_shards(folder, csv, chosen, label_names, count)
     export = find_export(folder, chosen) if csv is None else None
-    if export is not None:
-        rows, events = export
-        source = FolderSource(
-            folder, csv=rows, split=chosen, label_names=label_names, events=read_annotations(events)
-        )
-        kinds = tuple(actor.kind for actor in KINDS)
-        if label_names is None and set(source.label_names) <= set(kinds):
-            source.label_names = kinds  # a few films do not show every kind, but are numbered like all others
-    elif csv is None:
-        if split is not None:
-            raise DataError(
-                f"{folder}: --split {split} needs a list that tells the splits; name it with --csv."
-            )
-        others = exported_splits(folder)
-        if others:  # perhaps clips to test with
-            raise DataError(
-                f"{folder}: holds an export of the split {', '.join(others)} and none of {chosen}. "
-                "Name one of its own with --split."
-            )
-        source = FolderSource(folder, label_names=label_names)
-    else:
-        known = event_file_beside(csv)
-        source = FolderSource(
-            folder,
-            csv=csv,
-            split=chosen,
-            label_names=label_names,
-            events=None if known is None else read_annotations(known),
-        )
+    if csv is None and export is None:
+        _check_all_videos_are_meant(folder, split, chosen)
+    rows, events = export or (csv, None if csv is None else event_file_beside(csv))
+    source = FolderSource(
+        folder,
+        csv=rows,
+        split=chosen,
+        label_names=label_names,
+        events=None if events is None else read_annotations(events),
+    )
+    if export is not None and label_names is None and set(source.label_names) <= set(KIND_NAMES):
+        source.label_names = KIND_NAMES  # numbered the same way in every export, however few it shows
     return source if count is None else source.first(count)
 
 
 def find_event_file(data: str, csv: Path | None = None, *, split: str) -> Path | None:
-    """The file that tells what happens in a folder's films; None where there is none, and for the stage.
+    """The event file of a folder's clips; None if it has none, and for the stage.
 
     Args:
         data: As for :func:`open_clip_source`.
@@ -105,7 +86,7 @@ def find_event_file(data: str, csv: Path | None = None, *, split: str) -> Path |
 
 
 def has_splits(data: str, csv: Path | None = None) -> bool:
-    """Whether a source of this name tells clips to train on from clips to test with.
+    """Whether a source has separate clips for training and for testing.
 
     Args:
         data: As for :func:`open_clip_source`.
@@ -123,7 +104,7 @@ def has_splits(data: str, csv: Path | None = None) -> bool:
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """Read a list of labels, one a line.
+    """Read labels, one per line.
 
     Raises:
         DataError: If it cannot be read, is empty, or has a label twice.
@@ -131,14 +112,25 @@ def read_labels(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as exc:
-        raise DataError(f"{path}: cannot be read ({exc}). Expected one label a line.") from exc
+        raise DataError(f"{path}: cannot be read ({exc}). Expected one label per line.") from exc
     labels = [line.strip() for line in lines if line.strip()]
     if not labels:
-        raise DataError(f"{path}: holds no label; expected one a line.")
+        raise DataError(f"{path}: holds no label; expected one per line.")
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise DataError(f"{path}: has the label {twice[0]!r} twice.")
     return tuple(labels)
+
+
+def _check_all_videos_are_meant(folder: Path, split: str | None, chosen: str) -> None:
+    if split is not None:
+        raise DataError(f"{folder}: --split {split} needs a split CSV with splits; name it with --csv.")
+    others = exported_splits(folder)
+    if others:  # perhaps test clips, which must not be trained on
+        raise DataError(
+            f"{folder}: holds an export of the split {', '.join(others)} and none of {chosen}. "
+            "Name one of these with --split."
+        )
 
 
 def _open_shards(
@@ -146,7 +138,7 @@ def _open_shards(
 ) -> ShardSource:
     if csv is not None:
         raise DataError(
-            f"{folder}: shards know their list: leave --csv out, or name the folder of the films."
+            f"{folder}: shards have their own split CSV: omit --csv, or name the folder of the videos."
         )
     source = ShardSource(folder, split=split, label_names=label_names)
     return source if count is None else source.first(count)
@@ -161,7 +153,7 @@ def _open_stage(
     duration_s: float,
 ) -> StageSource:
     if csv is not None or label_names is not None:
-        raise DataError("The stage knows its clips and labels: --csv and labels are for a folder of clips.")
+        raise DataError("The stage has its own clips and labels: --csv and labels are for a folder of clips.")
     if of_stage and split not in (None, of_stage):
         raise DataError(f"stage:{of_stage} and --split {split} ask for two splits; name one.")
     chosen = of_stage or split or "train"

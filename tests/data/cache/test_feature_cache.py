@@ -158,9 +158,7 @@ def test_a_full_disk_is_told_and_what_is_finished_is_kept(
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
     try:
-        with pytest.raises(
-            OutputError, match=r"no space left .* windows are encoded and kept in .*features-"
-        ):
+        with pytest.raises(OutputError, match=r"no space left .* windows are cached in .*features-"):
             prepare_features(windows, encoder, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -198,7 +198,7 @@ def test_a_full_disk_says_what_is_kept(tmp_path: Path, monkeypatch: pytest.Monke
         return write(path, content)
 
     monkeypatch.setattr(Path, "write_bytes", fill)
-    with pytest.raises(OutputError, match="2 of 5 clips are prepared and kept"):
+    with pytest.raises(OutputError, match="2 of 5 clips are cached"):
         prepare(tmp_path)
     monkeypatch.undo()
     assert len(prepare(tmp_path)) == 5

@@ -101,5 +101,5 @@ def test_stretches_begin_where_they_are_told(column: ChunkedRows) -> None:
 
 
 def test_a_stretch_must_lie_in_its_row(column: ChunkedRows) -> None:
-    with pytest.raises(ValueError, match="stretches of 3 must lie in rows of 10"):
+    with pytest.raises(ValueError, match="sections of 3 must lie in rows of 10"):
         WindowedRows(column, torch.tensor([0]), torch.tensor([8]), length=3, dim=-1)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cinefoley.data.json_lines import read_records
-from cinefoley.data.test_sets.clip_builder import build_test_set
 from cinefoley.data.test_sets.test_set import read_test_set
+from cinefoley.data.test_sets.video_set import build_test_set
 from cinefoley.errors import DataError
 from cinefoley.stage.export import ExportSettings, export_clips
 from cinefoley.variations.camera_movement import CameraMovement

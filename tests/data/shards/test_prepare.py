@@ -18,12 +18,11 @@ import pytest
 
 from cinefoley.data.json_lines import read_records, write_records
 from cinefoley.data.parallel import Engine
-from cinefoley.data.shards import clip_encoder as shard_clips
-from cinefoley.data.shards import writer as shard_making
+from cinefoley.data.shards import clip_encoder, writer
 from cinefoley.data.shards.clip_encoder import EncodedClip
 from cinefoley.data.shards.layout import ShardLayout, ShardSettings
 from cinefoley.data.shards.prepare import PreparedShards, prepare_shards
-from cinefoley.data.shards.writer import ShardPlan, ShardReport
+from cinefoley.data.shards.writer import ShardPlan
 from cinefoley.data.sources.clip_source import ClipFault
 from cinefoley.data.sources.folder import FileClip
 from cinefoley.data.sources.split_csv import SplitRow
@@ -126,17 +125,17 @@ def test_a_killed_run_leaves_no_torn_shard_and_is_taken_up(
     script = textwrap.dedent(f"""
         import os, signal, sys
         from pathlib import Path
-        from cinefoley.data.shards import clip_encoder as shard_clips
-        from cinefoley.data.shards import writer as shard_making
+        from cinefoley.data.shards import clip_encoder
+        from cinefoley.data.shards import writer
         from cinefoley.data.shards.prepare import prepare_shards
         from cinefoley.data.shards.layout import ShardSettings
-        read, seen = shard_making.read_item, []
+        read, seen = writer.encode_clip, []
         def read_or_die(clip, row, settings):
             seen.append(clip.id)
             if len(seen) == 20:
                 os.kill(os.getpid(), signal.SIGKILL)
             return read(clip, row, settings)
-        shard_making.read_item = read_or_die
+        writer.encode_clip = read_or_die
         settings = ShardSettings(duration_s=2.0, least_s=1.5, clips_per_shard=8)
         prepare_shards({str(stand_in.clips)!r}, {str(out)!r}, csv={str(stand_in.csv)!r}, settings=settings)
     """)
@@ -157,7 +156,7 @@ def test_what_a_dead_worker_was_at_is_done_by_another(
     stand_in: StandIn, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     victim = [name for name, outcome in stand_in.outcomes.items() if outcome == "used"][3]
-    monkeypatch.setattr("cinefoley.data.shards.prepare.make_shard", _Dying(victim, tmp_path / "died"))
+    monkeypatch.setattr("cinefoley.data.shards.prepare.write_shard", _Dying(victim, tmp_path / "died"))
     prepare(stand_in, tmp_path / "out", engine=Engine(jobs=2))
     assert (tmp_path / "died").exists()
     assert digests(tmp_path / "out") == digests(shards)
@@ -169,11 +168,11 @@ class _Dying:
     def __init__(self, victim: str, died: Path) -> None:
         self.victim, self.died = victim, died
 
-    def __call__(self, plan: ShardPlan) -> ShardReport:
+    def __call__(self, plan: ShardPlan) -> int:
         if any(clip.id == self.victim for _, clip in plan.rows) and not self.died.exists():
             self.died.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return shard_making.write_shard(plan)
+        return writer.write_shard(plan)
 
 
 def test_a_clip_that_keeps_killing_its_reader_is_stepped_over(
@@ -181,7 +180,7 @@ def test_a_clip_that_keeps_killing_its_reader_is_stepped_over(
 ) -> None:
     """Every process that reads it dies; the fourth knows, and keeps the others of its shard."""
     victim = [name for name, outcome in stand_in.outcomes.items() if outcome == "used"][3]
-    read, tried = shard_clips.encode_clip, list[str]()
+    read, tried = clip_encoder.encode_clip, list[str]()
 
     def read_or_die(clip: FileClip, row: SplitRow, settings: ShardSettings) -> EncodedClip | ClipFault:
         if clip.id == victim:
@@ -189,14 +188,14 @@ def test_a_clip_that_keeps_killing_its_reader_is_stepped_over(
             raise _KilledError
         return read(clip, row, settings)
 
-    def make(plan: ShardPlan) -> ShardReport:
+    def make(plan: ShardPlan) -> int:
         for _ in range(3):
             with suppress(_KilledError):
-                return shard_making.write_shard(plan)
-        return shard_making.write_shard(plan)
+                return writer.write_shard(plan)
+        return writer.write_shard(plan)
 
-    monkeypatch.setattr(shard_making, "encode_clip", read_or_die)
-    monkeypatch.setattr("cinefoley.data.shards.prepare.make_shard", make)
+    monkeypatch.setattr(writer, "encode_clip", read_or_die)
+    monkeypatch.setattr("cinefoley.data.shards.prepare.write_shard", make)
     prepared = prepare(stand_in, tmp_path)
     assert len(tried) == 3
     expected = Counter(stand_in.totals) + Counter({"unreadable": 1}) - Counter({"used": 1})
@@ -282,11 +281,11 @@ def test_a_shard_without_a_clip_is_no_file(stand_in: StandIn, tmp_path: Path) ->
 
 
 def test_another_list_or_other_settings_are_refused(stand_in: StandIn, shards: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"made otherwise \(jpeg_quality 90 there, 80 asked for\).*--out"):
+    with pytest.raises(DataError, match=r"other settings \(jpeg_quality is 90, requested 80\).*--out"):
         prepare(stand_in, shards, settings=ShardSettings(
             duration_s=2.0, least_s=1.5, clips_per_shard=8, jpeg_quality=80
         ))  # fmt: skip
-    with pytest.raises(DataError, match="another list of 40 rows there, 4 asked for"):
+    with pytest.raises(DataError, match="a split CSV of 40 rows, requested one of 4"):
         prepare(stand_in, shards, split="test")
     (tmp_path / "film.txt").touch()
     with pytest.raises(DataError, match="holds other files and no shards"):
@@ -307,7 +306,7 @@ def test_what_is_wrong_with_the_machine_stops_the_run_and_is_told(
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
-        with pytest.raises(OutputError, match=r"no space left .* rows are finished and kept in .* goes on"):
+        with pytest.raises(OutputError, match=r"no space left .* rows are finished and stored in .* resumes"):
             prepare(stand_in, tmp_path / "out")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -328,7 +327,7 @@ def test_settings_are_checked_and_read_back() -> None:
         with pytest.raises(ValueError, match=r"need|one clip at least"):
             ShardSettings(**bad)
     for broken in ({"format": 0}, {"format": 1}):
-        with pytest.raises(ValueError, match=r"format|no settings"):
+        with pytest.raises(ValueError, match=r"format|not the settings"):
             ShardSettings.from_description(broken)
 
 
@@ -336,7 +335,7 @@ def test_what_is_not_about_shards_is_told(tmp_path: Path) -> None:
     layout = ShardLayout(tmp_path)
     assert layout.read_about() is None
     assert ShardLayout.find(tmp_path) is None
-    for content, message in ((b"{", "cannot be read"), (b"{}", "is not about shards")):
+    for content, message in ((b"{", "cannot be read"), (b"{}", "is not the record of shards")):
         layout.about.write_bytes(content)
         with pytest.raises(DataError, match=message):
             layout.read_about()

@@ -38,7 +38,7 @@ def test_a_missing_clip_is_none(tmp_path: Path) -> None:
 def test_two_clips_in_one_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a_30.mp4").touch()
     rows = [SplitRow(id="a", start_s=30.0), SplitRow(id="a_30", start_s=1.0)]
-    with pytest.raises(DataError, match=r"a_30\.mp4: the clips 'a' and 'a_30' both lead to this file"):
+    with pytest.raises(DataError, match=r"a_30\.mp4: the clips 'a' and 'a_30' both match this file"):
         ClipFolder(tmp_path).find_all(rows)
 
 

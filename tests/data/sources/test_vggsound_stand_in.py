@@ -41,5 +41,5 @@ def test_the_same_seed_makes_the_same_list(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", [{"num_rows": 0}, {"num_distinct": 0}, {"faulty_share": 1.5}])
 def test_numbers_out_of_range_are_refused(tmp_path: Path, bad: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="need a row, a film and a share"):
+    with pytest.raises(ValueError, match="need a row, a video and a share"):
         make_stand_in(tmp_path / "v", **({"num_rows": 1} | bad))

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from cinefoley.data.json_lines import Journal
+from cinefoley.data.sources.clip_source import ClipFault
 from cinefoley.data.sources.split_csv import SplitRow
-from cinefoley.data.test_sets.builder import begin_set, clip_seed, describe_set, fault_record
+from cinefoley.data.test_sets.builder import begin_set, clip_seed, describe_set
 from cinefoley.data.test_sets.test_set import SetLayout
 from cinefoley.errors import DataError
 from cinefoley.variations.camera_movement import CameraMovement
@@ -51,4 +52,8 @@ def test_another_set_or_another_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_fault_is_a_line_of_the_ledger() -> None:
-    assert fault_record("a", "missing", "gone") == {"id": "a", "reason": "missing", "message": "gone"}
+    assert ClipFault(reason="missing", message="gone").to_record("a") == {
+        "id": "a",
+        "reason": "missing",
+        "message": "gone",
+    }

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 import torch
 
-from cinefoley.data.test_sets.clip_builder import build_test_set
 from cinefoley.data.test_sets.test_set import read_test_set
+from cinefoley.data.test_sets.video_set import build_test_set
 from cinefoley.errors import DataError, MediaError
 from cinefoley.media.frames.video import load_video
 from cinefoley.media.frames.windows import stream_windows
@@ -81,7 +81,7 @@ def test_what_is_no_finished_set_is_told(listed: Listed, tmp_path: Path) -> None
         with pytest.raises(DataError, match=r"cu: the test set is damaged \(.*\)\. Build it again"):
             read_test_set(out)
     (out / "manifest.jsonl").unlink()
-    with pytest.raises(DataError, match="is not finished"):
+    with pytest.raises(DataError, match="is unfinished"):
         read_test_set(out)
     (out / "test_set.json").write_text("{")
     with pytest.raises(DataError, match=r"test_set\.json: cannot be read"):

@@ -9,7 +9,7 @@ import torch
 
 from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.folder import FolderSource
-from cinefoley.data.test_sets.clip_builder import build_test_set
+from cinefoley.data.test_sets.video_set import build_test_set
 from cinefoley.errors import DataError
 from cinefoley.evaluation.paper.experiment import RealClips
 from cinefoley.evaluation.views import View, window_of

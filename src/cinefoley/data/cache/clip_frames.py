@@ -1,4 +1,4 @@
-"""Pictures of clips kept larger than a model sees them, so that a window can still be cut out of them."""
+"""Cached frames of clips, larger than a model's input, so that windows can be cropped from them."""
 
 import hashlib
 import math
@@ -22,40 +22,40 @@ from cinefoley.variations.window import Window
 __all__ = ["ClipFrames", "FrameSettings"]
 
 _FORMAT = 1  # raise when the same settings would give other pixels
-_OF_SHARDS = ShardSettings()  # as they are unless somebody wants otherwise
+_OF_SHARDS = ShardSettings()  # the default settings
 _REDUCTIONS = (8, 4, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameSettings:
-    """How pictures are read and kept."""
+    """Settings of cached frames."""
 
     fps: float
     """Frames per second."""
     duration_s: float
-    """Seconds that are kept of a clip, from its start."""
+    """Seconds that are cached of a clip, from its start."""
     short_side: int
-    """Pixels of the shorter side that are needed; smaller pictures are taken as they are."""
+    """Pixels of the shorter side that are needed; smaller frames are not enlarged."""
     least_s: float
-    """A clip whose picture is shorter than this is too short."""
+    """A clip with less video, in seconds, is too short."""
     quality: int = 95
-    """Of the JPEG pictures, 1 to 100."""
+    """JPEG quality, 1 to 100."""
     kept_side: int | None = None
-    """Pixels of the shorter side that are kept at most, where that is more than what is needed; then half,
-    a quarter or an eighth of them are decoded, as far as that is enough."""
+    """Pixels of the shorter side that are cached at most, if more than needed; then half, a quarter or an
+    eighth of them are decoded, if that is enough."""
 
     @classmethod
     def of(
         cls, frame_size: tuple[int, int], fps: float, *, duration_s: float, least_s: float, scale: float
     ) -> "FrameSettings":
-        """As large as the smallest window needs, so that no crop has to be enlarged for the model.
+        """Settings with frames so large that no crop has to be enlarged for the model.
 
         Args:
             frame_size: Height and width that the model sees.
             fps: Its frames per second.
-            duration_s: Seconds that are kept.
+            duration_s: Seconds that are cached.
             least_s: Seconds that a clip must have.
-            scale: The smallest kept fraction of a side, in (0, 1].
+            scale: The smallest fraction of a side that a window shows, in (0, 1].
         """
         short_side = math.ceil(max(frame_size) / scale)
         return cls(fps=fps, duration_s=duration_s, short_side=short_side, least_s=least_s)
@@ -66,35 +66,35 @@ class FrameSettings:
         return max(1, round(self.duration_s * self.fps))
 
     def of_films(self) -> Self:
-        """The same of films, whose pictures are kept as ``cinefoley data prepare`` keeps them.
+        """The same for videos, with size and quality of the frames in shards of ``cinefoley data prepare``.
 
-        So whoever trains on films, and whoever trains on shards of them, sees the very same pictures.
+        So training on videos and training on shards of them uses identical frames.
         """
         kept_side = max(self.short_side, _OF_SHARDS.short_side)
         return replace(self, kept_side=kept_side, quality=_OF_SHARDS.jpeg_quality)
 
     def reduction(self, size: tuple[int, int]) -> int:
-        """How coarsely pictures that are kept at a height and width may be decoded: 1, 2, 4 or 8."""
+        """Factor by which cached frames of a height and width may be reduced when decoded: 1, 2, 4 or 8."""
         if self.kept_side is None:
             return 1
         return next((by for by in _REDUCTIONS if min(size) // by >= self.short_side), 1)
 
     def describe(self) -> dict[str, Any]:
-        """All that shapes a picture, for the name of a cache."""
+        """All that shapes a frame, for the key of a cache."""
         values = {name: value for name, value in asdict(self).items() if value is not None}
         return {"format": _FORMAT, **values}
 
 
 class ClipFrames:
-    """Pictures of many clips, kept as JPEG in mapped files or in shards, and decoded when they are asked for.
+    """Frames of many clips: JPEGs in mapped files or in shards, decoded on demand.
 
     Args:
         ids: The clips, as in their source.
-        sizes: Height and width of each clip, which windows are drawn for.
-        chunks: Name and number of clips of each group, in order; the name is a hash of all that it holds.
-        jpegs: From a clip's number to its JPEGs, one for each frame; no bytes repeat the one before.
-        settings: How they were read.
-        ledger: Clips that are left out: ``id``, ``reason``, ``message``.
+        sizes: Height and width of each clip, for which windows are drawn.
+        chunks: Name and number of clips of each group, in order; the name is a hash of its content.
+        jpegs: From a clip's number to its JPEGs, one for each frame; empty bytes repeat the frame before.
+        settings: How they were made.
+        ledger: Clips that are skipped: ``id``, ``reason``, ``message``.
     """
 
     def __init__(
@@ -109,13 +109,13 @@ class ClipFrames:
     ) -> None:
         self.settings = settings
         self.ledger: tuple[Record, ...] = tuple(ledger)
-        """Clips that are left out: ``id``, ``reason``, ``message``."""
+        """Clips that are skipped: ``id``, ``reason``, ``message``."""
         self.chunks = tuple(chunks)
-        """Name and number of clips of each group, in order: what is computed of them is kept by group."""
+        """Name and number of clips of each group, in order: features are cached by group."""
         self.ids: tuple[str, ...] = tuple(ids)
         """As in their source."""
         self.sizes: tuple[tuple[int, int], ...] = tuple(sizes)
-        """Height and width of each clip's own pictures, for which windows are drawn."""
+        """Height and width of each clip, for which windows are drawn."""
         self._stills = jpegs
 
     def __len__(self) -> int:
@@ -123,27 +123,27 @@ class ClipFrames:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the content of all clips and how they were read."""
+        """SHA-256 over content and settings of all clips."""
         return hashlib.sha256("\n".join(name for name, _ in self.chunks).encode()).hexdigest()
 
     def jpegs(self, row: int) -> list[bytes]:
-        """One clip's pictures as they are kept: JPEGs, one for each frame; no bytes repeat the one before.
+        """The JPEGs of one clip, one for each frame; empty bytes repeat the frame before.
 
         Raises:
-            IndexError: If the row is not there.
-            MediaError: If a shard is gone or damaged.
+            IndexError: If there is no such row.
+            MediaError: If a shard is missing or damaged.
         """
         if not 0 <= row < len(self):
             raise IndexError(f"clips are 0 to {len(self) - 1}, asked for {row}")
         return list(self._stills(row))
 
     def video(self, row: int, *, size: tuple[int, int], window: Window | None = None) -> Tensor:
-        """One clip's pictures as a model sees them.
+        """Decode, crop and resize the frames of one clip.
 
         Args:
             row: Which clip.
             size: Height and width to squash to, after the window was cut out.
-            window: The part that is shown, drawn for the clip's own size; the whole of it if None.
+            window: The part that is shown, drawn for the clip's size; the whole frame if None.
 
         Returns:
             ``(T, 3, *size)`` uint8.
@@ -161,7 +161,7 @@ class ClipFrames:
         windows: Sequence[Window | None] | None = None,
         workers: int = 1,
     ) -> Tensor:
-        """Several clips' pictures, ``(B, T, 3, *size)`` uint8, decoded by ``workers`` threads."""
+        """Frames of several clips, ``(B, T, 3, *size)`` uint8, decoded by ``workers`` threads."""
         shown = [None] * len(rows) if windows is None else list(windows)
 
         def one(pair: tuple[int, Window | None]) -> Tensor:
@@ -176,7 +176,7 @@ class ClipFrames:
     def _decode(self, row: int) -> Tensor:
         jpegs = self.jpegs(row)
         name, reduction = self.ids[row], self.settings.reduction(self.sizes[row])
-        pictures: list[Pixels] = []
-        for still in jpegs:
-            pictures.append(decode_jpeg(still, name=name, reduction=reduction) if still else pictures[-1])
-        return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+        frames: list[Pixels] = []
+        for jpeg in jpegs:
+            frames.append(decode_jpeg(jpeg, name=name, reduction=reduction) if jpeg else frames[-1])
+        return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Clips that were decoded once: columns on disk, and windows cut out of them."""
+"""Decoded clips as tensor rows, and windows cut out of them for training."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ __all__ = ["ClipWindows", "DecodedClips"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DecodedClips:
-    """Whole clips side by side, pictures and mels mapped from the cache, or decoded from shards."""
+    """Decoded clips as tensor rows, mapped from the cache or decoded from shards on demand."""
 
     ids: tuple[str, ...]
     """As in their source."""
@@ -27,50 +27,50 @@ class DecodedClips:
     """``(N, n_mels, frames)`` float16 in [0, 1]."""
     kinds: Tensor
     """``(N, 2)`` int64, indices into :attr:`label_names`: the first source's, and the second's or again the
-    first's; -1 where nothing is known."""
+    first's; -1 if not known."""
     events_s: Tensor
     """``(N, E)`` float32, seconds of the known events, padded with NaN."""
     is_onset_like: Tensor
     """``(N, E)`` bool, whether each event starts sharply."""
     has_events: Tensor
-    """``(N,)`` bool, whether the events are known; without them a row of NaN says nothing."""
+    """``(N,)`` bool, whether the events are known; if not, the row of NaN does not mean silence."""
     lengths_s: Tensor
-    """``(N,)`` float32, seconds of picture; what follows in the columns repeats the last frame."""
+    """``(N,)`` float32, seconds of video; later frames repeat the last one."""
     label_names: tuple[str, ...]
-    """What :attr:`kinds` counts."""
+    """Labels in the order of their numbers."""
     ledger: tuple[Record, ...]
-    """Clips that are left out: ``id``, ``reason``, ``message``."""
+    """Clips that are skipped: ``id``, ``reason``, ``message``."""
     settings: ClipSettings
-    """How they were read."""
+    """How they were decoded."""
     chunks: tuple[tuple[str, int], ...]
-    """Name and number of clips of each file of the cache, in order; of shards, of each 32 clips."""
+    """Name and number of clips of each file of the cache, in order; for shards, of each 32 clips."""
     is_streamed: bool = False
-    """Whether rows are decoded when they are asked for, so that reading ahead saves time."""
+    """Whether rows are decoded on demand, so that prefetching saves time."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the content of all clips and how they were read."""
+        """SHA-256 over content and settings of all clips."""
         return hashlib.sha256("\n".join(name for name, _ in self.chunks).encode()).hexdigest()
 
     def windows(
         self, config: FoleyConfig, per_clip: int = 1, *, num_frames: int | None = None
     ) -> "ClipWindows":
-        """Cut windows out of every clip, evenly spaced from its start to the last that it holds.
+        """Cut windows out of every clip, evenly spaced from its start to its last window.
 
         Windows begin on the grid of the frames, so frame n of a window is the one that sampling from the
-        window's own start gives. Their mel begins at the nearest mel frame, half a hop off at most, whatever
-        the window's number: nothing drifts.
+        window's own start gives. Their mel begins at the nearest mel frame, at most half a hop
+        off, for every window.
 
         Args:
-            config: The model's window; mel, rate and frame size must be those of the columns.
+            config: The model's window; mel, rate and frame size must be those of the clips.
             per_clip: Windows of each clip.
-            num_frames: Frames of a window, where it is not the model's own; its mel is as long.
+            num_frames: Frames of a window, if not the model's own; the mel has the same length.
 
         Raises:
-            ValueError: If the columns were read otherwise, or hold no whole window.
+            ValueError: If the clips were decoded with other settings, or are shorter than a window.
         """
         settings = self.settings
         if (config.mel, config.video_fps, config.frame_size) != (
@@ -78,7 +78,7 @@ class DecodedClips:
             settings.fps,
             settings.frame_size,
         ):
-            raise ValueError("the columns were read with another mel, rate or frame size than the model's")
+            raise ValueError("the clips were decoded with another mel, rate or frame size than the model's")
         frames = num_frames or config.video_frames
         columns = config.mel_frames
         if num_frames is not None:
@@ -90,7 +90,7 @@ class DecodedClips:
         """Frame numbers ``(N, per_clip)`` at which windows begin."""
         settings = self.settings
         per_second = settings.mel.sample_rate / settings.mel.hop_length
-        # a window needs its frames, and its mel, inside what is kept
+        # frames and mel of a window must lie inside the cached clip
         room = min(
             self.frames.shape[1] - frames, int((self.mels.shape[2] - columns) / per_second * settings.fps)
         )
@@ -137,7 +137,7 @@ class ClipWindows:
         shifted = clips.events_s[owners].double() - begins_s[:, None]
         is_inside = (shifted >= 0) & (shifted < window_s)
         self.events_s = torch.where(is_inside, shifted, torch.nan).float()
-        """``(R, E)``, seconds from the window's start; NaN where there is none, or it lies outside."""
+        """``(R, E)``, seconds from the window's start; NaN without an event, or if it lies outside."""
         self.is_onset_like = clips.is_onset_like[owners] & is_inside
         """``(R, E)``, as in the clips."""
 

@@ -1,4 +1,4 @@
-"""Clips of shards as files, for whatever takes films: unpacked once, not a pixel changed."""
+"""Videos and audio files extracted from shards, without re-encoding, into a cache."""
 
 import csv
 import hashlib
@@ -21,23 +21,23 @@ _LIST = "list.csv"
 def extract_videos(
     source: ShardSource, cache_dir: Path, *, on_clip: Callable[[int, int], None] | None = None
 ) -> tuple[Path, Path]:
-    """Write every clip as a film of its pictures and sound, as they are kept.
+    """Write every clip as a video of the stored JPEGs and audio.
 
-    Films have the names of those they were made of, so sounds that were generated for the ones belong to
-    the others too. What is there is not written again.
+    Videos have the names of the original videos, so sounds that were generated for those match. Existing
+    videos are not written again.
 
     Args:
         source: The clips.
-        cache_dir: Where films go, in a folder of these clips' own.
+        cache_dir: Folder of the cache; the videos go into a folder named by the clips' content.
         on_clip: Called with finished clips and all clips.
 
     Returns:
-        The folder of the films, and their list in VGGSound's form.
+        The folder of the videos, and their split CSV in VGGSound's form.
 
     Raises:
-        MediaError: If a shard is gone or damaged.
-        OutputError: If the films cannot be written.
-        DataError: If two clips were made of films of one name.
+        MediaError: If a shard is missing or damaged.
+        OutputError: If the videos cannot be written.
+        DataError: If two clips were made from videos of the same name.
     """
     folder = _unpack(source, cache_dir, ".mkv", write_shard_video, on_clip)
     listed = folder / _LIST
@@ -51,16 +51,16 @@ def extract_videos(
 
 
 def write_shard_video(clip: ShardClip, path: Path, *, waveform: Tensor | None = None) -> None:
-    """Write one clip as a film of its pictures, as they are kept.
+    """Write one clip as a video of its stored JPEGs.
 
     Args:
         clip: The clip.
         path: ``.mkv``.
-        waveform: The sound, ``(N,)`` or ``(channels, N)`` at the clip's sample rate; None takes the clip's.
+        waveform: The sound, ``(N,)`` or ``(channels, N)`` at the clip's sample rate; None means the clip's.
 
     Raises:
-        MediaError: If the shard is gone or damaged.
-        OutputError: If the film cannot be written.
+        MediaError: If the shard is missing or damaged.
+        OutputError: If the video cannot be written.
     """
     rate, entry = clip.sample_rate, clip.entry
     save_mjpeg(
@@ -77,20 +77,20 @@ def write_shard_video(clip: ShardClip, path: Path, *, waveform: Tensor | None = 
 def extract_audio(
     source: ShardSource, cache_dir: Path, *, on_clip: Callable[[int, int], None] | None = None
 ) -> Path:
-    """Write every clip's sound as the FLAC that is kept, under its film's name.
+    """Write every clip's stored FLAC under the name of its video.
 
     Args:
         source: The clips.
-        cache_dir: Where they go, in a folder of these clips' own.
+        cache_dir: Folder of the cache; the files go into a folder named by the clips' content.
         on_clip: Called with finished clips and all clips.
 
     Returns:
         The folder.
 
     Raises:
-        MediaError: If a shard is gone or damaged.
-        OutputError: If they cannot be written.
-        DataError: If two clips were made of films of one name.
+        MediaError: If a shard is missing or damaged.
+        OutputError: If the files cannot be written.
+        DataError: If two clips were made from videos of the same name.
     """
     return _unpack(source, cache_dir, ".flac", _write_sound, on_clip)
 
@@ -109,7 +109,9 @@ def _unpack(
         for number, clip in enumerate(map(source.__getitem__, range(len(source)))):
             stem = Path(str(clip.about()["source"])).stem
             if owners.setdefault(stem, clip.id) != clip.id:
-                raise DataError(f"{source.name}: {owners[stem]!r} and {clip.id!r} are of one film, {stem}.")
+                raise DataError(
+                    f"{source.name}: {owners[stem]!r} and {clip.id!r} are both of the video {stem}."
+                )
             path = folder / f"{stem}{suffix}"
             if not path.exists():
                 write(clip, path)

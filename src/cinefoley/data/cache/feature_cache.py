@@ -1,4 +1,4 @@
-"""Features and latents that were computed once, keyed by content and by the network that made them."""
+"""Feature cache: video features and latents, keyed by clip content and network weights."""
 
 import hashlib
 import json
@@ -12,9 +12,10 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from cinefoley.data.cache.clip_windows import ClipWindows
-from cinefoley.data.cache.tensor_files import claimed_cache, read_chunk, write_chunk
+from cinefoley.data.cache.content_cache import cached_chunks
+from cinefoley.data.cache.tensor_files import write_chunk
 from cinefoley.data.cache.tensor_rows import ChunkedRows
-from cinefoley.errors import DataError, OutputError
+from cinefoley.data.json_lines import json_digest
 from cinefoley.models.video_encoder import VideoEncoder
 
 __all__ = [
@@ -26,12 +27,12 @@ __all__ = [
 ]
 
 _FORMAT = 1  # raise when the same network and settings would give other numbers
-_NO_MATTER = ("scaling_factor",)  # a model learns it after its autoencoder, and nothing here is scaled
+_NO_MATTER = ("scaling_factor",)  # set after the autoencoder is trained; cached latents are not scaled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Latents:
-    """Posteriors of an autoencoder, not scaled; row by row as the windows they are of."""
+    """Posteriors of an autoencoder, not scaled; one row for each window."""
 
     means: ChunkedRows
     """``(R, C, h, w)`` float32."""
@@ -39,14 +40,14 @@ class Latents:
     """``(R, C, h, w)`` float32."""
 
     def scaled(self, factor: float) -> "Latents":
-        """The same, brought to the scale that a denoiser sees."""
+        """The same at the scale of the denoiser."""
         return Latents(means=self.means.scaled(factor), stds=self.stds.scaled(factor))
 
 
 def network_digest(network: nn.Module, *, ignoring: Collection[str] = ()) -> str:
-    """SHA-256 over a network's configuration and weights, whatever device they are on.
+    """SHA-256 over a network's configuration and weights, independent of the device.
 
-    A network that was trained one step further has another, and so has one of another shape.
+    It changes with every training step and with the architecture.
 
     Args:
         network: The network.
@@ -69,23 +70,23 @@ def prepare_features(
     batch_size: int = 16,
     on_row: Callable[[int, int], None] | None = None,
 ) -> ChunkedRows:
-    """Encode every window's pictures on its own, or map what was encoded before.
+    """Encode the frames of every window separately, or map cached features.
 
-    On its own, because a window that is cut out of the features of a longer clip can be told by its borders:
-    temporal convolutions see zeros beyond both ends.
+    Separately, because features cut out of those of a longer clip differ at the borders, where temporal
+    convolutions see zeros.
 
     Args:
         windows: What to encode.
-        encoder: The video encoder, on the device that computes; put into evaluation for it.
+        encoder: The video encoder, on the device that computes; set to evaluation mode.
         cache_dir: Where the files go, under ``features-*``: one for each file of clips.
-        batch_size: Windows encoded at once; it does not change what is kept, up to rounding.
-        on_row: Called with finished and all windows.
+        batch_size: Windows encoded at once; changes results by rounding only.
+        on_row: Called with finished and all windows, after each file that is made.
 
     Returns:
         ``(R, T, D)`` float32, unit norm per frame.
 
     Raises:
-        OutputError: If the cache cannot be written. What is finished is kept.
+        OutputError: If the cache cannot be written. Finished files stay cached.
     """
 
     def encode(rows: Tensor) -> dict[str, Tensor]:
@@ -106,21 +107,21 @@ def prepare_latents(
     batch_size: int = 16,
     on_row: Callable[[int, int], None] | None = None,
 ) -> Latents:
-    """Encode every window's mel on its own, or map what was encoded before.
+    """Encode the mel of every window separately, or map cached latents.
 
     Args:
         windows: What to encode.
-        autoencoder: The mel autoencoder, on the device that computes; put into evaluation for it. Its
-            ``scaling_factor`` does not enter: see :meth:`Latents.scaled`.
+        autoencoder: The mel autoencoder, on the device that computes; set to evaluation mode. Its
+            ``scaling_factor`` is not used: see :meth:`Latents.scaled`.
         cache_dir: Where the files go, under ``latents-*``: one for each file of clips.
         batch_size: As for :func:`prepare_features`.
-        on_row: Called with finished and all windows.
+        on_row: Called with finished and all windows, after each file that is made.
 
     Returns:
         Means and standard deviations of the posteriors.
 
     Raises:
-        OutputError: If the cache cannot be written. What is finished is kept.
+        OutputError: If the cache cannot be written. Finished files stay cached.
     """
 
     def encode(rows: Tensor) -> dict[str, Tensor]:
@@ -158,8 +159,8 @@ def encode_groups(
         groups: Key and number of rows of each group, in order. The key holds JSON values: everything beside
             the network that decides the result.
         encode: From numbers of rows, counted over all groups, to tensors with as many rows.
-        batch_size: TensorRows encoded at once.
-        on_row: Called with finished and all rows.
+        batch_size: Rows encoded at once.
+        on_row: Called with finished and all rows, after each file that is made.
 
     Returns:
         Tensors by name for each group that has rows, mapped from their files.
@@ -169,31 +170,41 @@ def encode_groups(
     """
     network.eval()
     folder = cache_dir / f"{kind}-{network_digest(network, ignoring=_NO_MATTER)[:16]}"
-    paths = [_file(folder, key) for key, _ in groups]
-    done, total = 0, sum(count for _, count in groups)
-    with claimed_cache(folder):
-        for path, (_, count) in zip(paths, groups, strict=True):
-            if count and read_chunk(path) is None:
-                rows = torch.arange(done, done + count)
-                batches = [encode(batch) for batch in rows.split(batch_size)]
-                joined = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
-                _write(path, joined, kept=done, total=total)
-            done += count
-            if on_row is not None:
-                on_row(done, total)
-    return [_mapped(path) for path, (_, count) in zip(paths, groups, strict=True) if count]
+    files: list[_RowFile] = []
+    first = 0
+    for key, count in groups:
+        name = json_digest([_FORMAT, *key])[:32]
+        files.append(_RowFile(path=folder / f"{name}.safetensors", rows=torch.arange(first, first + count)))
+        first += count
+
+    def make(file: _RowFile) -> int:
+        batches = [encode(batch) for batch in file.rows.split(batch_size)]
+        names = batches[0]
+        joined = {name: torch.cat([batch[name] for batch in batches]).float().cpu() for name in names}
+        write_chunk(file.path, joined, {})
+        return len(file)
+
+    filled = [file for file in files if len(file)]
+    return [tensors for tensors, _ in cached_chunks(filled, make, unit="windows", on_done=on_row)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RowFile:
+    """One file of a network's outputs for some rows."""
+
+    path: Path
+    rows: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 def _device(network: nn.Module) -> torch.device:
     return next(network.parameters()).device
 
 
-def _file(folder: Path, key: Sequence[Any]) -> Path:
-    return folder / f"{hashlib.sha256(json.dumps([_FORMAT, *key]).encode()).hexdigest()[:32]}.safetensors"
-
-
 def _groups(windows: ClipWindows) -> list[tuple[Sequence[Any], int]]:
-    """One group for each file of clips: its key says which, and how the windows lie in it."""
+    """One group for each file of clips, keyed by that file and the places of the windows in it."""
     groups: list[tuple[Sequence[Any], int]] = []
     first = 0
     for name, count in windows.clips.chunks:
@@ -202,23 +213,3 @@ def _groups(windows: ClipWindows) -> list[tuple[Sequence[Any], int]]:
         groups.append(([name, shape, starts.tolist()], count * windows.per_clip))
         first += count
     return groups
-
-
-def _write(path: Path, tensors: dict[str, Tensor], *, kept: int, total: int) -> None:
-    whole = {name: tensor.float().cpu() for name, tensor in tensors.items()}
-    try:
-        write_chunk(path, whole, {})
-    except OutputError as exc:
-        raise OutputError(
-            f"{exc} {kept} of {total} windows are encoded and kept in {path.parent}; the same command goes "
-            "on there once there is space, or name another folder with --cache."
-        ) from exc
-
-
-def _mapped(path: Path) -> dict[str, Tensor]:
-    chunk = read_chunk(path)
-    if chunk is None:
-        raise DataError(
-            f"{path}: was there a moment ago and cannot be read. Was the cache cleared? Run again."
-        )
-    return chunk[0]

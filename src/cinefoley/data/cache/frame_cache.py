@@ -1,4 +1,4 @@
-"""Keeping the pictures of a source's clips: decoded once, or read where shards hold them."""
+"""Frame cache: JPEG frames of a source's clips, decoded once or read from shards."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -10,16 +10,16 @@ import numpy as np
 import torch
 
 from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
-from cinefoley.data.cache.content_cache import ContentFile, make_missing, plan_files, settings_digest
-from cinefoley.data.cache.tensor_files import Chunk, claimed_cache, read_chunk, write_chunk
-from cinefoley.data.json_lines import Record
+from cinefoley.data.cache.content_cache import ClipFile, cached_chunks, plan_clip_files
+from cinefoley.data.cache.tensor_files import Chunk, write_chunk
+from cinefoley.data.json_lines import Record, json_digest
 from cinefoley.data.shards.source import ShardClip, ShardSource
 from cinefoley.data.sources.clip_reader import fault_from, find_short
 from cinefoley.data.sources.clip_source import Clip, ClipFault, ClipSource
-from cinefoley.data.sources.file_digests import FileDigests, file_sha256
+from cinefoley.data.sources.file_digests import file_sha256
 from cinefoley.data.sources.folder import FileClip, FolderSource
 from cinefoley.data.sources.video_frames import bounded_size, read_video_frames
-from cinefoley.errors import DataError, MediaWarning
+from cinefoley.errors import MediaWarning
 
 __all__ = ["prepare_frames"]
 
@@ -33,29 +33,29 @@ def prepare_frames(
     clips_per_file: int = 64,
     on_clip: Callable[[int, int], None] | None = None,
 ) -> ClipFrames:
-    """Decode the pictures of a source's clips once, or map what an earlier run has kept.
+    """Decode the frames of a source's clips, or map what an earlier run has cached.
 
-    Sound is not looked at: a mute clip is as good as any for an encoder that learns from another. Files are
-    named by content, resumed and shared as :func:`~cinefoley.data.cache.clip_cache.prepare_clips` does.
+    Audio is ignored: distillation does not use it, so mute clips are not skipped. Files are named by content,
+    resumed and shared as in :func:`~cinefoley.data.cache.clip_cache.prepare_clips`.
 
-    Films are kept as ``cinefoley data prepare`` keeps them by default, and shards are read where they lie,
-    their JPEGs as they are: of the same films, both give the same pictures, bit for bit. Shards of another
-    rate than the settings's are kept like any other clips.
+    Frames of videos are cached with the default settings of ``cinefoley data prepare``, and JPEGs in shards
+    are used directly: both give the same frames, bit for bit. Shards with another frame rate are cached like
+    any other clips.
 
     Args:
         source: The clips.
-        settings: How they are read.
+        settings: Rate, size and quality of the frames.
         cache_dir: Where the files go, under ``pictures-*``; made if it is missing.
-        workers: Processes at work; -1 for every core.
-        clips_per_file: At most; it is what a kill loses, and what processes take turns at.
+        workers: Worker processes; -1 for every core.
+        clips_per_file: At most; a kill loses one file, and a worker makes one at a time.
         on_clip: Called with finished clips and all clips, after each file.
 
     Returns:
         All clips that can be used, in the source's order, and the ledger of the others.
 
     Raises:
-        DataError: If processes at work keep dying.
-        OutputError: If the cache cannot be written. What is finished is kept.
+        DataError: If workers keep dying.
+        OutputError: If the cache cannot be written. Finished files stay cached.
         ValueError: If ``workers`` is 0.
     """
     if workers == 0:
@@ -64,29 +64,23 @@ def prepare_frames(
         settings = settings.of_films()
     if isinstance(source, ShardSource) and source.settings.fps == settings.fps:
         return _look_at_shards(source, settings, clips_per_file)
-    folder = cache_dir / f"pictures-{settings_digest(settings.describe())[:12]}"
-    with claimed_cache(cache_dir), FileDigests(cache_dir / "digests.jsonl") as digests:
-        prints = source.fingerprints(digests.sha256)
-    plans = plan_files(source, prints, settings, folder, clips_per_file=clips_per_file)
-    with claimed_cache(folder):
-        make_missing(plans, _make, workers=workers, on_clip=on_clip)
-    chunks = [read_chunk(plan.path) for plan in plans]
-    found = [chunk for chunk in chunks if chunk is not None]
-    if len(found) < len(plans):
-        raise DataError(f"{folder}: files were there a moment ago. Was the cache cleared? Run again.")
-    kept = [note for _, notes in found for note in notes["clips"]]
+    files = plan_clip_files(source, settings, cache_dir, name="pictures", clips_per_file=clips_per_file)
+    chunks = cached_chunks(files, _make, unit="clips", workers=workers, on_done=on_clip)
+    kept = [note for _, notes in chunks for note in notes["clips"]]
     return ClipFrames(
         ids=[note["id"] for note in kept],
         sizes=[(height, width) for height, width in (note["size"] for note in kept)],
-        chunks=[(plan.path.stem, len(notes["clips"])) for plan, (_, notes) in zip(plans, found, strict=True)],
-        jpegs=_Mapped(found, settings.num_frames),
+        chunks=[
+            (file.path.stem, len(notes["clips"])) for file, (_, notes) in zip(files, chunks, strict=True)
+        ],
+        jpegs=_Mapped(chunks, settings.num_frames),
         settings=settings,
-        ledger=[record for _, notes in found for record in notes["ledger"]],
+        ledger=[record for _, notes in chunks for record in notes["ledger"]],
     )
 
 
 def _look_at_shards(source: ShardSource, settings: FrameSettings, clips_per_group: int) -> ClipFrames:
-    """The jpegs of shards as they lie there: nothing is decoded, and nothing is written."""
+    """The JPEGs of shards: nothing is decoded, and nothing is written."""
     kept: list[ShardClip] = []
     ledger: list[Record] = []
     chunks: list[tuple[str, int]] = []
@@ -100,8 +94,8 @@ def _look_at_shards(source: ShardSource, settings: FrameSettings, clips_per_grou
                 kept.append(clip)
                 group.append([clip.id, prints[row]])
             else:
-                ledger.append({"id": clip.id, "reason": fault.reason, "message": fault.message})
-        chunks.append((settings_digest([settings.describe(), *group])[:32], len(group)))
+                ledger.append(fault.to_record(clip.id))
+        chunks.append((json_digest([settings.describe(), *group])[:32], len(group)))
     return ClipFrames(
         ids=[clip.id for clip in kept],
         sizes=[clip.frame_size() for clip in kept],
@@ -120,12 +114,12 @@ def _find_fault(clip: ShardClip, settings: FrameSettings) -> ClipFault | None:
 
 
 def _repeated(jpegs: list[bytes], num_frames: int) -> list[bytes]:
-    """Exactly so many: a repeated picture is no bytes."""
+    """Exactly ``num_frames``: a repeated frame is empty bytes."""
     return jpegs[:num_frames] + [b""] * (num_frames - len(jpegs))
 
 
 class _Mapped:
-    """Stills by clip, out of the cache's files."""
+    """JPEGs of a clip from the files of the cache."""
 
     def __init__(self, files: Sequence[Chunk], num_frames: int) -> None:
         self._files = [tensors for tensors, _ in files]
@@ -145,36 +139,33 @@ class _Mapped:
         return [jpeg[begin:end].tobytes() for begin, end in pairwise(bounds)]
 
 
-_Plan = ContentFile[FrameSettings]
-
-
-def _make(plan: _Plan) -> int:
-    """Decode the clips of one file and write it. Returns how many clips were looked at."""
+def _make(file: ClipFile[FrameSettings]) -> int:
+    """Decode the clips of one file and write it. Returns the number of clips that were read."""
     kept: list[Record] = []
     faults: list[Record] = []
     jpeg: list[bytes] = []
-    for clip in plan.clips:
-        read = _read(clip, plan.settings)
+    for clip in file.clips:
+        read = _read(clip, file.settings)
         if isinstance(read, ClipFault):
-            faults.append({"id": clip.id, "reason": read.reason, "message": read.message})
+            faults.append(read.to_record(clip.id))
         else:
-            pictures, size = read
+            frames, size = read
             kept.append({"id": clip.id, "size": list(size)})
-            jpeg += pictures
-    ends = torch.tensor([len(picture) for picture in jpeg], dtype=torch.int64).cumsum(0)
+            jpeg += frames
+    ends = torch.tensor([len(frame) for frame in jpeg], dtype=torch.int64).cumsum(0)
     joined = torch.from_numpy(np.frombuffer(b"".join(jpeg), dtype=np.uint8).copy())
-    write_chunk(plan.path, {"jpeg": joined, "ends": ends}, {"clips": kept, "ledger": faults})
-    return len(plan.clips)
+    write_chunk(file.path, {"jpeg": joined, "ends": ends}, {"clips": kept, "ledger": faults})
+    return len(file.clips)
 
 
 def _read(clip: Clip, settings: FrameSettings) -> tuple[list[bytes], tuple[int, int]] | ClipFault:
-    """All pictures of a clip, a repeated one as no bytes, and the size that windows are drawn for."""
+    """All JPEGs of a clip, repeated ones empty, and the size for which windows are drawn."""
     fault = _find_fault(clip, settings) if isinstance(clip, ShardClip) else clip.find_fault()
     if fault is not None and fault.reason not in ("no sound", "mute"):
         return fault
     try:
         with warnings.catch_warnings():
-            # a student that is shown another picture than its teacher's clip has learns what is not so
+            # damaged frames would pair the student with wrong features of the teacher
             warnings.simplefilter("error", MediaWarning)
             if isinstance(clip, FileClip) and settings.kept_side is not None:
                 return _read_film(clip, settings, settings.kept_side)
@@ -189,20 +180,20 @@ def _read(clip: Clip, settings: FrameSettings) -> tuple[list[bytes], tuple[int, 
     if short is not None:
         return short
     options = [cv2.IMWRITE_JPEG_QUALITY, settings.quality]
-    pictures = []
+    encoded_frames = []
     for frame in video.frames[: settings.num_frames].permute(0, 2, 3, 1).numpy():
         is_written, encoded = cv2.imencode(".jpg", np.ascontiguousarray(frame[..., ::-1]), options)
-        assert is_written  # a picture of bytes always can be
-        pictures.append(encoded.tobytes())
-    # films are known by what is kept of them; the stage draws its windows itself, at its own size
-    return _repeated(pictures, settings.num_frames), size if settings.kept_side is None else kept
+        assert is_written  # a uint8 frame always can be encoded
+        encoded_frames.append(encoded.tobytes())
+    # windows are drawn for the cached frames of videos, and for the own size of stage clips
+    return _repeated(encoded_frames, settings.num_frames), size if settings.kept_side is None else kept
 
 
 def _read_film(
     clip: FileClip, settings: FrameSettings, kept_side: int
 ) -> tuple[list[bytes], tuple[int, int]] | ClipFault:
-    """What a shard keeps of the film, to the byte."""
-    assert clip.path is not None  # a film that is missing was found to be
+    """The same JPEGs that a shard stores of the video."""
+    assert clip.path is not None  # a missing video is a fault
     size = bounded_size(clip.frame_size(), kept_side)
     shown = read_video_frames(clip.path, size, fps=settings.fps, duration_s=settings.duration_s)
     if shown.damage is not None:

@@ -1,4 +1,4 @@
-"""Cache files of tensors: whole or absent, mapped into memory, one writer at a time."""
+"""Tensor files of a cache: written atomically, mapped into memory, one writer at a time."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ from cinefoley.media.files.atomic_write import atomic_write
 __all__ = ["Chunk", "claimed_cache", "read_chunk", "write_chunk"]
 
 Chunk = tuple[dict[str, Tensor], dict[str, Any]]
-"""Tensors by name, and what is known about their rows."""
+"""Tensors by name, and notes about their rows as JSON values."""
 
 _log = logging.getLogger(__name__)
 
@@ -26,10 +26,10 @@ _NOTES = "cinefoley"
 
 
 def write_chunk(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
-    """Write a file of tensors with notes; it appears whole or not at all.
+    """Write a file of tensors with notes atomically.
 
     Raises:
-        OutputError: If it cannot be written, for want of space, say.
+        OutputError: If it cannot be written, for example because the disk is full.
     """
     content = save(
         {name: tensor.contiguous() for name, tensor in tensors.items()}, {_NOTES: json.dumps(notes)}
@@ -39,26 +39,26 @@ def write_chunk(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, A
 
 
 def read_chunk(path: Path) -> Chunk | None:
-    """Map a file of tensors; nothing but its header is read.
+    """Map a file of tensors; only its header is read.
 
     Returns:
-        What :func:`write_chunk` wrote. None where there is no such file, or one that was cut off or damaged:
-        it has to be made again.
+        What :func:`write_chunk` wrote. None if there is no such file, or it is truncated or damaged:
+        then it has to be made again.
     """
     try:
         with safe_open(path, framework="pt") as file:
             notes = json.loads((file.metadata() or {})[_NOTES])
-            return {name: file.get_tensor(name) for name in file.keys()}, notes  # noqa: SIM118  # no mapping
+            return {name: file.get_tensor(name) for name in file.keys()}, notes  # noqa: SIM118  # it is not a mapping
     except (OSError, SafetensorError, ValueError, KeyError):
         return None
 
 
 @contextmanager
 def claimed_cache(folder: Path) -> Iterator[None]:
-    """Hold a folder of the cache for one writer; others wait, and then find its work done.
+    """Lock a folder of the cache for one writer; others wait, and then find its files.
 
-    What a killed writer has left half-finished is removed. The lock is the operating system's: it ends with
-    the process, however that ends. So every rank of a run may ask for the same data: one makes it.
+    Partial files of a killed writer are removed. The operating system releases the lock when its process
+    ends. So every rank of a run may ask for the same data: one makes it.
 
     Raises:
         OutputError: If the folder cannot be made or written to.

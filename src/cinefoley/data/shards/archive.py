@@ -1,17 +1,17 @@
-"""Shards as files: tar archives that WebDataset reads, with the place of every clip in them."""
+"""Shard archives: tar files that WebDataset reads, with the byte range of every clip."""
 
 import hashlib
 import io
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from cinefoley.data.json_lines import Record
 from cinefoley.data.shards.clip_encoder import EncodedClip
-from cinefoley.data.sources.clip_source import ClipEvent
+from cinefoley.data.sources.clip_source import ClipEvent, events_as_json
 from cinefoley.errors import MediaError
 from cinefoley.media.files.atomic_write import atomic_write
 
@@ -20,47 +20,50 @@ __all__ = ["ShardEntry", "ShardWriter", "read_members", "writing_shard"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardEntry:
-    """All about one clip of a shard but its pixels and its sound: a line of the index."""
+    """Index entry: all about one clip of a shard but its frames and audio."""
 
     id: str
-    """As in the list."""
+    """As in the split CSV."""
     labels: tuple[str, ...]
-    """What is heard."""
+    """What makes sound."""
     split: str
-    """Part of the data set; empty where the list names none."""
+    """Part of the dataset; empty if the split CSV names none."""
     events: tuple[ClipEvent, ...] | None
     """Known events, in order of time."""
     shard: str
     """Name of the shard, without suffix."""
     offset: int
-    """Where its first member begins in the shard, in bytes."""
+    """Byte at which its first member begins in the shard."""
     stills_offset: int
-    """Where its pictures begin."""
+    """Byte at which its frames begin."""
     end: int
-    """Where its last member ends."""
+    """Byte at which its last member ends."""
     num_frames: int
-    """Number of pictures."""
+    """Number of frames."""
     duration_s: float
-    """Seconds of picture."""
+    """Seconds of video."""
     size: tuple[int, int]
-    """Height and width of the pictures."""
+    """Height and width of the frames."""
     digest: str
     """SHA-256 over its members."""
     damage: str | None = None
-    """What of the film's picture was lost, and is made up for by the picture before; None if nothing."""
+    """What was lost of the video and is replaced by the frame before; None if nothing was."""
 
     def to_record(self) -> Record:
-        """As a line of the index holds it."""
+        """The entry as a line of the index."""
         record = {name: getattr(self, name) for name in self.__slots__}
-        events = None if self.events is None else [asdict(event) for event in self.events]
-        return record | {"events": events, "labels": list(self.labels), "size": list(self.size)}
+        return record | {
+            "events": events_as_json(self.events),
+            "labels": list(self.labels),
+            "size": list(self.size),
+        }
 
     @classmethod
     def from_record(cls, record: Record) -> Self:
         """Build from what :meth:`to_record` returns.
 
         Raises:
-            ValueError: If an entry is missing or of another kind.
+            ValueError: If a value is missing or of another type.
         """
         try:
             known = record["events"]
@@ -69,13 +72,13 @@ class ShardEntry:
             labels = tuple(record["labels"])
             return cls(**record | {"events": events, "labels": labels, "size": (height, width)})
         except (KeyError, TypeError) as exc:
-            raise ValueError(f"no entry of an index ({exc})") from exc
+            raise ValueError(f"not an entry of an index ({exc})") from exc
 
 
 class ShardWriter:
     """Appends clips to a shard; made by :func:`writing_shard`.
 
-    The bytes depend on what is added and on nothing else: no times, owners or modes of this machine.
+    The bytes depend on the clips alone: no times, owners or file modes of this machine.
 
     Args:
         file: Where the archive goes.
@@ -120,25 +123,25 @@ class ShardWriter:
 
 @contextmanager
 def writing_shard(path: Path, name: str) -> Iterator[ShardWriter]:
-    """Write a shard aside; it appears under its name, whole, when the block has closed the writer.
+    """Write a shard atomically: it appears under its name when the block has closed the writer.
 
     Raises:
-        OutputError: If it cannot be written, for want of space, say.
+        OutputError: If it cannot be written, for example because the disk is full.
     """
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         yield ShardWriter(file, name)
 
 
 def read_members(path: Path, begin: int, end: int) -> dict[str, bytes]:
-    """Members of one clip by suffix, from a stretch of a shard that holds only them.
+    """Members of one clip by suffix, from a byte range of a shard.
 
     Args:
         path: The shard.
-        begin: Where the first one begins, in bytes.
-        end: Where the last one ends.
+        begin: Byte at which the first one begins.
+        end: Byte at which the last one ends.
 
     Raises:
-        MediaError: If the shard is gone, cut off, or holds something else there.
+        MediaError: If the shard is missing, truncated, or holds something else there.
     """
     try:
         with path.open("rb", buffering=0) as file:
@@ -147,7 +150,7 @@ def read_members(path: Path, begin: int, end: int) -> dict[str, bytes]:
     except OSError as exc:
         raise MediaError(f"{path}: cannot be read ({exc.strerror}). Prepare the clips again.") from exc
     if len(content) < end - begin:
-        raise MediaError(f"{path}: ends before byte {end}; it was cut off. Prepare the clips again.")
+        raise MediaError(f"{path}: ends before byte {end}; it was truncated. Prepare the clips again.")
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
             return {
@@ -166,7 +169,7 @@ def _key(clip_id: str) -> str:
 
 
 class _Hashed:
-    """A file to write to, that knows the digest of what was written."""
+    """A file to write to that computes the digest of what was written."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self.size, self.digest = file, 0, hashlib.sha256()

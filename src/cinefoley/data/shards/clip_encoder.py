@@ -1,4 +1,4 @@
-"""One film as a shard keeps it: jpegs, sound, mel and what is known, by one decode."""
+"""Clip encoder: a video as a shard stores it (JPEGs, FLAC, mel, JSON), decoded once."""
 
 import hashlib
 import io
@@ -27,25 +27,25 @@ from cinefoley.spectral.mel import mel_spectrogram
 
 __all__ = ["EncodedClip", "encode_clip"]
 
-_JUDGED_SIDE = 64  # at which it is judged whether anything moves: noise of encoding averages out
+_JUDGED_SIDE = 64  # pixels, at which movement is detected: coding noise averages out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedClip:
-    """What a shard keeps of a clip."""
+    """What a shard stores of a clip."""
 
     clip: FileClip
-    """The film."""
+    """The video."""
     row: SplitRow
-    """Its line in the list."""
+    """Its line in the split CSV."""
     about: dict[str, object]
-    """What is known: becomes the member ``json``."""
+    """Labels, events, source and times: becomes the member ``json``."""
     duration_s: float
-    """Seconds of picture."""
+    """Seconds of video."""
     size: tuple[int, int]
-    """Height and width of the jpegs."""
+    """Height and width of the JPEGs."""
     damage: str | None
-    """What of the film's picture was lost; None where nothing was."""
+    """What was lost of the video; None if nothing was."""
     sound: bytes
     """FLAC of one channel."""
     mel: bytes
@@ -54,7 +54,7 @@ class EncodedClip:
     """JPEGs, one for each frame."""
 
     def members(self) -> Iterator[tuple[str, bytes]]:
-        """Suffix and bytes of every member, in the order in which they are kept: sound before pictures."""
+        """Suffix and bytes of every member in the order of the archive: audio before frames."""
         yield "json", json.dumps(self.about, ensure_ascii=False, sort_keys=True).encode()
         yield "flac", self.sound
         yield "mel.npy", self.mel
@@ -72,21 +72,21 @@ class EncodedClip:
 
 
 def encode_clip(clip: FileClip, row: SplitRow, settings: ShardSettings) -> EncodedClip | ClipFault:
-    """Decode a film once into what a shard keeps, or say why it is of no use.
+    """Decode a video once into what a shard stores, or return why it is skipped.
 
-    A clip whose events are known may be mute or still: its silence is data.
+    A clip whose events are known may be mute or without movement: its silence is data.
 
     Args:
-        clip: The film.
-        row: Its line in the list.
-        settings: What is kept.
+        clip: The video.
+        row: Its line in the split CSV.
+        settings: What is stored.
     """
     found = clip.probe()
     if isinstance(found, ClipFault):
         return found
     size = bounded_size((found.height, found.width), settings.short_side)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MediaWarning)  # what damage costs in length is judged below
+        warnings.simplefilter("ignore", MediaWarning)  # whether damage leaves enough video is checked below
         try:
             return _read(clip, row, size, settings)
         except Exception as exc:
@@ -96,7 +96,7 @@ def encode_clip(clip: FileClip, row: SplitRow, settings: ShardSettings) -> Encod
 def _read(
     clip: FileClip, row: SplitRow, size: tuple[int, int], settings: ShardSettings
 ) -> EncodedClip | ClipFault:
-    assert clip.path is not None  # it was looked into
+    assert clip.path is not None  # its header was read
     shown = read_video_frames(clip.path, size, fps=settings.fps, duration_s=settings.duration_s)
     fault = find_short(clip.id, shown.duration_s, settings.least_s)
     if fault is not None:
@@ -128,7 +128,7 @@ def _find_still(clip_id: str, pictures: list[Pixels]) -> ClipFault | None:
 
 
 def _mel(flac: bytes, settings: ShardSettings) -> bytes:
-    """Of the sound as it is kept, so that whoever computes it from there finds the same."""
+    """Computed from the stored FLAC, so that computing it again gives the same."""
     kept = torch.from_numpy(decode_flac(flac)[0])
     count = max(2, round(settings.duration_s * settings.mel.sample_rate))
     padded: Tensor = torch.nn.functional.pad(kept[:count], (0, max(0, count - len(kept))))

@@ -1,4 +1,4 @@
-"""A page that shows what is in shards: figures, labels, pictures and sound of some clips."""
+"""HTML report of shards: totals, labels, and frames and audio of some clips."""
 
 import base64
 import html
@@ -51,13 +51,13 @@ p.bad { color: #b3261e }
 def write_html_report(
     folder: Path, summary: ShardSummary, path: Path, *, num_clips: int = 24, seed: int = 0
 ) -> Path:
-    """Write one HTML file that carries everything inside itself and opens without a network.
+    """Write a self-contained HTML report that opens without a network.
 
     Args:
         folder: The shards.
-        summary: Their figures.
-        path: Where the page goes.
-        num_clips: How many clips it shows, drawn evenly over all.
+        summary: Their totals.
+        path: Where the report goes.
+        num_clips: Number of clips to show, drawn uniformly.
         seed: The same seed shows the same clips.
 
     Returns:
@@ -65,7 +65,7 @@ def write_html_report(
 
     Raises:
         DataError: If there are no finished shards.
-        OutputError: If the page cannot be written.
+        OutputError: If the report cannot be written.
     """
     source = ShardSource(folder)
     numbers = random.Random(seed).sample(range(len(source)), min(num_clips, len(source)))
@@ -81,7 +81,7 @@ def _page(source: ShardSource, summary: ShardSummary, numbers: Sequence[int]) ->
     yield f"<h1>{title}</h1><table>"
     for name, value in summary.lines():
         yield f"<tr><td>{html.escape(name).replace('  ', '&emsp;')}<td>{html.escape(value)}"
-    yield "</table><h2>Seconds of picture</h2>" + _histogram(summary.durations_s)
+    yield "</table><h2>Seconds of video</h2>" + _histogram(summary.durations_s)
     if summary.labels:
         yield f"<h2>Clips by label ({len(summary.labels)})</h2>" + _bars(summary.labels)
     yield f"<h2>{len(numbers)} of {len(source):,} clips</h2>"
@@ -103,14 +103,14 @@ def _figure(clip: ShardClip) -> str:
     except MediaError as exc:
         return f"<figure>{caption}<p class=bad>{html.escape(str(exc))}</p></figure>"
     return (
-        f"<figure>{caption}<img alt='{_STILLS} pictures of {html.escape(clip.id, quote=True)}' "
+        f"<figure>{caption}<img alt='{_STILLS} frames of {html.escape(clip.id, quote=True)}' "
         f"src='{_data(sheet, 'image/jpeg')}'>{wave}"
         f"<audio controls preload=none src='{_data(sound, 'audio/flac')}'></audio></figure>"
     )
 
 
 def _sheet(clip: ShardClip) -> bytes:
-    """Pictures from first to last side by side."""
+    """Frames from first to last side by side."""
     jpegs = clip.jpegs()
     places = np.linspace(0, len(jpegs) - 1, min(_STILLS, len(jpegs))).round().astype(int)
     height, width = clip.entry.size
@@ -120,7 +120,7 @@ def _sheet(clip: ShardClip) -> bytes:
 
 
 def _waveform(samples: NDArray[np.float32]) -> str:
-    """Peaks of the sound, one column a pixel, as a path."""
+    """Peaks of the audio as an SVG path, one column per pixel."""
     width, height = _WAVE
     blocks = np.array_split(samples, width) if len(samples) >= width else [samples]
     tops = np.array([[block.max(initial=0), block.min(initial=0)] for block in blocks]).clip(-1, 1)
@@ -132,7 +132,7 @@ def _waveform(samples: NDArray[np.float32]) -> str:
 
 
 def _histogram(values: Sequence[float]) -> str:
-    """Bars over evenly wide bins, with their limits."""
+    """SVG histogram with bins of equal width, and their limits."""
     if not values:
         return "<p>no clip</p>"
     counts, edges = np.histogram(values, bins=_BINS)

@@ -1,14 +1,12 @@
-"""How clips are kept in shards, and where the parts of a folder of shards are."""
+"""Shard layout: how clips are stored in shards, and the files of a folder of shards."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from cinefoley.config.mel import MelConfig
-from cinefoley.data.json_lines import Record
-from cinefoley.errors import DataError
+from cinefoley.data.json_lines import Record, json_digest, read_about
 
 __all__ = ["ShardLayout", "ShardSettings"]
 
@@ -18,25 +16,25 @@ _FORMAT = 1  # raise when the same settings would give other bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardSettings:
-    """What is kept of a clip, and which clips are of no use."""
+    """Settings of shards: what is stored of a clip, and which clips are skipped."""
 
     fps: float = 4.0
-    """Pictures per second."""
+    """Frames per second."""
     short_side: int = 560
-    """Pixels of a picture's shorter side at most; smaller ones are kept as they are. The smallest window
-    of the paper, 0.4 of each side, then still has the 224 pixels that its model sees."""
+    """Pixels of a frame's shorter side at most; smaller ones are stored as they are. The smallest window
+    of the paper, 0.4 of each side, then still has the 224 pixels of its model's input."""
     jpeg_quality: int = 90
-    """Of the pictures, 1 to 95."""
+    """JPEG quality, 1 to 95."""
     duration_s: float = 10.0
-    """Seconds that are kept of a clip, from its start."""
+    """Seconds that are stored of a clip, from its start."""
     least_s: float = 8.067
-    """A clip with less picture is too short: one window of 8.192 s but for half a frame."""
+    """A clip with less video is too short: one window of 8.192 s minus half a frame."""
     mute_db: float = -60.0
     """A clip whose peak lies below this, in dB re full scale, is mute."""
     mel: MelConfig = field(default_factory=MelConfig)
-    """The mel that is kept beside the sound; its sample rate is the sound's."""
+    """The mel that is stored beside the audio, and the audio's sample rate."""
     clips_per_shard: int = 64
-    """Rows of the list that go into one shard: what a kill loses, and what processes take turns at."""
+    """Rows of the split CSV in one shard; a kill loses one shard, and a worker makes one at a time."""
 
     def __post_init__(self) -> None:
         if self.fps <= 0 or self.short_side < 16 or not 1 <= self.jpeg_quality <= 95:
@@ -47,7 +45,7 @@ class ShardSettings:
             raise ValueError(f"a shard holds one clip at least: {self}")
 
     def describe(self) -> dict[str, Any]:
-        """All that shapes a shard, as JSON holds it."""
+        """All that shapes a shard, as JSON values."""
         content: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return {"format": _FORMAT, **content}
 
@@ -64,34 +62,34 @@ class ShardSettings:
         try:
             return cls(**values | {"mel": MelConfig(**values["mel"])})
         except (KeyError, TypeError) as exc:
-            raise ValueError(f"no settings of shards ({exc})") from exc
+            raise ValueError(f"not the settings of shards ({exc})") from exc
 
     @property
     def digest(self) -> str:
         """SHA-256 over :meth:`describe`."""
-        return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()
+        return json_digest(self.describe())
 
 
 @dataclass(frozen=True, slots=True)
 class ShardLayout:
-    """Where the parts of a folder of shards are."""
+    """The files of a folder of shards."""
 
     folder: Path
-    """The whole."""
+    """The folder."""
 
     @property
     def about(self) -> Path:
-        """What the shards are: settings, labels, the list they are of; totals once they are finished."""
+        """About the shards: settings, labels, digest of the split CSV; totals when they are finished."""
         return self.folder / "shards.json"
 
     @property
     def index(self) -> Path:
-        """A line for each clip that is kept, in the list's order: where it lies, and all but its pixels."""
+        """A line for each stored clip, in the split CSV's order: byte range, labels, events, digest."""
         return self.folder / "index.jsonl"
 
     @property
     def ledger(self) -> Path:
-        """A line for each row of the list: used, or why not."""
+        """A line for each row of the split CSV: used, or why it was skipped."""
         return self.folder / "ledger.jsonl"
 
     @property
@@ -104,36 +102,28 @@ class ShardLayout:
         return self.shards / f"{name}.tar"
 
     def record(self, name: str) -> Path:
-        """What is in the shard of a name, written after it: without a record there is no shard."""
+        """The record of a shard, written after it: a shard without a record is unfinished."""
         return self.shards / f"{name}.json"
 
     def attempts(self, name: str) -> Path:
-        """Which clip of a shard is being read; left behind by a process that has died."""
+        """Names the clip that is being read; remains if the process dies."""
         return self.shards / f".{name}.attempt"
 
     @classmethod
     def find(cls, folder: Path) -> Self | None:
-        """The layout of a folder of shards, finished or not; None where there is none."""
+        """The layout of a folder of shards, finished or not; None for another folder."""
         layout = cls(folder)
         return layout if layout.about.is_file() else None
 
     def read_about(self) -> Record | None:
-        """What the shards are; None where there are none.
+        """What ``shards.json`` holds; None if there is no such file.
 
         Raises:
             DataError: If the file is damaged, or of something else.
         """
-        if not self.about.exists():
-            return None
-        try:
-            content = json.loads(self.about.read_bytes())
-        except (OSError, ValueError) as exc:
-            raise DataError(f"{self.about}: cannot be read ({exc}). Prepare the clips again.") from exc
-        if not isinstance(content, dict) or content.get("kind") != _KIND:
-            raise DataError(f"{self.about}: is not about shards that `cinefoley data prepare` has made.")
-        return content
+        return read_about(self.about, kind=_KIND, hint="Prepare the clips again.")
 
     @staticmethod
     def new_about(settings: ShardSettings, more: Record) -> Record:
-        """What :meth:`read_about` reads, to be written to :attr:`about`."""
+        """What to write to :attr:`about`, for :meth:`read_about` to read."""
         return {"kind": _KIND, "settings": settings.describe(), **more}

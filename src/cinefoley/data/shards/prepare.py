@@ -1,4 +1,4 @@
-"""A whole list of clips into shards, on one machine or many, with a ledger of every row."""
+"""Prepare shards: all clips of a split CSV, on one machine or many, with a ledger of every row."""
 
 import hashlib
 import json
@@ -7,7 +7,6 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -15,12 +14,12 @@ from urllib.parse import quote
 from cinefoley import __version__
 from cinefoley.data.events.event_file import event_file_beside, read_annotations
 from cinefoley.data.json_lines import Record, write_json, write_records
-from cinefoley.data.parallel import Engine, run_tasks
+from cinefoley.data.parallel import Engine, run_missing
 from cinefoley.data.shards.layout import ShardLayout, ShardSettings
 from cinefoley.data.shards.writer import ShardPlan, read_record, write_shard
 from cinefoley.data.sources.folder import FileClip, FolderSource
 from cinefoley.data.sources.split_csv import SplitRow, read_split
-from cinefoley.errors import CinefoleyError, DataError, OutputError
+from cinefoley.errors import DataError, OutputError
 from cinefoley.media.files.folder_lock import locked_folder
 from cinefoley.media.versions import ffmpeg_versions, joined_versions
 
@@ -33,24 +32,24 @@ _NO_SPLIT = "clips"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedShards:
-    """What a run has left."""
+    """Totals of a finished run."""
 
     folder: Path
-    """Where it lies."""
+    """Folder of the shards."""
     totals: dict[str, int]
     """Rows by outcome: ``used``, ``missing``, ``mute``, ..."""
     num_rows: int
-    """Rows of the list."""
+    """Rows of the split CSV."""
     num_shards: int
     """Shards that hold a clip."""
     num_bytes: int
-    """Of all shards."""
+    """Bytes of all shards."""
     num_made: int
-    """Shards that were made now; the others were there."""
+    """Shards that this run made; the others existed."""
 
     @property
     def num_clips(self) -> int:
-        """Clips that are kept."""
+        """Clips that are stored."""
         return self.totals.get("used", 0)
 
 
@@ -65,29 +64,29 @@ def prepare_shards(
     engine: Engine | None = None,
     on_rows: Callable[[int, int], None] | None = None,
 ) -> PreparedShards:
-    """Decode every clip of a list once, and keep what training needs in WebDataset shards.
+    """Decode every clip of a split CSV once, into WebDataset shards for training.
 
-    Rows go into shards by their place in the list, those of each split by themselves, so shards are the same
-    bytes for any number of workers and any engine. A run that was stopped, however that was, goes on with
-    the shards that are not finished; a film that has come, gone or changed since has its shard made again.
+    Rows are assigned to shards by their place in the split CSV, separately for each split, so shards are
+    the same bytes for any number of workers and any engine. An interrupted run resumes with the unfinished
+    shards; the shard of a video that was added, removed or changed is made again.
 
     Args:
-        clips: Folder of the films.
-        out: Folder of the shards; made where it is not there.
-        csv: The list, as :func:`read_split` reads it; None takes every film of the folder, without labels.
-            Events beside it (``LIST.events.jsonl``) are kept too.
-        split: Only rows of this split, where the list names splits at all.
-        label_names: The labels that may occur; None takes those of the list, sorted.
-        settings: What is kept of a clip.
-        engine: Where the work is done.
+        clips: Folder of the videos.
+        out: Folder of the shards; made if it is missing.
+        csv: Split CSV, as :func:`read_split` reads it; None uses every video of the folder, without labels.
+            Events of its event file (``NAME.events.jsonl``) are stored too.
+        split: Only rows of this split, if the split CSV names splits.
+        label_names: The labels that may occur; None means those of the split CSV, sorted.
+        settings: What is stored of a clip.
+        engine: Where tasks run.
         on_rows: Called with finished and all rows, after each shard.
 
     Returns:
         Totals. :class:`~cinefoley.data.shards.source.ShardSource` reads the shards.
 
     Raises:
-        DataError: If list or films cannot be used, ``out`` holds something else, or workers keep dying.
-        OutputError: If ``out`` cannot be written; what is finished is kept.
+        DataError: If split CSV or videos cannot be used, ``out`` holds something else, or workers keep dying.
+        OutputError: If ``out`` cannot be written; finished shards stay.
 
     Examples:
         >>> prepare_shards("vggsound", "shards", csv="vggsound.csv")  # doctest: +SKIP
@@ -106,7 +105,7 @@ def prepare_shards(
 def _list_rows(
     clips: Path, csv: Path | None, split: str | None, label_names: Sequence[str] | None
 ) -> tuple[list[tuple[SplitRow, FileClip]], tuple[str, ...]]:
-    """Every row with its film, and all labels."""
+    """Every row with its video, and all labels."""
     if csv is None:
         source = FolderSource(clips, label_names=label_names)
         return [(SplitRow(id=clip.id), clip) for clip in map(source.__getitem__, range(len(source)))], ()
@@ -124,7 +123,7 @@ def _begin(
     rows: Sequence[tuple[SplitRow, FileClip]],
     names: tuple[str, ...],
 ) -> Record:
-    """Make the folder, or refuse it: it must be empty, or hold shards of the same list and settings."""
+    """Make the folder; it must be empty, or hold shards of the same split CSV and settings."""
     listed = json.dumps([asdict(row) for row, _ in rows]).encode()
     wanted = ShardLayout.new_about(
         settings,
@@ -148,26 +147,25 @@ def _begin(
             f"{layout.shards}: cannot be made ({exc.strerror}). Choose another with --out."
         ) from exc
     _remove_leftovers(layout)
-    layout.index.unlink(missing_ok=True)  # it comes back when everything it names is there
+    layout.index.unlink(missing_ok=True)  # it is written when all shards are finished
     wanted |= joined_versions(there, {"cinefoley": __version__, **ffmpeg_versions()})
     write_json(layout.about, wanted)
     return wanted
 
 
-def _check_same(folder: Path, there: Record, wanted: Record) -> None:
-    settings = {f"{key}": value for key, value in wanted["settings"].items()}
+def _check_same(folder: Path, existing: Record, wanted: Record) -> None:
     changes = [
-        f"{key} {there['settings'].get(key)} there, {value} asked for"
-        for key, value in settings.items()
-        if there["settings"].get(key) != value
+        f"{key} is {existing['settings'].get(key)}, requested {value}"
+        for key, value in wanted["settings"].items()
+        if existing["settings"].get(key) != value
     ]
-    if there["list_sha256"] != wanted["list_sha256"]:
-        changes.append(f"another list of {there['num_rows']} rows there, {wanted['num_rows']} asked for")
-    if there["label_names"] != wanted["label_names"]:
+    if existing["list_sha256"] != wanted["list_sha256"]:
+        changes.append(f"a split CSV of {existing['num_rows']} rows, requested one of {wanted['num_rows']}")
+    if existing["label_names"] != wanted["label_names"]:
         changes.append("other labels")
     if changes:
         raise DataError(
-            f"{folder}: holds shards that were made otherwise ({'; '.join(changes)}). "
+            f"{folder}: holds shards with other settings ({'; '.join(changes)}). "
             "Choose another folder with --out."
         )
 
@@ -196,7 +194,7 @@ def _plan(
 
 
 def _file_name(split: str) -> str:
-    """``clips`` without a split; one of that name is written as no other is: ``%63lips``."""
+    """``clips`` without a split; a split of that name becomes ``%63lips``."""
     if split == _NO_SPLIT:
         return f"%{ord(split[0]):x}{split[1:]}"
     return quote(split, safe="") or _NO_SPLIT
@@ -209,21 +207,17 @@ def _make_missing(
     on_rows: Callable[[int, int], None] | None,
 ) -> int:
     missing = [plan for plan in plans if not _is_finished(plan)]
-    total = sum(len(plan.rows) for plan in plans)
-    done = total - sum(len(plan.rows) for plan in missing)
     try:
-        with closing(run_tasks(write_shard, missing, engine)) as reports:
-            for report in reports:
-                done += sum(report.outcomes.values())
-                if on_rows is not None:
-                    on_rows(done, total)
-    except CinefoleyError as exc:
-        raise type(exc)(
-            f"{exc} {done} of {total} rows are finished and kept in {layout.folder}; the same command goes "
-            "on there."
-        ) from exc
+        run_missing(
+            write_shard,
+            missing,
+            engine,
+            total=sum(map(len, plans)),
+            stored_in=f"rows are finished and stored in {layout.folder}",
+            on_done=on_rows,
+        )
     finally:
-        if engine.name == "processes":  # they are gone, and what they were at stays half-written
+        if engine.name == "processes":  # they have ended, and may have left partial files
             _remove_leftovers(layout)
     return len(missing)
 
@@ -234,7 +228,7 @@ def _is_finished(plan: ShardPlan) -> bool:
 
 
 def _finish(layout: ShardLayout, about: Record, names: Sequence[str], *, num_made: int) -> PreparedShards:
-    """Join the records into ledger and index, shard by shard: 200,000 rows need not be in memory."""
+    """Join the records into ledger and index, shard by shard, so that 200,000 rows are never in memory."""
     totals: Counter[str] = Counter()
     sizes: list[int] = []
 
@@ -270,5 +264,5 @@ def _finish(layout: ShardLayout, about: Record, names: Sequence[str], *, num_mad
 def _record(layout: ShardLayout, name: str) -> Record:
     record = read_record(layout, name)
     if record is None:
-        raise DataError(f"{layout.tar(name)}: was there a moment ago and cannot be read. Run again.")
+        raise DataError(f"{layout.tar(name)}: has disappeared or cannot be read. Run again.")
     return record

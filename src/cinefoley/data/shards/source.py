@@ -1,10 +1,10 @@
-"""Shards as a source of clips: each is read where it lies, in any order."""
+"""Clip source of shards: random access to clips in WebDataset archives."""
 
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cinefoley.data.shards.archive import ShardEntry, read_members
 from cinefoley.data.shards.layout import ShardLayout, ShardSettings
-from cinefoley.data.sources.clip_source import ClipEvent, ClipFault, FileDigest
+from cinefoley.data.sources.clip_source import ClipEvent, ClipFault, FileDigest, events_as_json
 from cinefoley.errors import DataError, MediaError
 from cinefoley.media.audio.flac import decode_flac
 from cinefoley.media.audio.reader import resample_blocks
@@ -31,25 +31,25 @@ _FORMAT = 2  # raise when the same shards would give other pixels: caches of the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardClip:
-    """One clip of a shard; nothing is opened before it is asked for."""
+    """One clip of a shard, read on demand."""
 
     path: Path
     """The shard."""
     entry: ShardEntry
-    """Where it lies in there, and what is known about it."""
+    """Its entry in the index."""
     fps: float
-    """Pictures per second."""
+    """Frames per second."""
     sample_rate: int
-    """Samples per second of the sound."""
+    """Samples per second of the audio."""
 
     @property
     def id(self) -> str:
-        """As in the list."""
+        """As in the split CSV."""
         return self.entry.id
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What is heard."""
+        """What makes sound."""
         return self.entry.labels
 
     @property
@@ -58,7 +58,7 @@ class ShardClip:
         return self.entry.events
 
     def find_fault(self) -> ClipFault | None:
-        """Whether the shard is gone or cut off; faults of films were found when it was made."""
+        """The fault of a shard that is missing or truncated; faults of videos were found when it was made."""
         try:
             size = self.path.stat().st_size
         except OSError as exc:
@@ -69,7 +69,7 @@ class ShardClip:
         return None
 
     def frame_size(self) -> tuple[int, int]:
-        """Height and width of the pictures as they are kept."""
+        """Height and width of the stored frames."""
         return self.entry.size
 
     def video(
@@ -81,13 +81,13 @@ class ShardClip:
         duration: Seconds | None = None,
         window: Window | None = None,
     ) -> Video:
-        """The pictures that are kept, picked by the rule that picks those of a film.
+        """Stored frames, sampled by the same rule as those of a video.
 
-        At the rate at which they are kept, and from a start on their grid, they are the very ones that the
-        film gives; otherwise the latest that was kept stands in. A moving window is where it is in the film.
+        At the stored rate, and from a start on its grid, they are the same frames that the original video
+        gives; otherwise the latest stored frame is used. A moving window is where it is in the video.
 
         Raises:
-            MediaError: If the shard is gone or damaged, or the clip ends before ``start``.
+            MediaError: If the shard is missing or damaged, or the clip ends before ``start``.
             ValueError: If a number is out of range.
         """
         section, rate = Section.of(start, duration), as_rate(fps)
@@ -101,16 +101,16 @@ class ShardClip:
         return sample_video(source, rate, size, section, self.path)
 
     def waveform(self, sample_rate: int, *, start: Seconds = 0.0, duration: Seconds | None = None) -> Tensor:
-        """The sound that is kept, ``(N,)``, resampled where another rate is asked for.
+        """The stored audio, ``(N,)``, resampled if another rate is asked for.
 
         Raises:
-            MediaError: If the shard is gone or damaged.
+            MediaError: If the shard is missing or damaged.
             ValueError: If a number is out of range.
         """
         if sample_rate < 1:
             raise ValueError(f"sample_rate must be positive, got {sample_rate}")
         section = Section.of(start, duration)
-        samples, kept_rate = decode_flac(self._member("flac"), name=self.id)
+        samples, kept_rate = decode_flac(self.member("flac"), name=self.id)
         end = len(samples) if section.end is None else round(section.end * kept_rate)
         blocks = resample_blocks(
             [samples[None, round(section.start * kept_rate) : end]], kept_rate, sample_rate
@@ -119,16 +119,16 @@ class ShardClip:
         return torch.from_numpy(joined[0].copy())
 
     def follow(self, window: Window) -> Callable[[int, tuple[int, int]], Box]:
-        """Where a window is in every picture: as far on its way as it is in the film at that time.
+        """Boxes of a window in the stored frames, where they are in the original video at that time.
 
         Args:
             window: Drawn for this clip, or for another size of it.
 
         Returns:
-            From a picture's number, and its height and width, to the box that is shown.
+            From a frame's number, and its height and width, to the box that is shown.
 
         Raises:
-            MediaError: If the shard is gone or damaged.
+            MediaError: If the shard is missing or damaged.
         """
         progress = self.about()["progress"] if window.is_moving else [0.0] * self.entry.num_frames
 
@@ -138,10 +138,10 @@ class ShardClip:
         return box_of
 
     def jpegs(self) -> list[bytes]:
-        """The pictures as they are kept: JPEGs, by one read.
+        """The stored frames as JPEGs, by one read.
 
         Raises:
-            MediaError: If the shard is gone or damaged.
+            MediaError: If the shard is missing or damaged.
         """
         members = read_members(self.path, self.entry.stills_offset, self.entry.end)
         if len(members) != self.entry.num_frames:
@@ -149,42 +149,47 @@ class ShardClip:
         return list(members.values())
 
     def flac(self) -> bytes:
-        """The sound as it is kept: a FLAC file.
+        """The stored audio as a FLAC file.
 
         Raises:
-            MediaError: If the shard is gone or damaged.
+            MediaError: If the shard is missing or damaged.
         """
-        return self._member("flac")
+        return self.member("flac")
 
     def about(self) -> dict[str, Any]:
-        """All that was known when the shard was made: the film's name and SHA-256, for one.
+        """What was known when the shard was made, such as name and SHA-256 of the video.
 
         Raises:
-            MediaError: If the shard is gone or damaged.
+            MediaError: If the shard is missing or damaged.
         """
         try:
-            content: dict[str, Any] = json.loads(self._member("json"))
+            content: dict[str, Any] = json.loads(self.member("json"))
         except ValueError as exc:
-            raise MediaError(f"{self.path}: what it says of {self.id} is damaged ({exc}).") from exc
+            raise MediaError(f"{self.path}: the description of {self.id} is damaged ({exc}).") from exc
         return content
 
-    def _member(self, suffix: str) -> bytes:
+    def member(self, suffix: str) -> bytes:
+        """One member before the frames: ``json``, ``flac`` or ``mel.npy``.
+
+        Raises:
+            MediaError: If the shard is missing or damaged.
+        """
         members = read_members(self.path, self.entry.offset, self.entry.stills_offset)
         try:
             return members[suffix]
         except KeyError:
             raise MediaError(
-                f"{self.path}: holds no {suffix} of {self.id} where it should. Prepare the clips again."
+                f"{self.path}: holds no {suffix} of {self.id} at its place. Prepare the clips again."
             ) from None
 
 
 class ShardSource:
-    """The clips of a folder of shards that ``cinefoley data prepare`` has made.
+    """The clips of a folder of shards, as ``cinefoley data prepare`` makes them.
 
     Args:
         folder: The folder.
-        split: Only clips of this split, where the list named splits at all; None takes all.
-        label_names: The labels by number; None takes those the shards were made with.
+        split: Only clips of this split, if the split CSV named splits; None uses all.
+        label_names: The labels by number; None means those the shards were made with.
 
     Raises:
         DataError: If there are no shards, they are unfinished or damaged, or none is of the split.
@@ -201,13 +206,12 @@ class ShardSource:
         about = layout.read_about()
         if about is None:
             raise DataError(
-                f"{folder}: holds no shards ({layout.about.name} is not there). "
+                f"{folder}: holds no shards ({layout.about.name} is missing). "
                 "Make some with `cinefoley data prepare`."
             )
         if not layout.index.exists():
             raise DataError(
-                f"{folder}: the shards are not finished. Run the `cinefoley data prepare` that began them "
-                "once more."
+                f"{folder}: the shards are unfinished. Run the same `cinefoley data prepare` again."
             )
         try:
             self.settings = ShardSettings.from_description(about["settings"])
@@ -225,7 +229,7 @@ class ShardSource:
 
     @property
     def ids(self) -> Sequence[str]:
-        """As in the list, those that are kept."""
+        """The stored clips, as in the split CSV."""
         return [entry.id for entry in self.entries]
 
     def first(self, count: int) -> Self:
@@ -248,14 +252,14 @@ class ShardSource:
         )
 
     def fingerprints(self, digest_of: FileDigest) -> list[str]:
-        """From the digest of what is kept of each clip, its labels and its events; nothing is read for it."""
+        """From digest, labels and events of each index entry, without reading shards."""
         return [_fingerprint(entry) for entry in self.entries]
 
 
 def open_test_shards(folder: Path) -> ShardSource | None:
-    """The clips of a folder of shards that one generates for and measures on; None where it holds no shards.
+    """The clips of a folder of shards to generate for and to evaluate on; None if it holds no shards.
 
-    These are the clips of the split ``test``, where there are such; else all.
+    These are the clips of the split ``test``, if there are any, otherwise all.
 
     Raises:
         DataError: If the shards are unfinished or damaged.
@@ -268,7 +272,7 @@ def open_test_shards(folder: Path) -> ShardSource | None:
 
 
 def _read_index(path: Path) -> Iterator[ShardEntry]:
-    """Entries one by one; equal labels and names of shards are kept once, for there may be 200,000."""
+    """Entries one by one; equal strings share memory, since there may be 200,000 entries."""
     kept: dict[Any, Any] = {}
     with path.open("rb") as file:
         for line in file:
@@ -286,7 +290,7 @@ def _of_split(entries: list[ShardEntry], split: str | None, folder: Path) -> lis
     kept = entries if takes_all else [entry for entry in entries if entry.split == split]
     if not kept:
         what = "no clip" if not entries else f"no clip of the split {split!r} (found {_joined(found)})"
-        raise DataError(f"{folder}: holds {what}; {folder / 'ledger.jsonl'} says what became of each row.")
+        raise DataError(f"{folder}: holds {what}; {folder / 'ledger.jsonl'} lists the outcome of each row.")
     return kept
 
 
@@ -295,5 +299,5 @@ def _joined(names: Iterable[str]) -> str:
 
 
 def _fingerprint(entry: ShardEntry) -> str:
-    known = None if entry.events is None else [asdict(event) for event in entry.events]
-    return hashlib.sha256(json.dumps([_FORMAT, entry.digest, entry.labels, known]).encode()).hexdigest()
+    content = [_FORMAT, entry.digest, entry.labels, events_as_json(entry.events)]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What is in a folder of shards, counted from its index and ledger; nothing is decoded for it."""
+"""Summary of shards: totals from index and ledger, without decoding; and a check of digests."""
 
 import hashlib
 import json
@@ -20,33 +20,33 @@ __all__ = ["ShardSummary", "check_shards", "summarize"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardSummary:
-    """Figures of a folder of shards."""
+    """Totals of a folder of shards."""
 
     num_rows: int
-    """Rows of the list."""
+    """Rows of the split CSV."""
     outcomes: dict[str, int]
     """Rows by outcome, the most frequent first: ``used``, ``missing``, ..."""
     splits: dict[str, int]
     """Clips by split."""
     labels: dict[str, int]
-    """Clips by first label, the most frequent first; labels that no clip has are there with 0."""
+    """Clips by first label, the most frequent first; labels without clips have 0."""
     num_shards: int
     """Shards that hold a clip."""
     num_bytes: int
-    """Of all shards."""
+    """Bytes of all shards."""
     durations_s: tuple[float, ...]
-    """Seconds of picture of every clip, in the index's order."""
+    """Seconds of video of every clip, in the index's order."""
     sizes: dict[str, int]
-    """Clips by width and height of their pictures, the most frequent first."""
+    """Clips by width and height of their frames, the most frequent first."""
 
     @property
     def num_clips(self) -> int:
-        """Clips that are kept."""
+        """Clips that are stored."""
         return len(self.durations_s)
 
     @property
     def hours(self) -> float:
-        """Hours of picture."""
+        """Hours of video."""
         return sum(self.durations_s) / 3600
 
     @property
@@ -55,24 +55,24 @@ class ShardSummary:
         return self.num_bytes / max(1, self.num_clips)
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """Name and value of each figure, for people."""
-        yield "rows of the list", f"{self.num_rows:,}"
+        """Name and value of each total, for printing."""
+        yield "rows of the split CSV", f"{self.num_rows:,}"
         for outcome, count in self.outcomes.items():
             yield f"  {outcome}", f"{count:,} ({count / max(1, self.num_rows):.1%})"
         for split, count in self.splits.items():
             yield f"clips of {split or '(no split)'}", f"{count:,}"
         yield "shards", f"{self.num_shards:,}, {self.num_bytes / 1e6:,.1f} MB"
-        yield "a clip takes", f"{self.bytes_per_clip / 1e3:,.0f} kB"
+        yield "size of a clip", f"{self.bytes_per_clip / 1e3:,.0f} kB"
         low, middle, high = np.quantile(self.durations_s or [0.0], [0, 0.5, 1]).tolist()
-        yield "hours of picture", f"{self.hours:.2f}"
-        yield "seconds of a clip", f"{low:.2f} to {high:.2f}, median {middle:.2f}"
+        yield "hours of video", f"{self.hours:.2f}"
+        yield "seconds per clip", f"{low:.2f} to {high:.2f}, median {middle:.2f}"
         heard = sum(count > 0 for count in self.labels.values())
         yield "labels", f"{heard} of {len(self.labels)} have a clip"
         sizes = [f"{count:,} of {size}" for size, count in list(self.sizes.items())[:4]]
-        yield "pictures", ", ".join(sizes)
+        yield "frame sizes", ", ".join(sizes)
 
     def as_json(self) -> dict[str, Any]:
-        """The same for scripts; durations as quantiles."""
+        """The same as JSON values; durations as quantiles."""
         quantiles = np.quantile(self.durations_s or [0.0], [0, 0.05, 0.5, 0.95, 1]).tolist()
         return {
             "num_rows": self.num_rows,
@@ -90,7 +90,7 @@ class ShardSummary:
 
 
 def summarize(folder: Path) -> ShardSummary:
-    """Count what is in a finished folder of shards.
+    """Summarize a finished folder of shards.
 
     Raises:
         DataError: If there are no shards, or they are unfinished or damaged.
@@ -115,20 +115,22 @@ def summarize(folder: Path) -> ShardSummary:
 
 
 def check_shards(folder: Path) -> int:
-    """Read every shard, and compare it with the digest that was taken when it was made.
+    """Read every shard, and compare it with the digest of its record.
 
     Returns:
-        How many were read.
+        Number of shards that were read.
 
     Raises:
-        DataError: If one is gone or has changed; names it.
+        DataError: If one is missing or has changed; names it.
     """
     layout = ShardLayout(folder)
     count = 0
     for path in sorted(layout.shards.glob("*.json")):
         record = read_record(layout, path.stem)
         if record is None:
-            raise DataError(f"{layout.tar(path.stem)}: is gone, or not as long as it was. Prepare it again.")
+            raise DataError(
+                f"{layout.tar(path.stem)}: is missing, or its size has changed. Prepare it again."
+            )
         if record["tar"] is None:
             continue
         with layout.tar(path.stem).open("rb") as file:

@@ -1,89 +1,77 @@
-"""One shard, made whole by whichever worker it falls to, and its record."""
+"""Shard writer: one shard and its record, made by one worker."""
 
 import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from cinefoley.data.json_lines import Record, write_json
+from cinefoley.data.parallel import one_thread
 from cinefoley.data.shards.archive import ShardEntry, writing_shard
 from cinefoley.data.shards.clip_encoder import EncodedClip, encode_clip
 from cinefoley.data.shards.layout import ShardLayout, ShardSettings
-from cinefoley.data.sources.clip_source import ClipFault
+from cinefoley.data.sources.clip_source import ClipFault, events_as_json
 from cinefoley.data.sources.folder import FileClip
 from cinefoley.data.sources.split_csv import SplitRow
 
-__all__ = ["ShardPlan", "ShardReport", "read_record", "write_shard"]
+__all__ = ["ShardPlan", "read_record", "write_shard"]
 
-_MOST_DEATHS = 3  # of processes over one clip, before it is stepped over
+_MOST_DEATHS = 3  # of processes while reading one clip, before it is skipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardPlan:
-    """One shard that is to be made."""
+    """One shard to be written."""
 
     name: str
     """Without suffix."""
     layout: ShardLayout
     """Where it goes."""
     rows: tuple[tuple[SplitRow, FileClip], ...]
-    """The list's rows, whether their films are there or not."""
+    """Rows of the split CSV, with existing and missing videos."""
     settings: ShardSettings
-    """How clips are kept."""
+    """How clips are stored."""
     run: str
-    """Tells the processes of one run from those of another."""
+    """Id of the run; deaths of processes are counted within one run."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
     @property
     def inputs(self) -> str:
-        """SHA-256 over all that the shard depends on, films by name, size and time of change."""
+        """SHA-256 over all that the shard depends on; videos count by name, size and time of change."""
         content = [self.settings.describe(), [_describe(row, clip) for row, clip in self.rows]]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardReport:
-    """What became of the rows of a shard."""
+def write_shard(plan: ShardPlan) -> int:
+    """Write a shard, unless it exists and is up to date. Returns its number of rows.
 
-    name: str
-    """Of the shard."""
-    outcomes: Mapping[str, int]
-    """How many are used, missing, ..."""
-
-
-def write_shard(plan: ShardPlan) -> ShardReport:
-    """Make a shard, or see that it is there.
-
-    The shard appears before its record, and both appear whole: whenever the process dies, either both are
-    there and right, or the shard will be made again. A clip over which processes keep dying is stepped over,
-    and named in the ledger.
+    Shard and record are written atomically, the shard first. So whenever the process dies, either both are
+    complete, or the shard is written again. A clip that repeatedly kills the process is skipped and named in
+    the ledger.
 
     Raises:
         OutputError: If it cannot be written.
-        OSError: If the machine has run out of memory or of files.
+        OSError: If the machine runs out of memory or open files.
     """
-    inputs = plan.inputs  # before anything is read: a film that changes meanwhile is read again next time
+    inputs = plan.inputs  # computed first: a video that changes meanwhile is read again by the next run
     record = read_record(plan.layout, plan.name)
     if record is None or record["inputs"] != inputs:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # sums of a mel must not depend on how they are divided
-        try:
-            record = _make(plan, inputs)
-        finally:
-            torch.set_num_threads(threads)
-    return ShardReport(name=plan.name, outcomes=Counter(line["outcome"] for line in record["rows"]))
+        with one_thread():
+            _make(plan, inputs)
+    return len(plan)
 
 
 def read_record(layout: ShardLayout, name: str) -> Record | None:
     """The record of a finished shard: ``inputs``, ``tar``, ``clips`` for the index, ``rows`` for the ledger.
 
     Returns:
-        None where there is none, it is damaged, or the shard beside it is not as long as it says.
+        None if there is none, it is damaged, or the size of the shard differs.
     """
     try:
         record = json.loads(layout.record(name).read_bytes())
@@ -95,7 +83,7 @@ def read_record(layout: ShardLayout, name: str) -> Record | None:
         return None
 
 
-def _make(plan: ShardPlan, inputs: str) -> Record:
+def _make(plan: ShardPlan, inputs: str) -> None:
     attempt = _Attempt(plan.layout.attempts(plan.name), plan.run)
     entries: list[ShardEntry] = []
     lines: list[Record] = []
@@ -107,13 +95,12 @@ def _make(plan: ShardPlan, inputs: str) -> Record:
             lines.append(_line(row, read, plan.name))
         size, digest = writer.close()
     if not entries:
-        path.unlink()  # an empty archive is an error to most who read it
+        path.unlink()  # most readers fail on an empty archive
     tar = {"bytes": size, "sha256": digest} if entries else None
     record: Record = {"inputs": inputs, "tar": tar, "clips": [entry.to_record() for entry in entries]}
     record["rows"] = lines
     write_json(plan.layout.record(plan.name), record)
     attempt.end()
-    return record
 
 
 def _read(plan: ShardPlan, attempt: "_Attempt") -> Iterator[tuple[SplitRow, EncodedClip | ClipFault]]:
@@ -139,14 +126,13 @@ def _describe(row: SplitRow, clip: FileClip) -> Sequence[object]:
         with suppress(OSError):
             state = clip.path.stat()
             film = [clip.path.name, state.st_size, state.st_mtime_ns]
-    events = None if clip.events is None else [asdict(event) for event in clip.events]
-    return [row.id, row.start_s, row.label, row.split, list(clip.labels), events, film]
+    return [row.id, row.start_s, row.label, row.split, list(clip.labels), events_as_json(clip.events), film]
 
 
 class _Attempt:
-    """A note of the clip that is being read, which outlives the process.
+    """A file that names the clip being read, and remains if the process dies.
 
-    Only deaths in the same run count: a user who kills a whole run three times says nothing about a clip.
+    Only deaths in the same run count: killing the whole run three times must not skip a clip.
     """
 
     def __init__(self, path: Path, run: str) -> None:
@@ -163,7 +149,7 @@ class _Attempt:
 
     def at(self, clip_id: str) -> None:
         note = {"run": self._run, "pid": os.getpid(), "clip": clip_id, "deaths": dict(self._deaths)}
-        with suppress(OSError):  # a full disk is told by the shard
+        with suppress(OSError):  # writing the shard reports a full disk
             self._path.write_text(json.dumps(note))
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""Finding a list's clips among the names that downloaders give them."""
+"""Video files of a split CSV's clips, under the names that downloaders give them."""
 
 import os
 from collections.abc import Collection, Iterable
@@ -10,15 +10,15 @@ from cinefoley.errors import DataError
 __all__ = ["ClipFolder", "candidate_stems"]
 
 _SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi")
-_FILM_SUFFIXES = {*_SUFFIXES, ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".ogv", ".3gp"}
+_ANY_SUFFIXES = {*_SUFFIXES, ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".ogv", ".3gp"}
 _CLIP_MS = 10_000  # what VGGSound cuts out of a video
 
 
 class ClipFolder:
-    """The files of one folder, listed once: a set of 15,000 clips asks for several names each.
+    """File names of one folder, listed once: 15,000 clips are looked up under several names each.
 
     Args:
-        folder: Where the clips are; folders below are not looked into.
+        folder: Where the clips are; subfolders are not searched.
 
     Raises:
         DataError: If it cannot be read.
@@ -34,30 +34,30 @@ class ClipFolder:
                 f"{self.path}: the clips' folder cannot be read ({exc.strerror}). Name another with --data."
             ) from exc
 
-    def films(self) -> list[Path]:
-        """Every film, sorted by name; hidden files and other kinds of files are none.
+    def videos(self) -> list[Path]:
+        """Every video, sorted by name, without hidden files.
 
         Raises:
             DataError: If there is none, or two differ in their suffix alone.
         """
         names = sorted(name for name in self._names if not name.startswith("."))
-        films = [self.path / name for name in names if Path(name).suffix.lower() in _FILM_SUFFIXES]
-        if not films:
+        videos = [self.path / name for name in names if Path(name).suffix.lower() in _ANY_SUFFIXES]
+        if not videos:
             raise DataError(
-                f"{self.path}: holds no film ({', '.join(sorted(_FILM_SUFFIXES))}). Name a folder that does."
+                f"{self.path}: holds no video ({', '.join(sorted(_ANY_SUFFIXES))}). Name a folder that does."
             )
         owners: dict[str, Path] = {}
-        for film in films:
-            if owners.setdefault(film.stem, film) != film:
-                raise DataError(f"{film} and {owners[film.stem].name} have one name. Rename one.")
-        return films
+        for video in videos:
+            if owners.setdefault(video.stem, video) != video:
+                raise DataError(f"{video} and {owners[video.stem].name} have the same name. Rename one.")
+        return videos
 
     def find(self, row: SplitRow, *, listed: Collection[str] = ()) -> Path | None:
-        """The file of a clip: the first name of :func:`candidate_stems` that is there; None without one.
+        """The file of a clip: the first name of :func:`candidate_stems` that exists; None if none does.
 
         Args:
             row: The clip.
-            listed: Every id of the list: a file that bears another clip's id is that clip's.
+            listed: Every id of the split CSV: a file named by another clip's id belongs to that clip.
         """
         for stem in candidate_stems(row):
             if stem != row.id and stem in listed:
@@ -83,15 +83,15 @@ class ClipFolder:
             path = found[row.id] = self.find(row, listed=listed)
             if path is not None and owners.setdefault(path, row.id) != row.id:
                 raise DataError(
-                    f"{path}: the clips {owners[path]!r} and {row.id!r} both lead to this file. Rename one."
+                    f"{path}: the clips {owners[path]!r} and {row.id!r} both match this file. Rename one."
                 )
         return found
 
 
 def candidate_stems(row: SplitRow) -> list[str]:
-    """Under which names, without suffix, a clip may be stored, the most telling first.
+    """File names without suffix under which a clip may be stored, the most specific first.
 
-    Of a clip that begins at 0, as all do in a list without starts, that is the id itself.
+    For a clip that begins at 0, as all do in a split CSV without starts, the id itself comes first.
 
     Examples:
         >>> candidate_stems(SplitRow(id="abc", start_s=30))

@@ -1,4 +1,4 @@
-"""One clip as a model sees it, or the reason why it is of no use."""
+"""Clip reader: a clip as frames and mel for a model, or the reason why it is skipped."""
 
 import warnings
 from dataclasses import asdict, dataclass
@@ -32,7 +32,7 @@ _STILL_SHARE = 0.001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipSettings:
-    """How clips are read, and which are of no use."""
+    """Settings of the clip reader: frames, mel, and which clips are skipped."""
 
     mel: MelConfig
     """The mel front-end."""
@@ -41,24 +41,24 @@ class ClipSettings:
     frame_size: tuple[int, int]
     """Height and width of the frames."""
     duration_s: float
-    """Seconds that are kept of a clip, from its start."""
+    """Seconds that are used of a clip, from its start."""
     least_s: float
-    """A clip whose picture is shorter than this is too short."""
+    """A clip with less video, in seconds, is too short."""
     mute_db: float = -60.0
     """A clip whose peak lies below this, in dB re full scale, is mute."""
 
     @classmethod
     def of(cls, config: FoleyConfig, duration_s: float = 10.0) -> "ClipSettings":
-        """For a model's window: clips must hold one.
+        """For a model's window: clips must be long enough for one.
 
         The last frame of a window is sampled half a frame before its end, so that much may be missing.
 
         Raises:
-            ValueError: If a window is longer than what is kept.
+            ValueError: If a window is longer than ``duration_s``.
         """
         if duration_s < config.window_s:
             raise ValueError(
-                f"clips of {duration_s:g} s hold no window of {config.window_s:g} s; keep more of them"
+                f"clips of {duration_s:g} s hold no window of {config.window_s:g} s; use more of them"
             )
         return cls(
             mel=config.mel,
@@ -85,37 +85,37 @@ class ClipSettings:
 
     @property
     def row_bytes(self) -> int:
-        """What one clip takes in the cache."""
+        """Bytes of one clip in the cache."""
         height, width = self.frame_size
         return 3 * self.num_frames * height * width + 2 * self.mel.n_mels * self.num_mel_frames
 
     def describe(self) -> dict[str, Any]:
-        """All that shapes a row, for the name of a cache."""
+        """All that shapes a decoded clip, for the key of a cache."""
         return {"format": _FORMAT, **asdict(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DecodedClip:
-    """One clip as a model sees it."""
+    """One clip as frames and mel."""
 
     frames: Tensor
-    """``(T, 3, H, W)`` uint8; past the picture's end its last frame."""
+    """``(T, 3, H, W)`` uint8; past the end of the video its last frame."""
     mel: Tensor
-    """``(n_mels, frames)`` float16 in [0, 1]; past the sound's end the floor."""
+    """``(n_mels, frames)`` float16 in [0, 1]; past the end of the audio the floor."""
     length_s: float
-    """How much of it is picture, in seconds."""
+    """Seconds of video."""
 
 
 def read_clip(clip: Clip, settings: ClipSettings) -> DecodedClip | ClipFault:
-    """Decode a clip once, and judge it.
+    """Decode a clip, and check that it can be used.
 
-    A clip whose events are known may be mute or still: its silence is data.
+    A clip whose events are known may be mute or without movement: its silence is data.
     """
     fault = clip.find_fault()
     if fault is not None:
         return fault
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MediaWarning)  # what damage costs in length is judged below
+        warnings.simplefilter("ignore", MediaWarning)  # whether damage leaves enough video is checked below
         try:
             return _judge(clip, settings)
         except Exception as exc:
@@ -123,9 +123,9 @@ def read_clip(clip: Clip, settings: ClipSettings) -> DecodedClip | ClipFault:
 
 
 def fault_from(exc: Exception, clip_id: str) -> ClipFault:
-    """What an exception says about a clip; one that says more about this machine, or about us, is raised.
+    """The fault of a clip that raised an exception; one about this machine, or of a bug, is raised again.
 
-    Of 200,000 clips one trips a library where nobody has thought of it; the others shall not wait.
+    Among 200,000 clips some make a library fail in unexpected ways; that must not end the run.
     """
     if is_of_this_machine(exc):
         raise exc
@@ -139,7 +139,7 @@ def fault_from(exc: Exception, clip_id: str) -> ClipFault:
 
 
 def find_mute(clip_id: str, sound: Tensor, mute_db: float) -> ClipFault | None:
-    """Whether a clip's sound ``(N,)`` is none, or too quiet to be any."""
+    """The fault of audio ``(N,)`` that is empty or silent; None if it can be used."""
     if not len(sound):
         return ClipFault(reason="no sound", message=f"{clip_id}: its sound holds no sample")
     peak = float(sound.abs().max())
@@ -150,7 +150,7 @@ def find_mute(clip_id: str, sound: Tensor, mute_db: float) -> ClipFault | None:
 
 
 def find_still(clip_id: str, frames: Tensor) -> ClipFault | None:
-    """Whether no frame ``(T, 3, H, W)`` uint8 differs from the first in a thousandth of its numbers."""
+    """The fault of frames ``(T, 3, H, W)`` uint8 of which none differs from the first in 0.1 % of values."""
     difference = (frames.int() - frames[:1].int()).abs() > _STILL_LEVEL
     if float(difference.flatten(1).float().mean(dim=1).max()) > _STILL_SHARE:
         return None
@@ -158,7 +158,7 @@ def find_still(clip_id: str, frames: Tensor) -> ClipFault | None:
 
 
 def find_short(clip_id: str, length_s: float, least_s: float) -> ClipFault | None:
-    """Whether a clip has too little picture."""
+    """The fault of a clip with less than ``least_s`` seconds of video."""
     if length_s >= least_s:
         return None
     message = f"{clip_id}: lasts {length_s:.2f} s, a window needs {least_s:.2f} s"

@@ -1,14 +1,14 @@
-"""Clips wherever they are: one interface over folders of films, exported stages and the stage itself.
+"""Clip source: one interface over folders of videos, stage exports, shards and the stage itself.
 
-A source is a list; nothing is opened until a clip is asked for its pictures or its sound. So a source of
-200,000 clips is made in a moment, and every process at work can read the clips it is given.
+Nothing is opened until a clip is asked for its frames or its audio. So a source of 200,000 clips is made in a
+moment, and a clip can be sent to a worker process that reads it.
 """
 
 import errno
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ __all__ = [
     "ClipSource",
     "FaultReason",
     "FileDigest",
+    "events_as_json",
     "is_of_this_machine",
 ]
 
@@ -35,34 +36,43 @@ _MACHINE_ERRNOS = {
 }
 
 FaultReason = Literal["missing", "unreadable", "no picture", "no sound", "mute", "still", "too short"]
-"""Why a clip is of no use."""
+"""Why a clip is skipped."""
 
 FileDigest = Callable[[Path], str]
-"""From a file to its SHA-256, in hexadecimal; whoever calls may remember them."""
+"""From a file to its SHA-256 in hexadecimal; the caller may cache it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipFault:
-    """Why one clip is left out."""
+    """Why one clip is skipped."""
 
     reason: FaultReason
-    """Counted in totals."""
+    """What totals count."""
     message: str
-    """What was found, for people."""
+    """What was found, as a sentence."""
+
+    def to_record(self, clip_id: str) -> dict[str, Any]:
+        """A ledger entry: ``id``, ``reason``, ``message``."""
+        return {"id": clip_id, "reason": self.reason, "message": self.message}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipEvent:
-    """One sounding action that is known to happen."""
+    """One known event: an action that makes a sound."""
 
     time_s: float
     """When the sound starts, in seconds from the clip's start."""
     kind: str
-    """What sounds."""
+    """The action, such as ``strike``."""
     is_onset_like: bool = True
     """Whether the sound starts sharply enough for its onset to be judged."""
     strength: float = 1.0
     """How hard, in (0, 1]."""
+
+
+def events_as_json(events: Sequence[ClipEvent] | None) -> list[dict[str, Any]] | None:
+    """Known events as JSON values; None if they are not known."""
+    return None if events is None else [asdict(event) for event in events]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +86,16 @@ class Annotation:
 
 
 class Clip(Protocol):
-    """One clip; reading it is left to its methods, each of which may decode."""
+    """One clip; its methods read it, and each may decode."""
 
     @property
     def id(self) -> str:
-        """Its name, once in a source."""
+        """Its name, unique in a source."""
         ...
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What is heard, the first source first; empty where nobody has said."""
+        """What makes sound, the first source first; empty where that is not known."""
         ...
 
     @property
@@ -94,11 +104,11 @@ class Clip(Protocol):
         ...
 
     def find_fault(self) -> ClipFault | None:
-        """What is wrong with the clip as far as can be seen without decoding it; None if nothing."""
+        """What is wrong with the clip, as far as that shows without decoding; None if nothing."""
         ...
 
     def frame_size(self) -> tuple[int, int]:
-        """Height and width of the upright picture, for which a variation draws its window.
+        """Height and width of the upright frame, for which a variation draws its window.
 
         Raises:
             MediaError: If the clip cannot be read.
@@ -114,14 +124,14 @@ class Clip(Protocol):
         duration: Seconds | None = None,
         window: Window | None = None,
     ) -> Video:
-        """Pictures at a constant rate, sampled from ``start`` as :func:`cinefoley.media.load_video` does.
+        """Frames at a constant rate, sampled from ``start`` as :func:`cinefoley.media.load_video` does.
 
         Args:
             fps: Frames per second.
             size: Height and width to squash to, after the window was cut out; None keeps the window's.
             start: Seconds from the clip's start.
             duration: Seconds to read; None, or more than there is, reads to the end.
-            window: The part of the picture that is shown; the whole of it if None.
+            window: The part of the frame that is shown; the whole of it if None.
 
         Raises:
             MediaError: If the clip cannot be read, or ends before ``start``.
@@ -130,9 +140,9 @@ class Clip(Protocol):
         ...
 
     def waveform(self, sample_rate: int, *, start: Seconds = 0.0, duration: Seconds | None = None) -> Tensor:
-        """Sound beside the same pictures, one channel ``(N,)`` float32, full scale at 1.
+        """Audio of the same time, one channel ``(N,)`` float32, full scale at 1.
 
-        It may be shorter than asked for, and empty: what is not there is not made up.
+        It may be shorter than asked for, and empty: nothing is padded.
 
         Raises:
             MediaError: If the clip has no sound that can be decoded.
@@ -141,11 +151,11 @@ class Clip(Protocol):
 
 
 class ClipSource(Protocol):
-    """A list of clips."""
+    """A sequence of clips."""
 
     @property
     def name(self) -> str:
-        """What messages and records call it."""
+        """Its name in messages and records."""
         ...
 
     @property
@@ -165,22 +175,22 @@ class ClipSource(Protocol):
         ...
 
     def fingerprints(self, digest_of: FileDigest) -> list[str]:
-        """A hash of each clip's content, and of all that is known about it: what a cache is keyed by.
+        """A hash of each clip's content, labels and events: the key of a cache.
 
         Args:
-            digest_of: Reads, or remembers, the digest of a film.
+            digest_of: From a file to its digest.
 
         Raises:
-            MediaError: If a film cannot be read for a reason that is this machine's.
+            MediaError: If a video cannot be read because of this machine.
         """
         ...
 
 
 def is_of_this_machine(exc: BaseException) -> bool:
-    """Whether an error, or what caused it, is about this machine at this moment rather than about a clip.
+    """Whether an error, or its cause, is about this machine rather than about a clip.
 
-    What is said of a clip is kept, and not asked again: no open file left, no memory or a lost network share
-    must not become a property of a film.
+    Faults of clips are cached and not checked again, so running out of files or memory, or losing a network
+    share, must not become one.
     """
     cause: BaseException | None = exc
     while cause is not None:

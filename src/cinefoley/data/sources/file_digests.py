@@ -1,4 +1,4 @@
-"""Digests of films that are remembered, so that 200,000 of them are not read again at every start."""
+"""SHA-256 of files, cached by path, size and time of change: 200,000 videos are not read at every start."""
 
 import hashlib
 from contextlib import ExitStack
@@ -13,10 +13,10 @@ __all__ = ["FileDigests", "file_sha256"]
 
 
 class FileDigests:
-    """SHA-256 of files by path, size and time of the last change; what has changed is read again.
+    """SHA-256 of files, cached by path, size and time of change; a changed file is read again.
 
     Args:
-        path: Where they are remembered: lines of JSON, appended one by one.
+        path: The cache: JSON lines, appended one by one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,7 +43,7 @@ class FileDigests:
 
         Raises:
             MediaError: If it cannot be read.
-            OutputError: If there is no space to remember it.
+            OutputError: If the cache cannot be written.
         """
         try:
             state = path.stat()

@@ -1,11 +1,11 @@
-"""A folder of films as a source of clips: with a list, without one, or as the stage exports it."""
+"""Clip source of a folder of videos: with a split CSV, without one, or a stage export."""
 
 import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +17,7 @@ from cinefoley.data.sources.clip_source import (
     ClipEvent,
     ClipFault,
     FileDigest,
+    events_as_json,
     is_of_this_machine,
 )
 from cinefoley.data.sources.split_csv import SplitRow, read_split
@@ -33,26 +34,26 @@ __all__ = ["FileClip", "FolderSource", "exported_splits", "find_export"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileClip:
-    """One film, or a row of a list whose film is not there."""
+    """A clip that is a video file, or a row of a split CSV whose video is missing."""
 
     id: str
-    """As in the list, or the file's name without suffix."""
+    """As in the split CSV, or the file's name without suffix."""
     path: Path | None
-    """The film; None where there is none."""
+    """The video; None if it is missing."""
     expected: str
-    """The names it was looked for under."""
+    """The names it was looked up under."""
     labels: tuple[str, ...] = ()
-    """What is heard."""
+    """What makes sound."""
     events: tuple[ClipEvent, ...] | None = None
     """Known events, in order of time."""
 
     def find_fault(self) -> ClipFault | None:
-        """Whether the film is missing, unreadable, or lacks pictures or sound."""
+        """The fault of a video that is missing, unreadable, or without video or audio stream."""
         found = self.probe()
         return found if isinstance(found, ClipFault) else None
 
     def probe(self) -> VideoInfo | ClipFault:
-        """What the film's picture is, or what is wrong with the film as far as a look into it tells."""
+        """The video stream, or what is wrong with the file as far as its header shows."""
         if self.path is None:
             return ClipFault(reason="missing", message=f"no file named {self.expected} is there")
         try:
@@ -68,14 +69,14 @@ class FileClip:
         return info.video
 
     def frame_size(self) -> tuple[int, int]:
-        """Height and width of the upright picture.
+        """Height and width of the upright frame.
 
         Raises:
-            MediaError: If the film cannot be read, or has no picture.
+            MediaError: If the video cannot be read, or has no video stream.
         """
         info = probe(self._there()).video
         if info is None:
-            raise MediaError(f"{self._there().name}: holds no moving picture.")
+            raise MediaError(f"{self._there().name}: has no video stream.")
         return info.height, info.width
 
     def video(
@@ -87,12 +88,12 @@ class FileClip:
         duration: Seconds | None = None,
         window: Window | None = None,
     ) -> Video:
-        """As :func:`cinefoley.media.load_video`; a window is cut out of every source picture first."""
+        """As :func:`cinefoley.media.load_video`; a window is cut out of every source frame first."""
         crop = None if window is None else follow_window(window, self._there())
         return load_video(self._there(), fps, size, start, duration, crop=crop)
 
     def waveform(self, sample_rate: int, *, start: Seconds = 0.0, duration: Seconds | None = None) -> Tensor:
-        """The film's sound beside its pictures, channels averaged, ``(N,)``."""
+        """The video's audio, channels averaged, ``(N,)``."""
         sound, _ = read_audio(
             self._there(), sample_rate=sample_rate, mono=True, start=start, duration=duration
         )
@@ -105,18 +106,18 @@ class FileClip:
 
 
 class FolderSource:
-    """The films of one folder.
+    """The videos of one folder.
 
     Args:
-        folder: Where the films are; folders below are not looked into.
-        csv: A list that :func:`read_split` reads; None takes every film, without labels.
-        split: Only rows of this split, where the list names splits at all; None takes all.
-        label_names: The labels that may occur; None takes those of the list, sorted.
+        folder: Where the videos are; subfolders are not searched.
+        csv: A split CSV that :func:`read_split` reads; None uses every video, without labels.
+        split: Only rows of this split, if the split CSV names splits; None uses all.
+        label_names: The labels that may occur; None means those of the split CSV, sorted.
         events: Labels and events by clip id, as
             :func:`~cinefoley.data.events.event_file.read_annotations` returns them.
 
     Raises:
-        DataError: If folder or list cannot be used, no film is there, or a row has an unknown label.
+        DataError: If folder or split CSV cannot be used, no video is found, or a row has an unknown label.
     """
 
     def __init__(
@@ -129,15 +130,15 @@ class FolderSource:
         events: Mapping[str, Annotation] | None = None,
     ) -> None:
         self.folder = Path(folder)
-        films = ClipFolder(self.folder)
+        videos = ClipFolder(self.folder)
         known = events or {}
         if csv is None:
-            self._clips = [_listed_nowhere(path) for path in films.films()]
+            self._clips = [_listed_nowhere(path) for path in videos.videos()]
             self.label_names = tuple(label_names or ())
         else:
             whole = read_split(csv, label_names=label_names)
             rows = _chosen(whole, Path(csv), split)
-            found = films.find_all(rows, listed={row.id for row in whole})
+            found = videos.find_all(rows, listed={row.id for row in whole})
             if not any(found.values()):
                 raise DataError(
                     f"{self.folder}: holds none of the {len(rows)} clips of {Path(csv).name} (looked for "
@@ -154,7 +155,7 @@ class FolderSource:
 
     @property
     def ids(self) -> Sequence[str]:
-        """As in the list, or the films' names without suffix, sorted."""
+        """As in the split CSV, or the videos' names without suffix, sorted."""
         return [clip.id for clip in self._clips]
 
     def first(self, count: int) -> Self:
@@ -167,16 +168,16 @@ class FolderSource:
         return len(self._clips)
 
     def __getitem__(self, index: int) -> FileClip:
-        """The clip of row ``index``; its film is not opened."""
+        """The clip of row ``index``; its video is not opened."""
         return self._clips[index]
 
     def fingerprints(self, digest_of: FileDigest) -> list[str]:
-        """From every film's bytes, its labels and its events."""
+        """From every video's bytes, its labels and its events."""
         return [_fingerprint(clip, digest_of) for clip in self._clips]
 
 
 def find_export(folder: Path, split: str) -> tuple[Path, Path] | None:
-    """List and events of a split that ``cinefoley stage export`` has written; None where it has not."""
+    """Split CSV and event file of a split of a stage export; None if the folder has no such export."""
     settings = folder / f"{split}.settings.json"
     try:
         content = json.loads(settings.read_bytes())
@@ -187,20 +188,20 @@ def find_export(folder: Path, split: str) -> tuple[Path, Path] | None:
     rows, events = folder / f"{split}.csv", folder / f"{split}.events.jsonl"
     if not (rows.is_file() and events.is_file()):
         raise DataError(
-            f"{folder}: the export of the split {split!r} is not finished. "
-            "Run the `cinefoley stage export` that began it once more."
+            f"{folder}: the export of the split {split!r} is unfinished. "
+            "Run the same `cinefoley stage export` again."
         )
     return rows, events
 
 
 def exported_splits(folder: Path) -> list[str]:
-    """The splits of which a folder holds an export."""
+    """The splits of which a folder has a stage export."""
     names = sorted(path.name.removesuffix(".settings.json") for path in folder.glob("*.settings.json"))
     return [name for name in names if find_export(folder, name) is not None]
 
 
 def _chosen(rows: list[SplitRow], csv: Path, split: str | None) -> list[SplitRow]:
-    """Rows of one split; a list that names no splits is all of one."""
+    """Rows of one split; all rows if the split CSV names no splits."""
     if split is None or not any(row.split for row in rows):
         return rows
     kept = [row for row in rows if row.split == split]
@@ -233,5 +234,6 @@ def _fingerprint(clip: FileClip, digest_of: FileDigest) -> str:
         if is_of_this_machine(exc):
             raise
         content = "unreadable"
-    known = None if clip.events is None else [asdict(event) for event in clip.events]
-    return hashlib.sha256(json.dumps([content, clip.labels, known]).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([content, clip.labels, events_as_json(clip.events)]).encode()
+    ).hexdigest()

@@ -1,4 +1,4 @@
-"""Lists of clips as CSV: VGGSound's four columns, or any with a header."""
+"""Split CSV: clips with starts, labels and splits, in VGGSound's four columns or with a header."""
 
 import csv
 import difflib
@@ -24,27 +24,27 @@ _FORBIDDEN = set('/\\\0:*?"<>|')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitRow:
-    """One clip of a list."""
+    """One clip of a split CSV."""
 
     id: str
-    """Names the clip: in VGGSound, YouTube's id."""
+    """Name of the clip: in VGGSound, YouTube's id."""
     start_s: float = 0.0
     """Where the clip begins in the video it was cut from, in seconds."""
     label: str = ""
-    """What is heard."""
+    """What makes sound."""
     split: str = ""
-    """The part of the data set, such as ``test``."""
+    """The part of the dataset, such as ``test``."""
 
 
 def read_split(
     path: str | os.PathLike[str], *, split: str | None = None, label_names: Collection[str] | None = None
 ) -> list[SplitRow]:
-    """Read a list of clips.
+    """Read a split CSV.
 
     Args:
         path: A CSV. Without a header it has VGGSound's columns: id, start in seconds, label, split. A header
             may name any of them, in any order; ``id`` must be there.
-        split: Keep only rows of this split; None keeps all.
+        split: Return only rows of this split; None returns all.
         label_names: The labels that rows may have; None allows any.
 
     Returns:
@@ -52,7 +52,7 @@ def read_split(
 
     Raises:
         DataError: If the file cannot be read, a column or label is unknown, a row has other columns or an id
-            that is no file name, an id is there twice, or nothing is left.
+            that cannot be a file name, an id occurs twice, or no row is left.
 
     Examples:
         >>> read_split("vggsound.csv", split="test")[0].id  # doctest: +SKIP
@@ -61,7 +61,7 @@ def read_split(
     name = Path(path).name
     lines = _read_lines(Path(path))
     if not lines:
-        raise DataError(f"{name}: is empty; expected one clip a line: id,start,label,split.")
+        raise DataError(f"{name}: is empty; expected one clip per line: id,start,label,split.")
     columns = _columns_of(lines[0][1], f"{name}, line {lines[0][0]}")
     rows = list(_parse(lines[1:] if columns else lines, columns or _COLUMNS, name))
     _check_ids(rows, name)
@@ -76,7 +76,7 @@ def read_split(
 
 
 def is_split_csv(cells: Sequence[str]) -> bool:
-    """Whether a CSV with this first row is a list of labelled clips: by its header, or of four columns."""
+    """Whether a CSV with this first row is a split CSV with labels, by its header or its four columns."""
     titles = {cell.strip().lower().lstrip("# ") for cell in cells}
     has_header = all(titles & _NAMES[name] for name in ("id", "label")) and titles <= set().union(
         *_NAMES.values()
@@ -94,13 +94,13 @@ def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
         raise DataError(f"{path}: cannot be read ({exc.strerror}).") from exc
     except (UnicodeDecodeError, csv.Error) as exc:
         raise DataError(
-            f"{path.name}: is no CSV of clips ({exc}). Expected UTF-8 text, one clip a line: "
+            f"{path.name}: is not a CSV of clips ({exc}). Expected UTF-8 text, one clip per line: "
             "id,start,label,split."
         ) from exc
 
 
 def _columns_of(cells: Sequence[str], where: str) -> tuple[str, ...] | None:
-    """Our names of a header's columns; None where the first row is no header."""
+    """Names of a header's columns; None if the first row is not a header."""
     known = {alias: column for column, aliases in _NAMES.items() for alias in aliases}
     titles = [cell.strip().lower().lstrip("# ") for cell in cells]
     if not any(title in known for title in titles):
@@ -110,7 +110,7 @@ def _columns_of(cells: Sequence[str], where: str) -> tuple[str, ...] | None:
     if unknown:
         raise DataError(
             f"{where}: unknown column{'s' if len(unknown) > 1 else ''} {', '.join(map(repr, unknown))}. "
-            f"A header may name {', '.join(_COLUMNS)}; take the others out."
+            f"A header may name {', '.join(_COLUMNS)}; remove the others."
         )
     if "id" not in columns or len(set(columns)) < len(columns):
         raise DataError(f"{where}: its header must name id, and each column once; found {', '.join(titles)}.")
@@ -142,7 +142,7 @@ def _parse(
 
 def _check_is_file_name(text: str, where: str) -> None:
     if not text or text.startswith(".") or _FORBIDDEN & set(text) or not text.isprintable():
-        raise DataError(f"{where}: {text!r} is no id; it must be able to name a file.")
+        raise DataError(f"{where}: {text!r} is not a valid id; it must be usable as a file name.")
 
 
 def _seconds(text: str, where: str) -> float:
@@ -161,7 +161,7 @@ def _check_ids(rows: Sequence[tuple[int, SplitRow]], name: str) -> None:
         if row.id in seen:
             raise DataError(
                 f"{name}: the id {row.id!r} is in line {seen[row.id]} and again in line {number}. "
-                "What is drawn for a clip depends on its id alone, so each must be there once."
+                "The window of a clip depends on its id alone, so ids must be unique."
             )
         seen[row.id] = number
 
@@ -183,12 +183,12 @@ def _check_labels(
 
 
 def _check_splits(rows: Sequence[tuple[int, SplitRow]], name: str) -> None:
-    """Two spellings of one split would leave clips out without a word."""
+    """Two spellings of one split would silently skip clips."""
     spellings: dict[str, tuple[int, str]] = {}
     for number, row in rows:
         line, spelling = spellings.setdefault(row.split.casefold(), (number, row.split))
         if spelling != row.split:
             raise DataError(
                 f"{name}: the split is {spelling!r} in line {line} and {row.split!r} in line {number}. "
-                "Write it one way."
+                "Use one spelling."
             )

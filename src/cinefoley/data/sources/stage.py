@@ -1,4 +1,4 @@
-"""The Foley stage as a source of clips, rendered when they are asked for."""
+"""Clip source of the Foley stage: clips are rendered on demand."""
 
 import hashlib
 import math
@@ -24,18 +24,21 @@ from cinefoley.stage.render import draw_take
 from cinefoley.stage.take import StageTake
 from cinefoley.variations.window import Window
 
-__all__ = ["StageClip", "StageSource"]
+__all__ = ["KIND_NAMES", "StageClip", "StageSource"]
+
+KIND_NAMES: tuple[str, ...] = tuple(actor.kind for actor in KINDS)
+"""Every kind of sounding action on the stage, in the order of their numbers."""
 
 _SOURCE_FPS = (24, 25, 30)
-_SIDE = 224  # of the picture that windows are drawn on; what is shown is rendered at the size asked for
+_SIDE = 224  # of the frame for which windows are drawn; frames are rendered at the requested size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageClip:
-    """One clip of the stage; nothing is drawn before it is asked for."""
+    """One clip of the stage, rendered on demand."""
 
     seed: int
-    """Which clip of the split."""
+    """Number of the clip in its split."""
     split: Split
     """Family of seeds."""
     duration_s: float
@@ -43,7 +46,7 @@ class StageClip:
 
     @property
     def id(self) -> str:
-        """As ``cinefoley stage export`` names the film."""
+        """As ``cinefoley stage export`` names the video."""
         return f"{self.split}-{self.seed:06d}"
 
     @property
@@ -65,7 +68,7 @@ class StageClip:
         )
 
     def find_fault(self) -> ClipFault | None:
-        """None: the stage makes no faults."""
+        """None: clips of the stage have no faults."""
         return None
 
     def frame_size(self) -> tuple[int, int]:
@@ -83,9 +86,9 @@ class StageClip:
         duration: Seconds | None = None,
         window: Window | None = None,
     ) -> Video:
-        """The frames that a decoder would pick from a film of 24, 25 or 30 frames a second.
+        """The frames that a decoder would pick from a video of 24, 25 or 30 frames a second.
 
-        A window is drawn at its own scale straight into ``size``: no picture is rendered and then cropped.
+        A window is rendered at ``size`` directly, not cropped from a larger frame.
 
         Raises:
             VideoError: If the clip ends before ``start``.
@@ -118,7 +121,7 @@ class StageClip:
         )
 
     def waveform(self, sample_rate: int, *, start: Seconds = 0.0, duration: Seconds | None = None) -> Tensor:
-        """The clip's sound, or a section of it, ``(N,)``."""
+        """The clip's audio, or a section of it, ``(N,)``."""
         section = Section.of(start, duration)
         sound = self._take().waveform(sample_rate)
         end = len(sound) if section.end is None else round(section.end * sample_rate)
@@ -128,7 +131,7 @@ class StageClip:
         return draw_take(self.seed, split=self.split, duration_s=self.duration_s)
 
     def _boxes(self, window: Window, picked: Sequence[int], last: int) -> NDArray[np.float64]:
-        """What the window shows of each picture, as fractions of the frame."""
+        """What the window shows of each frame, as fractions of the frame."""
         height, width = self.frame_size()
         fitted = window.on((height, width))
         boxes = np.array([fitted.box_at(index / max(1, last)) for index in picked], dtype=np.float64)
@@ -167,13 +170,13 @@ class StageSource:
 
     @property
     def ids(self) -> Sequence[str]:
-        """The names of the films that an export would write."""
+        """The names of the videos that an export would write."""
         return [self[index].id for index in range(len(self))]
 
     @property
     def label_names(self) -> tuple[str, ...]:
         """Every kind that the stage has."""
-        return tuple(actor.kind for actor in KINDS)
+        return KIND_NAMES
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -183,7 +186,7 @@ class StageSource:
         return StageClip(seed=self.seeds[index], split=self.split, duration_s=self.duration_s)
 
     def fingerprints(self, digest_of: FileDigest) -> list[str]:
-        """From the stage's digest and the seed: clips are not rendered for it."""
+        """From the stage's digest and the seed, without rendering."""
         stage = stage_digest()
         return [
             hashlib.sha256(f"{stage}/{self.split}/{self.duration_s!r}/{seed}".encode()).hexdigest()

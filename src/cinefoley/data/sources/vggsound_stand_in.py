@@ -1,4 +1,4 @@
-"""A stand-in for VGGSound: the stage's clips in its layout, with every fault that downloads have."""
+"""VGGSound stand-in: stage clips in its layout, with every fault that downloads have."""
 
 import csv
 import hashlib
@@ -30,21 +30,21 @@ _FAULTS: tuple[FaultReason, ...] = (
     "still",
     "too short",
 )
-_TEST_EVERY = 12  # VGGSound has about one clip to test with to twelve to train on
+_TEST_EVERY = 12  # VGGSound has about one test clip for twelve training clips
 _RATE = 16000
-_LEAST_DB = -30.0  # well above what is mute, so that encoding changes no verdict
+_LEAST_DB = -30.0  # well above the limit, so that encoding makes no clip mute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandIn:
-    """What was made, and what a ledger must say of it."""
+    """The files, and the outcomes that a ledger must report."""
 
     csv: Path
     """VGGSound's four columns, without a header."""
     clips: Path
-    """The folder of the films."""
+    """The folder of the videos."""
     outcomes: dict[str, str]
-    """``used`` or the reason by id, in the list's order."""
+    """``used`` or the reason by id, in the split CSV's order."""
 
     @property
     def totals(self) -> dict[str, int]:
@@ -63,20 +63,20 @@ def make_stand_in(
     duration_s: float = 10.0,
     seed: int = 0,
 ) -> StandIn:
-    """Write a list in VGGSound's form and the films of its rows, some of them faulty.
+    """Write a split CSV in VGGSound's form and the videos of its rows, some of them faulty.
 
-    Few films are rendered, and each is there under many names (hard links), so a list of 10,000 rows costs
+    Few videos are rendered, and each has many names (hard links), so a split CSV of 10,000 rows costs
     no more than its directory. Faults are spread evenly, every kind as often as the others.
 
     Args:
         folder: Made; must be empty or missing.
-        num_rows: Rows of the list.
+        num_rows: Rows of the split CSV.
         faulty_share: How many of them are faulty, in [0, 1].
-        num_distinct: Good films that differ.
-        size: Height and width of the pictures.
-        fps: Pictures per second.
-        duration_s: Seconds of a film; those that are too short have a quarter of it.
-        seed: Of the first film, and of the ids.
+        num_distinct: Good videos that differ.
+        size: Height and width of the frames.
+        fps: Frames per second.
+        duration_s: Seconds of a video; those that are too short have a quarter of it.
+        seed: Of the first video, and of the ids.
 
     Raises:
         ValueError: If a number is out of range.
@@ -87,7 +87,7 @@ def make_stand_in(
     """
     if num_rows < 1 or num_distinct < 1 or not 0 <= faulty_share <= 1:
         raise ValueError(
-            f"need a row, a film and a share in [0, 1]; got {num_rows}, {num_distinct}, {faulty_share}"
+            f"need a row, a video and a share in [0, 1]; got {num_rows}, {num_distinct}, {faulty_share}"
         )
     sources, clips = folder / _SOURCES, folder / "clips"
     sources.mkdir(parents=True)
@@ -124,7 +124,7 @@ def make_stand_in(
 def _good_clips(
     seed: int, count: int, fps: float, size: tuple[int, int], duration_s: float
 ) -> Iterator[StageClip]:
-    """Clips in which something is heard and something moves: the stage has others too."""
+    """Clips with sound and movement: the stage has others too."""
     found = 0
     while found < count:
         clip = render_clip(seed, fps=fps, size=size, duration_s=duration_s)
@@ -137,7 +137,7 @@ def _good_clips(
 
 
 def _make_faulty(folder: Path, clip: StageClip) -> None:
-    """One film of each fault, made of a good one."""
+    """One video of each fault, made from a good one."""
     count = len(clip.frames)
     good = folder / "used-0.mp4"
     (folder / "unreadable.mp4").write_bytes(good.read_bytes()[: good.stat().st_size // 3])
@@ -145,8 +145,8 @@ def _make_faulty(folder: Path, clip: StageClip) -> None:
     (folder / "sound.wav").rename(folder / "no picture.mp4")
     _save(folder / "no sound.mp4", clip, is_heard=False)
     _save(folder / "mute.mp4", clip, level=0.0)
-    _save(folder / "still.mp4", clip, pictures=lambda frames: frames[:1].expand(count, -1, -1, -1))
-    _save(folder / "too short.mp4", clip, pictures=lambda frames: frames[: max(2, count // 4)])
+    _save(folder / "still.mp4", clip, select=lambda frames: frames[:1].expand(count, -1, -1, -1))
+    _save(folder / "too short.mp4", clip, select=lambda frames: frames[: max(2, count // 4)])
 
 
 def _save(
@@ -155,9 +155,9 @@ def _save(
     *,
     is_heard: bool = True,
     level: float = 1.0,
-    pictures: Callable[[torch.Tensor], torch.Tensor] = lambda frames: frames,
+    select: Callable[[torch.Tensor], torch.Tensor] = lambda frames: frames,
 ) -> None:
-    frames = pictures(torch.from_numpy(clip.frames).permute(0, 3, 1, 2))
+    frames = select(torch.from_numpy(clip.frames).permute(0, 3, 1, 2))
     waveform = torch.from_numpy(clip.waveform) * level if is_heard else None
     save_video(path, frames, clip.fps, waveform=waveform, sample_rate=clip.sample_rate)
 

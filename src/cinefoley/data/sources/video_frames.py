@@ -1,4 +1,4 @@
-"""A film's pictures as they are kept, by one decode: in shards, and in the cache of distillation."""
+"""Frames of a video file at a constant rate, as JPEGs for shards and for the frame cache."""
 
 import warnings
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ __all__ = ["VideoFrames", "bounded_size", "read_video_frames"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFrames:
-    """The pictures of a film at a constant rate from its start."""
+    """The frames of a video at a constant rate from its start."""
 
     pictures: list[Pixels]
     """``(H, W, 3)`` uint8 each, all of one size."""
     progress: list[float]
-    """How far between the first and the last picture of the film each one is shown: for moving windows."""
+    """Time of each frame as a fraction of the video, first frame 0 and last 1: places moving windows."""
     duration_s: float
-    """Seconds of picture, up to what was asked for."""
+    """Seconds of video, at most what was asked for."""
     damage: str | None
-    """What was lost of the picture, for people; None where nothing was."""
+    """What was lost of the video, as a sentence; None if nothing was."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -38,22 +38,22 @@ class VideoFrames:
         return self.pictures[0].shape[0], self.pictures[0].shape[1]
 
     def jpegs(self, quality: int) -> list[bytes]:
-        """Every picture as JPEG, quality 1 to 95; the same bytes for the same film."""
+        """Every frame as JPEG, quality 1 to 95; the same bytes for the same video."""
         return [encode_jpeg(picture, quality=quality) for picture in self.pictures]
 
 
 def read_video_frames(path: Path, size: tuple[int, int], *, fps: float, duration_s: float) -> VideoFrames:
-    """Decode a film once, at a constant rate.
+    """Decode frames of a video at a constant rate.
 
     Args:
-        path: The film.
-        size: Height and width to bring its pictures to, as :func:`bounded_size` gives them.
-        fps: Pictures per second.
+        path: The video.
+        size: Height and width to resize frames to, as :func:`bounded_size` returns.
+        fps: Frames per second.
         duration_s: Seconds to read, from its start.
 
     Raises:
-        MediaError: If the film cannot be read.
-        VideoError: If it has no picture that decodes.
+        MediaError: If the video cannot be read.
+        VideoError: If it has no frame that decodes.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MediaWarning)
@@ -66,7 +66,7 @@ def read_video_frames(path: Path, size: tuple[int, int], *, fps: float, duration
 
 
 def bounded_size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
-    """Height and width with the shorter side at most ``short_side``, the shape kept to the nearest pixel.
+    """Height and width with the shorter side at most ``short_side``, in the nearest aspect ratio.
 
     Examples:
         >>> bounded_size((360, 640), 256)
@@ -82,7 +82,7 @@ def bounded_size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
 def _decode(
     path: Path, size: tuple[int, int], fps: float, duration_s: float
 ) -> tuple[list[Pixels], list[Fraction], Fraction, float]:
-    """Pictures, when each is first shown, when the film's last one is, and seconds of picture."""
+    """Frames, the time of each, the time of the video's last frame, and seconds of video."""
     rate, section = as_rate(fps), Section.of(0, duration_s)
     assert section.duration is not None
     sparse = decode_sparsely(path, rate, section.duration, lambda pixels: downscale(pixels, size))

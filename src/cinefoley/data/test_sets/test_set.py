@@ -1,12 +1,11 @@
-"""Test sets of varied clips as they lie on disk: settings, manifest, ledger, films."""
+"""Test set on disk: settings, manifest, ledger and videos; read as varied clips."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cinefoley.data.json_lines import Record, read_records
+from cinefoley.data.json_lines import Record, read_about, read_records
 from cinefoley.data.shards.source import ShardClip, ShardSource
 from cinefoley.errors import DataError, MediaError
 from cinefoley.media.frames.crop import Crop
@@ -15,21 +14,21 @@ from cinefoley.media.sections import Seconds
 from cinefoley.variations.videos import follow_window
 from cinefoley.variations.window import Window
 
-__all__ = ["SetLayout", "VariedClip", "VariedSet", "read_test_set"]
+__all__ = ["SET_KIND", "SetLayout", "VariedClip", "VariedSet", "read_test_set"]
 
-_KIND = "cinefoley test set"
+SET_KIND = "cinefoley test set"
 
 
 @dataclass(frozen=True, slots=True)
 class SetLayout:
-    """Where the parts of a test set are."""
+    """The files of a test set."""
 
     folder: Path
     """The set's folder."""
 
     @property
     def settings(self) -> Path:
-        """What the set is: variation, seed, list of clips."""
+        """Settings: variation, seed, digest of the split CSV."""
         return self.folder / "test_set.json"
 
     @property
@@ -39,7 +38,7 @@ class SetLayout:
 
     @property
     def ledger(self) -> Path:
-        """A line for each clip of the list that is not in the set."""
+        """A line for each clip of the split CSV that is not in the set."""
         return self.folder / "ledger.jsonl"
 
     @property
@@ -49,12 +48,12 @@ class SetLayout:
 
     @property
     def progress(self) -> Path:
-        """The lines so far, while the set is being built."""
+        """Lines of finished clips while the set is being built."""
         return self.folder / "progress.jsonl"
 
     @property
     def films(self) -> Path:
-        """The folder of the films."""
+        """The folder of the videos."""
         return self.folder / "clips"
 
     def read_settings(self) -> Record | None:
@@ -63,15 +62,7 @@ class SetLayout:
         Raises:
             DataError: If the file is damaged.
         """
-        if not self.settings.exists():
-            return None
-        try:
-            content = json.loads(self.settings.read_bytes())
-        except (OSError, ValueError) as exc:
-            raise DataError(f"{self.settings}: cannot be read ({exc}).") from exc
-        if not isinstance(content, dict) or content.get("kind") != _KIND:
-            raise DataError(f"{self.settings}: is not the record of a test set.")
-        return content
+        return read_about(self.settings, kind=SET_KIND, hint="Build the set again.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,36 +70,36 @@ class VariedClip:
     """One clip of a test set, and how it is shown."""
 
     id: str
-    """As in the list of clips."""
+    """As in the split CSV."""
     label: str
-    """What is heard."""
+    """What makes sound."""
     window: Window
     """What is shown."""
     source_path: Path
-    """The clip as it was, with its sound."""
+    """The original clip, with its audio."""
     film_path: Path | None
-    """The film of the window; None in a view."""
+    """The video of the window; None in a view."""
     record: Record
     """The whole line of the manifest: start, split, seed, digests, warnings."""
     clip: ShardClip | None = None
-    """The clip of shards that is shown; None where clips are films."""
+    """The clip, if it is in a shard; None if it is a video file."""
 
     @property
     def path(self) -> Path:
-        """The file whose pictures are shown: the film, or the clip that a view looks at."""
+        """The file whose frames are shown: the video, or the clip that a view looks at."""
         return self.source_path if self.film_path is None else self.film_path
 
     def crop(self) -> Crop | None:
         """What ``load_video`` and ``stream_windows`` need as ``crop`` when they read :attr:`path`.
 
         Raises:
-            MediaError: If the clip cannot be read, or is no file: a view of shards is read by
+            MediaError: If the clip cannot be read, or is not a file: a view of shards is read by
                 :meth:`load_video` alone.
         """
         if self.film_path is not None:
             return None
         if self.clip is not None:
-            raise MediaError(f"{self.id}: is a clip of shards, and no file. Build the set without --view.")
+            raise MediaError(f"{self.id}: is a clip of shards, not a file. Build the set without --view.")
         return follow_window(self.window, self.source_path)
 
     def load_video(
@@ -118,12 +109,12 @@ class VariedClip:
         start: Seconds = 0.0,
         duration: Seconds | None = None,
     ) -> Video:
-        """Read what the test set shows, from the film or through the view.
+        """Read what the test set shows, from the video or through the view.
 
         Args:
             fps: As for :func:`cinefoley.media.load_video`, like all that follow.
             size: Height and width to squash to, after the crop.
-            start: Seconds from the first picture.
+            start: Seconds from the first frame.
             duration: Seconds to read.
 
         Raises:
@@ -140,37 +131,37 @@ class VariedSet:
     """A finished test set."""
 
     folder: Path
-    """Where it lies."""
+    """Folder of the set."""
     settings: Record
     """The variation, the seed, whether it is a view, versions."""
     clips: tuple[VariedClip, ...]
     """In order of their ids."""
     ledger: tuple[Record, ...]
-    """Clips of the list that are not in the set: ``id``, ``reason`` (missing or unreadable), ``message``."""
+    """Skipped clips of the split CSV: ``id``, ``reason`` (missing or unreadable), ``message``."""
 
     @property
     def events_path(self) -> Path | None:
-        """What is known about the clips' events, for ``cinefoley evaluate --events``; None if nothing is."""
+        """Known events of the clips, for ``cinefoley evaluate --events``; None if there are none."""
         path = SetLayout(self.folder).events
         return path if path.is_file() else None
 
     @property
     def is_view(self) -> bool:
-        """Whether there are windows only, and no films."""
+        """Whether there are windows only, and no videos."""
         return bool(self.settings["is_view"])
 
 
 def read_test_set(
     folder: str | os.PathLike[str], *, clips: str | os.PathLike[str] | None = None
 ) -> VariedSet:
-    """Open a test set that ``cinefoley vary SPLIT.csv`` has built, with films or as a view.
+    """Open a test set that ``cinefoley vary SPLIT.csv`` has built, with videos or as a view.
 
     Args:
         folder: The set's folder.
-        clips: Where the unvaried clips are now; None means where they were.
+        clips: Where the original clips are now; None means where they were.
 
     Returns:
-        The set. Films and clips are not opened yet.
+        The set. Videos and clips are not opened yet.
 
     Raises:
         DataError: If the folder holds no test set, an unfinished one, or a damaged one.
@@ -183,11 +174,11 @@ def read_test_set(
     settings = layout.read_settings()
     if settings is None:
         raise DataError(
-            f"{folder}: holds no test set ({layout.settings.name} is not there). "
+            f"{folder}: holds no test set ({layout.settings.name} is missing). "
             "Build one with `cinefoley vary SPLIT.csv`."
         )
     if layout.progress.exists() or not layout.manifest.exists():
-        raise DataError(f"{folder}: the test set is not finished. Run the command that began it once more.")
+        raise DataError(f"{folder}: the test set is unfinished. Run the same command again.")
     try:
         source = Path(settings["clips_folder"] if clips is None else clips)
         films = None if settings["is_view"] else layout.films

@@ -17,8 +17,8 @@ import torch
 from cinefoley.data.json_lines import read_records
 from cinefoley.data.sources.split_csv import SplitRow
 from cinefoley.data.test_sets.builder import claimed_set, clip_seed
-from cinefoley.data.test_sets.clip_builder import build_test_set
 from cinefoley.data.test_sets.test_set import SetLayout, read_test_set
+from cinefoley.data.test_sets.video_set import build_test_set
 from cinefoley.errors import DataError, OutputError
 from cinefoley.media.muxing.replace_audio import replace_audio
 from cinefoley.media.probe import probe
@@ -133,7 +133,7 @@ def test_a_stopped_run_goes_on_where_it_was(listed: Listed, tmp_path: Path) -> N
     out = tmp_path / "stopped"
     with pytest.raises(_Stop):
         build(listed, out, on_clip=_stop_after(2))
-    with pytest.raises(DataError, match=r"stopped: the test set is not finished\. Run the command"):
+    with pytest.raises(DataError, match=r"stopped: the test set is unfinished\. Run the same command"):
         read_test_set(out)
     done = out / "clips" / "ant_000001.mp4"
     before = done.stat().st_mtime_ns
@@ -195,11 +195,11 @@ def test_stopping_two_processes_is_quiet_and_keeps_what_is_done(listed: Listed, 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"seed": 1}, "another test set .*seed 0 there, 1 asked for"),
-        ({"variation": CameraMovement()}, "variation close_up there, camera_movement asked for"),
-        ({"variation": CloseUp(placement="uniform")}, "placement center there, uniform asked for"),
+        ({"seed": 1}, "another test set .*seed is 0, requested 1"),
+        ({"variation": CameraMovement()}, "variation is close_up, requested camera_movement"),
+        ({"variation": CloseUp(placement="uniform")}, "placement is center, requested uniform"),
         ({"variation": CloseUp(scale_range=(0.3, 0.6))}, "scale_range"),
-        ({"is_view": True}, "is_view False there, True asked for"),
+        ({"is_view": True}, "is_view is False, requested True"),
         ({"split": None}, "list_sha256"),
     ],
 )
@@ -226,7 +226,7 @@ def test_folders_that_cannot_be_used_are_refused(listed: Listed, tmp_path: Path)
         build(listed, tmp_path / "cu", clips=tmp_path)
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "test_set.json").write_text("[]")
-    with pytest.raises(DataError, match="is not the record of a test set"):
+    with pytest.raises(DataError, match="is not the record of test set"):
         build(listed, tmp_path / "odd")
     with pytest.raises(ValueError, match="jobs must not be 0"):
         build(listed, tmp_path / "cu", jobs=0)

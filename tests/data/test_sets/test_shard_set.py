@@ -9,9 +9,9 @@ from cinefoley.data.shards.prepare import prepare_shards
 from cinefoley.data.shards.source import ShardSource
 from cinefoley.data.sources.file_digests import file_sha256
 from cinefoley.data.sources.vggsound_stand_in import StandIn, make_stand_in
-from cinefoley.data.test_sets.clip_builder import build_test_set
-from cinefoley.data.test_sets.shard_builder import build_shard_set
+from cinefoley.data.test_sets.shard_set import build_shard_set
 from cinefoley.data.test_sets.test_set import read_test_set
+from cinefoley.data.test_sets.video_set import build_test_set
 from cinefoley.errors import DataError, MediaError
 from cinefoley.media.audio.files import read_audio
 from cinefoley.variations.camera_movement import CameraMovement
@@ -75,7 +75,7 @@ def test_a_view_reads_the_shards(shards: Path, tmp_path: Path) -> None:
         assert clip.clip is not None
         expected = clip.clip.video(fps=4, size=(16, 16), window=clip.window)
         assert torch.equal(clip.load_video(fps=4, size=(16, 16)).frames, expected.frames)
-        with pytest.raises(MediaError, match="is a clip of shards, and no file"):
+        with pytest.raises(MediaError, match="is a clip of shards, not a file"):
             clip.crop()
 
 

@@ -1,4 +1,4 @@
-"""Single films shown with a variation, each with a record of its window beside it."""
+"""Single videos with a variation, each with a JSON file that records its window."""
 
 import json
 import os
@@ -28,24 +28,24 @@ def vary_file(
     seed: int = 0,
     overwrites: bool = False,
 ) -> Record:
-    """Write a film of a window of another, and a JSON file that says which window.
+    """Write a video that shows a window of another, and a JSON file that records the window.
 
     For ``rain.mp4`` these are ``rain.close-up.mp4`` and ``rain.close-up.json``, or the same with
-    ``camera-movement``. What an earlier call has made in the same way is kept.
+    ``camera-movement``. Files of an earlier call with the same arguments are reused.
 
     Args:
-        video_path: The film.
-        out: Folder; made where it is not there.
+        video_path: The video.
+        out: Folder; made if it is missing.
         variation: What to show.
         seed: The same seed gives the same window.
-        overwrites: Whether to replace what is there and was made otherwise.
+        overwrites: Whether to replace existing files that were made with other arguments.
 
     Returns:
         What the JSON file holds.
 
     Raises:
-        MediaError: If the film cannot be used.
-        OutputError: If files of these names are there, or cannot be written.
+        MediaError: If the video cannot be used.
+        OutputError: If files of these names exist, or cannot be written.
     """
     source, folder = Path(video_path), Path(out)
     film, sidecar = varied_file_paths(source, folder, variation)
@@ -77,24 +77,24 @@ def vary_file(
 def varied_file_paths(
     video_path: Path, folder: Path, variation: CloseUp | CameraMovement
 ) -> tuple[Path, Path]:
-    """The film and its record that :func:`vary_file` writes.
+    """Paths of the video and the JSON file that :func:`vary_file` writes.
 
     Raises:
-        MediaError: If the film cannot be read.
+        MediaError: If the video cannot be read.
     """
     stem = f"{video_path.stem}.{describe_variation(variation)['variation'].replace('_', '-')}"
     return folder / (stem + cropped_video_suffix(video_path)), folder / (stem + ".json")
 
 
 def describe_variation(variation: CloseUp | CameraMovement) -> Record:
-    """A variation's kind and settings, as JSON holds them."""
+    """Kind and settings of a variation, as JSON values."""
     kind = "close_up" if isinstance(variation, CloseUp) else "camera_movement"
     settings: Record = json.loads(json.dumps(asdict(variation)))
     return {"variation": kind, **settings}
 
 
 def _standing_record(film: Path, sidecar: Path, request: Record) -> Record | None:
-    """What an earlier call with this request has made, if it is still there."""
+    """The record of an earlier call with this request, if its video is unchanged."""
     try:
         record = json.loads(sidecar.read_bytes())
         is_same = request.items() <= record.items() and record["film_sha256"] == file_sha256(film)
@@ -107,7 +107,8 @@ def _check_free(*paths: Path) -> None:
     for path in paths:
         if path.exists():
             raise OutputError(
-                f"{path}: exists, and was made otherwise. Choose another folder with -o, or pass --force."
+                f"{path}: exists, and was made with other arguments. Choose another folder with -o, "
+                "or pass --force."
             )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cinefoley.data.test_sets.varied_videos import vary_file
+from cinefoley.data.test_sets.single_videos import vary_file
 from cinefoley.errors import MediaError, OutputError
 from cinefoley.media.probe import probe
 from cinefoley.variations.camera_movement import CameraMovement
@@ -49,7 +49,9 @@ def test_what_was_made_in_the_same_way_is_kept(rain: Path, tmp_path: Path) -> No
 def test_what_was_made_otherwise_is_replaced_only_when_asked(rain: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = vary_file(rain, out, CloseUp())
-    with pytest.raises(OutputError, match=r"rain\.close-up\.mp4: exists, and was made otherwise.*--force"):
+    with pytest.raises(
+        OutputError, match=r"rain\.close-up\.mp4: exists, and was made with other arguments.*--force"
+    ):
         vary_file(rain, out, CloseUp(), seed=1)
     assert vary_file(rain, out, CloseUp(), seed=1, overwrites=True) != first
     (out / "rain.camera-movement.json").write_text("mine")
