@@ -2,7 +2,7 @@
 
 Films are rendered ones of 10 s at 640x360 and 25 fps with sound; name a folder of real ones to measure those
 instead. One process; N are N times as fast while there are cores. The memory is that of a process that maps
-the clips and reads 200 batches of 16 at random, pages of files not counted; one film is linked many times,
+the clips and reads 200 batches of 16 at random, pages of files not counted; one video is linked many times,
 and so are few clips of the cache, because content is what they are keyed by.
 
 Run: python benchmarks/data/prepare.py [FOLDER]
@@ -43,7 +43,7 @@ print(len(frames), int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status"
 
 
 def render(path: Path, seed: int) -> None:
-    """Write one film."""
+    """Write one video."""
     clip = render_clip(seed, fps=25, size=(360, 640), duration_s=10.0)
     frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
     save_video(path, frames, 25, waveform=clip.waveform, sample_rate=clip.sample_rate)
@@ -77,13 +77,13 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        films = Path(sys.argv[1]) if len(sys.argv) > 1 else folder / "films"
+        videos = Path(sys.argv[1]) if len(sys.argv) > 1 else folder / "videos"
         if len(sys.argv) == 1:
-            films.mkdir()
+            videos.mkdir()
             for seed in range(FILMS):
-                render(films / f"{seed}.mp4", seed)
+                render(videos / f"{seed}.mp4", seed)
         print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one process, lite")
-        print(f"films, decoded: {time_source(FolderSource(films), folder / 'a'):.1f} clips/s")
+        print(f"videos, decoded: {time_source(FolderSource(videos), folder / 'a'):.1f} clips/s")
         print(f"stage, rendered: {time_source(StageSource('train', 2 * FILMS), folder / 'b'):.1f} clips/s")
         measure_memory(folder, folder / "c")
 

@@ -1,18 +1,18 @@
-"""What `cinefoley data prepare` costs, against the reference's way, and what reading shards gives.
+"""Cost of `cinefoley data prepare` and of reading shards, beside Diff-Foley's way of preparing clips.
 
-1. Preparing: clips per second of one core, with shards written, against what Diff-Foley's scripts do for
-   each clip: FFmpeg to a film of 4 frames a second (x264) and to a WAV of 16 kHz, OpenCV and PIL to frames of
-   224 pixels, librosa to a mel. Processor time, of child processes too, so that what else the machine does
-   matters little.
-2. Reading for distillation: a window of 8 s as 32 pictures, from shards and from the films: as they are, for
-   variations to be cut out of them; a close-up, as the student sees it; the whole, as the teacher sees it.
-   Films are squashed by Pillow's antialiased filter, shards by PyTorch's kernel; how far pixels differ by
-   that alone is told. Then what `train` streams: whole clips, 40 pictures of 224x224 and the mel.
-3. Memory of preparing 100 and 10,000 clips (hard links to tiny ones), and of reading as many.
-4. Disk per clip, and what that and the time come to for 200,000 clips.
+1. Preparing: clips per second of one core, shards written, beside what Diff-Foley's scripts do for each clip:
+   FFmpeg to a video of 4 frames per second (x264) and to a WAV of 16 kHz, OpenCV and PIL to frames of 224
+   pixels, librosa to a mel. Measured in processor time, child processes included, so that other load matters
+   little.
+2. Reading for distillation: a window of 8 s as 32 frames, from shards and from videos: full frames;
+   a close-up, the student's input; the whole frame, the teacher's input. Videos are resized by Pillow's
+   antialiased filter, shards by PyTorch's kernel; the difference of the pixels is printed. Then what `train`
+   streams: whole clips, 40 frames of 224x224 and the mel.
+3. Memory of preparing 100 and 10,000 clips (hard links to small ones), and of reading as many.
+4. Disk per clip; disk and time extrapolated to 200,000 clips.
 
-Films are rendered ones of 10 s at 640x360 and 25 fps with sound; name a folder of real ones to measure those.
-The reference's side needs FFmpeg (in PATH, or `pip install imageio-ffmpeg`) and librosa.
+Videos are rendered: 10 s, 640x360, 25 fps, with audio. Name a folder of real videos to measure those. The
+reference needs FFmpeg (in PATH, or `pip install imageio-ffmpeg`) and librosa.
 
 Run: python benchmarks/data/shards.py [FOLDER] [--clips N] [--rounds N] [--skip-memory]
 """
@@ -82,7 +82,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) / 1024)
 def main() -> None:
     """Measure, and print what with."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("films", nargs="?", type=Path)
+    parser.add_argument("videos", nargs="?", type=Path)
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--skip-memory", action="store_true")
@@ -92,8 +92,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        films = options.films or render_films(folder / "films", options.clips)
-        chosen = sorted(path for path in films.iterdir() if path.suffix == ".mp4")[: options.clips]
+        videos = options.videos or render_videos(folder / "videos", options.clips)
+        chosen = sorted(path for path in videos.iterdir() if path.suffix == ".mp4")[: options.clips]
         tell_versions(chosen)
         per_clip_s, per_clip_bytes = compare_preparing(chosen, folder, options.rounds)
         compare_reading(chosen, folder / "shards", options.rounds)
@@ -103,7 +103,7 @@ def main() -> None:
         project(per_clip_s, statistics.mean(path.stat().st_size for path in chosen), per_clip_bytes)
 
 
-def render_films(folder: Path, count: int) -> Path:
+def render_videos(folder: Path, count: int) -> Path:
     """Films of the stage."""
     folder.mkdir()
     for seed in range(count):
@@ -113,11 +113,11 @@ def render_films(folder: Path, count: int) -> Path:
     return folder
 
 
-def tell_versions(films: list[Path]) -> None:
+def tell_versions(videos: list[Path]) -> None:
     """The line above all tables."""
     import librosa
 
-    size = statistics.mean(path.stat().st_size for path in films) / 1e6
+    size = statistics.mean(path.stat().st_size for path in videos) / 1e6
     first = subprocess.run([find_ffmpeg(), "-version"], check=True, capture_output=True, text=True).stdout
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}")
     print(
@@ -125,15 +125,15 @@ def tell_versions(films: list[Path]) -> None:
         f"Pillow {PIL.__version__}, torch {torch.__version__}, OpenCV {cv2.__version__}; "
         f"reference: {first.split('Copyright')[0].strip()}, librosa {librosa.__version__}"
     )
-    print(f"{len(films)} films of {size:.2f} MB on average; processor seconds of one thread")
+    print(f"{len(videos)} videos of {size:.2f} MB on average; processor seconds of one thread")
 
 
-def compare_preparing(films: list[Path], folder: Path, rounds: int) -> tuple[float, float]:
+def compare_preparing(videos: list[Path], folder: Path, rounds: int) -> tuple[float, float]:
     """Print both ways. Returns our seconds and bytes per clip."""
     linked = folder / "linked"
     linked.mkdir()
-    for number, film in enumerate(films):
-        (linked / f"{number:04d}.mp4").symlink_to(film.absolute())
+    for number, video in enumerate(videos):
+        (linked / f"{number:04d}.mp4").symlink_to(video.absolute())
     settings = ShardSettings(least_s=4.0)
 
     def ours() -> None:
@@ -143,25 +143,25 @@ def compare_preparing(films: list[Path], folder: Path, rounds: int) -> tuple[flo
     def theirs() -> None:
         shutil.rmtree(folder / "reference", ignore_errors=True)
         (folder / "reference").mkdir()
-        for film in films:
-            prepare_as_reference(film, folder / "reference")
+        for video in videos:
+            prepare_as_reference(video, folder / "reference")
 
     theirs()  # librosa compiles and loads at its first call; nobody counts that
     ours()
     sides = {"cinefoley data prepare": ours, "ffmpeg, OpenCV, PIL, librosa": theirs}
-    seconds = tell("preparing", sides, rounds, per=len(films))
+    seconds = tell("preparing", sides, rounds, per=len(videos))
     kept = sum(path.stat().st_size for path in (folder / "shards" / "shards").glob("*.tar"))
     used = len(ShardSource(folder / "shards"))
-    print(f"shards: {used} of {len(films)} clips used, {kept / used / 1e3:.0f} kB a clip\n")
+    print(f"shards: {used} of {len(videos)} clips used, {kept / used / 1e3:.0f} kB a clip\n")
     return seconds, kept / used
 
 
-def prepare_as_reference(film: Path, out: Path) -> None:
+def prepare_as_reference(video: Path, out: Path) -> None:
     """Diff-Foley's steps for one clip, each with the tool that its scripts use."""
     import librosa
 
-    ffmpeg = [find_ffmpeg(), "-loglevel", "error", "-y", "-threads", "1", "-i", str(film)]
-    slow, wav = out / f"{film.stem}.mp4", out / f"{film.stem}.wav"
+    ffmpeg = [find_ffmpeg(), "-loglevel", "error", "-y", "-threads", "1", "-i", str(video)]
+    slow, wav = out / f"{video.stem}.mp4", out / f"{video.stem}.wav"
     subprocess.run([*ffmpeg, "-r", "4", "-an", "-threads", "1", str(slow)], check=True)
     subprocess.run([*ffmpeg, "-vn", "-ac", "1", "-ar", "16000", str(wav)], check=True)
     capture, frames = cv2.VideoCapture(str(slow)), []
@@ -169,28 +169,28 @@ def prepare_as_reference(film: Path, out: Path) -> None:
         is_there, frame = capture.read()
         if not is_there:
             break
-        picture = Image.fromarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
-        frames.append(np.asarray(picture.resize((224, 224), Image.Resampling.BILINEAR)))
+        image = Image.fromarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+        frames.append(np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR)))
     capture.release()
-    np.save(out / f"{film.stem}.frames.npy", np.stack(frames))
+    np.save(out / f"{video.stem}.frames.npy", np.stack(frames))
     waveform, _ = librosa.load(wav, sr=16000)
     spectrum = np.abs(librosa.stft(waveform[:-1], n_fft=1024, hop_length=256))
     basis = librosa.filters.mel(sr=16000, n_fft=1024, n_mels=128, fmin=125, fmax=7600)
     level = 20 * np.log10(np.maximum(basis @ spectrum, 1e-5)) - 20
-    np.save(out / f"{film.stem}.mel.npy", np.clip((level + 100) / 100, 0, 1).astype(np.float16))
+    np.save(out / f"{video.stem}.mel.npy", np.clip((level + 100) / 100, 0, 1).astype(np.float16))
 
 
-def compare_reading(films: list[Path], shards: Path, rounds: int) -> None:
+def compare_reading(videos: list[Path], shards: Path, rounds: int) -> None:
     """Print what a window of 8 s for distillation costs from either."""
-    kept, decoded = ShardSource(shards), FolderSource(films[0].parent)
-    wanted = {film.stem for film in films}
+    kept, decoded = ShardSource(shards), FolderSource(videos[0].parent)
+    wanted = {video.stem for video in videos}
     numbers = [number for number, name in enumerate(decoded.ids) if name in wanted]
 
     window = CloseUp().draw((360, 640), generator=torch.Generator().manual_seed(0))
     kinds: dict[str, dict[str, Any]] = {
-        "32 pictures as they are": {},
-        "a close-up of 32 pictures, squashed to 224x224": {"size": (224, 224), "window": window},
-        "32 pictures, squashed to 224x224": {"size": (224, 224)},
+        "32 frames as they are": {},
+        "a close-up of 32 frames, squashed to 224x224": {"size": (224, 224), "window": window},
+        "32 frames, squashed to 224x224": {"size": (224, 224)},
     }
     for what, shown in kinds.items():
         section = {"fps": 4, "start": 1.0, "duration": 8.0} | shown
@@ -199,20 +199,20 @@ def compare_reading(films: list[Path], shards: Path, rounds: int) -> None:
             for number in range(len(kept)):
                 kept[number].video(**section)
 
-        def from_films(section: dict[str, Any] = section) -> None:
+        def from_videos(section: dict[str, Any] = section) -> None:
             for number in numbers[: len(kept)]:
                 decoded[number].video(**section)
 
-        tell(f"reading {what}", {"shards": from_shards, "films": from_films}, rounds, per=len(kept))
+        tell(f"reading {what}", {"shards": from_shards, "videos": from_videos}, rounds, per=len(kept))
 
     compare_streaming(kept, [decoded[number] for number in numbers[: len(kept)]], rounds)
     tell_difference(kept)
 
 
-def compare_streaming(kept: ShardSource, films: list[FileClip], rounds: int) -> None:
+def compare_streaming(kept: ShardSource, videos: list[FileClip], rounds: int) -> None:
     """Print what whole clips cost as `train` asks for them; real ones may be shorter than a window."""
-    reading = ClipSettings.of(diff_foley().foley)
-    columns = stream_shards(kept, reading)
+    settings = ClipSettings.of(diff_foley().foley)
+    columns = stream_shards(kept, settings)
     if len(columns) < len(kept):
         return
 
@@ -220,11 +220,11 @@ def compare_streaming(kept: ShardSource, films: list[FileClip], rounds: int) -> 
         for row in range(len(columns)):
             columns.frames[row], columns.mels[row]
 
-    def decode_films() -> None:
-        for film in films:
-            read_clip(film, reading)
+    def decode_videos() -> None:
+        for video in videos:
+            read_clip(video, settings)
 
-    sides = {"shards": read_streamed, "films": decode_films}
+    sides = {"shards": read_streamed, "videos": decode_videos}
     tell("reading whole clips for training, 224x224 and mel", sides, rounds, per=len(columns))
 
 
