@@ -1,10 +1,11 @@
-"""How fast the stage draws and sounds, kind by kind and over a draw of all.
+"""Speed of the stage: frames and sound, kind by kind and over a draw of all kinds.
 
-    python benchmarks/stage/render.py [--clips 6] [--seconds 4]
+    python benchmarks/stage/render.py [--clips 6] [--seconds 4] [--version plain|filmed]
 
-One thread. Pictures: 25 a second at 112x112 (``--size``), and views as training takes them (16:9 squashed to
-64x64, whole and cropped). Sound: seconds of waveform per second of computing, at 16 and 48 kHz. For every
-kind the median over its clips and the slowest; ``all`` draws kinds as seeds do.
+One thread; processor time, so that other work on the machine counts little. Frames: 25 a second at 112x112
+(``--size``), and as training takes them (16:9 squashed to 64x64, whole and cropped). Sound: seconds of
+waveform per second, at 16 and 48 kHz.
+For every kind the median over its clips and the slowest; ``all`` draws kinds as seeds do.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -19,6 +21,7 @@ import numpy as np
 from cinefoley.stage.digest import stage_digest
 from cinefoley.stage.kinds import KINDS
 from cinefoley.stage.render import StageTake, draw_take
+from cinefoley.stage.version import DEFAULT_VERSION, StageVersion
 
 WINDOW = np.array([0.2, 0.3, 0.7, 0.8])
 
@@ -29,13 +32,13 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=6, help="for each kind")
     parser.add_argument("--seconds", type=float, default=4.0, help="of every clip")
     parser.add_argument("--size", type=int, default=112)
+    parser.add_argument("--version", choices=get_args(StageVersion), default=DEFAULT_VERSION)
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    print(
-        f"{platform.processor() or platform.machine()}, one thread; Python {platform.python_version()},",
-        end=" ",
-    )
-    print(f"numpy {np.__version__}, OpenCV {cv2.__version__}; stage {stage_digest()[:12]}")
+    machine = platform.processor() or platform.machine()
+    print(f"{machine}, one thread; Python {platform.python_version()},", end=" ")
+    print(f"numpy {np.__version__}, OpenCV {cv2.__version__};", end=" ")
+    print(f"{args.version} stage {stage_digest(args.version)[:12]}")
     print(f"{args.clips} clips of {args.seconds:g} s of each kind: median (slowest)\n")
     titles = (
         f"frames/s {args.size}x{args.size}",
@@ -46,12 +49,13 @@ def main() -> None:
     )
     print(f"{'':10s}" + "".join(f"{title:>22s}" for title in titles))
     for actor in KINDS:
-        _report(actor.kind, [_clip(seed, actor.kind, args.seconds) for seed in range(args.clips)], args.size)
-    _report("all", [_clip(seed, None, args.seconds) for seed in range(4 * args.clips)], args.size)
+        takes = [_clip(seed, actor.kind, args.seconds, args.version) for seed in range(args.clips)]
+        _report(actor.kind, takes, args.size)
+    _report("all", [_clip(n, None, args.seconds, args.version) for n in range(4 * args.clips)], args.size)
 
 
-def _clip(seed: int, kind: str | None, seconds: float) -> StageTake:
-    return draw_take(seed, split="valid", duration_s=seconds, kind=kind)
+def _clip(seed: int, kind: str | None, seconds: float, version: StageVersion) -> StageTake:
+    return draw_take(seed, split="valid", duration_s=seconds, kind=kind, version=version)
 
 
 def _report(name: str, takes: Sequence[StageTake], side: int) -> None:

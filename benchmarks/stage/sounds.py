@@ -1,6 +1,6 @@
 """How every kind sounds, measured: pitch by size, ringing by material, loudness by force, onsets by events.
 
-    python benchmarks/stage/sounds.py [--clips 30]
+    python benchmarks/stage/sounds.py [--clips 30] [--version plain|filmed]
 
 - ``centre``: the spectrum's centre (logarithmic) of one event at sizes 0, 0.5 and 1, in Hz;
 - ``falls``: seconds in which it falls by 30 dB from its peak, in its dullest and its most ringing material;
@@ -10,6 +10,7 @@
 """
 
 import argparse
+from typing import get_args
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from cinefoley.stage.digest import stage_digest
 from cinefoley.stage.generator import Split
 from cinefoley.stage.kinds import KINDS
 from cinefoley.stage.render import draw_take
+from cinefoley.stage.version import DEFAULT_VERSION, StageVersion
 
 RATE = 16000
 SPLITS: tuple[Split, ...] = ("train", "valid")
@@ -30,13 +32,15 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=30, help="of each kind and split")
+    parser.add_argument("--version", choices=get_args(StageVersion), default=DEFAULT_VERSION)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"stage {stage_digest()[:12]}, {RATE} Hz; seeds 0 to {args.clips - 1} of each kind and split\n")
+    print(f"{args.version} stage {stage_digest(args.version)[:12]}, {RATE} Hz;", end=" ")
+    print(f"seeds 0 to {args.clips - 1} of each kind and split\n")
     print("| kind | centre, Hz | falls, s | force, dB | onset F1 train | valid |\n|---|---|---|---|---|---|")
     total = dict.fromkeys(SPLITS, OnsetCounts())
     for kind in KINDS:
-        found = {split: count_onsets(kind, split, args.clips) for split in SPLITS}
+        found = {split: count_onsets(kind, split, args.clips, args.version) for split in SPLITS}
         if kind.is_onset_like:
             total = {split: total[split] + found[split] for split in SPLITS}
         name = kind.kind if kind.is_onset_like else f"({kind.kind})"
@@ -85,11 +89,11 @@ def fall(waveform: NDArray[np.float64]) -> float:
     return float(below[0] if len(below) else len(level) - peak) / RATE
 
 
-def count_onsets(kind: type[Actor], split: Split, clips: int) -> OnsetCounts:
+def count_onsets(kind: type[Actor], split: Split, clips: int, version: StageVersion) -> OnsetCounts:
     """Detected onsets against events."""
     counts = OnsetCounts()
     for seed in range(clips):
-        take = draw_take(seed, split=split, kind=kind.kind)
+        take = draw_take(seed, split=split, kind=kind.kind, version=version)
         heard = detect_onsets(torch.from_numpy(take.waveform(RATE)), sample_rate=RATE)
         counts += match_onsets(heard, take.hits.times)
     return counts

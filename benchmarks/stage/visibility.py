@@ -1,6 +1,6 @@
 """What crops hide and what they leave: the stage's geometry behind the paper's variations.
 
-    python benchmarks/stage/visibility.py [--clips 300] [--split valid]
+    python benchmarks/stage/visibility.py [--clips 300] [--split valid] [--version plain|filmed]
 
 For every event of the split's first clips, in full view and under each variation: is the contact in the
 window when the sound starts, is the target, and does anything there tell of the event? The last is measured:
@@ -10,6 +10,7 @@ which at least ``--share`` of the pixels differ by more than 16 grey levels.
 
 import argparse
 from collections import Counter, defaultdict
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from cinefoley.stage.actor import Actor
 from cinefoley.stage.clip import boxes_in_windows, visible_share
 from cinefoley.stage.render import StageTake, draw_take
 from cinefoley.stage.rhythm import Hits
+from cinefoley.stage.version import DEFAULT_VERSION, StageVersion
 
 SIZE = (64, 64)
 VARIATIONS = ("full view", "close-up, centred", "close-up, uniform", "camera movement")
@@ -29,12 +31,15 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=300)
     parser.add_argument("--split", choices=["train", "valid", "test"], default="valid")
     parser.add_argument("--share", type=float, default=0.015)
+    parser.add_argument("--version", choices=get_args(StageVersion), default=DEFAULT_VERSION)
     args = parser.parse_args()
     counts: dict[str, Counter[str]] = {name: Counter() for name in VARIATIONS}
     clues: dict[str, dict[str, list[bool]]] = {name: defaultdict(list) for name in VARIATIONS}
+    away: Counter[str] = Counter()
     clips: dict[str, list[float]] = {name: [] for name in VARIATIONS}
     for seed in range(args.clips):
-        take = draw_take(seed, split=args.split)
+        take = draw_take(seed, split=args.split, version=args.version)
+        away[leaving(take)] += 1
         rng = np.random.default_rng([seed, 7])
         for name in VARIATIONS:
             told = []
@@ -45,7 +50,7 @@ def main() -> None:
                     )
             if told:
                 clips[name].append(float(np.mean(told)))
-    print(f"stage, split {args.split}, clips 0 to {args.clips - 1}; shares of events")
+    print(f"{args.version} stage, split {args.split}, clips 0 to {args.clips - 1}; shares of events")
     print(f"{'':20s} contact  target  clue  | clue without contact  nothing | clips: all events told, none")
     for name, count in counts.items():
         n = count["events"]
@@ -54,9 +59,22 @@ def main() -> None:
         )
         shares = np.array(clips[name])
         print(f"{name:20s} {row}   | {(shares == 1).mean():.3f} {(shares == 0).mean():.3f}   of {n} events")
+    shares_away = ", ".join(f"{name} {away[name] / args.clips:.3f}" for name in ("leaves", "returns"))
+    print(f"\nfull view: share of clips in which every target is out of the frame for a while: {shares_away}")
     print("\nclues, kind by kind: " + ", ".join(VARIATIONS))
     for kind in sorted(clues["full view"]):
         print(f"{kind:10s} " + "  ".join(f"{np.mean(clues[name][kind]):.2f}" for name in VARIATIONS))
+
+
+def leaving(take: StageTake) -> str:
+    """Whether all targets leave the frame in full view, and whether one is there at both ends."""
+    times = np.arange(0, take.duration_s, 0.1)
+    size = (round(1000 / take.aspect), 1000)
+    boxes = [take.boxes(times, size=size, source=source)[0] for source in range(len(take.actors))]
+    is_hidden = np.all([visible_share(box) <= 0 for box in boxes], axis=0)
+    if not is_hidden.any():
+        return "stays"
+    return "leaves" if is_hidden[[0, -1]].any() else "returns"
 
 
 def draw_windows(name: str, take: StageTake, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 import numpy as np
+from tests.stage.drawing import drawn
 
-from cinefoley.stage.canvas import Canvas, Projection
+from cinefoley.stage.canvas import Canvas
 from cinefoley.stage.distractors import draw_distractors
 
 
@@ -11,10 +12,9 @@ def test_distractors_move() -> None:
             names.add(distractor.name)
             pictures = []
             for time_s in np.arange(8) * 0.5:
-                image = np.zeros((90, 160, 3), dtype=np.uint8)
-                camera = Projection(np.diag([80.0, 80.0]), np.array([80.0, 80.0]))
-                distractor.paint(Canvas(image, camera), float(time_s))
-                pictures.append(image.tobytes())
+                canvas = Canvas()
+                distractor.paint(canvas, float(time_s))
+                pictures.append(drawn(canvas, scale=(80.0, 80.0), size=(160, 160)).tobytes())
             assert len(set(pictures)) > 1, distractor.name
     assert len(names) == 7
 

@@ -2,8 +2,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from tests.stage.drawing import drawn
 
-from cinefoley.stage.canvas import Canvas, Projection
+from cinefoley.stage.canvas import Canvas
 from cinefoley.stage.effects import draw_dust, draw_ripples, draw_smoke, draw_sparks, draw_speed_lines
 
 EFFECTS: dict[str, Callable[[Canvas, float], None]] = {
@@ -17,9 +18,9 @@ EFFECTS: dict[str, Callable[[Canvas, float], None]] = {
 
 def extent(draw: Callable[[Canvas, float], None], age: float) -> int:
     """Columns from the first to the last that anything is drawn in."""
-    image = np.zeros((200, 200, 3), dtype=np.uint8)
-    draw(Canvas(image, Projection(np.diag([100.0, 100.0]), np.array([100.0, 100.0]))), age)
-    columns = np.flatnonzero(image.max(axis=(0, 2)) > 8)
+    canvas = Canvas()
+    draw(canvas, age)
+    columns = np.flatnonzero(drawn(canvas).max(axis=(0, 2)) > 8)
     return int(columns[-1] - columns[0]) if len(columns) else 0
 
 

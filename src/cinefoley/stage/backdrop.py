@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cinefoley.stage.canvas import Canvas, Color, Point, Projection, mix
+from cinefoley.stage.canvas import Canvas, Color, Point, Projection, mix, trace
+from cinefoley.stage.distribution import OPTICS
 from cinefoley.stage.figure import draw_color
 
 __all__ = ["Backdrop", "Shape", "draw_backdrop", "widen_backdrop"]
@@ -58,7 +59,7 @@ class Backdrop:
     def render(
         self,
         size: tuple[int, int],
-        camera: Projection,
+        projection: Projection,
         *,
         extent: tuple[float, float, float, float],
         light: Color,
@@ -67,7 +68,7 @@ class Backdrop:
 
         Args:
             size: Height and width in pixels.
-            camera: Maps x from the frame's middle and y from the horizon to pixels, axes kept apart.
+            projection: Maps x from the frame's middle and y from the horizon to pixels, axes kept apart.
             extent: ``(x0, y0, x1, y1)``, the pixels over which the mottling spreads.
             light: Factor on red, green and blue.
 
@@ -75,7 +76,7 @@ class Backdrop:
             ``(H, W, 3)`` RGB.
         """
         height, width = size
-        horizon, scale = camera.offset[1], camera.linear[1, 1]
+        horizon, scale = projection.offset[1], projection.linear[1, 1]
         rows = (np.arange(height) + 0.5 - horizon) / scale
         up = np.clip(1 + rows / 0.9, 0, 1)[:, None]
         down = np.clip(rows / 0.8, 0, 1)[:, None]
@@ -83,12 +84,14 @@ class Backdrop:
         ground = np.asarray(self.ground[0]) * (1 - down) + np.asarray(self.ground[1]) * down
         column = np.where(rows[:, None] < 0, sky, ground) * np.asarray(light)
         image = np.repeat(column.clip(0, 255).astype(np.uint8)[:, None], width, axis=1)
-        canvas = Canvas(image, camera, light=light)
+        canvas = Canvas()
         for shape in self.shapes:
             if shape.radii is None:
                 canvas.polygon(shape.points, shape.color)
             else:
                 canvas.ellipse(shape.points[0], shape.radii, shape.color)
+        (outlines,) = trace([(canvas, projection)], size)
+        canvas.draw(image, outlines, light=light)
         return self._mottle(image, extent)
 
     def _mottle(
@@ -136,7 +139,24 @@ def widen_backdrop(backdrop: Backdrop, rng: np.random.Generator) -> Backdrop:
         for shape in (strewn(rng) if strewn else [])
     ]
     shapes = [shape.stretched(3.0) if shape.width > _BAND else shape for shape in backdrop.shapes]
-    return replace(backdrop, shapes=(*wings, *shapes))
+    return replace(backdrop, shapes=(*wings, *shapes, *_strew_clutter(rng)))
+
+
+def _strew_clutter(rng: np.random.Generator) -> list[Shape]:
+    """Boxes, balls and posts that lie about on the ground."""
+    count = round(OPTICS.clutter_count.draw(rng)) if rng.random() < OPTICS.clutter else 0
+    shapes = []
+    for _ in range(3 * count):  # count of them in the middle third of the wide backdrop
+        x, y = float(rng.uniform(-3.9, 3.9)), 0.22 * float(rng.random()) ** 2
+        width, height = float(rng.uniform(0.02, 0.16)), float(rng.uniform(0.03, 0.2))
+        sort, color = rng.random(), draw_color(rng, (20, 235))
+        if sort < 0.6:
+            shapes.append(_box(x, y - height, width, height, color))
+        elif sort < 0.8:
+            shapes.append(Shape(((x, y - width / 2),), color, (width / 2, width / 2)))
+        else:
+            shapes.append(_box(x, y - 3 * height, 0.018, 3 * height, color))
+    return shapes
 
 
 def _near_and_far(color: Color) -> tuple[Color, Color]:

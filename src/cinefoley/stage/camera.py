@@ -179,9 +179,10 @@ class CameraPath:
             )
         side = np.maximum(self.side.at(times_s, composed=1.0), max(extent) / _LARGEST_SUBJECT)
         shaken = sum((shake.at(times_s) for shake in self.shakes), start=np.zeros((3, count)))
+        low, high = CAMERA.composed.low, CAMERA.composed.high
         corners = []
         for axis, track in enumerate((self.across, self.down)):
-            place = track.at(times_s, composed=subject[axis])
+            place = track.at(times_s, composed=min(max(subject[axis], low), high))
             corners.append(subject[axis] - (place + shaken[axis] / frame[axis]) * side)
         corner = np.stack(corners, axis=1)
         return Framing(

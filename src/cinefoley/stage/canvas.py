@@ -1,15 +1,21 @@
-"""Anti-aliased drawing in an actor's own coordinates, whatever the raster's scale in either direction."""
+"""Anti-aliased vector drawing: shapes in an actor's own coordinates, drawn into frames of any scale.
+
+A canvas records shapes, :func:`trace` computes their outlines in pixels, :meth:`Canvas.draw` fills them. Many
+canvases are traced together, since at the size of training frames numpy's cost per call would be most of the
+cost of a shape.
+"""
 
 import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Canvas", "Color", "Point", "Projection", "mix"]
+__all__ = ["Canvas", "Color", "Outlines", "Point", "Projection", "mix", "trace"]
 
 Point = tuple[float, float]
 Color = tuple[float, float, float]
@@ -26,9 +32,11 @@ def _circle(count: int) -> NDArray[np.float64]:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
-_CIRCLES = {count: _circle(count) for count in (10, 16, 28, 48)}
 _ARCS = np.stack([-np.cos(a := np.linspace(-math.pi / 2, math.pi / 2, 6)), np.sin(a)], axis=1)
+_STEPS = np.array([3.0, 10.0, 40.0])  # pixels of half an axis from which an ellipse has more corners
+_CORNERS = (10, 16, 28, 48)
 _CAPSULE = np.concatenate([_ARCS, -_ARCS])
+_CIRCLES = [_circle(count) for count in _CORNERS]
 _ENDS = np.repeat([0.0, 1.0], 6)[:, None]
 
 
@@ -66,50 +74,47 @@ class Projection:
         return math.sqrt(abs(a * d - b * c)) + 1e-9
 
 
+_Row = tuple[int, float, float, float, float, float]
+
+
+class _Style(NamedTuple):
+    """How a recorded shape is filled."""
+
+    color: Color
+    alpha: float
+    casts_shadow: bool
+    is_convex: bool
+
+
 class Canvas:
-    """One frame being drawn.
+    """Shapes of one frame, in the order in which they are drawn.
 
     Args:
-        image: RGB picture ``(H, W, 3)`` uint8, drawn into in place.
-        camera: Where the actor's coordinates lie in it.
-        light: Factor on red, green and blue, the scene's light.
         tilt: How far the camera looks down: height over width of a disc that lies on the ground.
-        tint: Draw everything in this one colour, as a shadow; what is see-through then draws nothing.
     """
 
-    def __init__(
-        self,
-        image: NDArray[np.uint8],
-        camera: Projection,
-        *,
-        light: Color = (1.0, 1.0, 1.0),
-        tilt: float = 0.25,
-        tint: Color | None = None,
-    ) -> None:
-        self.image = image
-        self.projection = camera
+    def __init__(self, *, tilt: float = 0.25) -> None:
         self.tilt = tilt
-        self.is_shadow = tint is not None
-        self._light = light
-        self._tint = tint
-        self._pixel = 1 / camera.scale
+        self.casts_shadow = True
+        """Whether shapes added from now on are part of shadows; false for what lies inside other shapes."""
+        self._styles: list[_Style] = []
+        self.lines: list[_Row] = []
+        """Number of the shape, start, end, width."""
+        self.ellipses: list[_Row] = []
+        """Number of the shape, middle, half-axes, width of the outline or NaN."""
+        self.polygons: list[tuple[int, Sequence[Point]]] = []
+        """Number of the shape, corners."""
+
+    def __len__(self) -> int:
+        return len(self._styles)
 
     def polygon(self, points: Sequence[Point], color: Color, *, alpha: float = 1.0) -> None:
         """Fill a polygon; ``alpha`` below 1 lets the ground show through."""
-        pixels = self.projection.to_pixels(points)
-        inward = pixels.mean(axis=0) - pixels
-        length = np.sqrt((inward * inward).sum(axis=1, keepdims=True)) + 1e-9
-        self._fill(pixels + inward * np.minimum(_BLEED / length, 0.9), color, alpha, is_convex=False)
+        self.polygons.append((self._add(color, alpha, is_convex=False), points))
 
     def line(self, start: Point, end: Point, color: Color, *, width: float, alpha: float = 1.0) -> None:
         """Draw a line with round ends, ``width`` units thick."""
-        x, y = end[0] - start[0], end[1] - start[1]
-        length = math.hypot(x, y)
-        cos, sin = (x / length, y / length) if length > 1e-9 else (1.0, 0.0)
-        half = max(width / 2 - _BLEED * self._pixel, 1e-6)
-        turned = _CAPSULE @ np.array([[cos * half, sin * half], [-sin * half, cos * half]])
-        points = turned + np.array(start) + _ENDS * np.array([x, y])
-        self._fill(self.projection.to_pixels(points), color, alpha)
+        self.lines.append((self._add(color, alpha), *start, *end, width))
 
     def path(self, points: Sequence[Point], color: Color, *, width: float) -> None:
         """Draw lines through all points."""
@@ -126,21 +131,8 @@ class Canvas:
         alpha: float = 1.0,
     ) -> None:
         """Draw an upright ellipse with half-axes ``axes``: filled, or as an outline ``width`` units thick."""
-        size = max(axes) * self.projection.scale
-        unit = _CIRCLES[10 if size < 3 else 16 if size < 10 else 28 if size < 40 else 48]
-        middle = np.array(center)
-        half = 0.0 if width is None else width / 2
-        outset = half - _BLEED * self._pixel
-        outer = np.array([max(axes[0] + outset, 1e-6), max(axes[1] + outset, 1e-6)])
-        pixels = self.projection.to_pixels(middle + unit * outer)
-        if width is None:
-            self._fill(pixels, color, alpha)
-            return
-        inner = np.array([max(axes[0] - outset, 0.0), max(axes[1] - outset, 0.0)])
-        if inner.min() <= 0 or not self._is_seen(pixels):
-            self._fill(pixels, color, alpha)
-            return
-        self._fill(pixels, color, alpha, hole=self.projection.to_pixels(middle + unit * inner))
+        ring = math.nan if width is None else width
+        self.ellipses.append((self._add(color, alpha), *center, *axes, ring))
 
     def circle(
         self, center: Point, radius: float, color: Color, *, width: float | None = None, alpha: float = 1.0
@@ -154,59 +146,184 @@ class Canvas:
         """Draw a circle that lies flat on the ground."""
         self.ellipse(center, (radius, radius * self.tilt), color, width=width, alpha=alpha)
 
-    def shows(self, center: Point, radius: float) -> bool:
-        """Whether anything within ``radius`` of a point can be seen: what is not need not be drawn."""
-        square = np.array([[-radius, -radius], [radius, -radius], [radius, radius], [-radius, radius]])
-        return self._is_seen(self.projection.to_pixels(square + np.array(center)))
-
-    def _is_seen(self, pixels: NDArray[np.float64]) -> bool:
-        height, width = self.image.shape[:2]
-        (left, top), (right, bottom) = pixels.min(axis=0).tolist(), pixels.max(axis=0).tolist()
-        return left < width + 1 and right > -2 and top < height + 1 and bottom > -2
-
-    def _fill(
+    def draw(
         self,
-        pixels: NDArray[np.float64],
-        color: Color,
-        alpha: float,
+        image: NDArray[np.uint8],
+        outlines: "Outlines",
         *,
-        is_convex: bool = True,
-        hole: NDArray[np.float64] | None = None,
+        light: Color = (1.0, 1.0, 1.0),
+        tint: Color | None = None,
     ) -> None:
-        if not self._is_seen(pixels) or alpha < 0.02 or (self.is_shadow and alpha < 0.6):
-            return
-        if alpha > 0.98:
-            _fill(self.image, pixels, hole, self._lit(color), is_convex)
-            return
-        height, width = self.image.shape[:2]
-        (left, top), (right, bottom) = pixels.min(axis=0).tolist(), pixels.max(axis=0).tolist()
-        x0, y0 = max(0, math.floor(left) - 2), max(0, math.floor(top) - 2)
-        x1, y1 = min(width, math.ceil(right) + 3), min(height, math.ceil(bottom) + 3)
-        if x0 >= x1 or y0 >= y1:
-            return
-        part = self.image[y0:y1, x0:x1]
-        overlay = part.copy()
-        corner = np.array([x0, y0])
-        _fill(overlay, pixels - corner, None if hole is None else hole - corner, self._lit(color), is_convex)
-        part[...] = cv2.addWeighted(overlay, alpha, part, 1 - alpha, 0)
+        """Draw every shape into a frame; the shapes stay, for another frame.
 
-    def _lit(self, color: Color) -> tuple[int, int, int]:
-        if self._tint is not None:
-            color = self._tint
-        red, green, blue = (min(255, round(c * f)) for c, f in zip(color, self._light, strict=True))
-        return red, green, blue
+        Args:
+            image: RGB frame ``(H, W, 3)`` uint8, drawn into in place.
+            outlines: Of :func:`trace` for this canvas.
+            light: Factor on red, green and blue, the scene's light.
+            tint: Draw everything in this one colour, as a shadow; what is see-through then draws nothing.
+        """
+        for outer, hole, style in zip(outlines.outers, outlines.holes, self._styles, strict=True):
+            alpha = style.alpha
+            if outer is None or alpha < 0.02:
+                continue
+            if tint is None:
+                color = _lit(style.color, light)
+            elif alpha < 0.6 or not style.casts_shadow:
+                continue
+            else:
+                color = tint
+            if alpha > 0.98:
+                _fill(image, outer, hole, color, style.is_convex)
+            else:
+                _blend(image, outer, hole, color, style)
+
+    def _add(self, color: Color, alpha: float, *, is_convex: bool = True) -> int:
+        self._styles.append(_Style(color, alpha, self.casts_shadow, is_convex))
+        return len(self._styles) - 1
+
+
+Outline = NDArray[np.int32]
+"""Corners ``(N, 2)`` of a shape as cv2's fixed-point numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlines:
+    """Outlines of a canvas's shapes in a frame; None for a shape that the frame does not show."""
+
+    outers: list[Outline | None]
+    holes: list[Outline | None]
+
+
+def trace(jobs: Sequence[tuple[Canvas, Projection]], size: tuple[int, int]) -> list[Outlines]:
+    """Outlines of many canvases, each in a frame of its own.
+
+    Args:
+        jobs: Canvases, and where their coordinates lie in the frame.
+        size: Height and width of the frames in pixels.
+    """
+    tracer = _Tracer(jobs, size)
+    tracer.trace_lines()
+    tracer.trace_ellipses()
+    tracer.trace_polygons()
+    return tracer.found
+
+
+class _Tracer:
+    """Computes outlines of one sort of shape of all jobs in one go."""
+
+    def __init__(self, jobs: Sequence[tuple[Canvas, Projection]], size: tuple[int, int]) -> None:
+        self._canvases = [canvas for canvas, _ in jobs]
+        self._height, self._width = size
+        self._linear = np.array([projection.linear for _, projection in jobs]).reshape(-1, 2, 2)
+        self._offset = np.array([projection.offset for _, projection in jobs]).reshape(-1, 2)
+        self._scale = np.array([projection.scale for _, projection in jobs])
+        counts = [len(canvas) for canvas in self._canvases]
+        self.found = [Outlines([None] * count, [None] * count) for count in counts]
+
+    def trace_lines(self) -> None:
+        rows, table = self._gather([canvas.lines for canvas in self._canvases])
+        if not len(rows):
+            return
+        start, way = table[:, 1:3], table[:, 3:5] - table[:, 1:3]
+        half = np.maximum(table[:, 5] / 2 - _BLEED / self._scale[rows], 1e-6)
+        length = np.hypot(way[:, 0], way[:, 1])
+        is_line = length > 1e-9
+        unit = np.where(is_line[:, None], way / np.where(is_line, length, 1.0)[:, None], (1.0, 0.0))
+        cos, sin = (unit * half[:, None]).T[:, :, None]
+        x, y = _CAPSULE.T
+        turned = np.stack([x * cos - y * sin, x * sin + y * cos], axis=2)
+        points = turned + start[:, None] + _ENDS * way[:, None]
+        self._keep(rows, table[:, 0], self._to_pixels(rows, points))
+
+    def trace_ellipses(self) -> None:
+        rows, table = self._gather([canvas.ellipses for canvas in self._canvases])
+        if not len(rows):
+            return
+        middle, axes, ring = table[:, 1:3], table[:, 3:5], table[:, 5]
+        is_ring = ~np.isnan(ring)
+        outset = np.where(is_ring, ring / 2, 0.0) - _BLEED / self._scale[rows]
+        outer = np.maximum(axes + outset[:, None], 1e-6)
+        inner = np.maximum(axes - outset[:, None], 0.0)
+        is_hollow = is_ring & (inner.min(axis=1) > 0)
+        groups = np.searchsorted(_STEPS, axes.max(axis=1) * self._scale[rows], side="right")
+        for group, unit in enumerate(_CIRCLES):
+            for radii, is_hole in ((outer, False), (inner, True)):
+                part = np.flatnonzero((groups == group) & (is_hollow | (not is_hole)))
+                pixels = self._to_pixels(rows[part], middle[part, None] + unit * radii[part, None])
+                self._keep(rows[part], table[part, 0], pixels, is_hole=is_hole)
+
+    def trace_polygons(self) -> None:
+        by_count: dict[int, list[tuple[int, int, Sequence[Point]]]] = {}
+        for row, canvas in enumerate(self._canvases):
+            for index, points in canvas.polygons:
+                by_count.setdefault(len(points), []).append((row, index, points))
+        for group in by_count.values():
+            rows, indices = (np.array([entry[n] for entry in group]) for n in (0, 1))
+            pixels = self._to_pixels(rows, np.array([points for _, _, points in group]))
+            inward = pixels.mean(axis=1, keepdims=True) - pixels
+            length = np.sqrt((inward * inward).sum(axis=2, keepdims=True)) + 1e-9
+            self._keep(rows, indices, pixels + inward * np.minimum(_BLEED / length, 0.9))
+
+    def _gather(self, lists: Sequence[Sequence[_Row]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The jobs ``(M,)`` and numbers ``(M, 6)`` of one sort of shape."""
+        rows = np.repeat(np.arange(len(lists)), [len(shapes) for shapes in lists])
+        return rows, np.array([shape for shapes in lists for shape in shapes], dtype=np.float64)
+
+    def _to_pixels(self, rows: NDArray[np.int64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Pixels ``(M, N, 2)`` of the points of each row's job."""
+        linear, offset = self._linear[rows, None], self._offset[rows, None]
+        return points[..., :1] * linear[:, :, 0] + points[..., 1:] * linear[:, :, 1] + offset
+
+    def _keep(
+        self,
+        rows: NDArray[np.int64],
+        indices: NDArray[np.generic],
+        pixels: NDArray[np.float64],
+        *,
+        is_hole: bool = False,
+    ) -> None:
+        """Keep outlines ``(M, N, 2)`` of which the frame shows anything, and every hole."""
+        low, high = pixels.min(axis=1), pixels.max(axis=1)
+        limit = (self._width + 1, self._height + 1)
+        seen = np.flatnonzero(((low < limit) & (high > -2)).all(axis=1) | is_hole)
+        fixed = _fixed(pixels[seen])
+        for row, index, outline in zip(
+            rows[seen].tolist(), indices[seen].astype(int).tolist(), fixed, strict=True
+        ):
+            found = self.found[row]
+            (found.holes if is_hole else found.outers)[index] = outline
+
+
+def _lit(color: Color, light: Color) -> Color:
+    return (
+        min(255, round(color[0] * light[0])),
+        min(255, round(color[1] * light[1])),
+        min(255, round(color[2] * light[2])),
+    )
+
+
+def _blend(
+    image: NDArray[np.uint8], outer: Outline, hole: Outline | None, color: Sequence[float], style: _Style
+) -> None:
+    """Fill a shape that is see-through."""
+    height, width = image.shape[:2]
+    (left, top), (right, bottom) = outer.min(axis=0).tolist(), outer.max(axis=0).tolist()
+    x0, y0 = max(0, (left >> _SHIFT) - 2), max(0, (top >> _SHIFT) - 2)
+    x1, y1 = min(width, (right >> _SHIFT) + 4), min(height, (bottom >> _SHIFT) + 4)
+    if x0 >= x1 or y0 >= y1:
+        return
+    part = image[y0:y1, x0:x1]
+    overlay = part.copy()
+    corner = np.array([x0, y0], dtype=np.int32) << _SHIFT
+    _fill(overlay, outer - corner, None if hole is None else hole - corner, color, style.is_convex)
+    part[...] = cv2.addWeighted(overlay, style.alpha, part, 1 - style.alpha, 0)
 
 
 def _fill(
-    image: NDArray[np.uint8],
-    pixels: NDArray[np.float64],
-    hole: NDArray[np.float64] | None,
-    color: tuple[int, int, int],
-    is_convex: bool,
+    image: NDArray[np.uint8], outer: Outline, hole: Outline | None, color: Sequence[float], is_convex: bool
 ) -> None:
-    outer = _fixed(pixels)
     if hole is not None:
-        cv2.fillPoly(image, [outer, _fixed(hole)], color, cv2.LINE_AA, _SHIFT)
+        cv2.fillPoly(image, [outer, hole], color, cv2.LINE_AA, _SHIFT)
     elif is_convex:
         cv2.fillConvexPoly(image, outer, color, cv2.LINE_AA, _SHIFT)
     else:

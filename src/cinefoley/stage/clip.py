@@ -78,7 +78,7 @@ class StageClip:
     fps: float
     """Frames per second; frame ``n`` shows the instant ``n / fps``."""
     waveform: NDArray[np.float32]
-    """Sound, ``(N,)`` in [-1, 1], a whole number of 16-bit steps; exactly 0 where nothing sounds."""
+    """Sound, ``(N,)`` in [-1, 1], a whole number of 16-bit steps; 0 or ambience where nothing sounds."""
     sample_rate: int
     """Samples per second of :attr:`waveform`."""
     events: tuple[StageEvent, ...]
@@ -89,6 +89,8 @@ class StageClip:
     """The seed it was rendered from."""
     split: str
     """The split the seed belongs to."""
+    event_waveform: NDArray[np.float32] | None = None
+    """What the events alone contribute to :attr:`waveform`; None if that is all of it."""
 
     @property
     def duration_s(self) -> float:
@@ -112,7 +114,7 @@ class StageClip:
             split=self.split,
             duration_s=self.duration_s,
             fps=self.fps,
-            waveform=self.waveform,
+            waveform=self.waveform if self.event_waveform is None else self.event_waveform,
             sample_rate=self.sample_rate,
             has_boxes=has_boxes,
         )
@@ -235,7 +237,7 @@ def sound_ends(
 
     Args:
         times_s: ``(E,)``, ascending.
-        waveform: ``(N,)``, the clip's real sound, exactly 0 where nothing sounds.
+        waveform: ``(N,)``, the sound of the events alone, exactly 0 where nothing sounds.
         sample_rate: Its samples per second.
 
     Returns:

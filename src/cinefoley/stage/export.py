@@ -21,6 +21,7 @@ from cinefoley.stage.digest import stage_digest
 from cinefoley.stage.generator import Split
 from cinefoley.stage.render import draw_take, frame_times, render_clip
 from cinefoley.stage.take import StageTake
+from cinefoley.stage.version import StageVersion
 
 __all__ = ["ExportReport", "ExportSettings", "export_clips"]
 
@@ -41,6 +42,8 @@ class ExportSettings:
     """Frames per second."""
     sample_rate: int = 48000
     """Samples per second."""
+    version: StageVersion | None = None
+    """Which stage; :data:`~cinefoley.stage.version.DEFAULT_VERSION` if None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +96,7 @@ def export_clips(
     if settings.side < 16 or settings.sample_rate < 8000 or settings.fps <= 0:
         raise ValueError(f"need 16 pixels, 8000 Hz and fps > 0 or more, got {settings}")
     seeds = range(first_seed, first_seed + count)
-    draw_take(first_seed, split=settings.split, duration_s=settings.duration_s)
+    _draw(settings, first_seed)  # before the folder is made: the settings may be out of range
     with _claimed(folder, settings):
         missing = [seed for seed in seeds if not _film(folder, settings, seed).exists()]
         jobs = (delayed(_render)(folder, settings, seed) for seed in missing)
@@ -120,7 +123,8 @@ def _claimed(folder: Path, settings: ExportSettings) -> Iterator[None]:
 
 
 def _check_settings(path: Path, settings: ExportSettings) -> None:
-    wanted = asdict(settings) | {"stage": stage_digest()}
+    wanted = asdict(settings) | {"stage": stage_digest(settings.version)}
+    del wanted["version"]  # the digest names it, and files of earlier exports have no such key
     if not path.exists():
         with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(wanted, indent=2) + "\n")
@@ -154,7 +158,7 @@ def _size(take: StageTake, side: int) -> tuple[int, int]:
 
 
 def _draw(settings: ExportSettings, seed: int) -> StageTake:
-    return draw_take(seed, split=settings.split, duration_s=settings.duration_s)
+    return draw_take(seed, split=settings.split, duration_s=settings.duration_s, version=settings.version)
 
 
 def _render(folder: Path, settings: ExportSettings, seed: int) -> None:
@@ -166,6 +170,7 @@ def _render(folder: Path, settings: ExportSettings, seed: int) -> None:
         size=_size(_draw(settings, seed), settings.side),
         sample_rate=settings.sample_rate,
         duration_s=settings.duration_s,
+        version=settings.version,
     )
     frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
     film = _film(folder, settings, seed)
@@ -202,7 +207,7 @@ def _describe(settings: ExportSettings, seed: int) -> dict[str, Any]:
         split=settings.split,
         duration_s=settings.duration_s,
         fps=settings.fps,
-        waveform=take.waveform(_DESCRIBED_RATE),
+        waveform=take.event_waveform(_DESCRIBED_RATE),
         sample_rate=_DESCRIBED_RATE,
         has_boxes=True,
     )

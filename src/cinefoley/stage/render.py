@@ -137,4 +137,5 @@ def render_clip(
         sources=take.sources(times_s, size=size),
         seed=seed,
         split=split,
+        event_waveform=None if take.film.microphone is None else take.event_waveform(sample_rate),
     )

@@ -1,6 +1,5 @@
 """A clip that is drawn but not rendered: any frame or crop at any size, the sound at any rate."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,17 +7,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cinefoley.stage.actor import Actor, Box, Hit
-from cinefoley.stage.camera import Framing, View
-from cinefoley.stage.canvas import Canvas, Projection
+from cinefoley.stage.actor import Actor, Hit
+from cinefoley.stage.camera import Framing
 from cinefoley.stage.clip import StageEvent, StageSource, visible_share
-from cinefoley.stage.figure import FLOOR
+from cinefoley.stage.delivery import Finisher
 from cinefoley.stage.film import PLAIN, Film
 from cinefoley.stage.generator import Split, make_generator
+from cinefoley.stage.microphone import ambience
+from cinefoley.stage.painter import Painter
 from cinefoley.stage.rhythm import Hits
-from cinefoley.stage.scene import Composition, Scene
+from cinefoley.stage.scene import Scene
+from cinefoley.stage.staging import Staging
 from cinefoley.stage.synthesis import place_in_room
-from cinefoley.stage.world import World
 
 __all__ = ["Split", "StageTake"]
 
@@ -89,18 +89,27 @@ class StageTake:
         """
         times = np.asarray(times_s, dtype=np.float64)
         shown = _check_windows(windows, len(times))
-        factor = 2 if max(size) <= _FINE else 1
-        raster = (size[0] * factor, size[1] * factor)
-        composition = self._compose(size[1] / size[0] if aspect is None else aspect)
         frames = np.empty((len(times), *size, 3), dtype=np.uint8)
-        if len(times):
-            framing = self._framing(times, composition).through(shown)
-            world = World(self.scene, composition, raster, framing)
-            for frame, time_s, view in zip(frames, times.tolist(), framing, strict=True):
-                image = self._paint(world, composition, time_s, view)
-                frame[...] = (
-                    image if factor == 1 else cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
-                )
+        if not len(times):
+            return frames
+        film = self.film
+        seen = film.delivery.uncover(shown)
+        times = film.delivery.shown_times(times)
+        staging = self._staging(size[1] / size[0] if aspect is None else aspect)
+        framing = self._framing(times, staging)
+        motion = self._motion(times, staging, framing) / (seen[:, 2:] - seen[:, :2])
+        factor = 2 if max(size) <= _FINE else 1
+        painter = Painter(
+            staging,
+            (size[0] * factor, size[1] * factor),
+            framing.through(seen),
+            optics=film.optics,
+            exposure_s=film.exposure_s,
+        )
+        finisher = Finisher(film.delivery, film.optics.vignette, size)
+        images = painter.paint(times, motion)
+        for frame, image, time_s, window in zip(frames, images, times.tolist(), seen, strict=True):
+            frame[...] = finisher.finish(image if factor == 1 else _halved(image), time_s, window)
         return frames
 
     def boxes(
@@ -110,17 +119,14 @@ class StageTake:
 
         Only the ratio of ``size`` matters.
         """
-        composition = self._compose(size[1] / size[0])
-        actor, times = self.actors[source], np.asarray(times_s, dtype=np.float64)
-        framing = self._framing(times, composition)
-        target, contact = [], []
-        for time_s in times.tolist():
-            projection = self._projection(source, composition, time_s)
-            target.append(_box_in_frame(projection, actor.target_box(time_s), composition))
-            contact.append(_box_in_frame(projection, actor.contact_box(time_s), composition))
-        return framing.boxes(np.array(target).reshape(-1, 4), composition.frame), framing.boxes(
-            np.array(contact).reshape(-1, 4), composition.frame
+        times = self.film.delivery.shown_times(np.asarray(times_s, dtype=np.float64))
+        staging = self._staging(size[1] / size[0])
+        framing = self._framing(times, staging)
+        target, contact = (
+            self.film.delivery.cover(framing.boxes(boxes, staging.composition.frame))
+            for boxes in staging.boxes(source, times)
         )
+        return target, contact
 
     def sources(
         self, times_s: Sequence[float] | NDArray[np.float64], *, size: tuple[int, int]
@@ -155,23 +161,42 @@ class StageTake:
     def waveform(self, sample_rate: int) -> NDArray[np.float32]:
         """Sound ``(N,)`` in [-1, 1], as long as the clip.
 
-        It is a whole number of 16-bit steps, so that it is the same on every machine and exactly 0 where
-        nothing sounds.
+        It is a whole number of 16-bit steps, so that it is the same on every machine. Where nothing sounds it
+        is exactly 0, or the ambience of the place.
         """
+        events = self._recorded(sample_rate)
+        return _to_steps(events + self._ambience(len(events), sample_rate), events)
+
+    def event_waveform(self, sample_rate: int) -> NDArray[np.float32]:
+        """What the events alone contribute to :meth:`waveform`: exactly 0 where nothing sounds."""
+        events = self._recorded(sample_rate)
+        return _to_steps(events, events)
+
+    def _recorded(self, sample_rate: int) -> NDArray[np.float64]:
+        """Every source in its room, as the microphone has it."""
         count = round(self.duration_s * sample_rate)
         total = np.zeros(count)
+        microphone = self.film.microphone
         for source, (actor, place) in enumerate(zip(self.actors, self.scene.placements, strict=True)):
             dry = self._dry(source, actor, count, sample_rate)
-            total += place.level * place_in_room(
-                dry,
-                rng=make_generator(self.seed, self.split, f"room/{source}"),
-                reverb_s=self.scene.reverb_s,
-                wet=place.wet,
-                sample_rate=sample_rate,
-            )
-        peak = float(np.abs(total).max(initial=0.0))
-        scaled = total * (_PEAK / peak) if peak > _PEAK else total
-        return (np.rint(scaled * 32768) / 32768).astype(np.float32)
+            room = make_generator(self.seed, self.split, f"room/{source}")
+            reverb_s, wet, level = self.scene.reverb_s, place.wet, place.level
+            if microphone is not None:
+                reverb_s, wet = microphone.reverb_s, place.wet * microphone.distance
+                level = place.level * microphone.level
+            total += level * place_in_room(dry, rng=room, reverb_s=reverb_s, wet=wet, sample_rate=sample_rate)
+        return total if microphone is None else microphone.colour(total, sample_rate=sample_rate)
+
+    def _ambience(self, count: int, sample_rate: int) -> NDArray[np.float64]:
+        if self.film.microphone is None:
+            return np.zeros(count)
+        return ambience(
+            make_generator(self.seed, self.split, "ambience"),
+            count,
+            microphone=self.film.microphone,
+            place=self.scene.backdrop.place,
+            sample_rate=sample_rate,
+        )
 
     def _dry(self, source: int, actor: Actor, count: int, sample_rate: int) -> NDArray[np.float64]:
         dry = np.zeros(count)
@@ -185,75 +210,43 @@ class StageTake:
             dry[start:end] += event[: end - start]
         return dry
 
-    def _compose(self, aspect: float) -> Composition:
-        return self.scene.compose(aspect, tuple(actor.target for actor in self.actors))
-
-    def _sway(self, time_s: float) -> NDArray[np.float64]:
-        """How far the picture is moved by drift and quakes, in short sides."""
-        quake = max(actor.shake(time_s) for actor in self.actors)
-        along = time_s / self.duration_s - 0.5
-        x, y = self.scene.drift
-        jolt = quake * np.array([math.sin(61.0 * time_s), math.cos(53.0 * time_s)])
-        return np.array([x * along, y * along]) + jolt
-
-    def _framing(self, times_s: NDArray[np.float64], composition: Composition) -> Framing:
-        """What the camera shows: it follows the place where the first source makes its sound."""
-        projection = self._projection(0, composition, None)
-        boxes = [
-            _box_in_frame(projection, box, composition) for box in (self.actor.contact, self.actor.target)
-        ]
-        (x, y), (width, height) = (boxes[0][:2] + boxes[0][2:]) / 2, boxes[1][2:] - boxes[1][:2]
-        return self.film.camera.framing(
-            times_s, frame=composition.frame, subject=(float(x), float(y)), extent=(width, height)
+    def _staging(self, aspect: float) -> Staging:
+        """The scene in a frame of this aspect, black bars taken off."""
+        across, down = self.film.delivery.picture
+        return Staging.compose(
+            self.scene, self.actors, aspect=aspect * across / down, duration_s=self.duration_s
         )
 
-    def _projection(self, source: int, composition: Composition, time_s: float | None) -> Projection:
-        """Maps the actor's coordinates to short sides from the corner of the scene's frame.
+    def _framing(self, times_s: NDArray[np.float64], staging: Staging) -> Framing:
+        subject, extent = staging.subject()
+        return self.film.camera.framing(
+            times_s, frame=staging.composition.frame, subject=subject, extent=extent
+        )
 
-        Without drift and quakes if ``time_s`` is None.
-        """
-        shot = composition.shots[source]
-        mirror = -1 if self.scene.placements[source].is_mirrored else 1
-        origin = np.array(composition.origins[source])
-        origin = origin if time_s is None else origin + self._sway(time_s)
-        return Projection(np.diag([shot * mirror, shot]), origin)
-
-    def _paint(self, world: World, composition: Composition, time_s: float, view: View) -> NDArray[np.uint8]:
-        sway = self._sway(time_s)
-        flash = max(actor.flash(time_s) for actor in self.actors)
-        lens = world.lens(view)
-        image = world.picture(view, sway)
-        if flash > 0.01:
-            image = np.asarray(cv2.convertScaleAbs(image, alpha=1 + 0.8 * flash, beta=40 * flash), np.uint8)
-        red, green, blue = (f * (1 + 0.4 * flash) for f in self.scene.light)
-        light, tilt = (red, green, blue), self.scene.tilt
-        middle = np.array([composition.frame[0] / 2 + view.slide, composition.horizon])
-        backdrop = lens.over(np.eye(2), middle + sway)
-        far = Canvas(image, backdrop, light=light, tilt=tilt)
-        for distractor in self.scene.distractors:
-            distractor.paint(far, time_s)
-        order = sorted(range(len(self.actors)), key=lambda source: composition.shots[source])
-        cameras = [self._projection(source, composition, time_s) for source in order]
-        cameras = [lens.over(camera.linear, camera.offset) for camera in cameras]
-        for source, camera in zip(order, cameras, strict=True):
-            self.actors[source].paint_ground(Canvas(image, camera, light=light, tilt=tilt), time_s)
-        slant, length, darkness = self.scene.shadow
-        overlay = image.copy()
-        for source, camera in zip(order, cameras, strict=True):
-            cast = camera.over(
-                np.array([[1.0, 0.0], [-slant, length]]), np.array([slant * FLOOR, FLOOR * (1 - length)])
-            )
-            self.actors[source].paint(Canvas(overlay, cast, tilt=tilt, tint=(14, 14, 20)), time_s)
-        image = np.asarray(cv2.addWeighted(overlay, darkness, image, 1 - darkness, 0), np.uint8)
-        for source, camera in zip(order, cameras, strict=True):
-            self.actors[source].paint(Canvas(image, camera, light=light, tilt=tilt), time_s)
-        return image
+    def _motion(
+        self, times_s: NDArray[np.float64], staging: Staging, framing: Framing
+    ) -> NDArray[np.float64]:
+        """How far the picture moves ``(T, 2)`` while the shutter is open, in its widths and heights."""
+        exposure_s = self.film.exposure_s
+        if exposure_s <= 0:
+            return np.zeros((len(times_s), 2))
+        earlier = self._framing(times_s - exposure_s, staging)
+        moved = (earlier.pivots - framing.pivots) / (framing.windows[:, 2:] - framing.windows[:, :2])
+        for cut_s in self.film.camera.cuts_s:
+            moved[(times_s - exposure_s < cut_s) & (cut_s <= times_s)] = 0
+        return moved
 
 
-def _box_in_frame(projection: Projection, box: Box, composition: Composition) -> NDArray[np.float64]:
-    """A box of an actor as fractions of the scene's frame."""
-    corners = projection.to_pixels([(box[0], box[1]), (box[2], box[3])]) / np.array(composition.frame)
-    return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+def _halved(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    return np.asarray(cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _to_steps(total: NDArray[np.float64], events: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Whole 16-bit steps, lowered as far as the events need it to keep below full scale."""
+    peak = float(np.abs(events).max(initial=0.0))
+    scaled = total * (_PEAK / peak) if peak > _PEAK else total
+    return (np.clip(np.rint(scaled * 32768), -32768, 32767) / 32768).astype(np.float32)
 
 
 def _check_windows(windows: NDArray[np.float64] | None, count: int) -> NDArray[np.float64]:

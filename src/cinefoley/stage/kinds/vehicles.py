@@ -134,8 +134,7 @@ class Train(Actor):
         bump = 0.03 * math.exp(-age / 0.12) * self.hits.force(time_s)
         for place in range(-3, 4):
             x = (place + travel % 1.0) * self._WAGON
-            if canvas.shows((x, 0.0), 0.75):
-                self._paint_wagon(canvas, x, bump if place in {-1, 0} else 0.0, 5 * travel)
+            self._paint_wagon(canvas, x, bump if place in {-1, 0} else 0.0, 5 * travel)
         draw_sparks(canvas, (0.0, FLOOR - 0.04), age, reach=0.6, count=7)
 
     def _paint_wagon(self, canvas: Canvas, x: float, lifted: float, turn: float) -> None:
@@ -146,8 +145,7 @@ class Train(Actor):
         canvas.line((left, roof), (right, roof), mix(body, (0, 0, 0), 0.5), width=0.07)
         canvas.line((right, 0.16), (right + 0.08, 0.16), (40, 40, 44), width=0.05)
         canvas.circle(hub, self._radius, _TYRE)
-        if canvas.is_shadow:  # the rest lies inside what is drawn
-            return
+        canvas.casts_shadow = False  # the rest lies inside what is drawn
         stripe = mix(body, (255, 255, 255), 0.6)
         canvas.line((left, sill - 0.08), (right, sill - 0.08), stripe, width=0.04)
         for window in (x - 0.27, x, x + 0.27):
@@ -156,6 +154,7 @@ class Train(Actor):
         canvas.circle(hub, 0.6 * self._radius, self.material.color)
         rim = (0.5 * self._radius * math.cos(turn), 0.5 * self._radius * math.sin(turn))
         canvas.line((hub[0] - rim[0], hub[1] - rim[1]), (hub[0] + rim[0], hub[1] + rim[1]), _TYRE, width=0.03)
+        canvas.casts_shadow = True
 
     @property
     def _radius(self) -> float:
