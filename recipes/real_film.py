@@ -1,7 +1,7 @@
 """Measure timing on real videos: onset F1 of teacher and student against the onsets of the real sound.
 
     python recipes/real_film.py DIR                       # a folder of videos with sound; lite, 4 takes
-    python recipes/real_film.py DIR --model FOLDER --takes 2 --steps 12
+    python recipes/real_film.py DIR --clips drum chopping --model FOLDER --takes 2 --steps 12
 
 The events of such videos are not known, so the onsets of their own sound are the events. A match is within
 100 ms. "Other clips" are the onsets of other videos' sound: the F1 that the rate of onsets alone reaches.
@@ -34,6 +34,7 @@ def main() -> None:
     """Generate, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder of videos with sound")
+    parser.add_argument("--clips", nargs="+", metavar="NAME", help="only these videos, by stem; default: all")
     parser.add_argument("--model", default="lite")
     parser.add_argument("--takes", type=int, default=4)
     parser.add_argument("--steps", type=int, default=25)
@@ -42,7 +43,10 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/real-film"), help="folder of the takes")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args()
-    videos = with_sound(find_sounds(args.folder, prefers_videos=True))
+    found = find_sounds(args.folder, prefers_videos=True)
+    if unknown := sorted({*(args.clips or ())} - found.keys()):
+        parser.error(f"{args.folder} has no video named {', '.join(unknown)}")
+    videos = with_sound({name: path for name, path in found.items() if name in (args.clips or found)})
     results = {}
     for encoder in ENCODERS:
         out = args.runs / encoder
