@@ -21,7 +21,6 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cinefoley.config.model import ModelConfig
 from cinefoley.config.presets import lite_training
 from cinefoley.config.training import TrainConfig
 from cinefoley.data.cache.stage_cache import KIND_NAMES, StageClips, prepare_stage_clips
@@ -87,6 +86,7 @@ which Diff-Foley's does not.
 """
 
 PRESET = lite_training()
+MODEL = PRESET.model
 TRAIN_CLIPS = 6144
 PAIR_CLIPS = 2048
 assert PRESET.cavp.warm_start is not None
@@ -113,64 +113,49 @@ TRAINED = {
 }
 """The rows of the card."""
 AUDIO_CHANNELS = (24, 48, 96, 160, 256)
-STAGES = (
-    "clips",
-    "encoder",
-    "cavp",
-    "autoencoder",
-    "audio_classifier",
-    "latents",
-    "pairs",
-    "alignment",
-    "ldm",
-    "assemble",
-)
 
 
 def main() -> None:
-    """Run the selected stages, or all."""
+    """Run the selected stage, or all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/lite"), help="Folder of the checkpoints of every stage."
     )
-    parser.add_argument("--only", choices=STAGES)
     parser.add_argument(
         "--out", type=Path, default=Path("src/cinefoley/assets/lite"), help="Model folder to write."
     )
-    args = parser.parse_args()
-    model = PRESET.model
-    train: dict[str, Callable[[ModelConfig, Path], object]] = {
+    stages: dict[str, Callable[[Path], object]] = {
         "clips": _clips,
         "encoder": _warm_start,
         "cavp": _train_cavp,
         "autoencoder": _train_autoencoder,
         "audio_classifier": _train_audio_classifier,
+        "latents": _encode_all,
         "pairs": _make_pairs,
         "alignment": _train_alignment,
-        "latents": _encode_all,
         "ldm": _train_ldm,
+        "assemble": lambda runs: _assemble(runs, args.out),
     }
-    for stage in [args.only] if args.only else STAGES:
-        if stage == "assemble":
-            _assemble(model, args.runs, args.out)
-        else:
-            train[stage](model, args.runs)
+    parser.add_argument("--only", choices=stages)
+    args = parser.parse_args()
+    for stage in [args.only] if args.only else stages:
+        stages[stage](args.runs)
 
 
-def _clips(model: ModelConfig, runs: Path) -> StageClips:
+def _clips(runs: Path) -> StageClips:
     workers = os.cpu_count() or 1
     return prepare_stage_clips(
-        TRAIN_CLIPS, split="train", config=model.foley, cache_dir=runs / "cache", workers=workers
+        TRAIN_CLIPS, split="train", config=MODEL.foley, cache_dir=runs / "cache", workers=workers
     )
 
 
-def _warm_start(model: ModelConfig, runs: Path) -> None:
+def _warm_start(runs: Path) -> None:
     torch.manual_seed(ENCODER.seed)  # initial weights only
-    encoder = build_video_encoder(model.video_encoder)
-    assert model.audio_encoder is not None
-    audio_encoder = build_audio_encoder(model.audio_encoder)
+    encoder = build_video_encoder(MODEL.video_encoder)
+    assert MODEL.audio_encoder is not None
+    audio_encoder = build_audio_encoder(MODEL.audio_encoder)
     task = WarmStartTask(
-        encoder, _clips(model, runs), audio_encoder=audio_encoder, kinds_from=PRESET.cavp.kinds_from
+        encoder, _clips(runs), audio_encoder=audio_encoder, kinds_from=PRESET.cavp.kinds_from
     )
     _fit(task, ENCODER, runs / "encoder")
     encoder.save_pretrained(runs / "encoder" / "final")
@@ -178,26 +163,26 @@ def _warm_start(model: ModelConfig, runs: Path) -> None:
     save_file(task.heads.state_dict(), runs / "encoder" / "heads.safetensors")
 
 
-def _train_cavp(model: ModelConfig, runs: Path) -> None:
+def _train_cavp(runs: Path) -> None:
     encoder = load_part(runs / "encoder" / "final", VideoEncoder)
     audio_encoder = load_part(runs / "encoder" / "audio", AudioEncoder)
-    heads = FrameTargetHeads(model.video_encoder.feature_dim, len(KIND_NAMES))
+    heads = FrameTargetHeads(MODEL.video_encoder.feature_dim, len(KIND_NAMES))
     heads.load_state_dict(load_file(runs / "encoder" / "heads.safetensors"))
     for part in (encoder, audio_encoder):
         part.requires_grad_(True)
-    task = CavpTask(encoder, audio_encoder, _clips(model, runs), pooling=PRESET.cavp.pooling, heads=heads)
+    task = CavpTask(encoder, audio_encoder, _clips(runs), pooling=PRESET.cavp.pooling, heads=heads)
     _fit(task, CAVP, runs / "cavp")
     encoder.save_pretrained(runs / "cavp" / "final")
     audio_encoder.save_pretrained(runs / "cavp" / "audio")
 
 
-def _train_autoencoder(model: ModelConfig, runs: Path) -> None:
+def _train_autoencoder(runs: Path) -> None:
     torch.manual_seed(AUTOENCODER.seed)
-    autoencoder = build_autoencoder(model.autoencoder).to(memory_format=torch.channels_last)
+    autoencoder = build_autoencoder(MODEL.autoencoder).to(memory_format=torch.channels_last)
     recipe = PRESET.autoencoder
     task = AutoencoderTask(
         autoencoder,
-        _clips(model, runs).mels,
+        _clips(runs).mels,
         crop_frames=recipe.crop_frames,
         kl_weight=recipe.kl_weight,
         choices=recipe.choices,
@@ -209,9 +194,9 @@ def _train_autoencoder(model: ModelConfig, runs: Path) -> None:
 
 
 @torch.no_grad()
-def _encode_all(model: ModelConfig, runs: Path) -> None:
+def _encode_all(runs: Path) -> None:
     """Features of every clip, and the latents' posteriors at unit scale."""
-    clips = _clips(model, runs)
+    clips = _clips(runs)
     encoder = load_part(runs / "cavp" / "final", VideoEncoder)
     autoencoder = load_part(runs / "autoencoder" / "final", AutoencoderKL)
     features: list[Tensor] = []
@@ -220,7 +205,7 @@ def _encode_all(model: ModelConfig, runs: Path) -> None:
     for start in range(0, len(clips), 16):
         features.append(encoder(clips.frames[start : start + 16].float() / 255))
         images = clips.mels[start : start + 16].float()[:, None]
-        posterior = autoencoder.encode(images.expand(-1, model.autoencoder.channels, -1, -1)).latent_dist
+        posterior = autoencoder.encode(images.expand(-1, MODEL.autoencoder.channels, -1, -1)).latent_dist
         means.append(posterior.mean)
         stds.append(posterior.std)
     scale = 1 / float(torch.cat(means).std())
@@ -236,7 +221,7 @@ def _encode_all(model: ModelConfig, runs: Path) -> None:
     )
 
 
-def _train_audio_classifier(model: ModelConfig, runs: Path) -> None:
+def _train_audio_classifier(runs: Path) -> None:
     sounds = prepare_log_mels(
         TRAIN_CLIPS, split="train", cache_dir=runs / "cache", workers=os.cpu_count() or 1
     )
@@ -249,17 +234,17 @@ def _train_audio_classifier(model: ModelConfig, runs: Path) -> None:
     save_file(state, runs / "audio_classifier" / "model.safetensors")
 
 
-def _make_pairs(model: ModelConfig, runs: Path) -> None:
+def _make_pairs(runs: Path) -> None:
     clips = prepare_stage_clips(
         PAIR_CLIPS,
         split="train",
-        config=longer_window(model.foley),
+        config=longer_window(MODEL.foley),
         cache_dir=runs / "cache",
         workers=os.cpu_count() or 1,
     )
     pairs = make_pairs(
         clips,
-        model.foley,
+        MODEL.foley,
         load_part(runs / "cavp" / "final", VideoEncoder),
         load_part(runs / "autoencoder" / "final", AutoencoderKL),
         seed=ALIGNMENT.seed,
@@ -270,7 +255,7 @@ def _make_pairs(model: ModelConfig, runs: Path) -> None:
     print(f"pairs: {PAIR_CLIPS} clips, {share:.1%} of the shifts are negatives")
 
 
-def _train_alignment(model: ModelConfig, runs: Path) -> None:
+def _train_alignment(runs: Path) -> None:
     pairs = AlignmentPairs(**torch.load(runs / "pairs.pt", weights_only=True))
     torch.manual_seed(ALIGNMENT.seed)
     recipe = PRESET.alignment
@@ -285,22 +270,22 @@ def _train_alignment(model: ModelConfig, runs: Path) -> None:
     classifier.save_pretrained(runs / "alignment" / "final")
 
 
-def _train_ldm(model: ModelConfig, runs: Path) -> None:
+def _train_ldm(runs: Path) -> None:
     stored = torch.load(runs / "latents.pt", weights_only=True)
     torch.manual_seed(LDM.seed)
-    denoiser = build_denoiser(model.denoiser).to(memory_format=torch.channels_last)
-    conditioner = build_conditioner(model)
+    denoiser = build_denoiser(MODEL.denoiser).to(memory_format=torch.channels_last)
+    conditioner = build_conditioner(MODEL)
     # features have unit norm over 512 numbers; this brings the context to unit variance from the start
     assert PRESET.ldm.conditioner_std is not None
     nn.init.normal_(conditioner.projection.weight, std=PRESET.ldm.conditioner_std)
     task = LatentDiffusionTask(
         denoiser,
         conditioner,
-        build_scheduler(model.denoiser),
+        build_scheduler(MODEL.denoiser),
         means=stored["means"],
         stds=stored["stds"],
         video_features=stored["features"],
-        null_condition=model.foley.null_condition,
+        null_condition=MODEL.foley.null_condition,
         guidance_weight=PRESET.ldm.guidance_weight,
     )
     _fit(task, LDM, runs / "ldm")
@@ -308,7 +293,7 @@ def _train_ldm(model: ModelConfig, runs: Path) -> None:
     conditioner.save_pretrained(runs / "ldm" / "conditioner")
 
 
-def _assemble(model: ModelConfig, runs: Path, out: Path) -> None:
+def _assemble(runs: Path, out: Path) -> None:
     """Write the model folder, half precision, and its card."""
     half = torch.float16
     autoencoder = load_part(runs / "autoencoder" / "final", AutoencoderKL, dtype=half)
@@ -319,8 +304,8 @@ def _assemble(model: ModelConfig, runs: Path, out: Path) -> None:
         conditioner=load_part(runs / "ldm" / "conditioner", Conditioner, dtype=half),
         unet=load_part(runs / "ldm" / "unet", UNet2DConditionModel, dtype=half),
         vae=autoencoder,
-        scheduler=build_scheduler(model.denoiser),
-        foley_config=model.foley,
+        scheduler=build_scheduler(MODEL.denoiser),
+        foley_config=MODEL.foley,
     )
     shutil.rmtree(out, ignore_errors=True)
     pipeline.save_pretrained(out)

@@ -3,12 +3,10 @@
 import _thread
 import json
 import os
-import resource
 import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import av
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.full_disk import file_size_limit
 
 from cinefoley.media.audio.files import write_audio
 
@@ -177,22 +176,11 @@ def test_a_folder_that_is_closed_to_us_is_told(generate: RunCli, rain: Path, tmp
     assert_refused(generate(rain, "-o", closed), f"{closed}: cannot be written", "-o")
 
 
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """A disk that fills up: no file of this process grows beyond ``size`` bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize("what", ["wav", "mel"])
 def test_a_disk_that_fills_up_leaves_nothing(generate: RunCli, rain: Path, tmp_path: Path, what: str) -> None:
     options = ("--subtype", "FLOAT", "--save-mel") if what == "mel" else ("--subtype", "FLOAT")
     size = 24_000  # the WAV takes 128 KB, the mel 40 KB
-    with files_of_at_most(size):
+    with file_size_limit(size):
         result = generate(rain, *options)
 
     assert_refused(result, f"{tmp_path}/out/rain.take1.", ": no space left", "Free some space")
@@ -205,7 +193,7 @@ def test_the_takes_of_a_former_run_survive_a_disk_that_fills_up(
 ) -> None:
     generate(rain)
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    with files_of_at_most(24_000):
+    with file_size_limit(24_000):
         result = generate(rain, "--force", "--seed", 1)
 
     assert_refused(result, "no space left")

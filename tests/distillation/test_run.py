@@ -1,18 +1,16 @@
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tests.full_disk import file_size_limit
 
 from cinefoley.data.events.event_file import read_annotations
 from cinefoley.data.shards.layout import ShardSettings
@@ -37,6 +35,7 @@ from cinefoley.training.run_folder import locked_run
 from cinefoley.training.run_settings import RunResult
 
 CLIP_S = 2.5  # the tiny model's window
+IMPORTS = [str(Path(__file__).parent), str(Path(__file__).parents[2])]  # for the scripts below
 OVERRIDES = {"steps": 6, "batch_size": 4, "precision": "fp32", "log_every": 1, "checkpoint_every": 2}
 
 
@@ -144,7 +143,7 @@ def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_losses(
     def start(name: str, *, kill_at: int = 0) -> subprocess.CompletedProcess[str]:
         script = textwrap.dedent(f"""
             import os, signal, sys
-            sys.path.insert(0, {str(Path(__file__).parent)!r})
+            sys.path[:0] = {IMPORTS!r}
             from pathlib import Path
             import test_run as t
             def kill(line):
@@ -178,7 +177,7 @@ def test_two_ranks_train_as_one_does(
     script.write_text(
         textwrap.dedent(f"""
         import sys
-        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        sys.path[:0] = {IMPORTS!r}
         from pathlib import Path
         import torch
         torch.set_num_threads(1)
@@ -268,17 +267,6 @@ def test_clips_of_no_use_are_told(tiny_model: Path, cache: Path, tmp_path: Path)
     with pytest.raises(DataError, match=r"not one of 1 clips can be used.*dud: unreadable"):
         distill(FolderSource(tmp_path / "clips"), settings)
     assert json.loads((tmp_path / "run" / "ledger.jsonl").read_text())["reason"] == "unreadable"
-
-
-@contextmanager
-def file_size_limit(most: int) -> Iterator[None]:
-    """Let no file grow beyond ``most`` bytes, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_full_disk_stops_it_and_the_next_run_goes_on(tiny_model: Path, cache: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cinefoley.config.model import DenoiserConfig
 from cinefoley.config.training import TrainConfig
 from cinefoley.errors import CinefoleyError
 from cinefoley.training.engine.loop import fit
@@ -23,6 +24,17 @@ from cinefoley.training.engine.ranks import gather_rows
 from cinefoley.training.engine.task import Batch, Task
 
 __all__ = ["Contrast", "Regression", "main"]
+
+
+DENOISER = DenoiserConfig(
+    block_out_channels=(8, 16),
+    has_attention=(False, True),
+    layers_per_block=1,
+    num_heads=2,
+    context_dim=12,
+    norm_num_groups=4,
+)
+"""A denoiser as small as they come."""
 
 
 class Regression(Task):

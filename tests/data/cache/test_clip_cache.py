@@ -1,16 +1,15 @@
-import resource
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tests.full_disk import file_size_limit
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.mel import MelConfig
@@ -181,21 +180,11 @@ def test_two_that_want_the_same_make_it_once(tmp_path: Path) -> None:
     assert made == [2]
 
 
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_a_full_disk_is_told_and_what_is_finished_is_kept(tmp_path: Path) -> None:
     prepare(2, tmp_path)
     before = cached(tmp_path)
     with (
-        files_of_at_most(10_000),
+        file_size_limit(10_000),
         pytest.raises(OutputError, match=r"no space left .* 2 of 4 clips are cached in .*clips-"),
     ):
         prepare(4, tmp_path)

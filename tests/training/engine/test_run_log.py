@@ -2,16 +2,14 @@
 
 import io
 import json
-import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from tests.full_disk import file_size_limit
 from tests.training.small_tasks import Regression
 from torch import Tensor, nn
 
@@ -156,16 +154,6 @@ def test_a_missing_package_names_the_extra(
         fit(Regression(), CONFIG, tmp_path)
 
 
-@contextmanager
-def files_limited_to(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize(("size", "name"), [(4000, "checkpoint.pt"), (100, "log.jsonl")])
 def test_where_nothing_more_can_be_written_a_run_stops_and_continues_later(
     tmp_path: Path, size: int, name: str
@@ -176,7 +164,7 @@ def test_where_nothing_more_can_be_written_a_run_stops_and_continues_later(
         fit(Regression(stop_at=4), CONFIG, run_dir)
     checkpoint = (run_dir / "checkpoint.pt").read_bytes()
     message = rf"{name} cannot be written \(File too large\); the last checkpoint is untouched.*same command"
-    with files_limited_to(size), pytest.raises(OutputError, match=message):
+    with file_size_limit(size), pytest.raises(OutputError, match=message):
         fit(Regression(), CONFIG, run_dir)
     assert (run_dir / "checkpoint.pt").read_bytes() == checkpoint
     check_same(whole, fit(Regression(), CONFIG, run_dir))

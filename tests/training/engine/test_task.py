@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.small_tasks import DENOISER
 from torch.nn import functional as F
 
 from cinefoley.config.model import (
     AudioEncoderConfig,
     AutoencoderConfig,
-    DenoiserConfig,
     VideoEncoderConfig,
 )
 from cinefoley.data.cache.stage_cache import KIND_NAMES, StageClips
@@ -31,14 +31,6 @@ from cinefoley.training.tasks.frame_targets import FrameTargetHeads
 from cinefoley.training.tasks.ldm import LatentDiffusionTask
 
 CLIPS, FRAMES = 5, 32
-DENOISER = DenoiserConfig(
-    block_out_channels=(8, 16),
-    has_attention=(False, True),
-    layers_per_block=1,
-    num_heads=2,
-    context_dim=12,
-    norm_num_groups=4,
-)
 
 
 def stage_clips() -> StageClips:

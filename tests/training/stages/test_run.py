@@ -1,8 +1,6 @@
 import json
-import resource
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from tests.full_disk import file_size_limit
 
 from cinefoley.config.recipes import TrainingPreset
 from cinefoley.data.cache.clip_cache import prepare_clips
@@ -322,16 +321,6 @@ def test_what_is_made_ready_is_counted(trained: Trained, tmp_path: Path) -> None
     }
 
 
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_a_disk_that_is_full_when_a_part_is_written_costs_nothing_but_the_part(
     trained: Trained, tmp_path: Path
 ) -> None:
@@ -339,7 +328,7 @@ def test_a_disk_that_is_full_when_a_part_is_written_costs_nothing_but_the_part(
     shutil.copytree(trained.folder / "autoencoder", run)
     shutil.rmtree(run / "vae")
     with (
-        files_of_at_most(4_000),
+        file_size_limit(4_000),
         pytest.raises(OutputError, match=r"vae: cannot be written .* checkpoint is kept"),
     ):
         trained.run("autoencoder", run)

@@ -1,8 +1,8 @@
 import math
 
 import torch
+from tests.training.small_tasks import DENOISER
 
-from cinefoley.config.model import DenoiserConfig
 from cinefoley.models.build import build_denoiser
 from cinefoley.training.tasks.guided_attention import GuidedAttention, _off_time
 
@@ -47,15 +47,7 @@ def test_only_half_of_the_heads_are_guided() -> None:
 
 def test_the_denoiser_computes_the_same_and_learns_from_the_loss() -> None:
     torch.manual_seed(0)
-    config = DenoiserConfig(
-        block_out_channels=(8, 16),
-        has_attention=(False, True),
-        layers_per_block=1,
-        num_heads=2,
-        context_dim=12,
-        norm_num_groups=4,
-    )
-    denoiser = build_denoiser(config)
+    denoiser = build_denoiser(DENOISER)
     inputs = torch.randn(2, 4, 4, 16), torch.tensor([3, 700]), torch.randn(2, 8, 12)
     before = denoiser(*inputs).sample.detach()
     guided = GuidedAttention(denoiser)

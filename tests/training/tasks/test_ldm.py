@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
+from tests.training.small_tasks import DENOISER
 
 from cinefoley.config.mel import MelConfig
-from cinefoley.config.model import DenoiserConfig
 from cinefoley.models.build import build_denoiser, build_scheduler
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.training.engine.task import Sample
@@ -14,15 +16,7 @@ CLIPS, FRAMES, WIDTH = 6, 32, 64
 def task(**changes: object) -> LatentDiffusionTask:
     torch.manual_seed(0)
     prediction_type = changes.pop("prediction_type", "epsilon")
-    config = DenoiserConfig(
-        block_out_channels=(8, 16),
-        has_attention=(False, True),
-        layers_per_block=1,
-        num_heads=2,
-        context_dim=12,
-        norm_num_groups=4,
-        prediction_type=prediction_type,  # type: ignore[arg-type]
-    )
+    config = replace(DENOISER, prediction_type=prediction_type)  # type: ignore[arg-type]
     # clip i is the number i everywhere, in latents and features alike: every sample tells where it is from
     number = torch.arange(CLIPS, dtype=torch.float32)
     settings: dict[str, object] = {
