@@ -24,7 +24,7 @@ RUNS = 5
 
 
 def make_clip(path: Path, height: int, width: int) -> None:
-    """A clip with motion and grain, so that decoding it costs what a film's does."""
+    """A clip with motion and grain, so that decoding it costs what a video's does."""
     generator = torch.Generator().manual_seed(0)
     grain = torch.randint(0, 40, (3, height, width), generator=generator, dtype=torch.uint8)
     ramp = (torch.arange(width) * 200 // width).to(torch.uint8).expand(3, height, width)
@@ -71,7 +71,7 @@ def measure(run: Callable[[Path], int], path: Path) -> tuple[str, float, int]:
 
 
 def main() -> None:
-    """Print one line per picture size and way."""
+    """Print one line per frame size and way."""
     print(f"device {platform.machine()} CPU, {torch.get_num_threads()} threads")
     print(f"av {av.__version__}, torch {torch.__version__}")
     print(f"{DURATION_S} s at {FPS} fps, H.264, key frame every 250; {RUNS} runs, median (spread)")

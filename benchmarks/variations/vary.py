@@ -1,6 +1,6 @@
-"""Clips per hour of `cinefoley vary SPLIT.csv`, as films and as a view, and the memory of a long film.
+"""Clips per hour of `cinefoley vary SPLIT.csv`, as videos and as a view, and the memory of a long video.
 
-The clips are rendered ones of 10 s at 640x360 and 25 fps with sound, as VGGSound's are; their pictures are
+The clips are rendered ones of 10 s at 640x360 and 25 fps with audio, as VGGSound's are; their frames are
 simpler than filmed ones, so name a folder of real clips to measure those instead. One process encodes with
 one thread; N processes are N times as fast while there are cores.
 
@@ -30,8 +30,8 @@ import re, sys, torch
 from pathlib import Path
 from cinefoley.variations import CameraMovement
 from cinefoley.variations.videos import draw_for_video, vary_video
-film, out = sys.argv[1:]
-vary_video(film, out, draw_for_video(CameraMovement(), film, generator=torch.Generator().manual_seed(0)))
+video, out = sys.argv[1:]
+vary_video(video, out, draw_for_video(CameraMovement(), video, generator=torch.Generator().manual_seed(0)))
 print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
 """
 
@@ -59,7 +59,7 @@ def time_set(clips: Path, folder: Path, *, is_view: bool) -> list[float]:
 
 
 def peak_mib(folder: Path, duration_s: float) -> float:
-    """Peak memory of a process that varies one film."""
+    """Peak memory of a process that varies one video."""
     film = folder / f"long-{duration_s:g}.mp4"
     render(film, 0, duration_s=duration_s, size=(180, 320))
     command = [sys.executable, "-c", MAKES_LONG, str(film), str(film.with_stem("out"))]
@@ -84,7 +84,7 @@ def main() -> None:
                 f"{3600 / median:8.0f} clips an hour; 15,000 clips: {15000 * median / 3600:.2f} h"
             )
         for duration_s in (10, 120):
-            print(f"one film of {duration_s} s, 320x180: {peak_mib(folder, duration_s):.0f} MiB peak")
+            print(f"one video of {duration_s} s, 320x180: {peak_mib(folder, duration_s):.0f} MiB peak")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def read_number(frame: Tensor) -> int:
     return sum(int(frame[:, height * 3 // 4, x].float().mean() > 128) << bit for bit, x in enumerate(centres))
 
 
-def write_film(
+def write_video(
     path: Path,
     *,
     times: Sequence[Fraction] | int = 50,
@@ -111,9 +111,9 @@ def find_clicks(waveform: Tensor, positions: Sequence[int], reach: int = 400) ->
 
 
 @pytest.fixture
-def make_film(tmp_path: Path) -> Callable[..., Path]:
-    """``make_film("rain.mp4", times=50, fps=25, ...)`` writes a numbered video and returns its path."""
-    return lambda name="rain.mp4", **settings: write_film(tmp_path / name, **settings)
+def make_video(tmp_path: Path) -> Callable[..., Path]:
+    """``make_video("rain.mp4", times=50, fps=25, ...)`` writes a numbered video and returns its path."""
+    return lambda name="rain.mp4", **settings: write_video(tmp_path / name, **settings)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def test_its_length_is_what_decoding_gives(clip: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_its_picture_is_copied_bit_for_bit(clip: Path, tmp_path: Path, suffix: str) -> None:
+def test_its_frame_is_copied_bit_for_bit(clip: Path, tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"out{suffix}"
     sound, sample_rate = read_audio(clip, sample_rate=16000, mono=True)
     replace_audio(clip, sound, out, sample_rate=sample_rate)
@@ -45,7 +45,7 @@ def test_its_picture_is_copied_bit_for_bit(clip: Path, tmp_path: Path, suffix: s
     assert torch.equal(load_video(out).frames, load_video(clip).frames)
 
 
-def test_its_picture_does_not_fit_into_webm(clip: Path, tmp_path: Path) -> None:
+def test_its_frame_does_not_fit_into_webm(clip: Path, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"h264 video cannot be copied into \.webm"):
         replace_audio(clip, torch.zeros(16), tmp_path / "out.webm", sample_rate=16000)
     assert list(tmp_path.iterdir()) == []

@@ -13,11 +13,11 @@ from cinefoley.media.frames.video import load_video
 from cinefoley.media.probe import AudioInfo, probe
 from cinefoley.media.timing import video_duration
 
-MakeFilm = Callable[..., Path]
+MakeVideo = Callable[..., Path]
 
 
-def test_a_film_is_described(make_film: MakeFilm) -> None:
-    info = probe(make_film(times=50, size=(64, 96), sound=np.zeros(32000, np.float32)))
+def test_a_video_is_described(make_video: MakeVideo) -> None:
+    info = probe(make_video(times=50, size=(64, 96), sound=np.zeros(32000, np.float32)))
     assert (info.container, info.duration_s, info.path.name) == ("mp4", 2.0, "rain.mp4")
     assert info.video is not None
     assert (info.video.codec, info.video.width, info.video.height) == ("h264", 96, 64)
@@ -27,10 +27,10 @@ def test_a_film_is_described(make_film: MakeFilm) -> None:
 
 
 @pytest.mark.parametrize(("rotation", "size"), [(90, (64, 96)), (180, (96, 64)), (270, (64, 96))])
-def test_width_and_height_are_those_of_the_upright_picture(
-    make_film: MakeFilm, rotation: int, size: tuple[int, int]
+def test_width_and_height_are_those_of_the_upright_frame(
+    make_video: MakeVideo, rotation: int, size: tuple[int, int]
 ) -> None:
-    path = make_film(times=5, size=(64, 96), configure=lambda s: s.set_display_rotation(rotation))
+    path = make_video(times=5, size=(64, 96), configure=lambda s: s.set_display_rotation(rotation))
     video = probe(path).video
     assert video is not None
     assert (video.rotation, (video.width, video.height)) == (rotation, size)
@@ -42,9 +42,9 @@ def test_width_and_height_are_those_of_the_upright_picture(
     [("yuv420p10le", "libx264", 10, False), ("bgra", "ffv1", 8, True), ("gray16le", "ffv1", 16, False)],
 )
 def test_depth_and_transparency_are_told(
-    make_film: MakeFilm, pix_fmt: str, codec: str, depth: int, alpha: bool
+    make_video: MakeVideo, pix_fmt: str, codec: str, depth: int, alpha: bool
 ) -> None:
-    video = probe(make_film("deep.mkv", times=2, codec=codec, pix_fmt=pix_fmt)).video
+    video = probe(make_video("deep.mkv", times=2, codec=codec, pix_fmt=pix_fmt)).video
     assert video is not None
     assert (video.bit_depth, video.has_alpha) == (depth, alpha)
 
@@ -59,19 +59,19 @@ def test_depth_and_transparency_are_told(
     ],
 )
 def test_containers_go_by_their_usual_names(
-    make_film: MakeFilm, name: str, codec: str, container: str
+    make_video: MakeVideo, name: str, codec: str, container: str
 ) -> None:
-    assert probe(make_film(name, times=5, codec=codec)).container == container
+    assert probe(make_video(name, times=5, codec=codec)).container == container
 
 
-def test_sound_alone_has_no_video(sound_file: Path) -> None:
+def test_audio_alone_has_no_video(sound_file: Path) -> None:
     info = probe(sound_file)
     assert info.video is None
     assert info.audio == AudioInfo(codec="mp3", sample_rate=44100, channels=1)
     assert info.duration_s == pytest.approx(1, abs=0.1)
 
 
-def test_a_cover_picture_is_no_film(sound_file: Path) -> None:
+def test_a_cover_frame_is_no_video(sound_file: Path) -> None:
     with av.open(str(sound_file)) as container:
         assert len(container.streams.video) == 1
     with pytest.raises(VideoError) as error:
@@ -109,7 +109,7 @@ READERS: list[Callable[[Path], object]] = [probe, load_video, video_duration]
 
 
 @pytest.mark.parametrize("read", READERS)
-def test_what_is_no_film_is_told_in_one_line(read: Callable[[Path], object], tmp_path: Path) -> None:
+def test_what_is_no_video_is_told_in_one_line(read: Callable[[Path], object], tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "noise.mp4").write_bytes(bytes(range(256)) * 40)
     (tmp_path / "notes.txt").write_text("dear diary\n" * 100)
@@ -138,21 +138,21 @@ def test_what_is_no_film_is_told_in_one_line(read: Callable[[Path], object], tmp
         assert "\n" not in str(error.value)
 
 
-def test_an_mp4_without_its_index_is_told_to_be_cut_off(make_film: MakeFilm) -> None:
-    path = make_film(times=50)
+def test_an_mp4_without_its_index_is_told_to_be_cut_off(make_video: MakeVideo) -> None:
+    path = make_video(times=50)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
     with pytest.raises(MediaError, match="its index is missing"):
         probe(path)
 
 
-def test_a_name_with_a_colon_is_a_file_and_no_protocol(make_film: MakeFilm) -> None:
-    assert probe(make_film("concat:rain.mp4", times=2)).video is not None
+def test_a_name_with_a_colon_is_a_file_and_no_protocol(make_video: MakeVideo) -> None:
+    assert probe(make_video("concat:rain.mp4", times=2)).video is not None
 
 
 @pytest.mark.parametrize("cut", [1, 10, 100, 500, 1000, 1500])
-def test_no_cut_ever_gives_another_error_than_ours(make_film: MakeFilm, cut: int) -> None:
+def test_no_cut_ever_gives_another_error_than_ours(make_video: MakeVideo, cut: int) -> None:
     for name, codec in (("a.mkv", "libx264"), ("a.ts", "libx264"), ("a.webm", "libvpx-vp9")):
-        path = make_film(name, times=3, codec=codec)
+        path = make_video(name, times=3, codec=codec)
         path.write_bytes(path.read_bytes()[:cut])
         for read in READERS:
             try:

@@ -27,7 +27,7 @@ def clip(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.mark.parametrize("variation", [CloseUp(), CameraMovement()], ids=["close-up", "camera movement"])
-def test_its_varied_film_shows_the_window_and_sounds_as_before(
+def test_its_varied_video_shows_the_window_and_audio_as_before(
     clip: Path, tmp_path: Path, variation: CloseUp | CameraMovement
 ) -> None:
     out = tmp_path / f"out{cropped_video_suffix(clip)}"

@@ -29,7 +29,7 @@ def rain(tmp_path: Path, render_film: RenderFilm) -> Path:
 
 
 @each
-def test_a_film_of_the_window_shows_what_the_view_shows(
+def test_a_video_of_the_window_shows_what_the_view_shows(
     rain: Path, seeded: Seeded, variation: Variation
 ) -> None:
     window = draw_for_video(variation, rain, generator=seeded(0))
@@ -52,7 +52,7 @@ def test_frame_by_frame_the_view_is_the_kernel(rain: Path, seeded: Seeded, varia
     assert torch.equal(shown.frames, variation.apply(whole.frames, window))
 
 
-def test_any_rate_and_any_section_show_a_source_picture_alike(rain: Path, seeded: Seeded) -> None:
+def test_any_rate_and_any_section_show_a_source_frame_alike(rain: Path, seeded: Seeded) -> None:
     window = draw_for_video(CameraMovement(), rain, generator=seeded(2))
     every = load_varied_video(rain, window, fps=12)
     for fps, start in ((4, 0.0), (6, 0.5), (12, 1.0)):
@@ -64,12 +64,12 @@ def test_any_rate_and_any_section_show_a_source_picture_alike(rain: Path, seeded
     assert torch.equal(streamed, load_varied_video(rain, window, 4, None, 0.5, 1.5).frames)
 
 
-def test_the_film_and_its_array_of_frames_draw_the_same_fractions(rain: Path, seeded: Seeded) -> None:
+def test_the_video_and_its_array_of_frames_draw_the_same_fractions(rain: Path, seeded: Seeded) -> None:
     in_memory = CloseUp().draw((48, 64), generator=seeded(5))
     assert draw_for_video(CloseUp(), rain, generator=seeded(5)) == in_memory.on((48, 64), multiple=2)
 
 
-def test_a_window_serves_a_smaller_copy_of_the_film(
+def test_a_window_serves_a_smaller_copy_of_the_video(
     tmp_path: Path, render_film: RenderFilm, seeded: Seeded
 ) -> None:
     large = render_film(tmp_path / "a.mp4", size=(96, 128))
@@ -93,7 +93,7 @@ def test_the_movement_follows_time_where_the_rate_varies(rain: Path, seeded: See
     assert box_at(last, (48, 64)) == box_at(last * 2, (48, 64)) == window.box_at(1)
 
 
-def test_a_film_of_one_picture_cannot_be_moved_over_but_shown_close(tmp_path: Path, seeded: Seeded) -> None:
+def test_a_video_of_one_frame_cannot_be_moved_over_but_shown_close(tmp_path: Path, seeded: Seeded) -> None:
     film = tmp_path / "still.mp4"
     save_video(film, torch.zeros(1, 3, 48, 64, dtype=torch.uint8), 25)
     with pytest.raises(VideoError, match=r"still\.mp4: holds one frame only; a camera movement needs two"):
@@ -103,7 +103,7 @@ def test_a_film_of_one_picture_cannot_be_moved_over_but_shown_close(tmp_path: Pa
     assert len(load_video(tmp_path / "out.mp4")) == 1
 
 
-def test_the_smallest_film_is_varied_too(tmp_path: Path, seeded: Seeded) -> None:
+def test_the_smallest_video_is_varied_too(tmp_path: Path, seeded: Seeded) -> None:
     film = tmp_path / "tiny.mp4"
     save_video(film, torch.zeros(4, 3, 2, 2, dtype=torch.uint8), 4)
     window = draw_for_video(CloseUp(), film, generator=seeded(0))
@@ -112,7 +112,7 @@ def test_the_smallest_film_is_varied_too(tmp_path: Path, seeded: Seeded) -> None
     assert load_video(tmp_path / "out.mp4").size == (2, 2)
 
 
-def test_what_holds_no_pictures_is_told(tmp_path: Path, seeded: Seeded) -> None:
+def test_what_holds_no_frames_is_told(tmp_path: Path, seeded: Seeded) -> None:
     write_audio(tmp_path / "a.wav", torch.zeros(16), 16000)
     with pytest.raises(VideoError, match=r"a\.wav: no video stream"):
         draw_for_video(CloseUp(), tmp_path / "a.wav", generator=seeded(0))
@@ -120,7 +120,7 @@ def test_what_holds_no_pictures_is_told(tmp_path: Path, seeded: Seeded) -> None:
         draw_for_video(CloseUp(), tmp_path / "b.mp4", generator=seeded(0))
 
 
-def test_a_film_needs_a_window_on_even_pixels(rain: Path, seeded: Seeded) -> None:
+def test_a_video_needs_a_window_on_even_pixels(rain: Path, seeded: Seeded) -> None:
     window = CloseUp().draw((48, 64), generator=seeded(0))
     with pytest.raises(ValueError, match="even pixels"):
         vary_video(rain, rain.with_name("out.mp4"), window)

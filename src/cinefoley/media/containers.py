@@ -62,7 +62,7 @@ _DECODER_LIMITS = {"max_pixels": str(MOST_PIXELS)}
 
 @contextmanager
 def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
-    """Open a media file for reading. Only local files are ever touched, whatever the file says.
+    """Open a media file for reading. Only local files are opened, whatever the file refers to.
 
     Args:
         path: A file of any container FFmpeg reads.
@@ -140,7 +140,7 @@ def moving_video_streams(container: InputContainer) -> list[VideoStream]:
 
 
 def describe_streams(container: InputContainer) -> str:
-    """Say in words what a container holds, as in ``1 audio stream, mp4``."""
+    """Describe the streams of a container, as in ``1 audio stream, mp4``."""
     counts: dict[str, int] = {}
     for stream in container.streams:
         kind = "cover image" if stream.disposition & _NOT_PICTURES else f"{stream.type} stream"

@@ -36,7 +36,7 @@ class VideoInfo:
     height: int
     """Pixels down, after rotation."""
     average_rate: Fraction | None
-    """Frames per second on average, where the file or its first seconds tell."""
+    """Average frames per second, where the file or its first seconds state it."""
     pixel_format: str
     """FFmpeg's name of the pixel format, such as ``yuv420p``."""
     bit_depth: int

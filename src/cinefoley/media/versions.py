@@ -14,14 +14,14 @@ def ffmpeg_versions() -> dict[str, str]:
 
 
 def joined_versions(there: Mapping[str, Any] | None, now: dict[str, str]) -> dict[str, Any]:
-    """What a folder's record says of versions, if what is there may be of others than those of today.
+    """Versions for a folder's record, where an earlier run may have written with other versions.
 
     Args:
-        there: The record that is there.
-        now: Versions of today.
+        there: The existing record.
+        now: Current versions.
 
     Returns:
-        ``versions``, of today, and where there were others ``earlier_versions``, a list of them.
+        ``versions``, the current ones, and ``earlier_versions``, a list of others, if there are any.
     """
     known = [] if there is None else [*there.get("earlier_versions", []), there.get("versions", {})]
     earlier = [versions for versions in known if versions and versions != now]

@@ -32,7 +32,7 @@ def invert_mel(
     momentum of Perraudin, Balazs and Søndergaard, *A fast Griffin-Lim algorithm*, 2013.
     Reading: two things are ours. The phases start from an informed guess (``starting_phase``) instead of at
     random. And the target magnitude is not fixed beforehand: it takes the magnitudes that the waveform has
-    by now and corrects only what the mel says about them, since a mel tells 128 numbers of 513.
+    by now and corrects only what the mel says about them, since a mel holds 128 numbers of 513.
     Together they reach in 10 iterations what 32 do not reach without them (``docs/spectral.md``).
 
     The reference inverts 16 kHz mels with filters made for 22.05 kHz, so that everything it writes sounds
@@ -46,7 +46,7 @@ def invert_mel(
         generator: Source of the starting phases; without one they come from a fixed seed, so that a mel
             always gives the same waveform. The draw happens on the generator's own device: with one on the
             CPU, all devices start alike. Items of a batch share one draw; none depends on its neighbours.
-        compat: ``"diff-foley"`` repeats the reference's slip of filters.
+        compat: ``"diff-foley"`` reproduces the reference's filter fault.
         num_iterations: Refinements, at least 0; time grows with them in proportion.
 
     Returns:

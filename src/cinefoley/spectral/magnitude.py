@@ -14,7 +14,7 @@ from cinefoley.spectral.levels import unit_to_amplitude
 __all__ = ["Compat", "MelFit", "check_mel", "inversion_filters", "mel_to_magnitude"]
 
 Compat = Literal["diff-foley"]
-"""Faults that can be repeated on purpose; ``diff-foley``: 16 kHz mels are read with filters for 22.05 kHz."""
+"""Known faults that can be reproduced; ``diff-foley``: 16 kHz mels are read with filters for 22.05 kHz."""
 
 _SLIPPED_SAMPLE_RATE = 22050
 
@@ -30,7 +30,7 @@ def mel_to_magnitude(mel: Tensor, *, config: MelConfig | None = None, compat: Co
     Args:
         mel: ``(B, n_mels, frames)`` in [0, 1]; values beyond are clipped.
         config: The front-end that made the mel; ``MelConfig()`` if not given.
-        compat: ``"diff-foley"`` repeats the reference's slip of filters (see ``invert_mel``).
+        compat: ``"diff-foley"`` reproduces the reference's filter fault (see ``invert_mel``).
 
     Returns:
         Magnitudes ``(B, n_fft // 2 + 1, frames)``, float32, at least 0; 0 in bins that no band covers.
@@ -49,7 +49,7 @@ def mel_to_magnitude(mel: Tensor, *, config: MelConfig | None = None, compat: Co
 
 
 def inversion_filters(config: MelConfig, compat: Compat | None, device: torch.device) -> Tensor:
-    """Mel filters ``(n_mels, n_fft // 2 + 1)`` that the inverse believes in, right or with the slip."""
+    """Mel filters ``(n_mels, n_fft // 2 + 1)`` that the inverse uses, the right ones or with the fault."""
     return mel_filters(_filter_config(config, compat), device=device)
 
 

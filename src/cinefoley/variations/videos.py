@@ -116,7 +116,7 @@ def vary_video(
 
     Args:
         video_path: The video.
-        out_path: Where the new video shall be; ``cropped_video_suffix`` knows the container.
+        out_path: Path of the new video; ``cropped_video_suffix`` gives its suffix.
         window: On even pixels, as :func:`draw_for_video` draws it.
         encoder_threads: Threads of the encoder; the same number gives the same bytes. 0 takes what there is.
 

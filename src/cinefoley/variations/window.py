@@ -24,7 +24,7 @@ _CENTER = (0.5, 0.5)
 class Window:
     """A window of constant size that stands still, or moves at constant speed, while a clip runs.
 
-    Everything is kept as fractions, so the window has a place on any raster. In pixels, a side of ``n`` keeps
+    All values are fractions, so the window fits any frame size. In pixels, a side of ``n`` becomes
     ``round(n * scale)``, at least 1; a place ``p`` along the free margin ``m`` is ``round(m * p)``; both in
     float64, halves rounded up, so that every machine finds the same pixels.
     """

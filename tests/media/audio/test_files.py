@@ -18,7 +18,7 @@ from cinefoley.media.audio.files import read_audio, write_audio
 from cinefoley.media.audio.reader import resample_blocks
 from cinefoley.media.audio.writer import AudioWriter, Subtype
 
-MakeFilm = Callable[..., Path]
+MakeVideo = Callable[..., Path]
 Clicks = Callable[..., npt.NDArray[np.float32]]
 Lateness = Callable[..., list[int]]
 
@@ -92,7 +92,7 @@ def test_floats_keep_what_exceeds_full_scale(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_sound_that_is_not_finite_is_an_error_and_leaves_nothing(tmp_path: Path, bad: float) -> None:
+def test_audio_that_is_not_finite_is_an_error_and_leaves_nothing(tmp_path: Path, bad: float) -> None:
     with pytest.raises(AudioError, match="NaN or infinity"):
         write_audio(tmp_path / "rain.wav", torch.tensor([0.0, bad]), 16000)
     assert list(tmp_path.iterdir()) == []
@@ -174,7 +174,7 @@ def test_a_start_far_in_gives_what_reading_from_the_beginning_gives(
 @pytest.mark.parametrize(
     "name", ["a.m4a", "a.mp4", "a.mov", "a.mka", "a.mp3", "a.opus", "a.ogg", "a.webm", "a.flac"]
 )
-def test_no_encoder_moves_sound_in_time(
+def test_no_encoder_moves_audio_in_time(
     tmp_path: Path, make_clicks: Clicks, lateness: Lateness, name: str
 ) -> None:
     positions = [0, 7001, 16000, 31000]
@@ -190,10 +190,10 @@ def test_no_encoder_moves_sound_in_time(
 
 @pytest.mark.parametrize("delay", [Fraction(0), Fraction(1, 4), Fraction(-1, 8)])
 @pytest.mark.parametrize(("name", "codec"), [("a.mkv", "pcm_s16le"), ("a.mkv", "flac"), ("a.mp4", "aac")])
-def test_the_sound_of_a_film_counts_from_its_first_picture(
-    make_film: MakeFilm, make_clicks: Clicks, lateness: Lateness, name: str, codec: str, delay: Fraction
+def test_the_audio_of_a_video_counts_from_its_first_frame(
+    make_video: MakeVideo, make_clicks: Clicks, lateness: Lateness, name: str, codec: str, delay: Fraction
 ) -> None:
-    path = make_film(
+    path = make_video(
         name,
         times=50,
         offset=Fraction(1),
@@ -208,7 +208,7 @@ def test_the_sound_of_a_film_counts_from_its_first_picture(
         assert read[0, : late - 32].abs().max() == 0
 
 
-def test_a_hole_in_the_sound_is_silent(tmp_path: Path, make_clicks: Clicks, lateness: Lateness) -> None:
+def test_a_hole_in_the_audio_is_silent(tmp_path: Path, make_clicks: Clicks, lateness: Lateness) -> None:
     path = tmp_path / "hole.mka"
     with av.open(str(path), "w") as target:
         track: Any = target.add_stream("pcm_s16le", rate=16000)
@@ -231,9 +231,9 @@ def test_every_kind_of_sample_reads_at_full_scale(tmp_path: Path, subtype: str) 
     assert read_audio(path)[0][0, :4].tolist() == pytest.approx([0, 0.5, -0.5, 0.25], abs=0.01)
 
 
-def test_a_film_without_sound_is_told(make_film: MakeFilm) -> None:
+def test_a_video_without_audio_is_told(make_video: MakeVideo) -> None:
     with pytest.raises(AudioError, match=r"rain\.mp4: no audio .*found 1 video stream, mp4"):
-        read_audio(make_film(times=2))
+        read_audio(make_video(times=2))
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_full_disk_is_told_of_the_file_that_was_meant(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_silence_and_an_empty_sound_stay_what_they_are(tmp_path: Path) -> None:
+def test_silence_and_an_empty_audio_stay_what_they_are(tmp_path: Path) -> None:
     for count in (0, 100):
         with fitted_audio(tmp_path / "a.wav", 16000) as sound:
             sound.write(torch.zeros(count))

@@ -83,7 +83,7 @@ def test_a_full_disk_is_told_and_nothing_is_left(no_space: AbstractContextManage
 
 
 @pytest.mark.parametrize("name", ["rain.wav", "rain.flac"])
-def test_sound_that_does_not_fit_is_told_and_nothing_is_left(
+def test_audio_that_does_not_fit_is_told_and_nothing_is_left(
     no_space: AbstractContextManager[Path], name: str
 ) -> None:
     noise = np.random.default_rng(0).uniform(-1, 1, 100_000).astype(np.float32)
@@ -94,7 +94,7 @@ def test_sound_that_does_not_fit_is_told_and_nothing_is_left(
 
 
 @pytest.mark.parametrize("length", range(11_900, 12_060, 16))
-def test_sound_that_just_does_not_fit_is_never_cut_silently(
+def test_audio_that_just_does_not_fit_is_never_cut_silently(
     no_space: AbstractContextManager[Path], length: int
 ) -> None:
     with no_space as folder:
@@ -109,7 +109,9 @@ def test_sound_that_just_does_not_fit_is_never_cut_silently(
             assert path.stat().st_size >= 2 * length
 
 
-def test_a_film_that_does_not_fit_is_told_and_nothing_is_left(no_space: AbstractContextManager[Path]) -> None:
+def test_a_video_that_does_not_fit_is_told_and_nothing_is_left(
+    no_space: AbstractContextManager[Path],
+) -> None:
     frames = torch.randint(
         0, 256, (30, 3, 96, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )

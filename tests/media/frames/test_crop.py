@@ -12,7 +12,7 @@ from cinefoley.media.frames.decoder import FrameReader
 from cinefoley.media.frames.video import load_video
 from cinefoley.media.frames.windows import stream_windows
 
-MakeFilm = Callable[..., Path]
+MakeVideo = Callable[..., Path]
 Box = tuple[int, int, int, int]
 
 UNEVEN = [Fraction(t, 1000) for t in (0, 30, 90, 100, 340, 350, 700, 720, 1300, 1310, 1340, 1900, 1960)]
@@ -24,8 +24,8 @@ def sliding(time: Fraction, size: tuple[int, int]) -> Box:
     return x0, 10, x0 + 40, 34
 
 
-def test_each_source_picture_is_cut_to_the_box_of_its_own_time(make_film: MakeFilm) -> None:
-    film = make_film(times=50, fps=25)
+def test_each_source_frame_is_cut_to_the_box_of_its_own_time(make_video: MakeVideo) -> None:
+    film = make_video(times=50, fps=25)
     whole, cut = load_video(film, fps=4), load_video(film, fps=4, crop=sliding)
     assert cut.size == (24, 40)
     assert torch.equal(cut.source_indices, whole.source_indices)
@@ -34,8 +34,8 @@ def test_each_source_picture_is_cut_to_the_box_of_its_own_time(make_film: MakeFi
         assert torch.equal(shown, full[:, y0:y1, x0:x1])
 
 
-def test_a_section_shows_the_same_boxes_as_the_whole_film(make_film: MakeFilm) -> None:
-    film = make_film(times=75, fps=25)
+def test_a_section_shows_the_same_boxes_as_the_whole_video(make_video: MakeVideo) -> None:
+    film = make_video(times=75, fps=25)
     whole = load_video(film, fps=8, crop=sliding).frames
     assert torch.equal(load_video(film, fps=8, start=1, duration=1, crop=sliding).frames, whole[8:16])
     first, second = stream_windows(film, starts=[0, 1], frames_per_window=8, fps=8, crop=sliding)
@@ -43,8 +43,8 @@ def test_a_section_shows_the_same_boxes_as_the_whole_film(make_film: MakeFilm) -
     assert torch.equal(second, whole[8:16])
 
 
-def test_the_crop_comes_before_the_resize(make_film: MakeFilm) -> None:
-    film = make_film(times=3, size=(48, 80))
+def test_the_crop_comes_before_the_resize(make_video: MakeVideo) -> None:
+    film = make_video(times=3, size=(48, 80))
 
     def red_corner(time: Fraction, size: tuple[int, int]) -> Box:
         assert size == (48, 80)
@@ -57,18 +57,18 @@ def test_the_crop_comes_before_the_resize(make_film: MakeFilm) -> None:
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov", "a.ts", "a.avi", "a.h264"])
 @pytest.mark.parametrize("num_frames", [1, 50])
-def test_the_last_picture_begins_when_decoding_says(make_film: MakeFilm, name: str, num_frames: int) -> None:
-    film = make_film(name, times=num_frames)
+def test_the_last_frame_begins_when_decoding_says(make_video: MakeVideo, name: str, num_frames: int) -> None:
+    film = make_video(name, times=num_frames)
     with FrameReader(film) as reader:
         assert last_frame_time(film) == max(time for time, _ in reader)
 
 
-def test_the_last_picture_of_a_variable_rate_begins_when_its_time_says(make_film: MakeFilm) -> None:
-    assert last_frame_time(make_film("a.mp4", times=UNEVEN)) == Fraction(1960, 1000)
-    assert last_frame_time(make_film("b.mp4", times=UNEVEN, offset=Fraction(7, 2))) == Fraction(49, 25)
+def test_the_last_frame_of_a_variable_rate_begins_when_its_time_says(make_video: MakeVideo) -> None:
+    assert last_frame_time(make_video("a.mp4", times=UNEVEN)) == Fraction(1960, 1000)
+    assert last_frame_time(make_video("b.mp4", times=UNEVEN, offset=Fraction(7, 2))) == Fraction(49, 25)
 
 
-def test_sound_alone_has_no_last_picture(tmp_path: Path) -> None:
+def test_audio_alone_has_no_last_frame(tmp_path: Path) -> None:
     write_audio(tmp_path / "a.wav", torch.zeros(16), 16000)
     with pytest.raises(VideoError, match="no video stream"):
         last_frame_time(tmp_path / "a.wav")

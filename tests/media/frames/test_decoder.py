@@ -71,10 +71,10 @@ def test_flipped_bits_end_in_frames_or_in_an_error(
         read(path)
 
 
-def test_times_that_jump_by_hours_make_nothing_longer(make_film: Callable[..., Path]) -> None:
+def test_times_that_jump_by_hours_make_nothing_longer(make_video: Callable[..., Path]) -> None:
     sound = torch.zeros(16000).numpy()
-    first = make_film("jump.ts", times=25, sound=sound)
-    second = make_film(
+    first = make_video("jump.ts", times=25, sound=sound)
+    second = make_video(
         "later.ts", times=25, sound=sound, offset=Fraction(18000), sound_offset=Fraction(18000)
     )
     first.write_bytes(first.read_bytes() + second.read_bytes())
@@ -88,9 +88,9 @@ def test_times_that_jump_by_hours_make_nothing_longer(make_film: Callable[..., P
 
 
 def test_a_frame_that_is_shown_for_an_hour_is_believed_where_the_header_says_so(
-    make_film: Callable[..., Path],
+    make_video: Callable[..., Path],
 ) -> None:
-    path = make_film("slides.mp4", times=[Fraction(0), Fraction(3600), Fraction(3601)])
+    path = make_video("slides.mp4", times=[Fraction(0), Fraction(3600), Fraction(3601)])
     video = load_video(path, fps=Fraction(1, 60))
     assert video.source_indices.tolist() == [0] * 60
     assert video.duration == video_duration(path) == pytest.approx(3602, abs=1)

@@ -27,7 +27,7 @@ def pictures(stills: list[bytes]) -> JpegFrames:
     return JpegFrames(stills, Fraction(4), Fraction(2), "the clip")
 
 
-def test_a_still_is_nearly_the_picture_and_always_the_same_bytes() -> None:
+def test_a_still_is_nearly_the_frame_and_always_the_same_bytes() -> None:
     frame = render_clip(0, fps=4, size=(48, 64), duration_s=1.0).frames[2]
     still = encode_jpeg(frame, quality=95)
     assert still == encode_jpeg(frame.copy(), quality=95)
@@ -42,7 +42,7 @@ def test_what_is_no_jpeg_is_told(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("reduction", [2, 4, 8])
-def test_a_coarse_picture_is_the_average_of_blocks(reduction: int) -> None:
+def test_a_coarse_frame_is_the_average_of_blocks(reduction: int) -> None:
     frame = render_clip(0, fps=4, size=(80, 128), duration_s=1.0).frames[2]
     still = encode_jpeg(frame, quality=95)
     coarse, fine = decode_jpeg(still, reduction=reduction), decode_jpeg(still)
@@ -51,14 +51,14 @@ def test_a_coarse_picture_is_the_average_of_blocks(reduction: int) -> None:
     assert np.abs(coarse - blocks).mean() < 2
 
 
-def test_rows_and_columns_of_a_coarse_picture_are_rounded_up() -> None:
+def test_rows_and_columns_of_a_coarse_frame_are_rounded_up() -> None:
     still = encode_jpeg(np.zeros((45, 63, 3), np.uint8), quality=90)
     assert decode_jpeg(still, reduction=4).shape == (12, 16, 3)
     with pytest.raises(ValueError, match="reduction must be one of 1, 2, 4, 8, got 3"):
         decode_jpeg(still, reduction=3)
 
 
-def test_stills_are_picked_like_the_pictures_of_a_film(stills: list[bytes]) -> None:
+def test_jpegs_are_picked_like_the_frames_of_a_video(stills: list[bytes]) -> None:
     whole = sample_video(pictures(stills), Fraction(4), None, Section.of(0, None), None)
     assert whole.source_indices.tolist() == list(range(8))
     assert whole.duration == 2.0
@@ -81,7 +81,7 @@ def test_a_crop_sees_the_number_and_the_size_of_each_still(stills: list[bytes]) 
     assert torch.equal(shown[3], torch.from_numpy(decode_jpeg(stills[6])[0:20, 6:16].copy()).permute(2, 0, 1))
 
 
-def test_sound_is_kept_to_16_bits_and_clipped_at_full_scale() -> None:
+def test_audio_is_kept_to_16_bits_and_clipped_at_full_scale() -> None:
     sound = torch.randn(16000, generator=torch.Generator().manual_seed(0)) / 2
     content = encode_flac(sound, 16000)
     assert content == encode_flac(sound.numpy(), 16000)
@@ -92,7 +92,7 @@ def test_sound_is_kept_to_16_bits_and_clipped_at_full_scale() -> None:
         decode_flac(b"no flac", name="rain")
 
 
-def test_a_film_of_stills_has_their_pictures_and_exactly_their_sound(
+def test_a_video_of_jpegs_has_their_frames_and_exactly_their_audio(
     stills: list[bytes], tmp_path: Path
 ) -> None:
     sound = torch.round(torch.linspace(-1, 1, 32000) * 32767) / 32768
@@ -115,7 +115,7 @@ def test_a_film_of_stills_has_their_pictures_and_exactly_their_sound(
 
 
 @pytest.mark.parametrize("bad", [{"jpegs": []}, {"duration": 1.75}])
-def test_a_film_without_a_still_or_of_no_length_is_refused(
+def test_a_video_without_a_still_or_of_no_length_is_refused(
     stills: list[bytes], tmp_path: Path, bad: dict[str, object]
 ) -> None:
     options = {"jpegs": stills, "duration": 2.0} | bad

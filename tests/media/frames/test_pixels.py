@@ -22,13 +22,13 @@ def test_squashing_is_resizing_to_the_last_digit(side: tuple[int, int], size: tu
     assert np.abs(squashed.astype(int) - resize(pixels, size)).max() <= 1
 
 
-def test_a_cut_picture_is_squashed_without_what_was_around_it() -> None:
+def test_a_cut_frame_is_squashed_without_what_was_around_it() -> None:
     whole = noise(60, 80)
     cut = whole[10:50, 20:64]
     assert np.array_equal(resize_fast(cut, (16, 16)), resize_fast(cut.copy(), (16, 16)))
 
 
 @pytest.mark.parametrize("bring", [resize_fast, resize])
-def test_a_picture_that_has_the_size_is_given_back(bring: type) -> None:
+def test_a_frame_that_has_the_size_is_given_back(bring: type) -> None:
     pixels = noise(16, 24)
     assert bring(pixels, (16, 24)) is pixels

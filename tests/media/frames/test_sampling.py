@@ -113,7 +113,7 @@ def test_floats_are_read_as_the_fractions_they_were_written_for(value: float, ex
 
 
 @given(st.integers(0, 7200 * 48000), st.sampled_from([16000, 44100, 48000]))
-def test_a_place_in_sound_survives_as_a_float(samples: int, sample_rate: int) -> None:
+def test_a_place_in_audio_survives_as_a_float(samples: int, sample_rate: int) -> None:
     assert as_fraction(samples / sample_rate) == Fraction(samples, sample_rate)
 
 
@@ -131,6 +131,6 @@ def test_a_rate_must_be_positive_and_finite(bad: float) -> None:
 
 
 @pytest.mark.parametrize(("start", "duration"), [(-1, None), (0, 0), (0, -2), (float("nan"), None)])
-def test_a_section_must_lie_in_the_film(start: float, duration: float | None) -> None:
+def test_a_section_must_lie_in_the_video(start: float, duration: float | None) -> None:
     with pytest.raises(ValueError, match=r"start|duration|finite"):
         Section.of(start, duration)

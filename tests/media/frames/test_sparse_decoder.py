@@ -38,7 +38,7 @@ def test_it_picks_what_decoding_everything_picks(film: Path, fps: Fraction, dura
     assert sparse.last == last_frame_time(film)
 
 
-def test_films_that_it_is_not_for_are_left_to_the_full_way(film: Path, tmp_path: Path) -> None:
+def test_videos_that_it_is_not_for_are_left_to_the_full_way(film: Path, tmp_path: Path) -> None:
     frames = load_video(film, 24)
     save_video(tmp_path / "other.mkv", frames)
     assert decode_sparsely(tmp_path / "other.mkv", Fraction(4), Fraction(3)) is None
@@ -55,7 +55,7 @@ def test_pixels_are_handed_over_before_they_are_kept(film: Path) -> None:
     assert {pixels.shape for pixels in sparse.pixels} == {(2, 2, 3)}
 
 
-def test_shrunk_pictures_remember_when_each_is_shown(film: Path) -> None:
+def test_shrunk_frames_remember_when_each_is_shown(film: Path) -> None:
     with FrameReader(film) as reader:
         source = DownscaledFrames(FileFrames(reader), (24, 32))
         pixels, indices, duration = sample_frames(source, Fraction(4), None, Section.of(0, None))
@@ -74,7 +74,7 @@ def test_shrinking_looks_like_the_antialiased_filter(size: tuple[int, int]) -> N
     assert np.abs(shrunk.astype(int) - resize(picture, size)).mean() < 6
 
 
-def test_a_small_picture_is_left_as_it_is() -> None:
+def test_a_small_frame_is_left_as_it_is() -> None:
     picture = np.zeros((4, 6, 3), np.uint8)
     assert downscale(picture, (4, 6)) is picture
     assert downscale(picture, (8, 8)) is picture

@@ -12,7 +12,7 @@ from cinefoley.errors import MediaError, VideoError
 from cinefoley.media.frames.video import load_video, resample_video, video_from_frames
 from cinefoley.media.frames.windows import sample_windows, stream_windows
 
-MakeFilm = Callable[..., Path]
+MakeVideo = Callable[..., Path]
 Numbers = Callable[[Tensor], list[int]]
 
 COUNTING = video_from_frames(
@@ -35,10 +35,10 @@ def test_every_window_is_a_clip_that_begins_there(starts: list[int], count: int)
 
 
 @pytest.mark.parametrize("section", [{}, {"start": 0.5}, {"start": 0.77, "duration": 2.1}])
-def test_a_film_streams_the_windows_that_its_frames_in_memory_give(
-    make_film: MakeFilm, section: dict[str, Any]
+def test_a_video_streams_the_windows_that_its_frames_in_memory_give(
+    make_video: MakeVideo, section: dict[str, Any]
 ) -> None:
-    path = make_film("rain.mkv", times=80, codec="ffv1", pix_fmt="bgr0")
+    path = make_video("rain.mkv", times=80, codec="ffv1", pix_fmt="bgr0")
     memory = video_from_frames(load_video(path, fps=25).frames, 25)
     settings: dict[str, Any] = {
         "starts": [0, 0.3, 1.024, 2.5, 9],
@@ -52,28 +52,28 @@ def test_a_film_streams_the_windows_that_its_frames_in_memory_give(
     assert all(torch.equal(a, b) for a, b in zip(streamed, sampled, strict=True))
 
 
-def test_past_the_end_the_last_frame_is_repeated(make_film: MakeFilm, numbers: Numbers) -> None:
-    (window,) = stream_windows(make_film(times=25), starts=[0.5], frames_per_window=6)
+def test_past_the_end_the_last_frame_is_repeated(make_video: MakeVideo, numbers: Numbers) -> None:
+    (window,) = stream_windows(make_video(times=25), starts=[0.5], frames_per_window=6)
     assert numbers(window) == [15, 21, 24, 24, 24, 24]
 
 
-def test_a_section_ends_the_windows_too(make_film: MakeFilm, numbers: Numbers) -> None:
-    (window,) = stream_windows(make_film(times=50), starts=[0], frames_per_window=6, start=0.4, duration=0.6)
+def test_a_section_ends_the_windows_too(make_video: MakeVideo, numbers: Numbers) -> None:
+    (window,) = stream_windows(make_video(times=50), starts=[0], frames_per_window=6, start=0.4, duration=0.6)
     assert numbers(window) == [13, 19, 24, 24, 24, 24]
 
 
-def test_windows_far_in_skip_what_lies_before(make_film: MakeFilm, numbers: Numbers) -> None:
-    path = make_film(times=400, fps=10, options={"g": "20", "preset": "veryfast"})
+def test_windows_far_in_skip_what_lies_before(make_video: MakeVideo, numbers: Numbers) -> None:
+    path = make_video(times=400, fps=10, options={"g": "20", "preset": "veryfast"})
     windows = list(stream_windows(path, starts=[30, 30.5], frames_per_window=3, fps=5))
     assert [numbers(window) for window in windows] == [[300, 302, 304], [305, 307, 309]]
 
 
-def test_no_starts_give_no_windows(make_film: MakeFilm) -> None:
-    assert list(stream_windows(make_film(times=2), starts=[], frames_per_window=3)) == []
+def test_no_starts_give_no_windows(make_video: MakeVideo) -> None:
+    assert list(stream_windows(make_video(times=2), starts=[], frames_per_window=3)) == []
 
 
-def test_only_open_windows_are_read(make_film: MakeFilm, numbers: Numbers) -> None:
-    windows = stream_windows(make_film(times=50), starts=[0, 1], frames_per_window=2)
+def test_only_open_windows_are_read(make_video: MakeVideo, numbers: Numbers) -> None:
+    windows = stream_windows(make_video(times=50), starts=[0, 1], frames_per_window=2)
     assert numbers(next(windows)) == [3, 9]
     windows.close()  # type: ignore[attr-defined]
 
@@ -87,8 +87,8 @@ def test_numbers_out_of_range_are_told_before_anything_is_read(tmp_path: Path, w
         stream_windows(tmp_path / "none.mp4", **settings)
 
 
-def test_errors_of_the_film_come_with_the_first_window(make_film: MakeFilm, tmp_path: Path) -> None:
+def test_errors_of_the_video_come_with_the_first_window(make_video: MakeVideo, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="no such file"):
         next(stream_windows(tmp_path / "none.mp4", starts=[0], frames_per_window=2))
     with pytest.raises(VideoError, match="nothing begins at"):
-        next(stream_windows(make_film(times=2), starts=[0], frames_per_window=2, start=5))
+        next(stream_windows(make_video(times=2), starts=[0], frames_per_window=2, start=5))

@@ -19,7 +19,7 @@ from cinefoley.media.muxing.crop_video import crop_video, cropped_video_suffix
 from cinefoley.media.probe import probe
 from cinefoley.media.timing import video_duration
 
-MakeFilm = Callable[..., Path]
+MakeVideo = Callable[..., Path]
 Box = tuple[int, int, int, int]
 
 UNEVEN = [Fraction(t, 1000) for t in (0, 30, 90, 100, 340, 350, 700, 720, 1300, 1310, 1340, 1900, 1960)]
@@ -63,10 +63,10 @@ def _psnr(a: torch.Tensor, b: torch.Tensor) -> float:
 @pytest.mark.parametrize("crop", [still, sliding])
 @pytest.mark.parametrize("times", [50, UNEVEN], ids=["constant rate", "variable rate"])
 @pytest.mark.parametrize("name", ["rain.mp4", "rain.mov", "rain.mkv"])
-def test_the_box_of_every_picture_is_shown_at_its_time_with_the_sound_untouched(
-    make_film: MakeFilm, name: str, times: Any, crop: Any
+def test_the_box_of_every_frame_is_shown_at_its_time_with_the_audio_untouched(
+    make_video: MakeVideo, name: str, times: Any, crop: Any
 ) -> None:
-    film = make_film(name, times=times, sound=TONE)
+    film = make_video(name, times=times, sound=TONE)
     out = film.with_stem("out")
     crop_video(film, out, crop)
     assert _times(out) == pytest.approx(_times(film), abs=1e-3)
@@ -82,10 +82,10 @@ def test_the_box_of_every_picture_is_shown_at_its_time_with_the_sound_untouched(
 
 
 @pytest.mark.parametrize("late_s", [Fraction(-1, 5), Fraction(3, 10)])
-def test_sound_stays_in_sync_where_it_does_not_begin_with_the_picture(
-    make_film: MakeFilm, make_clicks: Any, lateness: Any, late_s: Fraction
+def test_audio_stays_in_sync_where_it_does_not_begin_with_the_frame(
+    make_video: MakeVideo, make_clicks: Any, lateness: Any, late_s: Fraction
 ) -> None:
-    film = make_film(
+    film = make_video(
         "a.mkv",
         times=50,
         offset=Fraction(1, 2),
@@ -100,16 +100,16 @@ def test_sound_stays_in_sync_where_it_does_not_begin_with_the_picture(
     )
 
 
-def test_the_same_call_writes_the_same_bytes(make_film: MakeFilm) -> None:
+def test_the_same_call_writes_the_same_bytes(make_video: MakeVideo) -> None:
     for name in ("rain.mp4", "rain.mkv"):
-        film = make_film(name, times=30, sound=TONE)
+        film = make_video(name, times=30, sound=TONE)
         for out in ("a", "b"):
             crop_video(film, film.with_stem(out), sliding)
         assert film.with_stem("a").read_bytes() == film.with_stem("b").read_bytes()
 
 
-def test_webm_stays_webm(make_film: MakeFilm) -> None:
-    film = make_film("a.webm", times=5, codec="libvpx-vp9", options={"cpu-used": "8"})
+def test_webm_stays_webm(make_video: MakeVideo) -> None:
+    film = make_video("a.webm", times=5, codec="libvpx-vp9", options={"cpu-used": "8"})
     assert cropped_video_suffix(film) == ".webm"
     crop_video(film, film.with_stem("out"), still)
     info = probe(film.with_stem("out"))
@@ -120,7 +120,7 @@ def test_webm_stays_webm(make_film: MakeFilm) -> None:
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_turned_film_is_stored_upright(make_film: MakeFilm, degrees: int) -> None:
+def test_a_turned_video_is_stored_upright(make_video: MakeVideo, degrees: int) -> None:
     def configure(stream: Any) -> None:
         stream.set_display_rotation(degrees)
         stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
@@ -128,7 +128,7 @@ def test_a_turned_film_is_stored_upright(make_film: MakeFilm, degrees: int) -> N
     def lower_part(time: Fraction, size: tuple[int, int]) -> Box:
         return 4, size[0] - 30, 44, size[0] - 2
 
-    film = make_film(times=5, size=(64, 96), configure=configure)
+    film = make_video(times=5, size=(64, 96), configure=configure)
     out = film.with_stem("out")
     crop_video(film, out, lower_part)
     info = probe(out).video
@@ -158,9 +158,9 @@ def test_a_turned_film_is_stored_upright(make_film: MakeFilm, degrees: int) -> N
     ],
 )
 def test_the_pixel_format_is_kept_or_the_nearest_is_taken(
-    make_film: MakeFilm, codec: str, pix_fmt: str, name: str, kept: str
+    make_video: MakeVideo, codec: str, pix_fmt: str, name: str, kept: str
 ) -> None:
-    film = make_film(name, times=3, size=(64, 96), codec=codec, pix_fmt=pix_fmt)
+    film = make_video(name, times=3, size=(64, 96), codec=codec, pix_fmt=pix_fmt)
     out = film.with_stem("out")
     crop_video(film, out, still)
     info = probe(out).video
@@ -170,12 +170,12 @@ def test_the_pixel_format_is_kept_or_the_nearest_is_taken(
     assert _psnr(load_video(out, fps=25).frames, expected) > 33  # 4:1:1 and 4:1:0 pass through a filter
 
 
-def test_colour_tags_and_titles_are_kept(make_film: MakeFilm) -> None:
+def test_colour_tags_and_titles_are_kept(make_video: MakeVideo) -> None:
     def configure(stream: Any) -> None:
         context = stream.codec_context
         context.color_primaries, context.color_trc, context.colorspace, context.color_range = 9, 16, 9, 1
 
-    film = make_film(times=3, size=(64, 96), configure=configure, pix_fmt="yuv420p10le")
+    film = make_video(times=3, size=(64, 96), configure=configure, pix_fmt="yuv420p10le")
     crop_video(film, film.with_stem("out"), still)
     with av.open(str(film.with_stem("out"))) as container:
         stream = container.streams.video[0]
@@ -183,9 +183,9 @@ def test_colour_tags_and_titles_are_kept(make_film: MakeFilm) -> None:
         assert tags == (9, 16, 9, 1)
 
 
-def test_cutting_loses_nothing_before_the_encoder(make_film: MakeFilm, monkeypatch: Any) -> None:
+def test_cutting_loses_nothing_before_the_encoder(make_video: MakeVideo, monkeypatch: Any) -> None:
     monkeypatch.setitem(cropping._CRF, "libx264", 0)  # lossless
-    film = make_film(times=5, size=(48, 80))
+    film = make_video(times=5, size=(48, 80))
     crop_video(film, film.with_stem("out"), still)
 
     def planes(path: Path) -> list[list[npt.NDArray[np.uint8]]]:
@@ -214,9 +214,9 @@ def test_cutting_loses_nothing_before_the_encoder(make_film: MakeFilm, monkeypat
     ],
 )
 def test_the_container_is_kept_where_it_can_be_written(
-    make_film: MakeFilm, name: str, sound_codec: str, suffix: str
+    make_video: MakeVideo, name: str, sound_codec: str, suffix: str
 ) -> None:
-    film = make_film(name, times=25, sound=TONE, sound_codec=sound_codec)
+    film = make_video(name, times=25, sound=TONE, sound_codec=sound_codec)
     assert cropped_video_suffix(film) == suffix
     out = film.with_name("out" + suffix)
     crop_video(film, out, still)
@@ -226,8 +226,8 @@ def test_the_container_is_kept_where_it_can_be_written(
         assert torch.equal(read_audio(out)[0], read_audio(film)[0])
 
 
-def test_a_container_that_cannot_hold_the_sound_is_left_for_mkv(make_film: MakeFilm) -> None:
-    film = make_film("a.mkv", times=25, sound=TONE, sound_codec="pcm_u8")
+def test_a_container_that_cannot_hold_the_audio_is_left_for_mkv(make_video: MakeVideo) -> None:
+    film = make_video("a.mkv", times=25, sound=TONE, sound_codec="pcm_u8")
     lying = film.rename(film.with_name("b.mp4"))
     assert cropped_video_suffix(lying) == ".mkv"
     with pytest.raises(MediaError, match=r"b\.mp4: its pcm_u8 audio cannot be copied into \.mp4\. Write"):
@@ -235,8 +235,8 @@ def test_a_container_that_cannot_hold_the_sound_is_left_for_mkv(make_film: MakeF
     assert [path.name for path in film.parent.iterdir()] == ["b.mp4"]
 
 
-def test_a_film_that_is_cut_off_keeps_what_is_left(make_film: MakeFilm) -> None:
-    film = make_film("cut.mp4", times=100, options={"g": "10"}, container_options={"movflags": "faststart"})
+def test_a_video_that_is_cut_off_keeps_what_is_left(make_video: MakeVideo) -> None:
+    film = make_video("cut.mp4", times=100, options={"g": "10"}, container_options={"movflags": "faststart"})
     film.write_bytes(film.read_bytes()[: film.stat().st_size * 3 // 4])
     with pytest.warns(UserWarning, match=r"cut\.mp4: is cut off or damaged"):
         crop_video(film, film.with_stem("out"), still)
@@ -245,8 +245,8 @@ def test_a_film_that_is_cut_off_keeps_what_is_left(make_film: MakeFilm) -> None:
     assert len(load_video(film.with_stem("out"), fps=25)) == pytest.approx(left, abs=1)
 
 
-def test_a_film_may_be_replaced_by_its_crop(make_film: MakeFilm) -> None:
-    film = make_film(times=5)
+def test_a_video_may_be_replaced_by_its_crop(make_video: MakeVideo) -> None:
+    film = make_video(times=5)
     crop_video(film, film, still)
     assert load_video(film).size == (24, 40)
     assert [path.name for path in film.parent.iterdir()] == [film.name]
@@ -262,8 +262,10 @@ def test_a_film_may_be_replaced_by_its_crop(make_film: MakeFilm) -> None:
         ((0, 0, 0, 24), "inside 80x48"),
     ],
 )
-def test_boxes_that_do_not_fit_are_programming_mistakes(make_film: MakeFilm, box: Box, message: str) -> None:
-    film = make_film(times=3)
+def test_boxes_that_do_not_fit_are_programming_mistakes(
+    make_video: MakeVideo, box: Box, message: str
+) -> None:
+    film = make_video(times=3)
     with pytest.raises(ValueError, match=message):
         crop_video(film, film.with_stem("out"), lambda time, size: box)
     with pytest.raises(ValueError, match="one size"):
@@ -271,8 +273,8 @@ def test_boxes_that_do_not_fit_are_programming_mistakes(make_film: MakeFilm, box
     assert [path.name for path in film.parent.iterdir()] == [film.name]
 
 
-def test_inputs_and_outputs_that_cannot_be_used_are_told(make_film: MakeFilm, tmp_path: Path) -> None:
-    film = make_film(times=3)
+def test_inputs_and_outputs_that_cannot_be_used_are_told(make_video: MakeVideo, tmp_path: Path) -> None:
+    film = make_video(times=3)
     write_audio(tmp_path / "a.wav", torch.zeros(16), 16000)
     with pytest.raises(VideoError, match=r"a\.wav: no video stream"):
         crop_video(tmp_path / "a.wav", tmp_path / "b.mp4", still)
@@ -285,19 +287,19 @@ def test_inputs_and_outputs_that_cannot_be_used_are_told(make_film: MakeFilm, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "rain.mp4"]
 
 
-def test_a_film_that_changes_its_size_is_refused(make_film: MakeFilm) -> None:
-    small, large = make_film("a.h264", times=5, size=(48, 80)), make_film("b.h264", times=5, size=(64, 96))
+def test_a_video_that_changes_its_size_is_refused(make_video: MakeVideo) -> None:
+    small, large = make_video("a.h264", times=5, size=(48, 80)), make_video("b.h264", times=5, size=(64, 96))
     both = small.with_name("c.h264")
     both.write_bytes(small.read_bytes() + large.read_bytes())
     with pytest.raises(VideoError, match=r"c\.h264: its frames change their size from 80x48 to 96x64"):
         crop_video(both, small.with_name("out.mkv"), still)
 
 
-def test_a_film_that_does_not_fit_is_told_and_nothing_is_left(
-    make_film: MakeFilm, no_space: AbstractContextManager[Path]
+def test_a_video_that_does_not_fit_is_told_and_nothing_is_left(
+    make_video: MakeVideo, no_space: AbstractContextManager[Path]
 ) -> None:
     noise = np.random.default_rng(0)
-    film = make_film(
+    film = make_video(
         times=50,
         size=(96, 128),
         draw=lambda n, height, width: noise.integers(0, 256, (height, width, 3), np.uint8),

@@ -18,7 +18,7 @@ from cinefoley.media.muxing.replace_audio import fitting_suffixes, replace_audio
 from cinefoley.media.probe import probe
 from cinefoley.media.timing import video_duration
 
-MakeFilm = Callable[..., Path]
+MakeVideo = Callable[..., Path]
 Clicks = Callable[..., npt.NDArray[np.float32]]
 Lateness = Callable[..., list[int]]
 Numbers = Callable[[Tensor], list[int]]
@@ -37,10 +37,10 @@ def _packets(path: Path) -> list[tuple[Fraction, int, bool]]:
 @pytest.mark.parametrize("source", ["rain.mp4", "rain.mov", "rain.mkv"])
 @pytest.mark.parametrize("target", ["out.mp4", "out.m4v", "out.mov", "out.mkv"])
 @pytest.mark.parametrize("times", [50, UNEVEN], ids=["constant rate", "variable rate"])
-def test_the_picture_is_copied_bit_for_bit(
-    make_film: MakeFilm, make_clicks: Clicks, lateness: Lateness, source: str, target: str, times: Any
+def test_the_frame_is_copied_bit_for_bit(
+    make_video: MakeVideo, make_clicks: Clicks, lateness: Lateness, source: str, target: str, times: Any
 ) -> None:
-    film = make_film(source, times=times, sound=np.ones(32000, np.float32) / 2)
+    film = make_video(source, times=times, sound=np.ones(32000, np.float32) / 2)
     out = film.with_name(target)
     length = round(video_duration(film) * 16000)
     replace_audio(film, make_clicks(length, 8000, 20000), out, sample_rate=16000)
@@ -58,8 +58,8 @@ def test_the_picture_is_copied_bit_for_bit(
         assert container.duration / av.time_base == pytest.approx(video_duration(film), abs=0.002)
 
 
-def test_webm_takes_vp9_and_opus(make_film: MakeFilm, make_clicks: Clicks, lateness: Lateness) -> None:
-    film = make_film("rain.webm", times=50, codec="libvpx-vp9", options={"cpu-used": "8"})
+def test_webm_takes_vp9_and_opus(make_video: MakeVideo, make_clicks: Clicks, lateness: Lateness) -> None:
+    film = make_video("rain.webm", times=50, codec="libvpx-vp9", options={"cpu-used": "8"})
     for name in ("out.webm", "out.mkv", "out.mp4"):
         out = film.with_name(name)
         replace_audio(film, make_clicks(32000, 8000), out, sample_rate=16000)
@@ -85,18 +85,18 @@ def test_webm_takes_vp9_and_opus(make_film: MakeFilm, make_clicks: Clicks, laten
     ],
 )
 def test_other_codecs_are_copied_too(
-    make_film: MakeFilm, codec: str, pix_fmt: str, source: str, target: str
+    make_video: MakeVideo, codec: str, pix_fmt: str, source: str, target: str
 ) -> None:
     options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
-    film = make_film(source, times=10, size=(64, 96), codec=codec, pix_fmt=pix_fmt, options=options)
+    film = make_video(source, times=10, size=(64, 96), codec=codec, pix_fmt=pix_fmt, options=options)
     out = film.with_name(target)
     replace_audio(film, torch.zeros(6400), out, sample_rate=16000)
     assert video_hash(out) == video_hash(film)
     assert torch.equal(load_video(out, fps=25).frames, load_video(film, fps=25).frames)
 
 
-def test_hevc_in_mp4_is_tagged_so_that_every_player_knows_it(make_film: MakeFilm) -> None:
-    film = make_film(
+def test_hevc_in_mp4_is_tagged_so_that_every_player_knows_it(make_video: MakeVideo) -> None:
+    film = make_video(
         "a.mkv", times=3, size=(64, 96), codec="libx265", options={"x265-params": "log-level=none"}
     )
     replace_audio(film, torch.zeros(16), film.with_name("b.mp4"), sample_rate=16000)
@@ -105,9 +105,9 @@ def test_hevc_in_mp4_is_tagged_so_that_every_player_knows_it(make_film: MakeFilm
 
 
 def test_a_transport_stream_becomes_an_mp4_that_begins_at_zero(
-    make_film: MakeFilm, make_clicks: Clicks, lateness: Lateness
+    make_video: MakeVideo, make_clicks: Clicks, lateness: Lateness
 ) -> None:
-    film = make_film("tv.ts", times=50, offset=Fraction(7, 2))
+    film = make_video("tv.ts", times=50, offset=Fraction(7, 2))
     out = film.with_name("out.mp4")
     replace_audio(film, make_clicks(32000, 8000), out, sample_rate=16000)
     with av.open(str(out)) as container:
@@ -117,8 +117,8 @@ def test_a_transport_stream_becomes_an_mp4_that_begins_at_zero(
     assert lateness(read_audio(out)[0][0], [8000]) == [0]
 
 
-def test_an_aspect_that_only_the_container_states_is_kept_or_its_loss_told(make_film: MakeFilm) -> None:
-    plain = make_film("plain.mkv", times=3, codec="libvpx-vp9", size=(64, 96))
+def test_an_aspect_that_only_the_container_states_is_kept_or_its_loss_told(make_video: MakeVideo) -> None:
+    plain = make_video("plain.mkv", times=3, codec="libvpx-vp9", size=(64, 96))
     film = plain.with_name("wide.mp4")
     with av.open(str(plain)) as source, av.open(str(film), "w") as target:
         copy = target.add_stream_from_template(source.streams.video[0])
@@ -135,7 +135,7 @@ def test_an_aspect_that_only_the_container_states_is_kept_or_its_loss_told(make_
 
 
 @pytest.mark.parametrize("target", ["out.mp4", "out.mov", "out.mkv"])
-def test_rotation_aspect_and_colours_are_kept(make_film: MakeFilm, target: str) -> None:
+def test_rotation_aspect_and_colours_are_kept(make_video: MakeVideo, target: str) -> None:
     def configure(stream: Any) -> None:
         stream.set_display_rotation(90)
         stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
@@ -144,7 +144,7 @@ def test_rotation_aspect_and_colours_are_kept(make_film: MakeFilm, target: str) 
         stream.codec_context.colorspace = 9
         stream.codec_context.color_range = 1
 
-    film = make_film(times=5, size=(64, 96), configure=configure)
+    film = make_video(times=5, size=(64, 96), configure=configure)
     out = film.with_name(target)
     replace_audio(film, torch.zeros(3200), out, sample_rate=16000)
     video = probe(out).video
@@ -176,10 +176,10 @@ def test_rotation_aspect_and_colours_are_kept(make_film: MakeFilm, target: str) 
     ],
 )
 @pytest.mark.parametrize("channels", [1, 2])
-def test_the_sound_is_as_long_as_the_picture_to_the_sample(
-    make_film: MakeFilm, target: str, codec: Any, tolerance: int, channels: int
+def test_the_audio_is_as_long_as_the_frame_to_the_sample(
+    make_video: MakeVideo, target: str, codec: Any, tolerance: int, channels: int
 ) -> None:
-    film = make_film(times=31, fps=Fraction(43, 2))  # 1.44186 s: no whole number of milliseconds
+    film = make_video(times=31, fps=Fraction(43, 2))  # 1.44186 s: no whole number of milliseconds
     length = round(Fraction(62, 43) * 16000)
     out = film.with_name(target)
     tone = torch.sin(torch.arange(40000) * 0.05).expand(channels, -1) / 2
@@ -196,10 +196,10 @@ def test_the_sound_is_as_long_as_the_picture_to_the_sample(
 
 
 @pytest.mark.parametrize("target", ["out.mp4", "out.mkv"])
-def test_sound_of_a_section_lies_in_its_place(
-    make_film: MakeFilm, make_clicks: Clicks, lateness: Lateness, target: str
+def test_audio_of_a_section_lies_in_its_place(
+    make_video: MakeVideo, make_clicks: Clicks, lateness: Lateness, target: str
 ) -> None:
-    film = make_film(times=50)
+    film = make_video(times=50)
     out = film.with_name(target)
     sound = make_clicks(16000, 0, 4000, 12000)
     replace_audio(film, sound, out, sample_rate=16000, start=0.5, duration=0.5)
@@ -210,8 +210,8 @@ def test_sound_of_a_section_lies_in_its_place(
     assert placed[0, 20000 - 4000 + 1500 :].abs().max() < 1e-3  # the third click lies beyond the section
 
 
-def test_a_short_sound_is_followed_by_silence(make_film: MakeFilm) -> None:
-    film = make_film(times=50)
+def test_a_short_audio_is_followed_by_silence(make_video: MakeVideo) -> None:
+    film = make_video(times=50)
     replace_audio(film, torch.full((8000,), 0.5), film.with_name("out.mkv"), sample_rate=16000)
     sound, _ = read_audio(film.with_name("out.mkv"))
     assert sound.shape == (1, 32000)
@@ -220,10 +220,10 @@ def test_a_short_sound_is_followed_by_silence(make_film: MakeFilm) -> None:
 
 
 @pytest.mark.parametrize("sample_rate", [None, 44100])
-def test_the_sound_may_come_from_a_file(
-    make_film: MakeFilm, make_clicks: Clicks, lateness: Lateness, sample_rate: int | None
+def test_the_audio_may_come_from_a_file(
+    make_video: MakeVideo, make_clicks: Clicks, lateness: Lateness, sample_rate: int | None
 ) -> None:
-    film = make_film(times=50)
+    film = make_video(times=50)
     write_audio(film.with_name("take.wav"), make_clicks(32000, 8000), 16000)
     replace_audio(film, film.with_name("take.wav"), film.with_name("out.mov"), sample_rate=sample_rate)
     sound, _ = read_audio(film.with_name("out.mov"), sample_rate=16000)
@@ -233,8 +233,8 @@ def test_the_sound_may_come_from_a_file(
     assert audio.sample_rate == (sample_rate or 16000)
 
 
-def test_a_film_may_be_replaced_by_itself(make_film: MakeFilm) -> None:
-    film = make_film(times=25)
+def test_a_video_may_be_replaced_by_itself(make_video: MakeVideo) -> None:
+    film = make_video(times=25)
     before = video_hash(film)
     replace_audio(film, torch.zeros(16000), film, sample_rate=16000)
     assert video_hash(film) == before
@@ -242,8 +242,8 @@ def test_a_film_may_be_replaced_by_itself(make_film: MakeFilm) -> None:
     assert [path.name for path in film.parent.iterdir()] == [film.name]
 
 
-def test_titles_are_kept(make_film: MakeFilm) -> None:
-    film = make_film(times=3)
+def test_titles_are_kept(make_video: MakeVideo) -> None:
+    film = make_video(times=3)
     with av.open(str(film)) as source, av.open(str(film.with_name("t.mp4")), "w") as target:
         target.metadata["title"] = "Rain"
         copy = target.add_stream_from_template(source.streams.video[0])
@@ -256,8 +256,8 @@ def test_titles_are_kept(make_film: MakeFilm) -> None:
         assert {k.lower(): v for k, v in container.metadata.items()}["title"] == "Rain"
 
 
-def test_a_film_that_is_cut_off_keeps_what_is_left(make_film: MakeFilm) -> None:
-    film = make_film("cut.mp4", times=100, options={"g": "10"}, container_options={"movflags": "faststart"})
+def test_a_video_that_is_cut_off_keeps_what_is_left(make_video: MakeVideo) -> None:
+    film = make_video("cut.mp4", times=100, options={"g": "10"}, container_options={"movflags": "faststart"})
     film.write_bytes(film.read_bytes()[: film.stat().st_size * 3 // 4])
     out = film.with_name("out.mp4")
     replace_audio(film, torch.zeros(64000), out, sample_rate=16000)
@@ -286,16 +286,16 @@ def test_a_film_that_is_cut_off_keeps_what_is_left(make_film: MakeFilm) -> None:
     ],
 )
 def test_what_a_container_cannot_hold_is_told(
-    make_film: MakeFilm, codec: str, source: str, target: str, message: str
+    make_video: MakeVideo, codec: str, source: str, target: str, message: str
 ) -> None:
-    film = make_film(source, times=3, codec=codec)
+    film = make_video(source, times=3, codec=codec)
     with pytest.raises(MediaError, match=message):
         replace_audio(film, torch.zeros(16), film.with_name(target), sample_rate=16000)
     assert [path.name for path in film.parent.iterdir()] == [source]
 
 
-def test_a_sound_codec_that_does_not_fit_is_told(make_film: MakeFilm) -> None:
-    film = make_film(times=3)
+def test_a_audio_codec_that_does_not_fit_is_told(make_video: MakeVideo) -> None:
+    film = make_video(times=3)
     with pytest.raises(MediaError, match="mp4 videos hold audio as aac, alac, flac, opus, not as pcm_s16le"):
         replace_audio(film, torch.zeros(16), film.with_name("b.mp4"), sample_rate=16000, codec="pcm_s16le")
     with pytest.raises(ValueError, match="codec must be one of"):
@@ -303,14 +303,14 @@ def test_a_sound_codec_that_does_not_fit_is_told(make_film: MakeFilm) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"sample_rate": None}, {"sample_rate": 0}, {"start": -1}, {"duration": 0}])
-def test_numbers_out_of_range_are_programming_mistakes(make_film: MakeFilm, wrong: dict[str, Any]) -> None:
-    film = make_film(times=3)
+def test_numbers_out_of_range_are_programming_mistakes(make_video: MakeVideo, wrong: dict[str, Any]) -> None:
+    film = make_video(times=3)
     with pytest.raises(ValueError, match=r"sample_rate|start|duration"):
         replace_audio(film, torch.zeros(16), film.with_name("b.mp4"), **{"sample_rate": 16000, **wrong})
 
 
-def test_inputs_that_do_not_fit_are_told(make_film: MakeFilm, tmp_path: Path) -> None:
-    film = make_film(times=3)
+def test_inputs_that_do_not_fit_are_told(make_video: MakeVideo, tmp_path: Path) -> None:
+    film = make_video(times=3)
     write_audio(tmp_path / "take.wav", torch.zeros(16), 16000)
     with pytest.raises(VideoError, match=r"take\.wav: no video stream"):
         replace_audio(tmp_path / "take.wav", torch.zeros(16), tmp_path / "b.mp4", sample_rate=16000)
@@ -322,10 +322,10 @@ def test_inputs_that_do_not_fit_are_told(make_film: MakeFilm, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("target", ["out.mp4", "out.mkv", "out.mov"])
-def test_a_film_that_does_not_fit_is_told_and_nothing_is_left(
-    make_film: MakeFilm, no_space: AbstractContextManager[Path], target: str
+def test_a_video_that_does_not_fit_is_told_and_nothing_is_left(
+    make_video: MakeVideo, no_space: AbstractContextManager[Path], target: str
 ) -> None:
-    film = make_film(times=50)
+    film = make_video(times=50)
     noise = torch.rand(2, 32000, generator=torch.Generator().manual_seed(0))
     with no_space as folder:
         before = set(folder.iterdir())
@@ -338,7 +338,7 @@ def test_a_film_that_does_not_fit_is_told_and_nothing_is_left(
     ("name", "suffix"),
     [("a.mp4", ".mp4"), ("a.MOV", ".MOV"), ("a.webm", ".webm"), ("a.avi", ".mkv"), ("a", ".mkv")],
 )
-def test_takes_have_the_suffix_of_the_film_where_it_can_be_written(name: str, suffix: str) -> None:
+def test_takes_have_the_suffix_of_the_video_where_it_can_be_written(name: str, suffix: str) -> None:
     assert video_suffix(name) == suffix
 
 
@@ -363,7 +363,7 @@ def write_odd(tmp_path: Path) -> Callable[[str, str], Path]:
     return write
 
 
-def test_a_picture_goes_into_the_first_container_that_takes_it(
+def test_a_frame_goes_into_the_first_container_that_takes_it(
     write_odd: Callable[[str, str], Path], render_film: Callable[..., Path], tmp_path: Path
 ) -> None:
     assert fitting_suffixes(render_film(tmp_path / "rain.mp4")) == (".mp4", ".mkv", ".mov")

@@ -59,7 +59,7 @@ def test_the_rate_is_kept_exactly(tmp_path: Path, fps: Fraction | float) -> None
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
 @pytest.mark.parametrize("length", [8000, 16000, 40000])
-def test_sound_is_as_long_as_the_picture(tmp_path: Path, name: str, length: int) -> None:
+def test_audio_is_as_long_as_the_frame(tmp_path: Path, name: str, length: int) -> None:
     tone = torch.sin(torch.arange(length) * 0.05) / 2
     save_video(tmp_path / name, _gradient(25, 32, 32), 25, waveform=tone, sample_rate=16000)
     sound, sample_rate = read_audio(tmp_path / name)

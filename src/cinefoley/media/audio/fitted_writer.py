@@ -44,7 +44,7 @@ class FittedAudio:
         peak = float(np.abs(samples).max(initial=0.0))
         if not np.isfinite(peak):
             raise AudioError(f"{self._path.name}: the audio holds NaN or infinity and was not written.")
-        with _told_of(self._path):
+        with _named_in_errors(self._path):
             self._samples.write(samples.T.tobytes())
         self.peak = max(self.peak, peak)
 
@@ -65,7 +65,7 @@ def fitted_audio(
     """Write a WAV or FLAC file block by block, all of it lowered where any of it goes beyond full scale.
 
     Clipping would bend the waveform, and a limiter the relation of loud to soft; one gain changes neither.
-    Until the gain is known the samples lie in a nameless file in the same folder, 4 bytes each.
+    Until the gain is known the samples are in an unnamed temporary file in the same folder, 4 bytes each.
 
     Args:
         path: ``.wav`` or ``.flac``; appears under its name only when the block succeeds.
@@ -80,14 +80,14 @@ def fitted_audio(
         AudioError: As :class:`~cinefoley.media.audio.writer.AudioWriter`.
         OutputError: If the path cannot be written or the disk is full. Nothing is left behind then.
     """
-    # made first: a wrong suffix is told before any work
+    # first, so that a wrong suffix fails before any work
     target = AudioWriter(path, sample_rate, channels, subtype=subtype)
-    with _told_of(path):
+    with _named_in_errors(path):
         samples = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115  # closed below
     with samples:
         audio = FittedAudio(samples, path, channels)
         yield audio
-        with _told_of(path):
+        with _named_in_errors(path):
             samples.seek(0)  # writes what is still in memory
         gain = np.float32(audio.gain)
         with target as writer:
@@ -97,8 +97,8 @@ def fitted_audio(
 
 
 @contextmanager
-def _told_of(path: Path) -> Iterator[None]:
-    """Speak of the file that was meant, not of the nameless one."""
+def _named_in_errors(path: Path) -> Iterator[None]:
+    """Name the output in errors, not the temporary file."""
     try:
         yield
     except OSError as exc:

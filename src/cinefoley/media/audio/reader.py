@@ -198,7 +198,7 @@ def resample_blocks(blocks: Iterable[Samples], source_rate: int, sample_rate: in
 
 
 def join_blocks(blocks: Iterable[Samples], length: int) -> Iterator[Samples]:
-    """Join blocks until they hold at least ``length`` samples; none of those given back is empty."""
+    """Join blocks until they hold at least ``length`` samples; no block is empty."""
     held: list[Samples] = []
     for block in blocks:
         held.append(block)

@@ -31,7 +31,7 @@ _SFC_SET_ADD_PEAK_CHUNK = 0x1050  # sndfile.h
 class AudioWriter:
     """Write a WAV or FLAC file block by block; it appears under its name only when the block succeeds.
 
-    Integers hold nothing beyond full scale: such samples are clipped there, and a warning at the end says how
+    Integers hold nothing beyond full scale: such samples are clipped, and a warning at the end reports how
     many. The bytes depend on the samples alone, never on the date.
 
     Args:
@@ -154,7 +154,7 @@ def as_samples(waveform: Tensor | Samples) -> Samples:
 
 
 def _as_integers(samples: Samples, subtype: Subtype) -> NDArray[np.signedinteger[Any]]:
-    """Round to the nearest integer, which libsndfile, told to clip, does not: it rounds down."""
+    """Round to the nearest integer; libsndfile, when it clips, rounds down."""
     bits = 8 * _BYTES[subtype]
     full_scale = 2 ** (bits - 1)
     levels: NDArray[np.float32] = np.rint(samples * full_scale).clip(max=full_scale - 1)

@@ -16,14 +16,14 @@ _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; rename it when the block succeeds, remove it when it fails.
+    """Write a file atomically: yield a temporary path, rename it to ``path`` when the block succeeds.
 
-    Nothing but a finished file is ever seen under ``path``, also after Ctrl-C: an older file there stays
-    until the new one is complete. The temporary file already exists, empty, in the same folder (so the
-    rename cannot cross a file system); its name ends in ``.part``, so writers must be told their format.
+    ``path`` never shows a partial file, also after Ctrl-C: an older file stays until the new one is complete.
+    The temporary file already exists, empty, in the same folder (so the rename cannot cross a file system);
+    its name ends in ``.part``, so writers need an explicit format.
 
     Args:
-        path: Where the output shall be. Its folder must exist.
+        path: Path of the output. Its folder must exist.
 
     Yields:
         The temporary path to write to.
@@ -47,9 +47,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def cause_of_failed_write(path: Path) -> OSError:
-    """Find out why a library that hides its error number could not go on writing to ``path``.
+    """Find the cause of a failed write where the library hides the error number.
 
-    libsndfile reports a full disk as "System error" without a number; one more write tells.
+    libsndfile reports a full disk as "System error" without a number; one more write finds out.
 
     Args:
         path: The file whose writing failed; 64 KiB are appended to it.
@@ -67,11 +67,9 @@ def cause_of_failed_write(path: Path) -> OSError:
 
 
 def explain_failure(exc: OSError, target: Path) -> str:
-    """Say in a user's words why ``target`` could not be written, and what to do about it."""
+    """Explain to a user why ``target`` could not be written, and what to do."""
     if exc.errno in _OUT_OF_SPACE:
-        return (
-            f"{target}: no space left ({exc.strerror}); nothing was kept. Free some space or write elsewhere."
-        )
+        return f"{target}: no space left ({exc.strerror}). Free some space or write elsewhere."
     if exc.errno in {errno.ENOENT, errno.ENOTDIR}:
         return f"{target}: the folder {target.parent} does not exist. Make it first, or write elsewhere."
     if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
@@ -100,7 +98,7 @@ def _flush_to_disk(path: Path) -> None:
 
 
 def _concerns(exc: OSError, temporary: Path) -> bool:
-    """Whether ``exc`` is about the output, and not, say, about an input that went missing."""
+    """Whether ``exc`` is about the output, and not about an input."""
     if exc.filename is None:
         return exc.errno in _OUT_OF_SPACE | {errno.EIO, errno.EROFS}
     return os.fspath(exc.filename) == str(temporary) or exc.errno in _OUT_OF_SPACE

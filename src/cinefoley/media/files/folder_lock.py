@@ -20,7 +20,7 @@ def locked_folder(folder: Path, *, lock_name: str, refusal: str) -> Iterator[Non
     Args:
         folder: Made if it is missing.
         lock_name: Name of the file that is locked.
-        refusal: What is wrong, and what to do, where another process holds it; follows the folder's name.
+        refusal: Error text where another process holds the lock; follows the folder's name.
 
     Raises:
         OutputError: If the folder cannot be made or written to, or another process holds it.

@@ -34,7 +34,7 @@ class FrameReader:
 
     Times count from the first frame of the file, in exact seconds. Frames that cannot be decoded are left
     out. After the iteration has run to the end, ``end`` is where the last frame stops being shown. At the
-    end, or when the reader is closed before it, a warning tells what was missing.
+    end, or when the reader is closed early, a warning reports what was missing.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, start: Fraction = Fraction(0)) -> None:
@@ -45,7 +45,7 @@ class FrameReader:
         self.is_finished = False
         """Whether the video has been read to its end."""
         self.has_skipped = False
-        """Whether frames before ``start`` were passed over by a seek."""
+        """Whether a seek has skipped frames before ``start``."""
         self._damaged = 0
         self._origin = self._first_time = Fraction(0)
         self._resources = ExitStack()
@@ -54,7 +54,7 @@ class FrameReader:
         with ExitStack() as opening:
             self._container = opening.enter_context(open_media(self.path))
             self._stream = video_stream(self._container, self.path)
-            # Slices beat frames here: no delay of several frames per thread, and no copies kept alive.
+            # Slice threads are faster here; frame threads delay and hold several frames each.
             self._stream.thread_type = "SLICE"
             self._claimed_end = stated_end(self._container, self._stream)
             self._frame_length = frame_length(self._stream)
@@ -98,7 +98,7 @@ class FrameReader:
         self._warn_of_losses(origin)
 
     def count_skipped(self) -> int:
-        """How many frames a seek has passed over; counted in the file without decoding."""
+        """Number of frames that a seek has skipped; counted in the file without decoding."""
         if not self.has_skipped:
             return 0
         with open_media(self.path) as container:

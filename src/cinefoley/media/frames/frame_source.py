@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +18,7 @@ __all__ = [
     "FileFrames",
     "Frame",
     "FrameSource",
-    "MemoryFrames",
+    "RegularFrames",
     "Resize",
     "check_reached",
     "same_size",
@@ -74,7 +75,7 @@ class FrameSource(Protocol):
 
 
 class _FollowingFrames:
-    """Base of sources that take their frames from another one, which knows where they end."""
+    """Base of sources that take their frames, and the end of the last one, from another source."""
 
     def __init__(self, origin: FrameSource | FrameReader, name: str) -> None:
         self._origin = origin
@@ -100,7 +101,7 @@ class FileFrames(_FollowingFrames):
 
     def __iter__(self) -> Iterator[tuple[Fraction, Frame]]:
         for index, (time, frame) in enumerate(self._reader):
-            yield time, Frame(index, lambda frame=frame: to_rgb(frame))  # type: ignore[misc]
+            yield time, Frame(index, partial(to_rgb, frame))
 
 
 class ChangedFrames(_FollowingFrames):
@@ -112,28 +113,46 @@ class ChangedFrames(_FollowingFrames):
 
     def __iter__(self) -> Iterator[tuple[Fraction, Frame]]:
         for time, frame in self._source:
-            yield time, Frame(frame.index, lambda time=time, frame=frame: self.change(time, frame))  # type: ignore[misc]
+            yield time, Frame(frame.index, partial(self.change, time, frame))
 
     def change(self, time: Fraction, frame: Frame) -> Pixels:
         """Return the changed pixels of a frame."""
         raise NotImplementedError
 
 
-class MemoryFrames:
-    """Frames in memory, at given times."""
+class RegularFrames:
+    """Frames at a constant rate, each loaded when its pixels are first asked for.
 
-    def __init__(self, frames: Tensor, times: Sequence[Fraction], duration: Fraction, name: str) -> None:
+    Args:
+        count: How many there are.
+        fps: Their rate; frame n is shown from ``n / fps`` on.
+        duration: Where the last one stops being shown, in seconds.
+        name: What messages call them.
+        load: From the number of a frame to its pixels, ``(H, W, 3)`` uint8.
+        resize_by: Resizes the pixels.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        fps: Fraction,
+        duration: Fraction,
+        name: str,
+        load: Callable[[int], Pixels],
+        *,
+        resize_by: Resize = resize,
+    ) -> None:
         self.name = name
         self.end = Fraction(0)
         self.is_finished = False
-        self._frames, self._times, self._duration = frames, times, duration
+        self._count, self._fps, self._duration = count, fps, duration
+        self._load, self._resize = load, resize_by
 
     def __iter__(self) -> Iterator[tuple[Fraction, Frame]]:
-        for index, time in enumerate(self._times):
-            self.end = time
-            frame = self._frames[index]
-            yield time, Frame(index, lambda frame=frame: frame.permute(1, 2, 0).numpy())  # type: ignore[misc]
-        self.end, self.is_finished = self._duration, True
+        for index in range(self._count):
+            self.end = index / self._fps
+            yield self.end, Frame(index, partial(self._load, index), resize_by=self._resize)
+        self.end, self.is_finished = max(self._duration, self.end), True
 
 
 def check_reached(source: FrameSource, start: Fraction) -> None:

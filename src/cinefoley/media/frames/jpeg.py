@@ -1,7 +1,7 @@
 """Frames stored as JPEG bytes: encode, decode, and sample them like a video."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from cinefoley.errors import VideoError
 from cinefoley.media.containers import MOST_PIXELS
-from cinefoley.media.frames.frame_source import Frame
+from cinefoley.media.frames.frame_source import RegularFrames
 from cinefoley.media.frames.pixels import Pixels, resize_fast
 
 __all__ = ["JpegFrames", "decode_jpeg", "encode_jpeg"]
@@ -78,7 +78,7 @@ def _stated_pixels(content: bytes) -> int:
     return 0
 
 
-class JpegFrames:
+class JpegFrames(RegularFrames):
     """JPEG frames at a constant rate, each decoded when its pixels are first asked for.
 
     :func:`~cinefoley.media.frames.pixels.resize_fast` resizes them; that took longer than decoding.
@@ -101,18 +101,10 @@ class JpegFrames:
         *,
         crop: Callable[[int, tuple[int, int]], tuple[int, int, int, int]] | None = None,
     ) -> None:
-        self.name = name
-        self.end = Fraction(0)
-        self.is_finished = False
-        self._jpegs, self._fps, self._duration, self._crop = jpegs, fps, duration, crop
+        super().__init__(len(jpegs), fps, duration, name, self._load_jpeg, resize_by=resize_fast)
+        self._jpegs, self._crop = jpegs, crop
 
-    def __iter__(self) -> Iterator[tuple[Fraction, Frame]]:
-        for index in range(len(self._jpegs)):
-            self.end = index / self._fps
-            yield self.end, Frame(index, lambda index=index: self._load(index), resize_by=resize_fast)  # type: ignore[misc]
-        self.end, self.is_finished = max(self._duration, self.end), True
-
-    def _load(self, index: int) -> Pixels:
+    def _load_jpeg(self, index: int) -> Pixels:
         pixels = decode_jpeg(self._jpegs[index], name=f"{self.name}, frame {index}")
         if self._crop is None:
             return pixels

@@ -44,14 +44,14 @@ def decode_sparsely(
 ) -> SparseFrames | None:
     """Pick the frames that :func:`cinefoley.media.load_video` picks, bit for bit, for less work.
 
-    The packets tell beforehand which frames will be picked. The decoder passes over those that are not,
-    where no other frame refers to them, and stops after the last one.
+    Which frames are needed follows from the timestamps of the packets. The decoder skips all others that no
+    frame refers to, and stops after the last one.
 
     Args:
         path: A video.
         fps: Frames per second.
         duration: Seconds to read, from the start.
-        load: What is done to the upright pixels of each picked frame before they are kept.
+        load: Applied to the upright pixels of each sampled frame.
 
     Returns:
         None for a video that this does not handle: not H.264 in mp4 or mov, long, edited, or with anything

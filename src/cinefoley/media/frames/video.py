@@ -15,7 +15,7 @@ from cinefoley.media.frames.decoder import FrameReader
 from cinefoley.media.frames.frame_source import (
     FileFrames,
     FrameSource,
-    MemoryFrames,
+    RegularFrames,
     check_reached,
     same_size,
     stack_frames,
@@ -51,7 +51,7 @@ class Video:
     path: Path | None = None
     """The file it came from."""
     start: float = 0.0
-    """Where in the video the clip begins, in seconds from its first frame."""
+    """Start of the clip in the video, in seconds from the first frame."""
 
     def __len__(self) -> int:
         return self.frames.shape[0]
@@ -113,7 +113,7 @@ def load_video(
 
 
 def video_from_frames(frames: Tensor, fps: Seconds) -> Video:
-    """Make a clip of frames in memory, each shown for ``1 / fps`` seconds.
+    """Make a clip from frames in memory, each shown for ``1 / fps`` seconds.
 
     Args:
         frames: ``(T, 3, H, W)``, uint8, T >= 1.
@@ -145,7 +145,7 @@ def resample_video(
     start: Seconds = 0.0,
     duration: Seconds | None = None,
 ) -> Video:
-    """Do to a clip in memory what :func:`load_video` does to a video.
+    """Sample a clip in memory as :func:`load_video` samples a video.
 
     Args:
         video: The clip.
@@ -164,14 +164,16 @@ def resample_video(
     return sample_video(memory_frames(video), as_rate(fps), size, Section.of(start, duration), video.path)
 
 
-def memory_frames(video: Video) -> MemoryFrames:
-    """The frames of a clip by their exact times."""
-    times = [n / video.fps for n in range(len(video))]
+def memory_frames(video: Video) -> RegularFrames:
+    """The frames of a clip in memory, by their exact times."""
     duration = as_fraction(video.duration)
     # A duration that was once T / fps is that again, and not a float near it.
     whole = len(video) / video.fps
     exact = whole if abs(whole - duration) < Fraction(1, 1_000_000) else duration
-    return MemoryFrames(video.frames, times, exact, video.path.name if video.path else "the clip")
+    name = video.path.name if video.path else "the clip"
+    return RegularFrames(
+        len(video), video.fps, exact, name, lambda n: video.frames[n].permute(1, 2, 0).numpy()
+    )
 
 
 def sample_video(
@@ -185,7 +187,7 @@ def sample_video(
     """Sample one section of any source of frames from beginning to end.
 
     Args:
-        source: The frames; only those that are picked are turned into pixels.
+        source: The frames; only sampled ones are converted to pixels.
         fps: Frames per second.
         size: Height and width to squash to; None keeps the first frame's.
         section: Which part.
@@ -210,7 +212,7 @@ def sample_video(
 def sample_frames(
     source: FrameSource, fps: Fraction, size: tuple[int, int] | None, section: Section
 ) -> tuple[list[Pixels], list[int], float]:
-    """What :func:`sample_video` picks, frame by frame.
+    """Sample as :func:`sample_video` does, and return lists.
 
     Returns:
         The frames, which frame of the source each one is, and seconds of video in the section.

@@ -87,7 +87,7 @@ def sample_windows(
     start: Seconds = 0.0,
     duration: Seconds | None = None,
 ) -> Iterator[Tensor]:
-    """Do with a clip in memory what :func:`stream_windows` does with a video.
+    """Sample windows of a clip in memory as :func:`stream_windows` samples those of a video.
 
     Args:
         video: The clip; its own rate should be well above ``fps``, or its frames are sampled twice.

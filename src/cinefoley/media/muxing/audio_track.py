@@ -42,7 +42,7 @@ class AudioTrack:
     Args:
         container: The video; no packet may have been written yet.
         blocks: ``(channels, N_i)`` at ``sample_rate``.
-        sample_rate: Samples per second. Opus is written at 48 kHz, AAC at the next rate it knows.
+        sample_rate: Samples per second. Opus is written at 48 kHz, AAC at the next rate it has.
         channels: 1, 2, 4, 5, 6 or 8.
         codec: A codec; None takes the container's default: AAC in mp4 and mov, FLAC in mkv, Opus in webm.
 

@@ -162,6 +162,6 @@ class _VideoEncoder:
 
     def _mux(self, packets: list["Packet[VideoStream]"]) -> None:
         for packet in packets:
-            if packet.pts in self._durations:  # the last one's can be told by nothing else
+            if packet.pts in self._durations:  # nothing else states the last one's
                 packet.duration = self._durations.pop(packet.pts)
             self._target.mux(packet)

@@ -50,7 +50,7 @@ def replace_audio(
     one codec frame where the container cannot trim them): a shorter one is followed by silence, a longer
     one is cut. Packets are streamed, so memory does not grow with the length.
 
-    The video is always kept whole. With ``start`` the audio begins there, ``duration`` cuts it short, and
+    The video is never cut. With ``start`` the audio begins there, ``duration`` cuts it short, and
     around it is silence: a video stream can be cut without re-encoding only at key frames.
 
     Args:
@@ -124,7 +124,7 @@ def video_hash(path: str | os.PathLike[str]) -> str:
 
 
 def video_suffix(video_path: str | os.PathLike[str]) -> str:
-    """The suffix for a video's takes: its own where :func:`replace_audio` knows it, else ``.mkv``."""
+    """The suffix for a video's takes: its own where :func:`replace_audio` writes it, else ``.mkv``."""
     suffix = Path(video_path).suffix
     return suffix if container_format(suffix) else ".mkv"
 

@@ -1,9 +1,9 @@
-"""Peak memory of a long film: all windows streamed, then a WAV of its whole length muxed beside it.
+"""Peak memory of a long video: all windows streamed, then a WAV of its whole length muxed beside it.
 
-The film is made in seconds by writing one encoded group of pictures again and again. Each length is
+The video is made in seconds by writing one encoded group of frames again and again. Each length is
 measured in a process of its own, so that the peaks do not add up.
 
-Run: python benchmarks/media/long_film.py
+Run: python benchmarks/media/long_video.py
 """
 
 import json
@@ -31,8 +31,8 @@ WINDOW_S, OVERLAP_S = 8, 1
 SAMPLE_RATE = 16000
 
 
-def make_film(path: Path, length_s: int) -> None:
-    """Encode ten seconds of 96x54 once and mux them until the film is long enough."""
+def make_video(path: Path, length_s: int) -> None:
+    """Encode ten seconds of 96x54 once and mux them until the video is long enough."""
     ramp = np.linspace(0, 255, 96, dtype=np.uint8)[None, :, None].repeat(54, 0).repeat(3, 2)
     with av.open(str(path), "w") as target:
         stream = target.add_stream("libx264", rate=RATE, options={"g": str(GROUP_S * RATE), "bf": "0"})
@@ -55,8 +55,8 @@ def make_film(path: Path, length_s: int) -> None:
             target.mux(packet)
 
 
-def write_sound(path: Path, length_s: int) -> None:
-    """Noise as long as the film, written in blocks of a second."""
+def write_noise(path: Path, length_s: int) -> None:
+    """Noise as long as the video, written in blocks of a second."""
     generator = torch.Generator().manual_seed(0)
     with AudioWriter(path, SAMPLE_RATE) as writer:
         for _ in range(length_s):
@@ -64,25 +64,25 @@ def write_sound(path: Path, length_s: int) -> None:
 
 
 def run(folder: Path, length_s: int) -> dict[str, float]:
-    """Stream the windows and mux the sound; return the peaks in MiB and the seconds."""
-    film, sound, out = folder / "film.mp4", folder / "sound.wav", folder / "out.mp4"
+    """Stream the windows and mux the audio; return the peaks in MiB and the seconds."""
+    video, audio, out = folder / "video.mp4", folder / "audio.wav", folder / "out.mp4"
     base = _peak()
     begin = time.perf_counter()
     starts = [float(s) for s in range(0, length_s - OVERLAP_S, WINDOW_S - OVERLAP_S)]
     windows = sum(
-        1 for _ in stream_windows(film, starts=starts, frames_per_window=WINDOW_S * 4, size=(224, 224))
+        1 for _ in stream_windows(video, starts=starts, frames_per_window=WINDOW_S * 4, size=(224, 224))
     )
     streamed, streaming_s = _peak(), time.perf_counter() - begin
     begin = time.perf_counter()
-    replace_audio(film, sound, out)
+    replace_audio(video, audio, out)
     muxing_s = time.perf_counter() - begin
     assert windows == len(starts)
-    assert video_hash(out) == video_hash(film)
+    assert video_hash(out) == video_hash(video)
     return {
-        "picture_s": video_duration(film),
+        "duration_s": video_duration(video),
         "windows": windows,
-        "film_mib": film.stat().st_size / 2**20,
-        "sound_mib": sound.stat().st_size / 2**20,
+        "video_mib": video.stat().st_size / 2**20,
+        "audio_mib": audio.stat().st_size / 2**20,
         "before_mib": base,
         "streaming_mib": streamed,
         "muxing_mib": _peak(),
@@ -101,11 +101,11 @@ def main() -> None:
     print(f"96x54 at {RATE} fps; windows of {WINDOW_S} s, overlap {OVERLAP_S} s, 4 fps, 224x224; AAC")
     for length_s in (600, 7200):
         with tempfile.TemporaryDirectory() as folder:
-            make_film(Path(folder) / "film.mp4", length_s)
-            write_sound(Path(folder) / "sound.wav", length_s)
+            make_video(Path(folder) / "video.mp4", length_s)
+            write_noise(Path(folder) / "audio.wav", length_s)
             command = [sys.executable, __file__, folder, str(length_s)]
             result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        print(f"{length_s:>5} s: film {result['film_mib']:.0f} MiB, sound {result['sound_mib']:.0f} MiB")
+        print(f"{length_s:>5} s: video {result['video_mib']:.0f} MiB, audio {result['audio_mib']:.0f} MiB")
         print(f"        {result['before_mib']:4.0f} MiB peak RSS before")
         print(
             f"        {result['streaming_mib']:4.0f} MiB after {result['windows']} windows "
