@@ -112,9 +112,9 @@ def test_films_of_an_export_bring_their_events(tmp_path: Path) -> None:
         np.testing.assert_allclose(found.times, expected.times, atol=1e-6)
         assert np.array_equal(found.is_visible, expected.is_visible)
     of_set = SetLayout(tmp_path / "set")
-    of_set.films.mkdir(parents=True)
-    moved = FileClip(id="test-000000", path=of_set.films / "test-000000.mp4", expected="test-000000.mp4")
-    shutil.copy(tmp_path / "test-000000.mp4", of_set.films)
+    of_set.videos.mkdir(parents=True)
+    moved = FileClip(id="test-000000", path=of_set.videos / "test-000000.mp4", expected="test-000000.mp4")
+    shutil.copy(tmp_path / "test-000000.mp4", of_set.videos)
     shutil.copy(tmp_path / "test.events.jsonl", of_set.events)
     assert known_events(moved, None) is None, "a folder by that name, and no test set"
     of_set.settings.write_text("{}\n")

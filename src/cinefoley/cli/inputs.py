@@ -145,7 +145,7 @@ def _videos_of_set(folder: Path) -> list[Path]:
     settings = layout.read_settings()
     if settings is not None and settings.get("is_view"):
         raise MediaError(f"{folder}: this test set contains windows and no videos. Build it without --view.")
-    return _videos_among(layout.films.iterdir()) if layout.films.is_dir() else []
+    return _videos_among(layout.videos.iterdir()) if layout.videos.is_dir() else []
 
 
 def _videos_among(paths: Iterable[Path]) -> list[Path]:

@@ -28,7 +28,7 @@ def known_events(clip: Clip, window: Window | None) -> ClipEvents | None:
     seen = window or Window(kind="none", size=clip.frame_size())
     folder = clip.path.absolute().parent
     of_set = SetLayout(folder.parent)
-    is_of_set = folder == of_set.films and of_set.settings.is_file() and of_set.events.is_file()
+    is_of_set = folder == of_set.videos and of_set.settings.is_file() and of_set.events.is_file()
     for path in [*sorted(folder.glob("*.events.jsonl")), *([of_set.events] if is_of_set else [])]:
         events = EventFile(path)(clip, seen)
         if events is not None:

@@ -101,19 +101,19 @@ def test_shards_and_films_give_the_same_pictures_to_the_byte(films: Path, tmp_pa
     """What is broken, and what is short, is left out of both with the same words; windows are drawn alike."""
     settings = ShardSettings(duration_s=1.5, least_s=1.0, clips_per_shard=2)
     prepare_shards(films, tmp_path / "shards", csv=films / "list.csv", settings=settings)
-    of_films = prepare_frames(FolderSource(films, csv=films / "list.csv"), READING, tmp_path / "cache")
+    of_videos = prepare_frames(FolderSource(films, csv=films / "list.csv"), READING, tmp_path / "cache")
     of_shards = prepare_frames(ShardSource(tmp_path / "shards"), READING, tmp_path / "none")
-    assert of_films.ids == of_shards.ids == ("0", "1", "2")
-    assert of_films.ledger == of_shards.ledger
-    reasons = {line["id"]: line["reason"] for line in of_films.ledger}
+    assert of_videos.ids == of_shards.ids == ("0", "1", "2")
+    assert of_videos.ledger == of_shards.ledger
+    reasons = {line["id"]: line["reason"] for line in of_videos.ledger}
     assert reasons == {"broken": "unreadable", "short": "too short"}
-    assert of_films.sizes == of_shards.sizes == ((96, 128), (128, 96), (90, 130))
-    assert of_films.settings == of_shards.settings
+    assert of_videos.sizes == of_shards.sizes == ((96, 128), (128, 96), (90, 130))
+    assert of_videos.settings == of_shards.settings
     assert not (tmp_path / "none").exists(), "shards are read where they lie"
     for row in range(3):
-        assert of_films.jpegs(row) == of_shards.jpegs(row)
-        window = CameraMovement().draw(of_films.sizes[row], generator=torch.Generator().manual_seed(row))
-        shown = [pictures.video(row, size=SIZE, window=window) for pictures in (of_films, of_shards)]
+        assert of_videos.jpegs(row) == of_shards.jpegs(row)
+        window = CameraMovement().draw(of_videos.sizes[row], generator=torch.Generator().manual_seed(row))
+        shown = [pictures.video(row, size=SIZE, window=window) for pictures in (of_videos, of_shards)]
         assert torch.equal(*shown)
 
 

@@ -32,7 +32,7 @@ def film(tmp_path: Path) -> Path:
 def test_pictures_are_those_that_loading_the_film_picks(film: Path) -> None:
     kept = read_video_frames(film, (40, 64), fps=4, duration_s=5.0)
     video = load_video(film, 4, None, 0, 5.0)
-    assert np.array_equal(np.stack(kept.pictures), video.frames.permute(0, 2, 3, 1).numpy())
+    assert np.array_equal(np.stack(kept.frames), video.frames.permute(0, 2, 3, 1).numpy())
     assert (kept.size, kept.duration_s, kept.damage) == ((40, 64), video.duration, None)
     assert kept.progress == sorted(kept.progress)
     assert kept.progress[0] == pytest.approx(1 / 19)

@@ -27,9 +27,9 @@ def test_what_is_finished_is_found_again_and_halves_of_films_are_removed(tmp_pat
     journal = Journal(layout.progress)
     with journal.opened():
         journal.append({"id": "a", "film": "a.mp4"})
-    (layout.films / ".cinefoley-0.part").touch()
+    (layout.videos / ".cinefoley-0.part").touch()
     assert begin_set(layout, settings) == {"a": {"id": "a", "film": "a.mp4"}}
-    assert not list(layout.films.iterdir())
+    assert not list(layout.videos.iterdir())
 
 
 def test_another_set_or_another_folder_is_refused(tmp_path: Path) -> None:

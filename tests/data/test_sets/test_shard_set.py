@@ -53,13 +53,13 @@ def test_films_show_the_window_and_keep_the_sound(shards: Path, tmp_path: Path) 
     source = ShardSource(shards, split="test")
     kept = {clip.id: clip for clip in map(source.__getitem__, range(2))}
     for clip in build_shard_set(source, tmp_path, CloseUp()).clips:
-        assert clip.film_path is not None
-        assert clip.film_path.stem == Path(kept[clip.id].about()["source"]).stem
+        assert clip.video_path is not None
+        assert clip.video_path.stem == Path(kept[clip.id].about()["source"]).stem
         shown = clip.load_video(fps=4).frames.float()
         expected = kept[clip.id].video(fps=4, window=clip.window).frames.float()
         assert shown.shape == expected.shape
         assert float((shown - expected).abs().mean()) < 6
-        sound, rate = read_audio(clip.film_path)
+        sound, rate = read_audio(clip.video_path)
         assert rate == 16000
         assert torch.equal(sound[0], kept[clip.id].waveform(16000))
     assert not list(tmp_path.rglob("*.part"))
@@ -112,6 +112,6 @@ def test_a_damaged_clip_is_named_in_the_ledger(stand_in: StandIn, tmp_path: Path
     assert [clip.id for clip in built.clips] == [source[1].id]
     (line,) = built.ledger
     assert (line["id"], line["reason"]) == (spoilt.id, "unreadable")
-    film = built.clips[0].film_path
+    film = built.clips[0].video_path
     assert film is not None
     assert json.loads((tmp_path / "cu" / "manifest.jsonl").read_text())["film_sha256"] == file_sha256(film)

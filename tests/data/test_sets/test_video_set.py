@@ -57,11 +57,11 @@ def test_a_set_holds_every_clip_that_can_be_used_and_names_the_others(listed: Li
         *("ledger.jsonl", "manifest.jsonl"),
     ]
     for clip in built.clips:
-        video = probe(clip.film_path).video
+        video = probe(clip.video_path).video
         assert video is not None
         assert (video.height, video.width) == clip.window.crop_size
         assert clip.window.kind == "close_up"
-        assert probe(clip.film_path).audio == probe(clip.source_path).audio
+        assert probe(clip.video_path).audio == probe(clip.source_path).audio
 
 
 def test_a_clips_window_depends_on_its_id_and_the_seed_alone(listed: Listed, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class FrameSettings:
         """Frames of a clip."""
         return max(1, round(self.duration_s * self.fps))
 
-    def of_films(self) -> Self:
+    def of_videos(self) -> Self:
         """The same for videos, with size and quality of the frames in shards of ``cinefoley data prepare``.
 
         So training on videos and training on shards of them uses identical frames.
@@ -116,7 +116,7 @@ class ClipFrames:
         """As in their source."""
         self.sizes: tuple[tuple[int, int], ...] = tuple(sizes)
         """Height and width of each clip, for which windows are drawn."""
-        self._stills = jpegs
+        self._jpegs = jpegs
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -135,7 +135,7 @@ class ClipFrames:
         """
         if not 0 <= row < len(self):
             raise IndexError(f"clips are 0 to {len(self) - 1}, asked for {row}")
-        return list(self._stills(row))
+        return list(self._jpegs(row))
 
     def video(self, row: int, *, size: tuple[int, int], window: Window | None = None) -> Tensor:
         """Decode, crop and resize the frames of one clip.

@@ -61,7 +61,7 @@ def prepare_frames(
     if workers == 0:
         raise ValueError("workers must not be 0; -1 takes every core")
     if isinstance(source, (FolderSource, ShardSource)):
-        settings = settings.of_films()
+        settings = settings.of_videos()
     if isinstance(source, ShardSource) and source.settings.fps == settings.fps:
         return _look_at_shards(source, settings, clips_per_file)
     files = plan_clip_files(source, settings, cache_dir, name="pictures", clips_per_file=clips_per_file)
@@ -168,7 +168,7 @@ def _read(clip: Clip, settings: FrameSettings) -> tuple[list[bytes], tuple[int, 
             # damaged frames would pair the student with wrong features of the teacher
             warnings.simplefilter("error", MediaWarning)
             if isinstance(clip, FileClip) and settings.kept_side is not None:
-                return _read_film(clip, settings, settings.kept_side)
+                return _read_video(clip, settings, settings.kept_side)
             size = clip.frame_size()
             kept = _kept_size(size, settings)
             video = clip.video(fps=settings.fps, size=kept, duration=settings.duration_s)
@@ -189,7 +189,7 @@ def _read(clip: Clip, settings: FrameSettings) -> tuple[list[bytes], tuple[int, 
     return _repeated(encoded_frames, settings.num_frames), size if settings.kept_side is None else kept
 
 
-def _read_film(
+def _read_video(
     clip: FileClip, settings: FrameSettings, kept_side: int
 ) -> tuple[list[bytes], tuple[int, int]] | ClipFault:
     """The same JPEGs that a shard stores of the video."""

@@ -58,8 +58,8 @@ class EncodedClip:
         yield "json", json.dumps(self.about, ensure_ascii=False, sort_keys=True).encode()
         yield "flac", self.sound
         yield "mel.npy", self.mel
-        for number, still in enumerate(self.jpegs):
-            yield f"{number:03d}.jpg", still
+        for number, jpeg in enumerate(self.jpegs):
+            yield f"{number:03d}.jpg", jpeg
 
     @property
     def digest(self) -> str:
@@ -105,7 +105,7 @@ def _read(
     if clip.events is None or not len(sound):
         fault = find_mute(clip.id, sound, settings.mute_db)
     if fault is None and clip.events is None:
-        fault = _find_still(clip.id, shown.pictures)
+        fault = _find_still(clip.id, shown.frames)
     if fault is not None:
         return fault
     flac = encode_flac(sound.nan_to_num(0.0, 0.0, 0.0), settings.mel.sample_rate)
@@ -122,8 +122,8 @@ def _read(
     )
 
 
-def _find_still(clip_id: str, pictures: list[Pixels]) -> ClipFault | None:
-    small = stack_frames([downscale(picture, (_JUDGED_SIDE, _JUDGED_SIDE)) for picture in pictures])
+def _find_still(clip_id: str, frames: list[Pixels]) -> ClipFault | None:
+    small = stack_frames([downscale(frame, (_JUDGED_SIDE, _JUDGED_SIDE)) for frame in frames])
     return find_still(clip_id, small)
 
 

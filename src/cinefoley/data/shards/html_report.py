@@ -115,8 +115,8 @@ def _sheet(clip: ShardClip) -> bytes:
     places = np.linspace(0, len(jpegs) - 1, min(_STILLS, len(jpegs))).round().astype(int)
     height, width = clip.entry.size
     small = (_STILL_HEIGHT, max(1, round(_STILL_HEIGHT * width / height)))
-    pictures = [resize(decode_jpeg(jpegs[place], name=clip.id), small) for place in places]
-    return encode_jpeg(np.concatenate(pictures, axis=1), quality=80)
+    frames = [resize(decode_jpeg(jpegs[place], name=clip.id), small) for place in places]
+    return encode_jpeg(np.concatenate(frames, axis=1), quality=80)
 
 
 def _waveform(samples: NDArray[np.float32]) -> str:

@@ -121,12 +121,12 @@ def _line(row: SplitRow, read: EncodedClip | ClipFault, shard: str) -> Record:
 
 
 def _describe(row: SplitRow, clip: FileClip) -> Sequence[object]:
-    film = None
+    video = None
     if clip.path is not None:
         with suppress(OSError):
             state = clip.path.stat()
-            film = [clip.path.name, state.st_size, state.st_mtime_ns]
-    return [row.id, row.start_s, row.label, row.split, list(clip.labels), events_as_json(clip.events), film]
+            video = [clip.path.name, state.st_size, state.st_mtime_ns]
+    return [row.id, row.start_s, row.label, row.split, list(clip.labels), events_as_json(clip.events), video]
 
 
 class _Attempt:

@@ -23,7 +23,7 @@ __all__ = ["VideoFrames", "bounded_size", "read_video_frames"]
 class VideoFrames:
     """The frames of a video at a constant rate from its start."""
 
-    pictures: list[Pixels]
+    frames: list[Pixels]
     """``(H, W, 3)`` uint8 each, all of one size."""
     progress: list[float]
     """Time of each frame as a fraction of the video, first frame 0 and last 1: places moving windows."""
@@ -35,11 +35,11 @@ class VideoFrames:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width."""
-        return self.pictures[0].shape[0], self.pictures[0].shape[1]
+        return self.frames[0].shape[0], self.frames[0].shape[1]
 
     def jpegs(self, quality: int) -> list[bytes]:
         """Every frame as JPEG, quality 1 to 95; the same bytes for the same video."""
-        return [encode_jpeg(picture, quality=quality) for picture in self.pictures]
+        return [encode_jpeg(frame, quality=quality) for frame in self.frames]
 
 
 def read_video_frames(path: Path, size: tuple[int, int], *, fps: float, duration_s: float) -> VideoFrames:
@@ -57,11 +57,11 @@ def read_video_frames(path: Path, size: tuple[int, int], *, fps: float, duration
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MediaWarning)
-        pictures, times, last, length_s = _decode(path, size, fps, duration_s)
+        frames, times, last, length_s = _decode(path, size, fps, duration_s)
     told = [str(warning.message) for warning in caught if issubclass(warning.category, MediaWarning)]
     progress = [min(1.0, float(time / last)) if last else 0.0 for time in times]
     return VideoFrames(
-        pictures=pictures, progress=progress, duration_s=length_s, damage=told[0] if told else None
+        frames=frames, progress=progress, duration_s=length_s, damage=told[0] if told else None
     )
 
 
@@ -90,5 +90,5 @@ def _decode(
         return sparse.pixels, sparse.times, sparse.last, float(sparse.duration)
     with FrameReader(path) as reader:
         source = DownscaledFrames(FileFrames(reader), size)
-        pictures, indices, length_s = sample_frames(source, rate, None, section)
-    return pictures, [source.times[index] for index in indices], last_frame_time(path), length_s
+        frames, indices, length_s = sample_frames(source, rate, None, section)
+    return frames, [source.times[index] for index in indices], last_frame_time(path), length_s

@@ -125,7 +125,7 @@ def build_set(
                 clip=clip,
                 seed=clip_seed(seed, clip.row.id),
                 variation=variation,
-                videos=None if is_view else layout.films,
+                videos=None if is_view else layout.videos,
                 earlier=earlier.get(clip.row.id),
             )
             for clip in clips
@@ -189,8 +189,8 @@ def begin_set(layout: SetLayout, settings: Record) -> Mapping[str, Record]:
         OutputError: If it cannot be made.
     """
     try:
-        (layout.folder if settings["is_view"] else layout.films).mkdir(parents=True, exist_ok=True)
-        is_empty = all(path == layout.films or path.name == _LOCK for path in layout.folder.iterdir())
+        (layout.folder if settings["is_view"] else layout.videos).mkdir(parents=True, exist_ok=True)
+        is_empty = all(path == layout.videos or path.name == _LOCK for path in layout.folder.iterdir())
     except OSError as exc:
         raise OutputError(
             f"{layout.folder}: cannot be made ({exc.strerror}). Choose another with -o."
@@ -309,7 +309,7 @@ def _vary(task: _Task, identity: Record) -> Record:
 
 
 def _remove_partial_videos(layout: SetLayout) -> None:
-    for partial in layout.films.glob(".cinefoley-*.part"):  # of processes that were killed
+    for partial in layout.videos.glob(".cinefoley-*.part"):  # of processes that were killed
         partial.unlink(missing_ok=True)
 
 

@@ -48,7 +48,7 @@ def vary_file(
         OutputError: If files of these names exist, or cannot be written.
     """
     source, folder = Path(video_path), Path(out)
-    film, sidecar = varied_file_paths(source, folder, variation)
+    video, sidecar = varied_file_paths(source, folder, variation)
     request = {
         "kind": _KIND,
         "source": source.name,
@@ -56,18 +56,18 @@ def vary_file(
         **describe_variation(variation),
         "seed": seed,
     }
-    standing = _standing_record(film, sidecar, request)
+    standing = _standing_record(video, sidecar, request)
     if standing is not None and not overwrites:
         return standing
     if not overwrites:
-        _check_free(film, sidecar)
+        _check_free(video, sidecar)
     _make_folder(folder)
     generator = torch.Generator().manual_seed(seed)
     window = draw_for_video(variation, source, generator=generator)
-    vary_video(source, film, window, encoder_threads=0)
+    vary_video(source, video, window, encoder_threads=0)
     record = request | {
-        "film": film.name,
-        "film_sha256": file_sha256(film),
+        "film": video.name,
+        "film_sha256": file_sha256(video),
         "window": window.to_dict(),
     }
     write_json(sidecar, record)
@@ -93,11 +93,11 @@ def describe_variation(variation: CloseUp | CameraMovement) -> Record:
     return {"variation": kind, **settings}
 
 
-def _standing_record(film: Path, sidecar: Path, request: Record) -> Record | None:
+def _standing_record(video: Path, sidecar: Path, request: Record) -> Record | None:
     """The record of an earlier call with this request, if its video is unchanged."""
     try:
         record = json.loads(sidecar.read_bytes())
-        is_same = request.items() <= record.items() and record["film_sha256"] == file_sha256(film)
+        is_same = request.items() <= record.items() and record["film_sha256"] == file_sha256(video)
     except (OSError, ValueError, AttributeError, KeyError, TypeError, MediaError):
         return None
     return record if is_same else None

@@ -52,7 +52,7 @@ class SetLayout:
         return self.folder / "progress.jsonl"
 
     @property
-    def films(self) -> Path:
+    def videos(self) -> Path:
         """The folder of the videos."""
         return self.folder / "clips"
 
@@ -77,7 +77,7 @@ class VariedClip:
     """What is shown."""
     source_path: Path
     """The original clip, with its audio."""
-    film_path: Path | None
+    video_path: Path | None
     """The video of the window; None in a view."""
     record: Record
     """The whole line of the manifest: start, split, seed, digests, warnings."""
@@ -87,7 +87,7 @@ class VariedClip:
     @property
     def path(self) -> Path:
         """The file whose frames are shown: the video, or the clip that a view looks at."""
-        return self.source_path if self.film_path is None else self.film_path
+        return self.source_path if self.video_path is None else self.video_path
 
     def crop(self) -> Crop | None:
         """What ``load_video`` and ``stream_windows`` need as ``crop`` when they read :attr:`path`.
@@ -96,7 +96,7 @@ class VariedClip:
             MediaError: If the clip cannot be read, or is not a file: a view of shards is read by
                 :meth:`load_video` alone.
         """
-        if self.film_path is not None:
+        if self.video_path is not None:
             return None
         if self.clip is not None:
             raise MediaError(f"{self.id}: is a clip of shards, not a file. Build the set without --view.")
@@ -121,7 +121,7 @@ class VariedClip:
             MediaError: If the file cannot be read.
             ValueError: If a number is out of range.
         """
-        if self.film_path is None and self.clip is not None:
+        if self.video_path is None and self.clip is not None:
             return self.clip.video(fps=fps, size=size, start=start, duration=duration, window=self.window)
         return load_video(self.path, fps, size, start, duration, crop=self.crop())
 
@@ -181,10 +181,10 @@ def read_test_set(
         raise DataError(f"{folder}: the test set is unfinished. Run the same command again.")
     try:
         source = Path(settings["clips_folder"] if clips is None else clips)
-        films = None if settings["is_view"] else layout.films
+        videos = None if settings["is_view"] else layout.videos
         kept = _clips_of_shards(source) if settings.get("are_shards") else {}
         found = tuple(
-            _clip(record, source, films, kept.get(record["id"])) for record in read_records(layout.manifest)
+            _clip(record, source, videos, kept.get(record["id"])) for record in read_records(layout.manifest)
         )
         ledger = tuple(read_records(layout.ledger))
     except (KeyError, TypeError, ValueError, OSError) as exc:
@@ -197,13 +197,13 @@ def _clips_of_shards(folder: Path) -> dict[str, ShardClip]:
     return {clip.id: clip for clip in map(whole.__getitem__, range(len(whole)))}
 
 
-def _clip(record: dict[str, Any], source: Path, films: Path | None, clip: ShardClip | None) -> VariedClip:
+def _clip(record: dict[str, Any], source: Path, videos: Path | None, clip: ShardClip | None) -> VariedClip:
     return VariedClip(
         id=record["id"],
         label=record["label"],
         window=Window.from_dict(record["window"]),
         source_path=source / record["source"],
-        film_path=None if films is None else films / record["film"],
+        video_path=None if videos is None else videos / record["film"],
         record=record,
         clip=clip,
     )
