@@ -39,7 +39,7 @@ from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
-from cinefoley.stage import stage_digest
+from cinefoley.stage import DEFAULT_VERSION, StageVersion, stage_digest
 from cinefoley.training.engine.loop import fit
 from cinefoley.training.engine.task import Task
 from cinefoley.training.tasks.alignment import AlignmentTask
@@ -87,6 +87,7 @@ which Diff-Foley's does not.
 
 PRESET = lite_training()
 MODEL = PRESET.model
+STAGE: StageVersion = DEFAULT_VERSION  # what it is trained on
 TRAIN_CLIPS = 6144
 PAIR_CLIPS = 2048
 assert PRESET.cavp.warm_start is not None
@@ -145,7 +146,12 @@ def main() -> None:
 def _clips(runs: Path) -> StageClips:
     workers = os.cpu_count() or 1
     return prepare_stage_clips(
-        TRAIN_CLIPS, split="train", config=MODEL.foley, cache_dir=runs / "cache", workers=workers
+        TRAIN_CLIPS,
+        split="train",
+        config=MODEL.foley,
+        cache_dir=runs / "cache",
+        workers=workers,
+        version=STAGE,
     )
 
 
@@ -223,7 +229,7 @@ def _encode_all(runs: Path) -> None:
 
 def _train_audio_classifier(runs: Path) -> None:
     sounds = prepare_log_mels(
-        TRAIN_CLIPS, split="train", cache_dir=runs / "cache", workers=os.cpu_count() or 1
+        TRAIN_CLIPS, split="train", cache_dir=runs / "cache", workers=os.cpu_count() or 1, version=STAGE
     )
     torch.manual_seed(AUDIO_CLASSIFIER.seed)
     network = LiteNet(len(KIND_NAMES), AUDIO_CHANNELS).to(memory_format=torch.channels_last)
@@ -241,6 +247,7 @@ def _make_pairs(runs: Path) -> None:
         config=longer_window(MODEL.foley),
         cache_dir=runs / "cache",
         workers=os.cpu_count() or 1,
+        version=STAGE,
     )
     pairs = make_pairs(
         clips,
@@ -344,7 +351,7 @@ def _card(runs: Path) -> str:
     return CARD.format(
         clips=TRAIN_CLIPS,
         pairs=PAIR_CLIPS,
-        stage=stage_digest()[:12],
+        stage=stage_digest(STAGE)[:12],
         commit=_commit(),
         rows="\n".join(rows),
         hours=seconds / 3600,

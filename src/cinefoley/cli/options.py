@@ -37,6 +37,7 @@ __all__ = [
     "RunDir",
     "Split",
     "StageSplit",
+    "StageVersion",
     "Steps",
     "Student",
     "TableFormat",
@@ -146,8 +147,8 @@ Data = Annotated[
     str,
     typer.Option(
         metavar="stage|DIR",
-        help="Dataset: the Foley stage (stage, or stage:valid for a split), a folder of videos, a folder "
-        "that `stage export` wrote, or shards that `data prepare` wrote.",
+        help="Dataset: the Foley stage (stage, or stage:valid for a split; stage-filmed for moving cameras), "
+        "a folder of videos, a folder that `stage export` wrote, or shards that `data prepare` wrote.",
     ),
 ]
 Csv = Annotated[
@@ -166,6 +167,14 @@ Labels = Annotated[
 StageSplit = Annotated[
     Literal["train", "valid", "test"],
     typer.Option(help="Split to render clips of. The same seed gives a different clip in each split."),
+]
+StageVersion = Annotated[
+    Literal["plain", "filmed"] | None,
+    typer.Option(
+        "--stage-version",
+        help="How the clips are filmed: on a tripod (plain), or with moving cameras, grain, low bit rates "
+        "and ambience (filmed). Default: plain.",
+    ),
 ]
 Clips = Annotated[
     int | None,

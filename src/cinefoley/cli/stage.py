@@ -43,6 +43,7 @@ def render(
         ),
     ] = None,
     split: options.StageSplit = "train",
+    stage_version: options.StageVersion = None,
     fps: Annotated[float, typer.Option(min=1, metavar="FPS", help="Frames per second.")] = 25.0,
     size: Annotated[
         str, typer.Option(metavar="WxH", help="Width and height of the frames, in pixels.")
@@ -76,6 +77,7 @@ def render(
         sample_rate=sample_rate,
         duration_s=duration,
         is_silent=silent,
+        version=stage_version,
     )
     if count is None:
         videos = {seed: out}
@@ -103,6 +105,7 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Output folder.")],
     count: Annotated[int, typer.Option(min=1, metavar="N", help="Number of clips.")],
     split: options.StageSplit = "train",
+    stage_version: options.StageVersion = None,
     first_seed: Annotated[
         int,
         typer.Option(
@@ -136,7 +139,12 @@ def export(
     from cinefoley.stage.export import ExportSettings, export_clips
 
     settings = ExportSettings(
-        split=split, duration_s=duration, side=short_side, fps=fps, sample_rate=sample_rate
+        split=split,
+        duration_s=duration,
+        side=short_side,
+        fps=fps,
+        sample_rate=sample_rate,
+        version=stage_version,
     )
     with step_bar(f"{count} {split} clips", is_wanted=not as_json) as step:
         report = export_clips(
@@ -162,6 +170,7 @@ class _Request:
     sample_rate: int
     duration_s: float
     is_silent: bool
+    version: Literal["plain", "filmed"] | None
 
 
 def _render_one(seed: int, video: Path, request: _Request, *, makes_folder: bool) -> dict[str, Any]:
@@ -178,6 +187,7 @@ def _render_one(seed: int, video: Path, request: _Request, *, makes_folder: bool
             sample_rate=request.sample_rate,
             duration_s=request.duration_s,
             kind=request.kind,
+            version=request.version,
         )
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from exc

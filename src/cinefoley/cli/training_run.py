@@ -82,9 +82,11 @@ def _training_options(
 
 def data_name(given: dict[str, Any]) -> str:
     """Name of the dataset for a protocol line; the stage's with its digest."""
+    from cinefoley.data.source_argument import STAGES
     from cinefoley.stage import stage_digest
 
-    return f"stage {stage_digest()[:12]}" if given["data"] == "stage" else str(given["data"])
+    name = str(given["data"])
+    return f"{name} {stage_digest(STAGES[name])[:12]}" if name in STAGES else name
 
 
 def trained_source(given: dict[str, Any], clip_s: float) -> tuple[int, "ClipSource"]:
@@ -98,7 +100,7 @@ def trained_source(given: dict[str, Any], clip_s: float) -> tuple[int, "ClipSour
         DataError: If there is no such dataset.
         BadParameter: If the options name clips that must not be trained on.
     """
-    from cinefoley.data.source_argument import open_clip_source, read_labels
+    from cinefoley.data.source_argument import is_stage, open_clip_source, read_labels
 
     workers = options.count_workers(given["workers"])
     labels = given.get("labels")
@@ -110,7 +112,7 @@ def trained_source(given: dict[str, Any], clip_s: float) -> tuple[int, "ClipSour
         count=given["clips"],
         duration_s=clip_s,
     )
-    if source.name == "stage:test":
+    if is_stage(source.name) and source.name.endswith(":test"):
         raise typer.BadParameter("the stage's test split is for evaluation only; train on stage:train.")
     return workers, source
 
@@ -156,25 +158,25 @@ def held_out_source(given: dict[str, Any], clip_s: float, trained: "ClipSource")
         DataError: If there is no such split, or its clips are trained on.
         BadParameter: If it is the stage's test split.
     """
-    from cinefoley.data.source_argument import open_clip_source
+    from cinefoley.data.source_argument import is_stage, open_clip_source
     from cinefoley.data.sources.folder import find_export
 
     data, csv, split = given["data"], given["csv"], given["valid"]
     name = data.partition(":")[0]
     if split is None:
-        exists = name == "stage" or (csv is None and find_export(Path(data).expanduser(), "valid"))
+        exists = is_stage(name) or (csv is None and find_export(Path(data).expanduser(), "valid"))
         is_trained_on = "valid" in (given["split"], data.partition(":")[2])
         split = "valid" if exists and not is_trained_on else None
     if split in (None, "none"):
         return None
     held_out = open_clip_source(
-        "stage" if name == "stage" else data,
+        name if is_stage(name) else data,
         csv=csv,
         split=split,
         count=given["valid_clips"],
         duration_s=clip_s,
     )
-    if held_out.name == "stage:test":
+    if is_stage(held_out.name) and held_out.name.endswith(":test"):
         raise typer.BadParameter("the stage's test split is for evaluation only; validate on valid.")
     check_unseen(
         trained, held_out, use="validate on", remedy="Name another split with --valid, or --valid none."

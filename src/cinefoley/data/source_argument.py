@@ -12,10 +12,16 @@ from cinefoley.data.sources.folder import FolderSource, exported_splits, find_ex
 from cinefoley.data.sources.stage import KIND_NAMES, StageSource
 from cinefoley.errors import DataError
 from cinefoley.stage.generator import Split
+from cinefoley.stage.version import StageVersion
 
-__all__ = ["has_splits", "open_clip_source", "read_labels"]
+__all__ = ["STAGES", "has_splits", "is_stage", "open_clip_source", "read_labels"]
 
-_STAGE = "stage"
+STAGES: dict[str, StageVersion | None] = {
+    "stage": None,
+    "stage-plain": "plain",
+    "stage-filmed": "filmed",
+}
+"""The names of the stage, without a split."""
 
 
 def open_clip_source(
@@ -30,8 +36,9 @@ def open_clip_source(
     """Open the clip source that a ``--data`` argument names.
 
     Args:
-        data: ``"stage"`` or ``"stage:train"`` for the stage, rendered on the fly; otherwise a folder: an
-            export of ``cinefoley stage export``, shards of ``cinefoley data prepare``, or any other videos.
+        data: ``"stage"`` or ``"stage:train"`` for the stage, rendered on the fly, ``"stage-filmed"`` or
+            ``"stage-plain"`` for one of its versions; otherwise a folder: an export of ``cinefoley stage
+            export``, shards of ``cinefoley data prepare``, or any other videos.
         csv: Split CSV of a folder's clips; shards and exports have their own.
         split: ``"train"`` if None. All clips are used of a split CSV without splits.
         label_names: The labels that a split CSV may have.
@@ -42,8 +49,8 @@ def open_clip_source(
         DataError: If there is no such source, or arguments do not fit it.
     """
     name, _, of_stage = data.partition(":")
-    if name == _STAGE:
-        return _open_stage(of_stage, csv, split, label_names, count or 4096, duration_s)
+    if name in STAGES:
+        return _open_stage(of_stage, csv, split, label_names, count or 4096, duration_s, STAGES[name])
     folder = Path(data).expanduser()
     if not folder.is_dir():
         raise DataError(
@@ -77,12 +84,17 @@ def find_event_file(data: str, csv: Path | None = None, *, split: str) -> Path |
         split: Of an export.
     """
     folder = Path(data).expanduser()
-    if data.partition(":")[0] == _STAGE or ShardLayout.find(folder) is not None:
+    if is_stage(data) or ShardLayout.find(folder) is not None:
         return None
     if csv is not None:
         return event_file_beside(csv)
     export = find_export(folder, split)
     return None if export is None else export[1]
+
+
+def is_stage(data: str) -> bool:
+    """Whether a ``--data`` argument names the stage, in any version, with or without a split."""
+    return data.partition(":")[0] in STAGES
 
 
 def has_splits(data: str, csv: Path | None = None) -> bool:
@@ -95,7 +107,7 @@ def has_splits(data: str, csv: Path | None = None) -> bool:
     Raises:
         DataError: If it is a folder of shards that are unfinished or damaged.
     """
-    if data.partition(":")[0] == _STAGE or csv is not None:
+    if is_stage(data) or csv is not None:
         return True
     folder = Path(data).expanduser()
     if ShardLayout.find(folder) is not None:
@@ -151,6 +163,7 @@ def _open_stage(
     label_names: Sequence[str] | None,
     count: int,
     duration_s: float,
+    version: StageVersion | None,
 ) -> StageSource:
     if csv is not None or label_names is not None:
         raise DataError("The stage has its own clips and labels: --csv and labels are for a folder of clips.")
@@ -159,5 +172,5 @@ def _open_stage(
     chosen = of_stage or split or "train"
     for known in get_args(Split):
         if chosen == known:
-            return StageSource(known, count, duration_s=duration_s)
+            return StageSource(known, count, duration_s=duration_s, version=version)
     raise DataError(f"The stage has no split {chosen!r}; it has {', '.join(get_args(Split))}.")

@@ -16,7 +16,7 @@ from cinefoley.data.json_lines import json_digest
 from cinefoley.data.parallel import Engine, one_thread, run_tasks
 from cinefoley.data.sources.clip_reader import ClipSettings, DecodedClip, read_clip
 from cinefoley.data.sources.stage import KIND_NAMES, StageClip
-from cinefoley.stage import Split, stage_digest
+from cinefoley.stage import Split, StageVersion, stage_digest
 
 __all__ = ["KIND_NAMES", "StageClips", "prepare_stage_clips"]
 
@@ -54,6 +54,7 @@ def prepare_stage_clips(
     config: FoleyConfig,
     cache_dir: Path,
     workers: int = 2,
+    version: StageVersion | None = None,
     on_chunk: Callable[[int], None] | None = None,
 ) -> StageClips:
     """Render the first ``count`` clips of a split, or read them from the cache.
@@ -67,6 +68,7 @@ def prepare_stage_clips(
         config: The model's window, frame size and mel.
         cache_dir: Folder of the cache.
         workers: Processes that render.
+        version: Which stage; :data:`~cinefoley.stage.version.DEFAULT_VERSION` if None.
         on_chunk: Called with the number of clips that are ready, after every chunk that is rendered.
 
     Returns:
@@ -74,13 +76,13 @@ def prepare_stage_clips(
     """
     if count < 1:
         raise ValueError(f"count must be positive, got {count}")
-    folder = cache_dir / f"{split}-{json_digest([_FORMAT, asdict(config), stage_digest()])[:12]}"
+    folder = cache_dir / f"{split}-{json_digest([_FORMAT, asdict(config), stage_digest(version)])[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     paths = {start: folder / f"{start:06d}.npz" for start in range(0, count, _CHUNK)}
     missing = [(start, path) for start, path in paths.items() if not path.exists()]
     if missing:
         _log.info("rendering %d of %d chunks of stage clips", len(missing), len(paths))
-    render = partial(_render_chunk, split=split, config=config)
+    render = partial(_render_chunk, split=split, config=config, version=version)
     finished = run_tasks(render, missing, Engine(jobs=workers))
     for done, _ in enumerate(finished, start=len(paths) - len(missing) + 1):
         if on_chunk is not None:
@@ -93,11 +95,14 @@ def prepare_stage_clips(
     return StageClips(**joined)
 
 
-def _render_chunk(task: tuple[int, Path], *, split: Split, config: FoleyConfig) -> None:
+def _render_chunk(
+    task: tuple[int, Path], *, split: Split, config: FoleyConfig, version: StageVersion | None
+) -> None:
     start, path = task
     settings = ClipSettings.of(config, config.window_s)
     clips = [
-        StageClip(seed=seed, split=split, duration_s=config.window_s) for seed in range(start, start + _CHUNK)
+        StageClip(seed=seed, split=split, duration_s=config.window_s, version=version)
+        for seed in range(start, start + _CHUNK)
     ]
     rows: list[DecodedClip] = []
     with one_thread():

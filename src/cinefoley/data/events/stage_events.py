@@ -60,7 +60,7 @@ def _record(clip: StageClip, window: Window | None) -> Record:
 
 @lru_cache(maxsize=4)  # takes of one clip are judged one after the other
 def _whole_record(clip: StageClip) -> Record:
-    take = draw_take(clip.seed, split=clip.split, duration_s=clip.duration_s)
+    take = draw_take(clip.seed, split=clip.split, duration_s=clip.duration_s, version=clip.version)
     size = clip.frame_size()
     description = describe_clip(
         take.events(size=size),
@@ -69,7 +69,7 @@ def _whole_record(clip: StageClip) -> Record:
         split=clip.split,
         duration_s=clip.duration_s,
         fps=_FPS,
-        waveform=take.waveform(_RATE),
+        waveform=take.event_waveform(_RATE),
         sample_rate=_RATE,
         has_boxes=True,
     )

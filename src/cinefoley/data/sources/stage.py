@@ -22,6 +22,7 @@ from cinefoley.stage.generator import Split
 from cinefoley.stage.kinds import KINDS
 from cinefoley.stage.render import draw_take
 from cinefoley.stage.take import StageTake
+from cinefoley.stage.version import StageVersion, resolve_version
 from cinefoley.variations.window import Window
 
 __all__ = ["KIND_NAMES", "StageClip", "StageSource"]
@@ -43,6 +44,8 @@ class StageClip:
     """Family of seeds."""
     duration_s: float
     """Length in seconds."""
+    version: StageVersion | None = None
+    """Which stage; :data:`~cinefoley.stage.version.DEFAULT_VERSION` if None."""
 
     @property
     def id(self) -> str:
@@ -128,7 +131,7 @@ class StageClip:
         return torch.from_numpy(sound[round(section.start * sample_rate) : end].copy())
 
     def _take(self) -> StageTake:
-        return draw_take(self.seed, split=self.split, duration_s=self.duration_s)
+        return draw_take(self.seed, split=self.split, duration_s=self.duration_s, version=self.version)
 
     def _boxes(self, window: Window, picked: Sequence[int], last: int) -> NDArray[np.float64]:
         """What the window shows of each frame, as fractions of the frame."""
@@ -146,12 +149,22 @@ class StageSource:
         count: Number of clips.
         duration_s: Length of every clip in seconds, at least 1.
         first_seed: Seed of the first; the others follow.
+        version: Which stage; :data:`~cinefoley.stage.version.DEFAULT_VERSION` if None.
 
     Raises:
-        ValueError: If a number is out of range, or there is no such split.
+        ValueError: If a number is out of range, or there is no such split or version.
     """
 
-    def __init__(self, split: Split, count: int, *, duration_s: float = 10.0, first_seed: int = 0) -> None:
+    def __init__(
+        self,
+        split: Split,
+        count: int,
+        *,
+        duration_s: float = 10.0,
+        first_seed: int = 0,
+        version: StageVersion | None = None,
+    ) -> None:
+        resolve_version(version)
         if split not in get_args(Split):
             raise ValueError(f"the stage's splits are {', '.join(get_args(Split))}; got {split!r}")
         if count < 1 or first_seed < 0 or not (math.isfinite(duration_s) and duration_s >= 1):
@@ -160,13 +173,14 @@ class StageSource:
                 f"first_seed={first_seed}, duration_s={duration_s}"
             )
         self.split: Split = split
+        self.version = version
         self.duration_s = duration_s
         self.seeds = range(first_seed, first_seed + count)
 
     @property
     def name(self) -> str:
-        """``stage:train`` and the like."""
-        return f"stage:{self.split}"
+        """``stage:train`` and the like; ``stage-filmed:train`` where a version is named."""
+        return f"stage:{self.split}" if self.version is None else f"stage-{self.version}:{self.split}"
 
     @property
     def ids(self) -> Sequence[str]:
@@ -183,11 +197,13 @@ class StageSource:
 
     def __getitem__(self, index: int) -> StageClip:
         """The clip of the seed number ``index``."""
-        return StageClip(seed=self.seeds[index], split=self.split, duration_s=self.duration_s)
+        return StageClip(
+            seed=self.seeds[index], split=self.split, duration_s=self.duration_s, version=self.version
+        )
 
     def fingerprints(self, digest_of: FileDigest) -> list[str]:
         """From the stage's digest and the seed, without rendering."""
-        stage = stage_digest()
+        stage = stage_digest(self.version)
         return [
             hashlib.sha256(f"{stage}/{self.split}/{self.duration_s!r}/{seed}".encode()).hexdigest()
             for seed in self.seeds

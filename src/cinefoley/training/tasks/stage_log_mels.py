@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cinefoley.data.cache.stage_cache import KIND_NAMES
 from cinefoley.metrics.backbones.panns import log_mel
-from cinefoley.stage import Split, draw_take, stage_digest
+from cinefoley.stage import Split, StageVersion, draw_take, stage_digest
 
 __all__ = ["StageLogMels", "prepare_log_mels"]
 
@@ -34,7 +34,9 @@ class StageLogMels:
     """``(N,)`` bool, whether the clip is audible."""
 
 
-def prepare_log_mels(count: int, *, split: Split, cache_dir: Path, workers: int = 2) -> StageLogMels:
+def prepare_log_mels(
+    count: int, *, split: Split, cache_dir: Path, workers: int = 2, version: StageVersion | None = None
+) -> StageLogMels:
     """Compute the log-mels of the first ``count`` clips of a split, or read them from the cache.
 
     Raises:
@@ -42,12 +44,16 @@ def prepare_log_mels(count: int, *, split: Split, cache_dir: Path, workers: int 
     """
     if count < 1:
         raise ValueError(f"count must be positive, got {count}")
-    digest = hashlib.sha256(json.dumps([_FORMAT, stage_digest()]).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([_FORMAT, stage_digest(version)]).encode()).hexdigest()
     folder = cache_dir / f"sounds-{split}-{digest[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     paths = {start: folder / f"{start:06d}.npz" for start in range(0, count, _CHUNK)}
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_chunk, start, split, path) for start, path in paths.items() if not path.exists()]
+        jobs = [
+            pool.submit(_chunk, start, split, path, version)
+            for start, path in paths.items()
+            if not path.exists()
+        ]
         for job in jobs:
             job.result()
     chunks = [np.load(path) for path in paths.values()]
@@ -58,11 +64,11 @@ def prepare_log_mels(count: int, *, split: Split, cache_dir: Path, workers: int 
     return StageLogMels(**columns)
 
 
-def _chunk(start: int, split: Split, path: Path) -> None:
+def _chunk(start: int, split: Split, path: Path, version: StageVersion | None) -> None:
     torch.set_num_threads(1)
     mels, kinds, is_heard = [], [], []
     for seed in range(start, start + _CHUNK):
-        take = draw_take(seed, split=split, duration_s=8.0)
+        take = draw_take(seed, split=split, duration_s=8.0, version=version)
         waveform = take.waveform(_RATE)
         mels.append(log_mel(torch.from_numpy(waveform)).to(torch.float16).numpy())
         names = [actor.kind for actor in take.actors]
