@@ -54,7 +54,7 @@ def test_a_small_set_makes_short_epochs() -> None:
     assert ScheduleRecipe(steps=7).train_config(10**6).steps == 7
 
 
-def test_what_a_user_says_holds() -> None:
+def test_given_settings_replace_the_recipes() -> None:
     schedule = lite_training().autoencoder.schedule
     config = schedule.train_config(100, steps=3, batch_size=2, learning_rate=0.5, seed=9, precision="fp32")
     given = ("steps", "batch_size", "learning_rate", "seed", "precision")
@@ -66,7 +66,7 @@ def test_what_a_user_says_holds() -> None:
         schedule.train_config(100, learning_rate=2.0)
 
 
-def test_epochs_may_be_said_in_place_of_the_recipes_length() -> None:
+def test_epochs_replace_the_recipes_length() -> None:
     for recipe in (ScheduleRecipe(epochs=1, batch_size=10), ScheduleRecipe(steps=7, batch_size=10)):
         assert recipe.train_config(100, epochs=2.5, batch_size=20).steps == 13
     with pytest.raises(ValueError, match=r"epochs must be positive and finite, got -1\.0"):

@@ -41,7 +41,7 @@ def test_the_papers_ablations_are_pinned() -> None:
         ("cinematic", 0.8, 1, 1, "uniform"),
     ],
 )
-def test_what_a_student_is_shown(
+def test_the_variations_of_the_presets(
     name: Any, proportion: float, close_ups: float, camera_movements: float, placement: str
 ) -> None:
     """Paper, Section 4 and Tables 1, 3 and 4; the last is ours."""

@@ -89,9 +89,7 @@ def test_the_student_drops_into_its_teachers_model(tiny_model: Path, cache: Path
     assert record["train"]["batch_norm"] == "frozen"
 
 
-def test_validation_tells_how_far_whole_clips_and_crops_are_from_the_teacher(
-    tiny_model: Path, cache: Path, tmp_path: Path
-) -> None:
+def test_validation_measures_whole_and_varied_clips(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
     result = run(tiny_model, cache, tmp_path, held_out=StageSource("valid", 2, duration_s=CLIP_S))
     assert {"valid_cosine_whole", "valid_cosine_varied"} <= result.last.keys()
 
@@ -104,7 +102,7 @@ def test_an_epoch_is_one_pass_over_the_clips(tiny_model: Path, cache: Path, tmp_
     assert run(tiny_model, cache, tmp_path, recipe=recipe, overrides=overrides).config.steps == 3
 
 
-def test_shards_give_the_losses_of_the_films_that_they_were_made_of(
+def test_shards_give_the_losses_of_their_videos(
     tiny_model: Path, stage_films: Path, stage_shards: Path, tmp_path: Path
 ) -> None:
     """To the last digit, and so the same student; nothing but the teacher's features is kept of shards."""
@@ -121,7 +119,7 @@ def test_shards_give_the_losses_of_the_films_that_they_were_made_of(
     assert [path.name.split("-")[0] for path in (tmp_path / "cache-2").iterdir()] == ["features"]
 
 
-def test_shards_of_other_settings_give_nearly_the_losses_of_the_films(
+def test_shards_of_other_settings_give_nearly_the_losses_of_the_videos(
     tiny_model: Path, stage_films: Path, stage_shards: Path, tmp_path: Path
 ) -> None:
     """With JPEG of quality 80 in place of 90, within a twentieth of each loss."""
@@ -134,7 +132,7 @@ def test_shards_of_other_settings_give_nearly_the_losses_of_the_films(
 
 
 @pytest.mark.parametrize("data", ["stage", "shards"])
-def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_losses(
+def test_a_run_killed_in_mid_epoch_resumes_to_the_same_losses(
     tiny_model: Path, cache: Path, stage_shards: Path, tmp_path: Path, data: str
 ) -> None:
     """Each in a process of its own: the same threads, whatever tests before this one have left here."""
@@ -201,7 +199,7 @@ def test_a_student_of_another_shape_is_refused(tiny_model: Path, cache: Path, tm
         run(tiny_model, cache, tmp_path / "run", init=tmp_path / "other")
 
 
-def test_a_student_may_begin_with_other_weights(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
+def test_a_student_can_start_from_other_weights(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
     run(tiny_model, cache, tmp_path / "first")
     run(tiny_model, cache, tmp_path / "second", init=tmp_path / "first" / "video_encoder")
     record = json.loads((tmp_path / "second" / "run.json").read_text())
@@ -226,7 +224,7 @@ def test_a_folder_of_another_run_is_refused_and_left_as_it_is(
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
-def test_what_is_finished_was_computed_as_it_was(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
+def test_a_finished_run_keeps_its_number_format(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
     """Repeating the command with another precision computes nothing, and so changes no record either."""
     for precision in ("bf16", "fp32"):
         run(tiny_model, cache, tmp_path, overrides={**OVERRIDES, "precision": precision})
@@ -258,7 +256,7 @@ def test_no_model_no_teacher(cache: Path, tmp_path: Path) -> None:
         run(tmp_path / "nowhere", cache, tmp_path / "run")
 
 
-def test_clips_of_no_use_are_told(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
+def test_unusable_clips_are_an_error(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "dud.mp4").write_text("no film")
     settings = DistillSettings(
@@ -269,7 +267,7 @@ def test_clips_of_no_use_are_told(tiny_model: Path, cache: Path, tmp_path: Path)
     assert json.loads((tmp_path / "run" / "ledger.jsonl").read_text())["reason"] == "unreadable"
 
 
-def test_a_full_disk_stops_it_and_the_next_run_goes_on(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
+def test_a_run_stopped_by_a_full_disk_can_be_resumed(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
     run(tiny_model, cache, tmp_path / "whole")
     with file_size_limit(60_000), pytest.raises((OutputError, CinefoleyError), match=r"space|written"):
         run(tiny_model, cache, tmp_path / "full")

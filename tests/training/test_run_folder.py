@@ -25,7 +25,7 @@ def begin(path: Path, *, preset: str = "paper", is_main: bool = True) -> RunFold
     return folder
 
 
-def test_a_folder_says_what_its_run_is_and_goes_on_with_no_other(tmp_path: Path) -> None:
+def test_a_run_folder_resumes_only_its_own_run(tmp_path: Path) -> None:
     begin(tmp_path)
     record = json.loads((tmp_path / "run.json").read_text())
     assert (record["num_clips"], record["left_out"]) == (3, {"missing": 2})
@@ -35,7 +35,7 @@ def test_a_folder_says_what_its_run_is_and_goes_on_with_no_other(tmp_path: Path)
     assert json.loads((tmp_path / "run.json").read_text()) == record
 
 
-def test_a_damaged_record_is_told(tmp_path: Path) -> None:
+def test_a_damaged_record_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(CheckpointMismatchError, match="is damaged"):
         begin(tmp_path)

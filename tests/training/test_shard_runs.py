@@ -82,13 +82,13 @@ def start(job: Job, tmp_path: Path, *launch: str) -> subprocess.CompletedProcess
     )
 
 
-def test_pictures_and_sounds_are_streamed_and_nothing_is_copied(models: tuple[Path, ...], job: Job) -> None:
+def test_frames_and_sounds_are_streamed_without_a_copy(models: tuple[Path, ...], job: Job) -> None:
     assert models
     assert {path.name.split("-")[0] for path in job.cache.iterdir()} == {"features", "latents"}
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_run_that_dies_in_mid_epoch_goes_on_to_the_same_losses(
+def test_a_run_that_dies_in_mid_epoch_resumes_to_the_same_losses(
     models: tuple[Path, ...], job: Job, folder: Path, tmp_path: Path, stage: Stage
 ) -> None:
     """It dies after step 5, and repeats that from the checkpoint of step 4."""
@@ -101,7 +101,7 @@ def test_a_run_that_dies_in_mid_epoch_goes_on_to_the_same_losses(
     assert losses(tmp_path / "run") == losses(folder / stage)
 
 
-def test_a_run_that_is_killed_goes_on_to_the_same_losses(
+def test_a_killed_run_resumes_to_the_same_losses(
     models: tuple[Path, ...], job: Job, folder: Path, tmp_path: Path
 ) -> None:
     again = replace(job, run_dir=tmp_path / "run")

@@ -57,7 +57,6 @@ def prepare_teacher_features(
     cache_dir: Path,
     *,
     frame_size: tuple[int, int],
-    batch_size: int = 16,
     workers: int = 1,
     on_row: Callable[[int, int], None] | None = None,
 ) -> ChunkedRows:
@@ -70,7 +69,6 @@ def prepare_teacher_features(
         teacher: The frozen video encoder, on the device that computes; set to evaluation mode.
         cache_dir: Folder of the cache; the files go under ``features-*``, keyed by the teacher's weights.
         frame_size: Height and width that the teacher sees.
-        batch_size: Clips encoded at once; it does not change the features, up to rounding.
         workers: Threads that decode.
         on_row: Called with finished and all clips.
 
@@ -87,7 +85,5 @@ def prepare_teacher_features(
         return {"raw_features": teacher(video.to(device).float() / 255, normalize=False)}
 
     groups = [([name, list(frame_size)], count) for name, count in frames.chunks]
-    chunks = encode_groups(
-        "features", teacher, cache_dir, groups, encode, batch_size=batch_size, on_row=on_row
-    )
+    chunks = encode_groups("features", teacher, cache_dir, groups, encode, on_row=on_row)
     return ChunkedRows([chunk["raw_features"] for chunk in chunks])

@@ -72,7 +72,7 @@ def test_a_stopped_run_continues_to_the_same_end(tmp_path: Path, optimizer: str)
     assert log(tmp_path / "whole") == log(tmp_path / "parts")
 
 
-def test_a_run_that_goes_on_keeps_its_arithmetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_keeps_its_number_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with a faster float32 may have been lent the folder of one with a faster bf16."""
     config = changed(precision="auto")
     monkeypatch.setattr("cinefoley.training.engine.ranks.has_fast_bf16", lambda: True)
@@ -119,7 +119,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     assert are_equal(first, second)
 
 
-def test_a_run_from_before_there_was_a_choice_of_optimizer_goes_on(tmp_path: Path) -> None:
+def test_a_run_from_before_there_was_a_choice_of_optimizer_resumes(tmp_path: Path) -> None:
     whole = weights(fit(Regression(), CONFIG, tmp_path / "whole"))
     with pytest.raises(RunInterrupted):
         fit(Regression(stop_at=9), CONFIG, tmp_path / "old")
@@ -162,7 +162,7 @@ def test_a_trapezoid_is_not_made_so_short_that_its_rate_should_have_fallen(tmp_p
         fit(Regression(), changed(schedule="trapezoid", steps=11), tmp_path)
 
 
-def test_a_run_tells_every_arithmetic_it_was_computed_in(tmp_path: Path) -> None:
+def test_every_number_format_of_a_run_is_recorded(tmp_path: Path) -> None:
     told: list[str] = []
     with pytest.raises(RunInterrupted):
         fit(Regression(stop_at=9), changed(precision="bf16"), tmp_path, on_begin=told.append)
@@ -256,7 +256,7 @@ def test_a_checkpoint_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         fit(Regression(), CONFIG, tmp_path)
 
 
-def test_what_a_killed_run_left_half_written_is_removed(tmp_path: Path) -> None:
+def test_partial_files_of_a_killed_run_are_removed(tmp_path: Path) -> None:
     (tmp_path / ".cinefoley-0123.part").write_bytes(b"half")
     fit(Regression(), changed(steps=1), tmp_path)
     assert not list(tmp_path.glob(".*.part"))

@@ -80,7 +80,7 @@ def test_what_has_no_gradient_stays() -> None:
     assert torch.equal(found["head.weight"], before)
 
 
-def test_gradients_are_forgotten_or_zero() -> None:
+def test_gradients_are_dropped_or_zero() -> None:
     module = Small()
     optimizer = MuonWithAdamW(module, **SETTINGS)
     module(torch.ones(2, 3, 8, 8)).sum().backward()
@@ -90,7 +90,7 @@ def test_gradients_are_forgotten_or_zero() -> None:
     assert all(value.grad is None for value in module.parameters())
 
 
-def test_a_state_goes_on_where_it_was() -> None:
+def test_a_loaded_state_continues() -> None:
     module = Small()
     optimizer = MuonWithAdamW(module, **SETTINGS)
     trained(module, optimizer)
@@ -123,7 +123,7 @@ def test_the_configuration_chooses() -> None:
     assert [(group["lr"], group["weight_decay"]) for group in muon.param_groups] == [(0.02, 0.3), (0.02, 0.0)]
 
 
-def test_a_pytorch_without_muon_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_muon_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.optim, "Muon")
     with pytest.raises(DependencyError, match=r"needs PyTorch 2\.9 or newer.*or choose adamw"):
         MuonWithAdamW(Small(), **SETTINGS)

@@ -53,7 +53,7 @@ def steps(run_dir: Path) -> list[float]:
     return [line["step"] for line in lines(run_dir)]
 
 
-def test_a_line_tells_means_speed_and_time_left(tmp_path: Path) -> None:
+def test_a_log_line_has_means_speed_and_remaining_time(tmp_path: Path) -> None:
     told: list[dict[str, float]] = []
     fit(Regression(), CONFIG, tmp_path, on_log=told.append)
     assert told == lines(tmp_path)
@@ -116,7 +116,7 @@ def test_held_out_clips_are_validated_on_alike_every_time(tmp_path: Path) -> Non
     assert Regression().validate() == {}
 
 
-def test_samples_can_be_heard_and_seen(tmp_path: Path) -> None:
+def test_samples_are_written_as_wav_and_png(tmp_path: Path) -> None:
     from PIL import Image
 
     from cinefoley.media.audio.files import read_audio

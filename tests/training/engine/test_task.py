@@ -133,7 +133,7 @@ def task(request: pytest.FixtureRequest) -> Task:
         return maker()
 
 
-def test_a_row_is_the_same_whoever_loads_it(task: Task) -> None:
+def test_a_row_is_the_same_on_every_rank(task: Task) -> None:
     """Ranks and parts load rows of their own: nothing of a row may depend on the others."""
     drawn = task.draw(3, torch.Generator().manual_seed(1), 4)
     assert {len(rows) for rows in drawn.values()} == {4}
@@ -146,7 +146,7 @@ def test_a_row_is_the_same_whoever_loads_it(task: Task) -> None:
         torch.testing.assert_close(part[name], rows[1:3], equal_nan=True, msg=message)
 
 
-def test_losses_have_no_chance_in_them_and_reach_every_parameter(task: Task) -> None:
+def test_losses_are_deterministic_and_reach_every_parameter(task: Task) -> None:
     before = torch.get_rng_state()
     task.module.eval()  # without dropout, which draws from the global generator
     losses = [task.loss(0, torch.Generator().manual_seed(1), 4) for _ in range(2)]

@@ -73,7 +73,7 @@ def files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
 
 
-def test_cavp_leaves_both_towers_after_a_warm_start(trained: Trained) -> None:
+def test_cavp_writes_both_encoders_after_a_warm_start(trained: Trained) -> None:
     folder = trained.folder / "cavp"
     assert load_part(folder / "video_encoder", VideoEncoder).config.feature_dim == 16
     assert load_part(folder / "audio_encoder", AudioEncoder).config.n_mels == 64
@@ -82,7 +82,7 @@ def test_cavp_leaves_both_towers_after_a_warm_start(trained: Trained) -> None:
     assert (folder / "warm_start" / "log.jsonl").exists()
 
 
-def test_an_audio_tower_that_does_not_learn_stays_as_it_was(trained: Trained, tmp_path: Path) -> None:
+def test_a_fixed_audio_encoder_keeps_its_weights(trained: Trained, tmp_path: Path) -> None:
     """In the warm start too; and what is repeated without it, or beside another, is refused."""
     begun, run_dir = trained.folder / "cavp", tmp_path / "run"
     trained.run("cavp", run_dir, init=[begun], trains_audio=False)
@@ -249,12 +249,12 @@ def test_clips_that_are_all_bad_end_the_run_with_their_reasons(trained: Trained,
     assert (entry["id"], entry["reason"]) == ("text", "unreadable")
 
 
-def test_a_judge_needs_two_clips(trained: Trained, tmp_path: Path) -> None:
+def test_the_alignment_stage_needs_two_clips(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="needs two clips"):
         trained.run("alignment", tmp_path, source(1), models=trained.models)
 
 
-def test_what_is_not_installed_is_told_before_anything_is_decoded(
+def test_a_missing_extra_is_an_error_before_decoding(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -263,7 +263,7 @@ def test_what_is_not_installed_is_told_before_anything_is_decoded(
     assert not files(tmp_path)
 
 
-def test_films_whose_events_are_unknown_are_contrasted_without_a_warm_start(
+def test_videos_without_known_events_skip_the_warm_start(
     trained: Trained, tmp_path: Path, render_film: Callable[..., Path]
 ) -> None:
     from cinefoley.media.muxing.save_video import save_video
@@ -304,7 +304,7 @@ def test_first_weights_can_be_those_of_another_run(trained: Trained, tmp_path: P
         trained.run("autoencoder", tmp_path / "wide", init=(there,), preset=wide)
 
 
-def test_what_is_made_ready_is_counted(trained: Trained, tmp_path: Path) -> None:
+def test_the_progress_of_preparation_is_reported(trained: Trained, tmp_path: Path) -> None:
     told: dict[str, list[tuple[int, int]]] = {}
     trained.run(
         "ldm",
@@ -321,9 +321,7 @@ def test_what_is_made_ready_is_counted(trained: Trained, tmp_path: Path) -> None
     }
 
 
-def test_a_disk_that_is_full_when_a_part_is_written_costs_nothing_but_the_part(
-    trained: Trained, tmp_path: Path
-) -> None:
+def test_a_full_disk_loses_only_the_part_being_written(trained: Trained, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(trained.folder / "autoencoder", run)
     shutil.rmtree(run / "vae")

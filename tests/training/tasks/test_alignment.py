@@ -66,7 +66,7 @@ def test_a_shift_on_the_clips_own_rhythm_is_no_negative() -> None:
     assert 0.4 < float((sound != 0).float().mean()) < 0.6, "it is paired with other clips instead"
 
 
-def test_another_silence_belongs_to_a_silent_film() -> None:
+def test_another_silence_matches_a_silent_clip() -> None:
     task = AlignmentTask(Witness(), make_pairs())
     film = torch.zeros(4000, dtype=torch.long)
     sound, _, label = task._draw(film, torch.Generator().manual_seed(0))
@@ -74,7 +74,7 @@ def test_another_silence_belongs_to_a_silent_film() -> None:
     assert bool((label[sound > 1] == 0).all())
 
 
-def test_the_judge_sees_clean_latents_and_the_guide_noisy_ones() -> None:
+def test_alignment_uses_clean_latents_and_guidance_noisy_ones() -> None:
     judge, guide = Witness(), Witness()
     AlignmentTask(judge, make_pairs()).loss(0, torch.Generator().manual_seed(0), 64)
     schedule = build_scheduler(diff_foley().denoiser)
@@ -114,7 +114,7 @@ def test_a_classifier_learns_pairs_that_differ() -> None:
     assert sum(accuracy[-20:]) / 20 > 0.8
 
 
-def test_rhythms_that_cannot_be_told_apart_are_found() -> None:
+def test_equal_rhythms_are_found() -> None:
     times = torch.arange(512)
     pulse = ((times % 64) < 8).float()  # once a second
     mel = pulse.expand(3, 128, -1).clone()

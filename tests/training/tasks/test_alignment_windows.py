@@ -11,7 +11,7 @@ from cinefoley.models.build import build_autoencoder, build_video_encoder
 from cinefoley.training.tasks.alignment_windows import draw_pair_starts, prepare_pairs
 
 
-def test_sounds_that_do_not_belong_are_half_a_second_off_or_more() -> None:
+def test_shifted_sounds_are_half_a_second_off_or_more() -> None:
     starts = draw_pair_starts(torch.tensor([8] * 50), 4.0, seed=0)
     assert starts.shape == (50, 4)
     assert ((starts[:, 1:] - starts[:, :1]).abs() >= 2).all()
@@ -21,7 +21,7 @@ def test_sounds_that_do_not_belong_are_half_a_second_off_or_more() -> None:
     assert all(len(set(row)) == 4 for row in starts.tolist())
 
 
-def test_where_there_is_no_room_the_films_own_sound_stands_in() -> None:
+def test_without_room_for_shifts_the_own_sound_is_repeated() -> None:
     starts = draw_pair_starts(torch.tensor([0, 1, 3]), 4.0, seed=0)
     assert starts[0].tolist() == [0] * 4
     assert len(set(starts[1].tolist())) == 1

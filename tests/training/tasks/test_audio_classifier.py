@@ -4,7 +4,7 @@ from cinefoley.metrics.backbones.lite import LiteNet
 from cinefoley.training.tasks.audio_classifier import AudioClassifierTask
 
 
-def test_it_learns_kinds_from_stretches_and_leaves_silence_out() -> None:
+def test_it_learns_kinds_from_crops_and_skips_silence() -> None:
     generator = torch.Generator().manual_seed(0)
     kinds = torch.arange(3).repeat(8)
     mels = torch.full((24, 801, 64), -80.0) + torch.randn(24, 801, 64, generator=generator)
@@ -27,7 +27,7 @@ def test_it_learns_kinds_from_stretches_and_leaves_silence_out() -> None:
     assert sum(accuracy[-10:]) / 10 > 0.7  # chance is a third
 
 
-def test_a_stretch_in_which_nothing_is_heard_counts_for_nothing() -> None:
+def test_a_silent_crop_has_no_weight() -> None:
     mels = torch.full((2, 801, 64), -100.0)
     mels[:, :10] = -10.0  # one hit at the start: later stretches are silent
     with torch.random.fork_rng():

@@ -23,7 +23,7 @@ def task() -> AutoencoderTask:
     return AutoencoderTask(build_autoencoder(CONFIG), mels, crop_frames=16)
 
 
-def test_crops_are_stretches_of_one_mel() -> None:
+def test_crops_are_parts_of_one_mel() -> None:
     trained = task()
     crops = trained.load(trained.draw(0, step_generator(0, 0), 50))["crops"]
     assert crops.shape == (50, 1, 16, 16)
@@ -53,7 +53,7 @@ def test_samples_are_mels_as_they_are_and_rebuilt() -> None:
     assert not torch.equal(rebuilt.mel, original.mel)
 
 
-def test_the_loudest_of_several_stretches_is_taken() -> None:
+def test_the_loudest_of_several_crops_is_used() -> None:
     trained = task()
     trained.mels = torch.zeros(1, 16, 64)
     trained.mels[:, :, 40:] = 1.0

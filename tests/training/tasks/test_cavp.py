@@ -47,7 +47,7 @@ def test_the_scale_stays_below_a_hundred() -> None:
     assert torch.equal(capped, far)
 
 
-def test_a_shifted_film_is_told_apart_frame_by_frame_but_not_by_its_maximum() -> None:
+def test_pooling_by_frames_separates_a_shifted_video_and_by_maximum_does_not() -> None:
     """Why a small model compares frames: the maximum over time is the same whatever happens when."""
     features = F.normalize(torch.randn(1, 16, 8, generator=torch.Generator().manual_seed(0)), dim=-1)
     later = features.roll(4, dims=1)

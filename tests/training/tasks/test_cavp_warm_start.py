@@ -19,7 +19,7 @@ def make_clips(count: int = 4) -> StageClips:
     )
 
 
-def test_augmented_clips_stay_pictures_and_may_be_mirrored() -> None:
+def test_augmented_clips_stay_in_range_and_may_be_mirrored() -> None:
     frames = torch.zeros(40, 2, 3, 8, 8, dtype=torch.uint8)
     frames[..., :4] = 200
     video = augment(frames, torch.arange(40))
@@ -34,7 +34,7 @@ def test_only_sharp_events_are_targets() -> None:
     assert sharp_events(make_clips(2), torch.tensor([1])).nan_to_num(-1).tolist() == [[0.5, -1, -1]]
 
 
-def test_both_towers_learn_and_the_kind_weighs_more_later() -> None:
+def test_both_encoders_learn_and_the_kind_weighs_more_later() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         encoder = build_video_encoder(VideoEncoderConfig(width=4, blocks=(1, 1, 1, 1), feature_dim=16))
@@ -52,7 +52,7 @@ def test_both_towers_learn_and_the_kind_weighs_more_later() -> None:
         assert any(bool(p.grad.abs().sum() > 0) for p in part.parameters() if p.grad is not None)
 
 
-def test_a_clip_is_augmented_alike_in_any_company() -> None:
+def test_the_augmentation_of_a_clip_does_not_depend_on_its_batch() -> None:
     frames = make_clips(3).frames
     seeds = torch.tensor([5, 6, 7])
     assert torch.equal(augment(frames, seeds)[1:], augment(frames[1:], seeds[1:]))

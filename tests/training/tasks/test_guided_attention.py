@@ -15,17 +15,17 @@ def off_time(by_column: torch.Tensor) -> float:
     return float(_off_time(probabilities, heads=HEADS))
 
 
-def test_looking_at_ones_own_frames_costs_nothing() -> None:
+def test_attention_on_the_own_frames_has_no_loss() -> None:
     own = torch.eye(COLUMNS).repeat_interleave(FRAMES // COLUMNS, dim=1) / (FRAMES // COLUMNS)
     assert abs(off_time(own)) < 1e-5
 
 
-def test_looking_everywhere_costs_the_logarithm_of_the_columns() -> None:
+def test_uniform_attention_loses_the_logarithm_of_the_columns() -> None:
     everywhere = torch.full((COLUMNS, FRAMES), 1 / FRAMES)
     assert abs(off_time(everywhere) - math.log(COLUMNS)) < 1e-4
 
 
-def test_looking_elsewhere_costs_most() -> None:
+def test_attention_elsewhere_has_the_largest_loss() -> None:
     own = torch.eye(COLUMNS).repeat_interleave(FRAMES // COLUMNS, dim=1) / (FRAMES // COLUMNS)
     assert off_time(own.roll(FRAMES // 2, dims=1)) > math.log(COLUMNS)
 

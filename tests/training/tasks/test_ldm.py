@@ -100,7 +100,7 @@ def test_joined_clips_are_both_named() -> None:
     assert trained.clip_names(rows) == ["clip 4", "clip 1 + 5"]
 
 
-def test_without_gradients_attention_is_not_looked_at() -> None:
+def test_attention_is_not_recorded_without_gradients() -> None:
     trained = task(guidance_weight=0.5)
     with torch.no_grad():
         losses = trained.loss(0, torch.Generator().manual_seed(3), 4)
