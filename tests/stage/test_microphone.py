@@ -61,7 +61,7 @@ def test_hum_is_heard_in_rooms_only() -> None:
 def test_a_far_microphone_hears_less_of_the_event_and_more_of_the_room() -> None:
     near, far = (replace(PLAIN, distance=distance) for distance in (0.5, 3.0))
     take = next(
-        t for t in (draw_take(n, kind="hammer", version="filmed") for n in range(9)) if len(t.hits.times)
+        t for t in (draw_take(n, kind="axe", version="filmed") for n in range(9)) if len(t.hits.times)
     )
     levels = []
     for microphone in (near, far):
