@@ -1,4 +1,4 @@
-"""What every kind of action has in common."""
+"""Base class of actions: how one kind of sounding action looks, moves and sounds."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What something is made of, seen and heard."""
+    """Material: its colour, and how it rings."""
 
     name: str
     color: Color
@@ -48,7 +48,7 @@ MATERIALS: dict[str, Material] = {
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One event as the actor that sounds it sees it."""
+    """One event of an actor."""
 
     index: int
     """Counted from 0."""
@@ -84,7 +84,7 @@ class Actor(ABC):
         self.look = draw_look(rng)
         self.material = MATERIALS[self.materials[int(rng.integers(len(self.materials)))]]
         self.paint_color = draw_color(rng, (40, 235))
-        """Colour of what has no material of its own."""
+        """Colour of parts without a material."""
         self.color = mix(self.material.color, self.paint_color, 0.28)
         """The material's colour, no two alike."""
 

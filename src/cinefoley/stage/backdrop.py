@@ -1,4 +1,4 @@
-"""What stands behind the action and does not move: sky or wall, ground, houses, furniture."""
+"""Backdrop of a scene: sky or wall, ground, houses, furniture, things that lie about."""
 
 from dataclasses import dataclass, replace
 from typing import Literal

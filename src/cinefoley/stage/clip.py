@@ -1,4 +1,4 @@
-"""What the stage returns: pictures, sound, and everything that is known about both."""
+"""Stage clips: frames, waveform, events and boxes, and their description as JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -48,7 +48,7 @@ class StageEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSource:
-    """One thing on the stage that sounds, with its place in every frame.
+    """One sound source, with its place in every frame.
 
     Boxes are ``(T, 4)`` float32, ``(x0, y0, x1, y1)`` as fractions of the frame's width and height; they may
     reach outside [0, 1] where the frame cuts them off.
@@ -59,9 +59,9 @@ class StageSource:
     family: str
     """One of the stage's five families."""
     target_boxes: NDArray[np.float32]
-    """Where the sounding thing is."""
+    """The target: the thing that sounds."""
     contact_boxes: NDArray[np.float32]
-    """Where the sound is made."""
+    """The contact: where the sound is made."""
 
     @property
     def is_visible(self) -> NDArray[np.bool_]:
@@ -74,7 +74,7 @@ class StageClip:
     """One rendered clip."""
 
     frames: NDArray[np.uint8]
-    """Pictures, ``(T, H, W, 3)`` RGB."""
+    """``(T, H, W, 3)`` RGB."""
     fps: float
     """Frames per second; frame ``n`` shows the instant ``n / fps``."""
     waveform: NDArray[np.float32]
@@ -84,7 +84,7 @@ class StageClip:
     events: tuple[StageEvent, ...]
     """Every event, in order of time."""
     sources: tuple[StageSource, ...]
-    """Everything that sounds."""
+    """Every sound source."""
     seed: int
     """The seed it was rendered from."""
     split: str
@@ -94,11 +94,11 @@ class StageClip:
 
     @property
     def duration_s(self) -> float:
-        """Length of picture and sound, in seconds."""
+        """Length in seconds."""
         return len(self.waveform) / self.sample_rate
 
     def as_video(self) -> "Video":
-        """The pictures as the pipeline and :func:`cinefoley.save_video` take them; shares their memory."""
+        """The frames as the pipeline and :func:`cinefoley.save_video` take them; shares their memory."""
         import torch
 
         from cinefoley.media.frames.video import video_from_frames
@@ -106,7 +106,7 @@ class StageClip:
         return video_from_frames(torch.from_numpy(self.frames).permute(0, 3, 1, 2), self.fps)
 
     def describe(self, *, has_boxes: bool = False) -> dict[str, Any]:
-        """Everything but pictures and samples, ready for JSON; on demand with every frame's boxes."""
+        """Everything but frames and samples, ready for JSON; with every frame's boxes if asked for."""
         return describe_clip(
             self.events,
             self.sources,
@@ -132,11 +132,11 @@ def describe_clip(
     sample_rate: int,
     has_boxes: bool = False,
 ) -> dict[str, Any]:
-    """What is known about a clip, ready for JSON; on demand with every frame's boxes.
+    """Description of a clip, ready for JSON; with every frame's boxes if asked for.
 
-    Beside what an event holds, each says when its sound has died away (``end_s``, :func:`sound_ends`) and
-    whether the frame shows any of what sounds, not only the contact (``is_context_visible``). ``off_screen``
-    lists when it shows none of any target (:func:`off_screen_spans`): nothing, as long as nobody crops.
+    Each event also has the time at which its sound has died away (``end_s``, :func:`sound_ends`) and whether
+    any of its target is in the frame, not only the contact (``is_context_visible``). ``off_screen`` lists the
+    spans in which no target is in the frame (:func:`off_screen_spans`).
     """
     ends = sound_ends(np.array([event.time_s for event in events]), waveform, sample_rate=sample_rate)
     targets = [source.target_boxes for source in sources]
@@ -171,10 +171,10 @@ def describe_clip(
 
 
 def describe_view(description: Mapping[str, Any], windows: NDArray[np.float64]) -> dict[str, Any]:
-    """What a crop shows of a clip: its description, with boxes and visibility as seen through windows.
+    """Description of a clip as windows show it: with their boxes and visibility.
 
     Times, kinds and strengths stay; ``is_visible``, ``is_context_visible``, ``off_screen`` and all boxes are
-    those of the window. Whether an event is seen is judged on the frame that is on screen when it sounds.
+    those of the window. An event is visible if the frame on screen when it sounds shows it.
 
     Args:
         description: Of :func:`describe_clip` with boxes, and its ``fps``.
@@ -213,7 +213,7 @@ def describe_view(description: Mapping[str, Any], windows: NDArray[np.float64]) 
 
 
 def off_screen_spans(target_boxes: Sequence[NDArray[np.float32]], fps: float) -> list[list[float]]:
-    """When the frame shows none of what sounds, whichever source it is.
+    """Spans in which no target is in the frame.
 
     Args:
         target_boxes: ``(T, 4)`` for each source, fractions of the frame.
@@ -230,7 +230,7 @@ def off_screen_spans(target_boxes: Sequence[NDArray[np.float32]], fps: float) ->
 def sound_ends(
     times_s: NDArray[np.float64], waveform: NDArray[np.float32], *, sample_rate: int
 ) -> NDArray[np.float64]:
-    """When the sound of each event has died away, room included: 40 dB below its peak, for good.
+    """Time at which the sound of each event has died away, room included: 40 dB below its peak.
 
     What still rings when the next event begins is counted as that event's, so the spans from event to end,
     taken together, are where the clip sounds.

@@ -1,4 +1,4 @@
-"""Things that move without a sound: they tell a listener from one who only watches for movement."""
+"""Distractors: things that move without a sound, so that movement alone does not predict sound."""
 
 import math
 from collections.abc import Callable

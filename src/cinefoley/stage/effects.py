@@ -1,4 +1,4 @@
-"""What events leave behind: dust, ripples, sparks, smoke. All grow with the time since the event."""
+"""Visible traces of events: dust, ripples, sparks, smoke. All grow with the time since the event."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Many clips as files: films, a list in VGGSound's form, and every event as JSON lines."""
+"""Export of clips as a dataset: videos, a split CSV in VGGSound's form, and events as JSON lines."""
 
 import csv
 import json
@@ -30,12 +30,12 @@ _DESCRIBED_RATE = 16000  # at which it is found when a sound has died away; fast
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSettings:
-    """What all films of one list have in common."""
+    """Settings that all videos of one export share."""
 
     split: Split = "train"
     """Family of seeds."""
     duration_s: float = 10.0
-    """Length of every film; VGGSound's is 10 s."""
+    """Length of every video; VGGSound's is 10 s."""
     side: int = 224
     """Pixels of the shorter side; the shape is the clip's own: 16:9, 9:16 or square."""
     fps: float = 25.0
@@ -48,16 +48,16 @@ class ExportSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
-    """What an export has made."""
+    """Outcome of an export."""
 
     rendered: int
-    """Films that were rendered now."""
+    """Videos that were rendered by this run."""
     kept: int
-    """Films that were there already."""
+    """Existing videos of earlier runs."""
     list_path: Path
     """The CSV: id, start, label, split."""
     events_path: Path
-    """One JSON object a line for each film."""
+    """One JSON object per video and line."""
 
 
 def export_clips(
@@ -71,15 +71,14 @@ def export_clips(
 ) -> ExportReport:
     """Render clips into ``folder``: ``train-000000.mp4`` and so on, ``train.csv``, ``train.events.jsonl``.
 
-    A run that was killed goes on where it was: films appear under their names only when they are complete,
-    and list and events are written at the end, of all that is there of the split: clips can be added.
-    ``train.settings.json`` says what the films are; a run with other settings, or with another stage, is
-    refused, as is a second run while one is going on.
+    A killed run resumes: videos are written atomically. Split CSV and events are written at the end, for all
+    videos of the split, so that clips can be added. ``train.settings.json`` holds the settings; a run with
+    other settings or of another stage ends with an error, as does a second run in the same folder.
 
     Args:
         folder: Made if it is missing.
         count: Number of clips, at least 1.
-        settings: What they are like.
+        settings: Settings of all videos.
         first_seed: Seed of the first; the others follow.
         workers: Processes.
         on_clip: Called with the number of finished clips.
@@ -98,7 +97,7 @@ def export_clips(
     seeds = range(first_seed, first_seed + count)
     _draw(settings, first_seed)  # before the folder is made: the settings may be out of range
     with _claimed(folder, settings):
-        missing = [seed for seed in seeds if not _film(folder, settings, seed).exists()]
+        missing = [seed for seed in seeds if not _video_path(folder, settings, seed).exists()]
         jobs = (delayed(_render)(folder, settings, seed) for seed in missing)
         finished = Parallel(n_jobs=workers, return_as="generator_unordered")(jobs)
         for done, _ in enumerate(finished, start=count - len(missing) + 1):
@@ -132,7 +131,7 @@ def _check_settings(path: Path, settings: ExportSettings) -> None:
     try:
         found = json.loads(path.read_text())
     except ValueError as exc:
-        raise OutputError(f"{path}: is damaged ({exc}). Remove it and the films beside it.") from exc
+        raise OutputError(f"{path}: is damaged ({exc}). Remove it and the videos beside it.") from exc
     differing = [
         f"{key} {found.get(key)}, not {value}" for key, value in wanted.items() if found.get(key) != value
     ]
@@ -143,7 +142,7 @@ def _check_settings(path: Path, settings: ExportSettings) -> None:
         )
 
 
-def _film(folder: Path, settings: ExportSettings, seed: int) -> Path:
+def _video_path(folder: Path, settings: ExportSettings, seed: int) -> Path:
     return folder / f"{_name(settings, seed)}.mp4"
 
 
@@ -173,12 +172,12 @@ def _render(folder: Path, settings: ExportSettings, seed: int) -> None:
         version=settings.version,
     )
     frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
-    film = _film(folder, settings, seed)
-    save_video(film, frames, clip.fps, waveform=clip.waveform, sample_rate=clip.sample_rate)
+    video = _video_path(folder, settings, seed)
+    save_video(video, frames, clip.fps, waveform=clip.waveform, sample_rate=clip.sample_rate)
 
 
 def _write_lists(folder: Path, settings: ExportSettings, seeds: range) -> tuple[Path, Path]:
-    """Lists of all that is there of the split; they follow from the seeds, so a killed run loses nothing."""
+    """Write split CSV and events of every video of the split; both follow from the seeds."""
     names = (path.stem for path in folder.glob(f"{settings.split}-*.mp4"))
     known = (re.fullmatch(rf"{settings.split}-(\d{{6,}})", name) for name in names)
     everything = sorted({*seeds, *(int(match[1]) for match in known if match)})

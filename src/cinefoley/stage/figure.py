@@ -1,4 +1,4 @@
-"""People on the stage."""
+"""Figures: people whose arms reach to given points."""
 
 from dataclasses import dataclass
 

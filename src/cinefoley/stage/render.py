@@ -1,4 +1,4 @@
-"""Seed to pictures, sound and events."""
+"""Drawing and rendering of stage clips from a seed."""
 
 import math
 from typing import get_args
@@ -111,7 +111,7 @@ def render_clip(
         version: Which stage; see :func:`draw_take`.
 
     Returns:
-        Pictures, sound of the same length, events and the boxes of what sounds.
+        Frames, sound of the same length, events and boxes of the sound sources.
 
     Raises:
         ValueError: If an argument is out of range.

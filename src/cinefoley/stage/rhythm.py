@@ -1,4 +1,4 @@
-"""When things happen: times, strengths and durations of one source's events."""
+"""Rhythms: times, strengths and durations of one source's events."""
 
 import math
 from dataclasses import dataclass

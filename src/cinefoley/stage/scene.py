@@ -1,4 +1,4 @@
-"""Where it happens and how it is filmed: place in the frame, shot size, camera, light, room."""
+"""Scenes: place of every actor in the frame, shot size, light, shadows, room."""
 
 import math
 from dataclasses import dataclass, replace

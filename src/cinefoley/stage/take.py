@@ -1,4 +1,4 @@
-"""A clip that is drawn but not rendered: any frame or crop at any size, the sound at any rate."""
+"""Stage takes: clips drawn from a seed, whose frames and sound are rendered on demand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class StageTake:
     split: Split
     duration_s: float
     actors: tuple[Actor, ...]
-    """Everything that sounds: one, now and then two."""
+    """Every sound source: one, or two."""
     scene: Scene
     aspect: float
     """Width over height that was drawn for it: 16:9, 9:16 or square. Any other may be rendered as well."""
@@ -68,9 +68,9 @@ class StageTake:
         aspect: float | None = None,
         windows: NDArray[np.float64] | None = None,
     ) -> NDArray[np.uint8]:
-        """Pictures at the given instants, or what a moving crop window shows of them.
+        """Render frames at the given instants, whole or as a moving crop window shows them.
 
-        A window is drawn at its own scale straight into ``size``: the same picture, up to anti-aliasing, as
+        A window is rendered at its own scale straight into ``size``: the same frame, up to anti-aliasing, as
         cropping a larger rendering and resizing it.
 
         Args:
@@ -131,7 +131,7 @@ class StageTake:
     def sources(
         self, times_s: Sequence[float] | NDArray[np.float64], *, size: tuple[int, int]
     ) -> tuple[StageSource, ...]:
-        """Everything that sounds, with its boxes at the given instants."""
+        """Every sound source, with its boxes at the given instants."""
         boxes = [self.boxes(times_s, size=size, source=source) for source in range(len(self.actors))]
         return tuple(
             StageSource(kind=actor.kind, family=actor.family, target_boxes=target, contact_boxes=contact)
