@@ -94,7 +94,7 @@ def test_a_look_at_shards_is_figures_and_a_page(run_cli: RunCli, shards: Path, s
     result = run_cli("data", "inspect", shards, "--check", "--clips", 3)
     assert result.code == 0, result.err
     lines = result.out.splitlines()
-    assert lines[0].split() == ["rows", "of", "the", "list", "14"]
+    assert lines[0].split() == ["rows", "of", "the", "split", "CSV", "14"]
     assert lines[-1] == str(shards / "inspect.html")
     page = (shards / "inspect.html").read_text()
     assert page.count("<figure>") == 3
@@ -123,7 +123,7 @@ def test_a_damaged_clip_does_not_spoil_the_page(run_cli: RunCli, shards: Path) -
     path = ShardSource(shards)[0].path
     path.write_bytes(path.read_bytes()[:1000])
     assert run_cli("data", "inspect", shards).code == 0
-    assert "was cut off" in (shards / "inspect.html").read_text()
+    assert "was truncated" in (shards / "inspect.html").read_text()
 
 
 def test_every_stage_trains_on_shards(
