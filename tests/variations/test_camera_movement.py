@@ -122,3 +122,11 @@ def test_a_scale_range_outside_0_to_1_or_crossed_is_refused(scale_range: tuple[f
 def test_a_direction_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="direction must be 'auto' or one of"):
         CameraMovement(direction="in")  # type: ignore[arg-type]
+
+
+def test_records_name_the_kind_and_every_setting() -> None:
+    assert CameraMovement().describe() == {
+        "variation": "camera_movement",
+        "scale_range": (0.4, 0.6),
+        "direction": "auto",
+    }

@@ -131,3 +131,7 @@ def test_other_mistakes_are_named() -> None:
 def test_a_generator_on_the_gpu_is_refused(cuda: torch.device) -> None:
     with pytest.raises(ValueError, match="windows are drawn on the CPU"):
         CloseUp().draw((9, 9), generator=torch.Generator(cuda))
+
+
+def test_records_name_the_kind_and_every_setting() -> None:
+    assert CloseUp().describe() == {"variation": "close_up", "scale_range": (0.4, 0.6), "placement": "center"}

@@ -18,8 +18,7 @@ from cinefoley.errors import CinefoleyError, MediaError, OutputError
 if TYPE_CHECKING:
     from cinefoley.data.shards.source import ShardSource
     from cinefoley.data.test_sets.test_set import VariedSet
-    from cinefoley.variations.camera_movement import CameraMovement
-    from cinefoley.variations.close_up import CloseUp
+    from cinefoley.variations.variation import Variation
 
 __all__ = ["vary"]
 
@@ -122,7 +121,7 @@ def vary(
 
 def _variation(
     scale_range: tuple[float, float], placement: Any, direction: Any, *, is_close_up: bool
-) -> "CloseUp | CameraMovement":
+) -> "Variation":
     from cinefoley.variations.camera_movement import CameraMovement
     from cinefoley.variations.close_up import CloseUp
 
@@ -143,7 +142,7 @@ def _variation(
 def _vary_videos(
     videos: list[Path],
     out: Path,
-    variation: "CloseUp | CameraMovement",
+    variation: "Variation",
     seed: int,
     *,
     force: bool,
@@ -200,7 +199,7 @@ def _open_shards(folder: Path, split: str | None) -> "ShardSource":
 def _build_shard_set(
     source: "ShardSource",
     out: Path,
-    variation: "CloseUp | CameraMovement",
+    variation: "Variation",
     request: dict[str, Any],
     *,
     quiet: bool,
@@ -214,7 +213,7 @@ def _build_shard_set(
 def _build_set(
     split_csv: Path,
     out: Path,
-    variation: "CloseUp | CameraMovement",
+    variation: "Variation",
     request: dict[str, Any],
     *,
     quiet: bool,

@@ -1,7 +1,7 @@
 """Camera movement: a window that crosses the frame while the clip runs (paper, f_cm)."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch import Tensor
 from cinefoley.config.variations import Direction, check_scale_range
 from cinefoley.variations.close_up import draw_scale
 from cinefoley.variations.variation import Variation, draw_uniform
-from cinefoley.variations.window import Window
+from cinefoley.variations.window import Kind, Window
 
 __all__ = ["CameraMovement", "camera_movement"]
 
@@ -40,6 +40,7 @@ class CameraMovement(Variation):
         tensor([  0,  50, 100])
     """
 
+    kind: ClassVar[Kind] = "camera_movement"
     scale_range: tuple[float, float] = (0.4, 0.6)
     """``(a_1, a_2)``, the fraction of each side that is kept, in (0, 1]."""
     direction: Direction | Literal["auto"] = "auto"
@@ -61,7 +62,7 @@ class CameraMovement(Variation):
             direction = directions[int(choice * len(directions))]
         start, end = _PATHS[direction]
         return Window(
-            kind="camera_movement",
+            kind=self.kind,
             size=size,
             scale=draw_scale(self.scale_range, r_h, r_w),
             start=start,

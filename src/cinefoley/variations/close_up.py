@@ -1,14 +1,14 @@
 """Close-up: one window for all frames of a clip (paper, f_cu)."""
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import ClassVar, get_args
 
 import torch
 from torch import Tensor
 
 from cinefoley.config.variations import Placement, check_scale_range
 from cinefoley.variations.variation import Variation, draw_uniform
-from cinefoley.variations.window import Window
+from cinefoley.variations.window import Kind, Window
 
 __all__ = ["CloseUp", "close_up", "draw_scale"]
 
@@ -30,6 +30,7 @@ class CloseUp(Variation):
         (143, 173)
     """
 
+    kind: ClassVar[Kind] = "close_up"
     scale_range: tuple[float, float] = (0.4, 0.6)
     """``(a_1, a_2)``, the fraction of each side that is kept, in (0, 1]."""
     placement: Placement = "center"
@@ -45,7 +46,7 @@ class CloseUp(Variation):
         drawn = draw_uniform(2 if self.placement == "center" else 4, generator)
         place = (drawn[2], drawn[3]) if self.placement == "uniform" else (0.5, 0.5)
         scale = draw_scale(self.scale_range, drawn[0], drawn[1])
-        return Window(kind="close_up", size=size, scale=scale, start=place, end=place)
+        return Window(kind=self.kind, size=size, scale=scale, start=place, end=place)
 
 
 def close_up(

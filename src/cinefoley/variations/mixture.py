@@ -1,4 +1,4 @@
-"""Some clips varied, the others shown as they are."""
+"""Random mixture of variations: vary a share of the clips, leave the others as they are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

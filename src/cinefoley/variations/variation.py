@@ -1,18 +1,28 @@
 """Base class of all variations: ``draw`` a window at random, then ``apply`` it."""
 
 from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from cinefoley.variations.cropping import crop, frame_size
-from cinefoley.variations.window import Window
+from cinefoley.variations.window import Kind, Window
 
 __all__ = ["Variation", "draw_uniform"]
 
 
+@dataclass(frozen=True, slots=True)
 class Variation(ABC):
-    """A way to show part of a clip: a window is drawn once, then cropped from all frames of the clip."""
+    """A way to show part of a clip: a window is drawn once, then cropped from all frames of the clip.
+
+    A new one is a frozen dataclass in a module of its own, with a ``kind`` and a ``draw``. Its kind goes into
+    :data:`~cinefoley.variations.window.Kind`.
+    """
+
+    kind: ClassVar[Kind]
+    """Its name in windows, records and test sets."""
 
     @abstractmethod
     def draw(self, size: tuple[int, int], *, generator: torch.Generator | None = None) -> Window:
@@ -29,6 +39,10 @@ class Variation(ABC):
         Raises:
             ValueError: If the frames have no pixels, or the generator is on another device.
         """
+
+    def describe(self) -> dict[str, Any]:
+        """Kind and settings, for JSON records."""
+        return {"variation": self.kind, **asdict(self)}
 
     def apply(self, video: Tensor, window: Window) -> Tensor:
         """Cut a drawn window out of every frame: :func:`~cinefoley.variations.cropping.crop`.

@@ -27,8 +27,7 @@ from cinefoley.data.test_sets.test_set import SET_KIND, SetLayout, VariedSet, re
 from cinefoley.errors import DataError, MediaWarning, OutputError
 from cinefoley.media.files.folder_lock import locked_folder
 from cinefoley.media.versions import ffmpeg_versions, joined_versions
-from cinefoley.variations.camera_movement import CameraMovement
-from cinefoley.variations.close_up import CloseUp
+from cinefoley.variations.variation import Variation
 from cinefoley.variations.window import Window
 
 __all__ = ["SetClip", "begin_set", "build_set", "claimed_set", "clip_seed", "describe_set"]
@@ -59,7 +58,7 @@ class SetClip(Protocol):
         """
         ...
 
-    def draw(self, variation: CloseUp | CameraMovement, generator: torch.Generator) -> Window:
+    def draw(self, variation: Variation, generator: torch.Generator) -> Window:
         """Draw a window for the clip.
 
         Raises:
@@ -80,7 +79,7 @@ class SetClip(Protocol):
 def build_set(
     clips: Sequence[SetClip],
     out: str | os.PathLike[str],
-    variation: CloseUp | CameraMovement,
+    variation: Variation,
     *,
     folder: Path,
     seed: int,
@@ -136,7 +135,7 @@ def build_set(
 
 
 def describe_set(
-    variation: CloseUp | CameraMovement, seed: int, rows: Sequence[SplitRow], *, is_view: bool, clips: Path
+    variation: Variation, seed: int, rows: Sequence[SplitRow], *, is_view: bool, clips: Path
 ) -> Record:
     """Settings of a test set, as they are recorded and compared.
 
@@ -239,7 +238,7 @@ def clip_seed(seed: int, clip_id: str) -> int:
 class _Task:
     clip: SetClip
     seed: int
-    variation: CloseUp | CameraMovement
+    variation: Variation
     videos: Path | None
     earlier: Record | None
 

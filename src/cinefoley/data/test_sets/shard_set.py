@@ -20,8 +20,7 @@ from cinefoley.errors import MediaError
 from cinefoley.media.frames.jpeg import decode_jpeg
 from cinefoley.media.muxing.crop_video import crop_video
 from cinefoley.media.sections import as_fraction
-from cinefoley.variations.camera_movement import CameraMovement
-from cinefoley.variations.close_up import CloseUp
+from cinefoley.variations.variation import Variation
 from cinefoley.variations.window import Box, Window
 
 __all__ = ["build_shard_set"]
@@ -30,7 +29,7 @@ __all__ = ["build_shard_set"]
 def build_shard_set(
     source: ShardSource,
     out: str | os.PathLike[str],
-    variation: CloseUp | CameraMovement,
+    variation: Variation,
     *,
     seed: int = 0,
     jobs: int = 1,
@@ -97,7 +96,7 @@ class _ShardSetClip:
         digests = {"source_sha256": about["source_sha256"], "clip_sha256": self.clip.entry.digest}
         return {"source": about["source"], **digests}
 
-    def draw(self, variation: CloseUp | CameraMovement, generator: torch.Generator) -> Window:
+    def draw(self, variation: Variation, generator: torch.Generator) -> Window:
         """On even pixels, because videos share colour among 2x2."""
         size, count = self.clip.frame_size(), self.clip.entry.num_frames
         if min(size) < 2:

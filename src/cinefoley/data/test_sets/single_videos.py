@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -11,8 +10,7 @@ from cinefoley.data.json_lines import Record, write_json
 from cinefoley.data.sources.file_digests import file_sha256
 from cinefoley.errors import MediaError, OutputError
 from cinefoley.media.muxing.crop_video import cropped_video_suffix
-from cinefoley.variations.camera_movement import CameraMovement
-from cinefoley.variations.close_up import CloseUp
+from cinefoley.variations.variation import Variation
 from cinefoley.variations.videos import draw_for_video, vary_video
 
 __all__ = ["describe_variation", "varied_file_paths", "vary_file"]
@@ -23,7 +21,7 @@ _KIND = "cinefoley variation"
 def vary_file(
     video_path: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    variation: CloseUp | CameraMovement,
+    variation: Variation,
     *,
     seed: int = 0,
     overwrites: bool = False,
@@ -74,9 +72,7 @@ def vary_file(
     return record
 
 
-def varied_file_paths(
-    video_path: Path, folder: Path, variation: CloseUp | CameraMovement
-) -> tuple[Path, Path]:
+def varied_file_paths(video_path: Path, folder: Path, variation: Variation) -> tuple[Path, Path]:
     """Paths of the video and the JSON file that :func:`vary_file` writes.
 
     Raises:
@@ -86,11 +82,10 @@ def varied_file_paths(
     return folder / (stem + cropped_video_suffix(video_path)), folder / (stem + ".json")
 
 
-def describe_variation(variation: CloseUp | CameraMovement) -> Record:
+def describe_variation(variation: Variation) -> Record:
     """Kind and settings of a variation, as JSON values."""
-    kind = "close_up" if isinstance(variation, CloseUp) else "camera_movement"
-    settings: Record = json.loads(json.dumps(asdict(variation)))
-    return {"variation": kind, **settings}
+    record: Record = json.loads(json.dumps(variation.describe()))
+    return record
 
 
 def _standing_record(video: Path, sidecar: Path, request: Record) -> Record | None:

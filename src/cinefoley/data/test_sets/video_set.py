@@ -17,8 +17,7 @@ from cinefoley.data.test_sets.builder import build_set
 from cinefoley.data.test_sets.test_set import VariedSet
 from cinefoley.errors import DataError
 from cinefoley.media.muxing.crop_video import cropped_video_suffix
-from cinefoley.variations.camera_movement import CameraMovement
-from cinefoley.variations.close_up import CloseUp
+from cinefoley.variations.variation import Variation
 from cinefoley.variations.videos import draw_for_video, vary_video
 from cinefoley.variations.window import Window
 
@@ -28,7 +27,7 @@ __all__ = ["build_test_set"]
 def build_test_set(
     split_csv: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    variation: CloseUp | CameraMovement,
+    variation: Variation,
     *,
     clips: str | os.PathLike[str] | None = None,
     split: str | None = None,
@@ -105,7 +104,7 @@ class _VideoClip:
     def identity(self) -> Record:
         return {"source": self._file.name, "source_sha256": file_sha256(self._file)}
 
-    def draw(self, variation: CloseUp | CameraMovement, generator: torch.Generator) -> Window:
+    def draw(self, variation: Variation, generator: torch.Generator) -> Window:
         return draw_for_video(variation, self._file, generator=generator)
 
     def write(self, window: Window, folder: Path) -> Path:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -56,7 +57,7 @@ class FrameReader:
             self._stream = video_stream(self._container, self.path)
             # Slice threads are faster here; frame threads delay and hold several frames each.
             self._stream.thread_type = "SLICE"
-            self._claimed_end = stated_end(self._container, self._stream)
+            self._stated_end = stated_end(self._container, self._stream)
             self._frame_length = frame_length(self._stream)
             self._timeline = Timeline(self._container, self._stream)
             self._resources = opening.pop_all()
@@ -147,12 +148,10 @@ class FrameReader:
             frames = self._decode()
             first = next((f for f in frames if f[2].key_frame), None)
             if first is not None and first[0] - origin <= self.start:
-                self._damaged = (
-                    0  # frames that hang on one before the key frame are not lost, only not asked for
-                )
+                self._damaged = 0  # frames that depend on those before the key frame are not needed
                 self.has_skipped = True
                 self._first_time = first[0]
-                return _put_back(first, frames)
+                return chain([first], frames)
         self._resources.close()
         self.__enter__()
         frames = self._decode()
@@ -173,18 +172,11 @@ class FrameReader:
         if self._timeline.has_jumped:
             warn_of_jumps(self.path)
             return  # the stated end may be one of the times that are not true
-        claimed = None if self._claimed_end is None else self._claimed_end - origin
-        if claimed is not None and self.end < claimed - Fraction(1, 10) - self._frame_length:
+        stated = None if self._stated_end is None else self._stated_end - origin
+        if stated is not None and self.end < stated - Fraction(1, 10) - self._frame_length:
             warnings.warn(
                 f"{self.path.name}: is cut off or damaged: used the first {float(self.end):.1f} s "
-                f"of {float(claimed):.1f} s.",
+                f"of {float(stated):.1f} s.",
                 MediaWarning,
                 stacklevel=3,
             )
-
-
-def _put_back(
-    first: tuple[Fraction, Fraction, VideoFrame], rest: Iterator[tuple[Fraction, Fraction, VideoFrame]]
-) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
-    yield first
-    yield from rest

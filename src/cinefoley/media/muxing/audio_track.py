@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import chain
 from typing import Literal, get_args
 
 import numpy as np
@@ -117,18 +118,13 @@ def place(blocks: Iterable[Samples], channels: int, offset: int, length: int) ->
         Blocks of the placed audio.
     """
     position = 0
-    for block in _then(silence(channels, min(offset, length)), blocks):
+    for block in chain(silence(channels, min(offset, length)), blocks):
         kept = block[:, : length - position]
         position += kept.shape[1]
         yield kept
         if position >= length:
             return
     yield from silence(channels, length - position)
-
-
-def _then(*parts: Iterable[Samples]) -> Iterator[Samples]:
-    for part in parts:
-        yield from part
 
 
 def _choose_codec(form: str, codec: AudioCodec | None) -> AudioCodec:
