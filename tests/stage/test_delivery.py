@@ -19,7 +19,7 @@ GRAY = np.full((60, 80, 3), 100, np.uint8)
 
 
 def finished(delivery: Delivery, frame: np.ndarray = GRAY, *, time_s: float = 1.0, vignette: float = 0.0):  # type: ignore[no-untyped-def]
-    return Finisher(delivery, vignette, frame.shape[:2]).finish(frame, time_s, WHOLE)  # type: ignore[arg-type]
+    return Finisher(delivery, vignette, frame.shape[:2]).finish(frame, time_s, WHOLE)
 
 
 def take_with(delivery: Delivery) -> StageTake:

@@ -36,7 +36,7 @@ def test_both_versions_show_the_same_action() -> None:
 def test_the_same_seed_gives_the_same_bytes_and_splits_differ() -> None:
     digests = []
     for split in ("train", "train", "valid"):
-        clip = render_clip(5, split=split, size=(48, 64), fps=8, version="filmed")  # type: ignore[arg-type]
+        clip = render_clip(5, split=split, size=(48, 64), fps=8, version="filmed")
         digests.append(hashlib.sha256(clip.frames.tobytes() + clip.waveform.tobytes()).hexdigest())
     assert digests[0] == digests[1] != digests[2]
 

@@ -48,7 +48,7 @@ def test_hum_is_heard_in_rooms_only() -> None:
             np.random.default_rng(1),
             RATE,
             microphone=replace(PLAIN, ambience_db=-40.0, hum_hz=hum),
-            place=place,  # type: ignore[arg-type]
+            place=place,
             sample_rate=RATE,
         )
         for place in ("room", "field")
