@@ -262,7 +262,7 @@ def test_unusable_clips_are_an_error(tiny_model: Path, cache: Path, tmp_path: Pa
     settings = DistillSettings(
         recipe=distillation("paper"), teacher=tiny_model, run_dir=tmp_path / "run", cache_dir=cache
     )
-    with pytest.raises(DataError, match=r"not one of 1 clips can be used.*dud: unreadable"):
+    with pytest.raises(DataError, match=r"none of 1 clips can be used.*dud: unreadable"):
         distill(FolderSource(tmp_path / "clips"), settings)
     assert json.loads((tmp_path / "run" / "ledger.jsonl").read_text())["reason"] == "unreadable"
 

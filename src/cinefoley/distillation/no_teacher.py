@@ -79,7 +79,7 @@ class VariedVideo:
             reading,
             settings.cache_dir,
             workers=settings.workers,
-            on_clip=settings.progress_of("larger pictures"),
+            on_clip=settings.progress_of("larger frames"),
         )
         rows = {name: row for row, name in enumerate(frames.ids)}
 

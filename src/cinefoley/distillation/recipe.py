@@ -33,6 +33,11 @@ class DistillationRecipe:
     """BatchNorm statistics: those of the varied clips (train), or the teacher's (frozen). The paper does not
     say."""
 
+    @property
+    def loss_settings(self) -> dict[str, object]:
+        """The settings of the loss, which a resumed run must repeat."""
+        return {name: getattr(self, name) for name in ("feature_space", "cosine_weight", "mse_weight")}
+
     def __post_init__(self) -> None:
         if self.feature_space not in ("normalized", "raw"):
             raise ValueError(f"feature_space must be 'normalized' or 'raw', got {self.feature_space!r}")

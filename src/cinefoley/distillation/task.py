@@ -70,9 +70,7 @@ class DistillationTask(Task):
         return {
             "variation": repr(self.variation),
             "frame_size": list(self.frame_size),
-            "feature_space": self.recipe.feature_space,
-            "cosine_weight": self.recipe.cosine_weight,
-            "mse_weight": self.recipe.mse_weight,
+            **self.recipe.loss_settings,
             "seed": self.seed,
         }
 

@@ -182,8 +182,8 @@ class RunFolder:
         self._write_ledger(clips)
         first = clips.ledger[0]
         raise DataError(
-            f"{source.name}: not one of {len(source)} clips can be used; {self.path / 'ledger.jsonl'} has "
-            f"the reasons ({first['id']}: {first['reason']})."
+            f"{source.name}: none of {len(source)} clips can be used; {self.path / 'ledger.jsonl'} has the "
+            f"reasons ({first['id']}: {first['reason']})."
         )
 
     def train(self, task: Task, config: TrainConfig, settings: RunSettings, **record: Any) -> None:

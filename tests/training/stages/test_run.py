@@ -243,7 +243,7 @@ def test_clips_that_are_all_bad_end_the_run_with_their_reasons(trained: Trained,
     films = tmp_path / "films"
     films.mkdir()
     (films / "text.mp4").write_text("no film")
-    with pytest.raises(DataError, match=r"not one of 1 clips .* \(text: unreadable\)"):
+    with pytest.raises(DataError, match=r"none of 1 clips .* \(text: unreadable\)"):
         trained.run("autoencoder", tmp_path / "run", FolderSource(films))
     (entry,) = [json.loads(line) for line in (tmp_path / "run" / "ledger.jsonl").read_text().splitlines()]
     assert (entry["id"], entry["reason"]) == ("text", "unreadable")
