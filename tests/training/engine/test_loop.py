@@ -27,7 +27,7 @@ SETTINGS: dict[str, Any] = {
     "precision": "fp32",
 }
 CONFIG = TrainConfig(**SETTINGS)
-SCRIPT = Path(__file__).with_name("small_tasks.py")
+SCRIPT = Path(__file__).parents[1] / "small_tasks.py"
 
 
 def changed(**changes: Any) -> TrainConfig:
@@ -139,7 +139,7 @@ def test_a_run_whose_schedule_allows_it_can_be_made_longer(tmp_path: Path) -> No
     fit(Regression(), changed(**settings, steps=30), tmp_path)
     assert log(tmp_path)[-1]["step"] == 30
     fit(Regression(), changed(**settings, steps=30), tmp_path)  # what is finished is finished
-    with pytest.raises(CheckpointMismatchError, match=r"after 30 steps, not 40; .* falls from step 24 on"):
+    with pytest.raises(CheckpointMismatchError, match=r"for 30 steps, not 40\. .* falls from step 24 on"):
         fit(Regression(), changed(**settings, steps=40), tmp_path)
 
 
@@ -158,7 +158,7 @@ def test_a_run_does_not_end_before_the_step_that_it_is_at(tmp_path: Path, schedu
 def test_a_trapezoid_is_not_made_so_short_that_its_rate_should_have_fallen(tmp_path: Path) -> None:
     with pytest.raises(RunInterrupted):
         fit(Regression(stop_at=9), changed(schedule="trapezoid"), tmp_path)
-    with pytest.raises(CheckpointMismatchError, match=r"after 20 steps, not 11; .* falls from step 9 on"):
+    with pytest.raises(CheckpointMismatchError, match=r"for 20 steps, not 11\. .* falls from step 9 on"):
         fit(Regression(), changed(schedule="trapezoid", steps=11), tmp_path)
 
 

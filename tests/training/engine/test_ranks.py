@@ -16,7 +16,7 @@ from tests.training.small_tasks import Contrast, run_job
 
 from cinefoley.training.engine.ranks import Ranks
 
-SCRIPT = Path(__file__).with_name("small_tasks.py")
+SCRIPT = Path(__file__).parents[1] / "small_tasks.py"
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
 CONFIG: dict[str, Any] = {
     "steps": 12,

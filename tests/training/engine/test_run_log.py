@@ -177,7 +177,7 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint(tmp_path: Path) -> None
     (tmp_path / "disk").mkdir()
     job = {"task": "regression", "config": config, "run": "disk/run"}
     (tmp_path / "jobs.json").write_text(json.dumps([job]))
-    script = Path(__file__).with_name("small_tasks.py")
+    script = Path(__file__).parents[1] / "small_tasks.py"
     inside = (
         f'mount -t tmpfs -o size=60k none "{tmp_path}/disk" && "{sys.executable}" "{script}" "{tmp_path}" '
         f'&& cp -r "{tmp_path}/disk/run" "{tmp_path}/kept"'

@@ -166,7 +166,7 @@ def test_held_out_clips_are_validated_on(task: Task) -> None:
 
 
 def test_the_documented_example_learns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    example = Path(__file__).parents[2] / "docs" / "examples" / "own_task.py"
+    example = Path(__file__).parents[3] / "docs" / "examples" / "own_task.py"
     lines: list[dict[str, float]] = []
     names = runpy.run_path(str(example))
     names["main"].__globals__["print"] = lines.append
