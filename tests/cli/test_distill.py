@@ -87,7 +87,7 @@ def test_every_option_that_is_left_out_is_the_presets(
         "batch_norm": "train",
     }
     recipe = replace(distillation("paper"), **chosen)
-    monkeypatch.setattr("cinefoley.config.presets.distillation", lambda name: recipe)
+    monkeypatch.setattr("cinefoley.distillation.presets.distillation", lambda name: recipe)
     assert distil("--run-dir", tmp_path).code == 0
     record = json.loads((tmp_path / "run.json").read_text())
     assert {name: record["recipe"][name] for name in chosen} == chosen

@@ -97,7 +97,7 @@ def test_a_file_without_a_picture_is_refused(explain: RunCli, tmp_path: Path) ->
 
 
 def test_a_missing_extra_is_named(explain: RunCli, rain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("cinefoley.cli.extras.find_spec", lambda name: None)
     result = explain(rain)
     assert result.code == 1
     assert "captum and matplotlib" in result.err

@@ -263,7 +263,7 @@ def test_an_encoder_that_is_not_there_is_told_before_takes_are_compared(
     generate(rain)
     refused = generate(rain, "--video-encoder", tmp_path / "nope")
     assert refused.code == 1
-    assert f"error: {tmp_path / 'nope'}: no video encoder" in refused.err
+    assert f"error: {tmp_path / 'nope'}: no weights in this folder" in refused.err
 
 
 def test_only_missing_takes_are_made_and_the_record_keeps_both_runs(
@@ -318,7 +318,7 @@ def test_a_file_of_a_takes_name_that_is_no_take_stays(
 
 def test_what_is_told_of_skipped_takes_is_there(generate: RunCli, rain: Path, out: Path) -> None:
     generate(rain)
-    assert "mels left out, not kept" in generate(rain, "--save-mel").err
+    assert "generated with mels off, not on" in generate(rain, "--save-mel").err
     generate(rain, "--save-mel", "--force")
     (skipped,) = generate(rain, "--json").json["films"][0]["skipped"]
 
@@ -385,7 +385,7 @@ def test_a_film_that_is_not_what_its_suffix_says_goes_into_matroska(
     result = generate(film)
 
     assert result.code == 0
-    assert "warning: rain.webm: .webm does not take its picture as it is; wrote rain.take1.mkv." in result.err
+    assert "warning: rain.webm: .webm does not accept its video stream; wrote rain.take1.mkv." in result.err
     assert names(out) == ["rain.json", "rain.take1.mkv", "rain.take1.wav"]
     assert generate(film).out == ""
 

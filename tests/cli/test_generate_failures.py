@@ -82,7 +82,7 @@ def test_a_film_that_fails_is_told_at_the_end_and_the_others_finish(
     assert result.out.splitlines() == [str(tmp_path / "out" / f"rain.take1{s}") for s in (".wav", ".mp4")]
     first, last = result.err.splitlines()
     assert first.startswith("error: notes.mp4: is not a media file")
-    assert last == "1 of 2 films failed."
+    assert last == "1 of 2 videos failed."
 
 
 def test_of_a_film_that_is_cut_off_the_rest_is_used_and_a_warning_says_how_much(
@@ -111,7 +111,7 @@ def test_a_film_without_its_index_is_told(
 
 
 def test_a_start_behind_the_end_is_told(generate: RunCli, rain: Path, tmp_path: Path) -> None:
-    assert_refused(generate(rain, "--start", 5), "nothing at 5.000 s", "earlier start")
+    assert_refused(generate(rain, "--start", 5), "nothing is left at 5.000 s", "earlier start")
     assert left_in(tmp_path / "out") == []
 
 
@@ -291,7 +291,7 @@ def test_a_model_without_a_guidance_classifier_says_how_to_get_one(
 ) -> None:
     result = generate(rain, "--double-guidance", 50)
 
-    assert_refused(result, "has no guidance_classifier/", "Do without double guidance", "models import")
+    assert_refused(result, "has no guidance_classifier/", "Turn double guidance off", "models import")
     assert left_in(tmp_path / "out") == []
 
 

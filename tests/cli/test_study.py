@@ -48,7 +48,7 @@ def test_a_report_without_votes_says_how_to_get_some(run_cli: RunCli, study_fold
     result = run_cli("study", "report", study_folder / "study.toml", "--votes", study_folder / "none.sqlite")
 
     assert result.code == 1
-    assert "none.sqlite: no votes here. Start with `cinefoley study serve STUDY.toml`." in result.err
+    assert "none.sqlite: no votes here. Collect some with `cinefoley study serve STUDY.toml`." in result.err
 
 
 def test_a_study_of_one_method_is_refused_in_one_line(run_cli: RunCli, tmp_path: Path) -> None:

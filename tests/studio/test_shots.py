@@ -7,7 +7,7 @@ from PIL import Image
 
 from cinefoley.errors import MediaError
 from cinefoley.media.muxing.save_video import save_video
-from cinefoley.studio.shots import Shot, find_shots, shot_picture
+from cinefoley.studio.shots import Shot, find_shots, shot_thumbnail
 
 pytest.importorskip("scenedetect")
 
@@ -35,7 +35,7 @@ def test_what_is_no_film_is_refused(tmp_path: Path) -> None:
 
 def test_a_shots_picture_is_small_and_from_its_middle(two_shots: Path) -> None:
     images = [
-        Image.open(io.BytesIO(shot_picture(two_shots, shot, height=36))) for shot in find_shots(two_shots)
+        Image.open(io.BytesIO(shot_thumbnail(two_shots, shot, height=36))) for shot in find_shots(two_shots)
     ]
 
     assert [image.size for image in images] == [(64, 36), (64, 36)]

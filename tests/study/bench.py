@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from cinefoley.study.definition import StudySettings
-from cinefoley.study.films import StudyFilms
 from cinefoley.study.sessions import Sessions
 from cinefoley.study.store import Choice, Trial, VoteStore
+from cinefoley.study.videos import StudyVideos
 
 
 class Clock:
@@ -21,18 +21,18 @@ class Clock:
 class Bench:
     """A study in operation: a store, a clock, and people who follow the rules."""
 
-    def __init__(self, settings: StudySettings, films: StudyFilms, path: Path, **changes: Any) -> None:
+    def __init__(self, settings: StudySettings, videos: StudyVideos, path: Path, **changes: Any) -> None:
         self.settings = replace(settings, **changes)
         self.clock = Clock()
         self.store = VoteStore(path)
-        self.sessions = Sessions(self.settings, films, self.store, clock=self.clock)
+        self.sessions = Sessions(self.settings, videos, self.store, clock=self.clock)
         self._nonces = 0
 
     def arrive(self) -> str:
         """Begin and pass the sound check."""
         self._nonces += 1
         token = self.sessions.begin(f"{self._nonces:032d}")
-        assert self.sessions.hear(token, self.sessions.beeps(token))
+        assert self.sessions.check_beeps(token, self.sessions.beeps(token))
         return token
 
     def turn(self, token: str) -> str:
@@ -48,11 +48,11 @@ class Bench:
         return trial
 
     def watch(self, token: str) -> str:
-        """Play both films of the current trial; its secret."""
+        """Play both videos of the current trial; returns its secret."""
         trial = self.turn(token)
         sides: tuple[Choice, Choice] = ("left", "right")
         for side in sides:
-            self.clock.now += self.sessions.film(trial, side).duration_s
+            self.clock.now += self.sessions.video(trial, side).duration_s
             self.sessions.mark_played(token, trial, side)
         return trial
 

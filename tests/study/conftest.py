@@ -6,7 +6,7 @@ import pytest
 from tests.study.bench import Bench, MakeBench
 
 from cinefoley.study.definition import StudySettings, load_study
-from cinefoley.study.films import StudyFilms, find_films
+from cinefoley.study.videos import StudyVideos, find_videos
 
 
 @pytest.fixture(scope="session")
@@ -15,17 +15,17 @@ def settings(study_folder: Path) -> StudySettings:
 
 
 @pytest.fixture(scope="session")
-def films(settings: StudySettings) -> StudyFilms:
-    return find_films(settings)
+def videos(settings: StudySettings) -> StudyVideos:
+    return find_videos(settings)
 
 
 @pytest.fixture
-def make_bench(settings: StudySettings, films: StudyFilms, tmp_path: Path) -> Iterator[MakeBench]:
+def make_bench(settings: StudySettings, videos: StudyVideos, tmp_path: Path) -> Iterator[MakeBench]:
     """``make_bench(participants=1)``: the small study, with settings changed; the same votes each time."""
     made: list[Bench] = []
 
     def make(**changes: Any) -> Bench:
-        made.append(Bench(settings, films, tmp_path / "votes.sqlite", **changes))
+        made.append(Bench(settings, videos, tmp_path / "votes.sqlite", **changes))
         return made[-1]
 
     yield make

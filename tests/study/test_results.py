@@ -7,8 +7,8 @@ from tests.study.bench import Bench, MakeBench
 
 from cinefoley.errors import StudyError
 from cinefoley.study.definition import StudySettings
-from cinefoley.study.films import find_films
 from cinefoley.study.results import Vote, collect_results, judge_votes, read_results, votes_path
+from cinefoley.study.videos import find_videos
 
 
 def for_ours(left: str, right: str) -> bool:
@@ -110,7 +110,7 @@ def test_votes_between_other_methods_are_refused(bench: Bench, tmp_path: Path) -
     study.write_text('[methods]\nOne = "a"\nTwo = "b"\n')
 
     with pytest.raises(
-        StudyError, match=r"holds votes between Base, Ours, but .*other.toml compares One, Two"
+        StudyError, match=r"contains votes between Base, Ours, but .*other.toml compares One, Two"
     ):
         read_results(study, bench.store.path)
 
@@ -120,7 +120,7 @@ def test_three_methods_are_compared_two_at_a_time(
 ) -> None:
     third = Path(shutil.copytree(study_folder / "ours", tmp_path / "third"))
     wider = replace(settings, methods={**settings.methods, "Third": third}, pairs_per_participant=6)
-    bench = Bench(wider, find_films(wider), tmp_path / "votes.sqlite")
+    bench = Bench(wider, find_videos(wider), tmp_path / "votes.sqlite")
     for _ in range(2):
         bench.answer_all(bench.arrive(), lambda left, right: left in ("Third", "better"))
     results = collect_results(bench.settings, bench.store)

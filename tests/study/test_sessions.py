@@ -20,7 +20,7 @@ def test_a_participant_goes_from_consent_to_thanks(bench: Bench) -> None:
     token = bench.sessions.begin("a" * 32)
     assert bench.sessions.standing(token) == Standing(stage="sound", answered=0, total=5)
 
-    bench.sessions.hear(token, bench.sessions.beeps(token))
+    bench.sessions.check_beeps(token, bench.sessions.beeps(token))
     for answered in range(5):
         standing = bench.sessions.standing(token)
         assert (standing.stage, standing.answered, standing.played) == ("trial", answered, ())
@@ -45,7 +45,7 @@ def test_after_a_wrong_count_the_number_of_beeps_is_another(bench: Bench) -> Non
     token = bench.sessions.begin("a" * 32)
     before = bench.sessions.beeps(token)
 
-    assert not bench.sessions.hear(token, before + 1)
+    assert not bench.sessions.check_beeps(token, before + 1)
     assert bench.sessions.beeps(token) != before
     assert bench.sessions.standing(token).stage == "sound"
     assert bench.store.list_participants()[0].wrong_beeps == 1
@@ -85,7 +85,7 @@ def test_forged_secrets_open_nothing(bench: Bench, forged: str) -> None:
     assert refusal(lambda: bench.sessions.vote(forged, trial, "left")) == "unknown"
     assert refusal(lambda: bench.sessions.vote(token, forged, "left")) == "unknown"
     assert refusal(lambda: bench.sessions.standing(forged)) == "unknown"
-    assert refusal(lambda: bench.sessions.film(forged, "left")) == "unknown"
+    assert refusal(lambda: bench.sessions.video(forged, "left")) == "unknown"
 
 
 def test_a_vote_before_both_films_were_played_is_too_early(bench: Bench) -> None:
@@ -171,7 +171,7 @@ def test_who_leaves_takes_the_votes_along_and_the_next_one_gets_the_plan(bench: 
     assert bench.sessions.withdraw(token).stage == "withdrawn"
     assert bench.sessions.withdraw(token).stage == bench.sessions.standing(token).stage == "withdrawn"
     assert bench.store.list_trials() == []
-    assert refusal(lambda: bench.sessions.hear(token, 3)) == "closed"
+    assert refusal(lambda: bench.sessions.check_beeps(token, 3)) == "closed"
     bench.arrive()
     assert [(t.clip, t.left) for t in bench.store.list_trials()] == planned
 
@@ -203,7 +203,7 @@ def test_the_same_study_goes_on_after_a_restart(make_bench: MakeBench) -> None:
 def test_votes_of_another_study_are_not_mixed_in(make_bench: MakeBench) -> None:
     make_bench()
 
-    with pytest.raises(StudyError, match=r"holds votes of another study: seed was '0', now '3'"):
+    with pytest.raises(StudyError, match=r"contains votes of another study: seed was '0', now '3'"):
         make_bench(seed=3)
 
 

@@ -103,14 +103,14 @@ def test_somebody_elses_database_is_left_as_it_is(tmp_path: Path) -> None:
     before = path.read_bytes()
 
     for creates in (True, False):
-        with pytest.raises(StudyError, match="holds no votes of a study"):
+        with pytest.raises(StudyError, match="not a vote store"):
             VoteStore(path, creates=creates)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["photos.sqlite"]
 
 
 def test_a_missing_file_is_only_made_when_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"no votes here\. Start with `cinefoley study serve"):
+    with pytest.raises(StudyError, match=r"no votes here\. Collect some with `cinefoley study serve"):
         VoteStore(tmp_path / "votes.sqlite", creates=False)
     with pytest.raises(StudyError, match="cannot be written"):
         VoteStore(tmp_path / "missing" / "votes.sqlite")

@@ -21,12 +21,12 @@ def test_of_all_interfaces_the_address_is_one_that_a_browser_here_understands() 
 def test_a_port_in_use_is_refused_with_what_to_do() -> None:
     with open_socket("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]
-        with pytest.raises(OutputError, match=rf"127.0.0.1:{port}: cannot be listened on .*--port"):
+        with pytest.raises(OutputError, match=rf"127.0.0.1:{port}: cannot listen on this address .*--port"):
             open_socket("127.0.0.1", port)
 
 
 def test_an_address_that_is_not_ours_is_refused() -> None:
-    with pytest.raises(OutputError, match=r"192\.0\.2\.1:80: cannot be listened on"):
+    with pytest.raises(OutputError, match=r"192\.0\.2\.1:80: cannot listen on this address"):
         open_socket("192.0.2.1", 80)
 
 

@@ -94,11 +94,11 @@ class User:
     def button(self, name: str) -> Any:
         return self.page.get_by_role("button", name=name, exact=True)
 
-    def drop(self, film: Path) -> None:
-        self.page.locator("#film input[type=file]").set_input_files(film)
+    def upload(self, film: Path) -> None:
+        self.page.locator("#video input[type=file]").set_input_files(film)
 
     def open_film(self, film: Path) -> None:
-        self.drop(film)
+        self.upload(film)
         self.page.locator("#strip .shots li").first.wait_for()
 
     def says(self, text: str) -> None:
@@ -140,20 +140,20 @@ def test_the_whole_journey(enter: Any, film: Path, tmp_path: Path) -> None:
     assert user.page.locator("#strip .shots img").count() == 2
     take_screenshot(user.page, "studio-film")
     user.button("Generate").click()
-    user.says("Made takes 1 to 2.")
+    user.says("Generated 2 takes.")
     user.page.locator("#takes video").nth(1).wait_for()
     take_screenshot(user.page, "studio-takes")
     user.page.locator("fieldset", has_text="Shot 1").get_by_label("take 2").check()
     user.page.locator("fieldset", has_text="Shot 2").get_by_label("take 1").check()
-    user.button("Take home").click()
-    link = user.page.locator("#home a", has_text=".zip")
+    user.button("Export").click()
+    link = user.page.locator("#export a", has_text=".zip")
     link.wait_for()
     with user.page.expect_download() as download:
         link.click()
-    download.value.save_as(tmp_path / "home.zip")
-    take_screenshot(user.page, "studio-home")
+    download.value.save_as(tmp_path / "export.zip")
+    take_screenshot(user.page, "studio-export")
 
-    with zipfile.ZipFile(tmp_path / "home.zip") as archive:
+    with zipfile.ZipFile(tmp_path / "export.zip") as archive:
         archive.extractall(tmp_path)
     record = json.loads((tmp_path / "two_shots.foley.json").read_text())
     assert [shot["take"] for shot in record["shots"]] == [2, 1]
@@ -170,7 +170,7 @@ def test_the_line_over_the_spectrogram_follows_the_picture(enter: Any, film: Pat
     user.open_film(film)
     user.set_takes(1)
     user.button("Generate").click()
-    user.says("Made take 1.")
+    user.says("Generated 1 take.")
     left = user.page.locator(".now").evaluate_handle("line => line")
     video = user.page.locator("#takes video").first
     seen = video.evaluate_handle("video => { video.currentTime = 1.5; return video; }")
@@ -188,11 +188,11 @@ def test_a_region_is_chosen_by_its_shot(enter: Any, film: Path) -> None:
     user = enter()
     user.open_film(film)
     user.set_takes(1)
-    user.page.get_by_label("Region").click()
+    user.page.get_by_label("Section to generate for").click()
     user.page.get_by_role("option", name=re.compile("Shot 2")).click()
     user.page.wait_for_function("document.querySelector('#start input').value === '1.5'")
     user.button("Generate").click()
-    user.says("Made take 1.")
+    user.says("Generated 1 take.")
 
     assert user.page.locator(".take").get_attribute("data-start") == "1.5000"
     assert user.page.locator("fieldset", has_text="Shot 1").count() == 0
@@ -200,14 +200,14 @@ def test_a_region_is_chosen_by_its_shot(enter: Any, film: Path) -> None:
 
 def test_a_wrong_file_is_refused_by_name(enter: Any, studio: Studio, tmp_path: Path) -> None:
     user = enter()
-    (tmp_path / "notes.mp4").write_text("not a film")
-    user.drop(tmp_path / "notes.mp4")
+    (tmp_path / "notes.mp4").write_text("not a video")
+    user.upload(tmp_path / "notes.mp4")
     user.says("notes.mp4: ")
     take_screenshot(user.page, "studio-wrong")
 
     assert user.page.locator("#strip video").count() == 0
     user.button("Generate").click()
-    user.says("There is no film on the desk yet. Drop one first.")
+    user.says("There is no video yet. Upload one first.")
 
 
 def test_a_film_that_was_not_copied_to_its_end_is_refused(enter: Any, film: Path, tmp_path: Path) -> None:
@@ -222,17 +222,17 @@ def test_a_film_that_was_not_copied_to_its_end_is_refused(enter: Any, film: Path
     kept = len(data) // 2
     (tmp_path / "half.mp4").write_bytes(data[:kept] + bytes(len(data) - kept))
     user = enter()
-    user.drop(tmp_path / "half.mp4")
-    user.says("parts of its picture cannot be read; is the file whole?")
+    user.upload(tmp_path / "half.mp4")
+    user.says("some frames cannot be read; the file may be incomplete.")
 
     user.button("Generate").click()
-    user.says("There is no film on the desk yet. Drop one first.")
+    user.says("There is no video yet. Upload one first.")
 
 
 def test_a_file_that_is_too_large_is_refused(enter: Any, tmp_path: Path) -> None:
     user = enter()
     (tmp_path / "large.mp4").write_bytes(bytes(2**21))
-    user.drop(tmp_path / "large.mp4")
+    user.upload(tmp_path / "large.mp4")
 
     user.says("exceed the maximum allowed size")
 
@@ -240,7 +240,7 @@ def test_a_file_that_is_too_large_is_refused(enter: Any, tmp_path: Path) -> None
 def test_an_encoder_that_the_model_lacks_is_explained(enter: Any, film: Path) -> None:
     user = enter()
     user.open_film(film)
-    user.page.get_by_label("student").check()
+    user.page.get_by_label("student", exact=True).check()
     user.button("Generate").click()
 
     user.says("this model has no student")
@@ -254,11 +254,11 @@ def test_stop_stops(enter: Any, long_film: Path) -> None:
     user.page.get_by_text(re.compile(r"Generating, \d+ s left")).first.wait_for()
     take_screenshot(user.page, "studio-progress")
     user.button("Stop").click()
-    user.says("Stopped; nothing of this run was kept.")
+    user.says("Stopped. The takes of this run were discarded.")
     user.set_takes(1)
     user.button("Generate").click()
 
-    user.says("Made take 1.")
+    user.says("Generated 1 take.")
     assert user.page.locator(".take").count() == 1
 
 
@@ -274,7 +274,7 @@ def test_two_users_at_once_are_queued(enter: Any, film: Path, long_film: Path) -
     second.page.get_by_text(re.compile(r"queue")).first.wait_for()
     take_screenshot(second.page, "studio-queue")
 
-    second.says("Made take 1.")
+    second.says("Generated 1 take.")
     assert first.page.locator(".take").count() == 4
     assert second.page.locator(".take").count() == 1
 
@@ -312,7 +312,7 @@ def test_a_phone_shows_everything_in_its_width(enter: Any, film: Path) -> None:
     user.open_film(film)
     user.set_takes(1)
     user.button("Generate").tap()
-    user.says("Made take 1.")
+    user.says("Generated 1 take.")
     take_screenshot(user.page, "studio-phone")
 
     assert user.page.evaluate("document.documentElement.scrollWidth") <= 360

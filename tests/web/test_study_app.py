@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from tests.study.bench import Bench
 
 from cinefoley.study.definition import load_study
-from cinefoley.study.films import find_films
+from cinefoley.study.videos import find_videos
 from cinefoley.web.guard import SECURITY_HEADERS
 from cinefoley.web.study_app import create_study_app
 
@@ -43,7 +43,7 @@ def make_site(study_folder: Path, tmp_path: Path) -> Iterator[Callable[..., Site
 
     def make(**changes: Any) -> Site:
         settings = load_study(study_folder / "study.toml")
-        made.append(Bench(settings, find_films(settings), tmp_path / "votes.sqlite", **changes))
+        made.append(Bench(settings, find_videos(settings), tmp_path / "votes.sqlite", **changes))
         return Site(made[-1])
 
     yield make
@@ -81,21 +81,21 @@ def test_a_vote_goes_from_consent_to_the_file(site: Site) -> None:
 def test_nothing_that_a_participant_gets_names_a_method_or_a_file(site: Site) -> None:
     person = site.arrive()
     trial = site.trial(person)
-    film = site.client.get(f"/films/{trial}/left")
-    everything = [site.client.get(path) for path in ("/", "/api/study", person, "/static/study.js")] + [film]
+    video = site.client.get(f"/videos/{trial}/left")
+    everything = [site.client.get(path) for path in ("/", "/api/study", person, "/static/study.js")] + [video]
 
     for answer in everything:
-        text = answer.text if answer is not film else ""
+        text = answer.text if answer is not video else ""
         for name in ("Base", "Ours", "base/", "ours/", "clip0", "clip1", "clip2", "clip3", "check0"):
             assert name not in text
             assert name not in str(answer.headers)
-    assert "content-disposition" not in film.headers
+    assert "content-disposition" not in video.headers
 
 
 def test_films_have_other_addresses_and_tags_for_everybody(site: Site) -> None:
     first, second = (site.trial(site.arrive()) for _ in range(2))
     answers = [
-        site.client.head(f"/films/{trial}/{side}") for trial in (first, second) for side in ("left", "right")
+        site.client.head(f"/videos/{trial}/{side}") for trial in (first, second) for side in ("left", "right")
     ]
 
     assert len({answer.headers["etag"] for answer in answers}) == 4
@@ -103,26 +103,26 @@ def test_films_have_other_addresses_and_tags_for_everybody(site: Site) -> None:
 
 
 def test_films_come_in_ranges(site: Site) -> None:
-    film = f"/films/{site.trial(site.arrive())}/right"
-    whole = site.client.get(film)
-    part = site.client.get(film, headers={"Range": "bytes=10-19"})
-    tail = site.client.get(film, headers={"Range": "bytes=-5", "If-Range": whole.headers["etag"]})
+    video = f"/videos/{site.trial(site.arrive())}/right"
+    whole = site.client.get(video)
+    part = site.client.get(video, headers={"Range": "bytes=10-19"})
+    tail = site.client.get(video, headers={"Range": "bytes=-5", "If-Range": whole.headers["etag"]})
 
     assert (whole.status_code, whole.headers["accept-ranges"]) == (200, "bytes")
     assert whole.headers["content-type"] == "video/mp4"
     assert (part.status_code, part.content) == (206, whole.content[10:20])
     assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
     assert tail.content == whole.content[-5:]
-    assert site.client.get(film, headers={"Range": "bytes=999999999-"}).status_code == 416
+    assert site.client.get(video, headers={"Range": "bytes=999999999-"}).status_code == 416
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        "/films/x/left",
-        "/films/%27%20OR%201%3D1%20--/left",
-        "/films/..%2f..%2fetc%2fpasswd/left",
-        "/films/../../study.toml",
+        "/videos/x/left",
+        "/videos/%27%20OR%201%3D1%20--/left",
+        "/videos/..%2f..%2fetc%2fpasswd/left",
+        "/videos/../../study.toml",
         "/static/../study_app.py",
         "/static/..%2fstudy_app.py",
         "/static/%2e%2e/study_app.py",
@@ -142,8 +142,8 @@ def test_paths_lead_nowhere_else(site: Site, path: str) -> None:
 
 
 def test_every_answer_forbids_what_is_not_ours(site: Site) -> None:
-    film = f"/films/{site.trial(site.arrive())}/left"
-    for path in ("/", "/p/x", "/static/study.js", "/api/study", "/api/participants/x", "/nowhere", film):
+    video = f"/videos/{site.trial(site.arrive())}/left"
+    for path in ("/", "/p/x", "/static/study.js", "/api/study", "/api/participants/x", "/nowhere", video):
         headers = site.client.get(path).headers
         assert {name: headers[name] for name in SECURITY_HEADERS} == dict(SECURITY_HEADERS)
     assert site.client.get("/api/study").headers["cache-control"] == "no-store"
@@ -211,7 +211,7 @@ def test_what_is_no_vote_is_not_understood(site: Site, body: Any) -> None:
     answer = site.post(f"{site.arrive()}/votes", body)
 
     assert answer.status_code == 422
-    assert answer.json() == {"message": "This request is not understood.", "reason": "invalid"}
+    assert answer.json() == {"message": "This request is invalid.", "reason": "invalid"}
 
 
 def test_a_large_request_is_refused_whatever_it_claims(site: Site) -> None:

@@ -84,7 +84,7 @@ def test_of_200_who_vote_at_once_no_vote_is_lost_and_none_is_counted_twice(
             twin.start()
             together.wait()
             voter.vote()
-            twin.join()
+            twin.join(timeout=240)
 
     with ThreadPoolExecutor(CROWD) as pool:
         list(pool.map(take_part, voters))

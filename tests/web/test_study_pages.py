@@ -50,7 +50,7 @@ class Visitor:
         self.page.goto(self.server.address)
         self.page.get_by_label("I have read this").check()
         self.page.get_by_role("button", name="Begin").click()
-        self.heading("Can you hear?")
+        self.heading("Sound check")
 
     def heading(self, name: str) -> None:
         self.page.get_by_role("heading", name=name).wait_for()
@@ -61,7 +61,7 @@ class Visitor:
     def count_beeps(self, count: int) -> None:
         self.page.get_by_role("button", name="Play the beeps").click()
         self.page.get_by_role("radio", name=str(count), exact=True).check()
-        self.page.get_by_role("button", name="Go on").click()
+        self.page.get_by_role("button", name="Continue").click()
 
     def arrive(self) -> None:
         self.agree()
@@ -73,8 +73,8 @@ class Visitor:
         self.page.get_by_role("button", name=f"Play {letter} again").wait_for()
 
     def answer(self, letter: str) -> None:
-        self.page.get_by_role("radio", name=f"Film {letter}").check()
-        self.page.get_by_role("button", name="Save and go on").click()
+        self.page.get_by_role("radio", name=f"Video {letter}").check()
+        self.page.get_by_role("button", name="Save and continue").click()
 
     def choices(self) -> list[str | None]:
         rows = self.server.query(
@@ -110,19 +110,19 @@ def test_the_whole_journey(visit: Any, server: StudyServer) -> None:
     visitor.agree()
     take_screenshot(visitor.page, "sound")
     visitor.count_beeps(1)
-    visitor.page.get_by_text("That was another number").wait_for()
+    visitor.page.get_by_text("That was not the right number").wait_for()
     visitor.count_beeps(visitor.beeps())
 
     for number, letter in enumerate("ABBAB", start=1):
         visitor.heading(f"Pair {number} of 5")
-        assert visitor.page.get_by_role("radio", name="Film A").is_disabled()
+        assert visitor.page.get_by_role("radio", name="Video A").is_disabled()
         visitor.play("A")
-        assert visitor.page.get_by_role("radio", name="Film A").is_disabled()
+        assert visitor.page.get_by_role("radio", name="Video A").is_disabled()
         visitor.play("B")
         visitor.page.get_by_text("You can answer now").wait_for()
         if number == 2:
             visitor.page.get_by_label("in time with the picture").check()
-            visitor.page.get_by_label("Anything to add?").fill("<b>drums</b> '); DROP TABLE votes; --")
+            visitor.page.get_by_label("Comments").fill("<b>drums</b> '); DROP TABLE votes; --")
             take_screenshot(visitor.page, "pair")
         visitor.answer(letter)
     visitor.heading("Thank you")
@@ -140,12 +140,12 @@ def test_a_reload_in_the_middle_loses_nothing(visit: Any) -> None:
     visitor = visit()
     visitor.agree()
     visitor.page.reload()
-    visitor.heading("Can you hear?")
+    visitor.heading("Sound check")
     visitor.count_beeps(visitor.beeps())
     visitor.heading("Pair 1 of 5")
     visitor.play("A")
     visitor.page.reload()
-    visitor.page.get_by_text("Watch B to the end; then you can answer.").wait_for()
+    visitor.page.get_by_text("Watch B to the end to answer.").wait_for()
     visitor.play("B")
     visitor.answer("B")
     visitor.heading("Pair 2 of 5")
@@ -155,14 +155,14 @@ def test_a_reload_in_the_middle_loses_nothing(visit: Any) -> None:
     assert visitor.choices() == ["right", None, None, None, None]
 
 
-def test_the_link_goes_on_in_another_browser(visit: Any) -> None:
+def test_the_link_continues_in_another_browser(visit: Any) -> None:
     visitor, other = visit(), visit()
     visitor.arrive()
     visitor.play("A")
     visitor.play("B")
     visitor.answer("A")
     visitor.heading("Pair 2 of 5")
-    link = visitor.page.get_by_label("Go on later").input_value()
+    link = visitor.page.get_by_label("Your personal link").input_value()
     other.page.goto(link)
 
     other.heading("Pair 2 of 5")
@@ -175,21 +175,21 @@ def test_a_phone_shows_everything_in_its_width_and_answers_to_touch(visit: Any) 
     page.goto(visitor.server.address)
     page.get_by_label("I have read this").tap()
     page.get_by_role("button", name="Begin").tap()
-    visitor.heading("Can you hear?")
+    visitor.heading("Sound check")
     take_screenshot(page, "phone-sound")
     page.get_by_role("radio", name=str(visitor.beeps()), exact=True).tap()
-    page.get_by_role("button", name="Go on").tap()
+    page.get_by_role("button", name="Continue").tap()
     visitor.heading("Pair 1 of 5")
     for letter in "AB":
         page.get_by_role("button", name=f"Play {letter}").tap()
         page.get_by_role("button", name=f"Play {letter} again").wait_for()
-    page.get_by_role("radio", name="Film A").tap()
+    page.get_by_role("radio", name="Video A").tap()
     take_screenshot(page, "phone-pair")
 
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     controls = page.locator("#trial button, #trial label.option").all()
     assert min((control.bounding_box() or {"height": 0})["height"] for control in controls) >= 44
-    page.get_by_role("button", name="Save and go on").tap()
+    page.get_by_role("button", name="Save and continue").tap()
     visitor.heading("Pair 2 of 5")
     assert visitor.errors == []
 
@@ -213,48 +213,48 @@ def test_the_keyboard_alone_is_enough(visit: Any) -> None:
 
     press_on("I have read this", "Space")
     press_on("Begin")
-    visitor.heading("Can you hear?")
+    visitor.heading("Sound check")
     press_on("Play the beeps")
     press_on("1", "Space")
     for _ in range(visitor.beeps() - 1):
         keyboard.press("ArrowRight")
-    press_on("Go on")
+    press_on("Continue")
     visitor.heading("Pair 1 of 5")
     for letter in "AB":
         press_on(f"Play {letter}")
         page.get_by_role("button", name=f"Play {letter} again").wait_for()
     page.get_by_text("You can answer now").wait_for()
-    press_on("Film A", "Space")
+    press_on("Video A", "Space")
     keyboard.press("ArrowRight")
-    press_on("Save and go on")
+    press_on("Save and continue")
     visitor.heading("Pair 2 of 5")
 
     assert visitor.choices()[0] == "right"
 
 
-def test_skipping_through_a_film_does_not_count(visit: Any) -> None:
+def test_skipping_through_a_video_does_not_count(visit: Any) -> None:
     visitor = visit()
     visitor.arrive()
     result = visitor.page.evaluate(
         """async () => {
-          const film = document.querySelector('[data-side=left] video');
-          while (!(film.duration > 0)) await new Promise((resolve) => setTimeout(resolve, 50));
-          film.currentTime = film.duration;
-          await new Promise((resolve) => film.addEventListener('seeked', resolve, { once: true }));
+          const video = document.querySelector('[data-side=left] video');
+          while (!(video.duration > 0)) await new Promise((resolve) => setTimeout(resolve, 50));
+          video.currentTime = video.duration;
+          await new Promise((resolve) => video.addEventListener('seeked', resolve, { once: true }));
           await new Promise((resolve) => setTimeout(resolve, 100));
-          const trial = film.src.split('/').at(-2);
+          const trial = video.src.split('/').at(-2);
           const token = location.pathname.split('/').at(-1);
           const forged = await fetch(`/api/participants/${token}/votes`, {
             method: 'POST', headers: { 'Content-Type': 'application/json' },
             body: JSON.stringify({ trial, choice: 'left' }),
           });
-          return [film.currentTime, forged.status];
+          return [video.currentTime, forged.status];
         }"""
     )
 
     assert result[0] < 0.5
     assert result[1] == 409
-    assert visitor.page.get_by_role("radio", name="Film A").is_disabled()
+    assert visitor.page.get_by_role("radio", name="Video A").is_disabled()
 
 
 def test_a_vote_waits_for_the_connection_and_is_counted_once(visit: Any) -> None:
@@ -288,18 +288,18 @@ def test_an_answer_given_in_two_windows_is_counted_once(visit: Any) -> None:
     visitor.heading("Pair 2 of 5")
     second.answer("B")
 
-    second.page.get_by_text("This pair is answered already; the first answer counts.").wait_for()
+    second.page.get_by_text("You have already answered this pair; the first answer counts.").wait_for()
     second.heading("Pair 2 of 5")
     assert visitor.choices() == ["left", None, None, None, None]
 
 
-def test_who_leaves_is_told_that_all_is_deleted(visit: Any) -> None:
+def test_a_participant_who_leaves_sees_that_the_answers_are_deleted(visit: Any) -> None:
     visitor = visit()
     visitor.arrive()
     visitor.page.get_by_text("Leave the study").click()
     visitor.page.get_by_role("button", name="Delete my answers").click()
 
-    visitor.heading("Your answers are deleted")
+    visitor.heading("Your answers have been deleted")
     assert visitor.choices() == []
 
 
@@ -314,11 +314,11 @@ def test_without_javascript_the_page_says_what_it_needs(visit: Any) -> None:
     take_screenshot(visitor.page, "no-javascript")
 
 
-def test_a_link_that_is_nobodys_is_explained(visit: Any) -> None:
+def test_an_unknown_link_is_explained(visit: Any) -> None:
     visitor = visit()
     visitor.page.goto(f"{visitor.server.address}/p/nobody")
 
-    visitor.page.get_by_text("This link belongs to nobody. Check that it is complete.").wait_for()
+    visitor.page.get_by_text("This link is not valid. Please check that it is complete.").wait_for()
     take_screenshot(visitor.page, "unknown")
-    visitor.page.get_by_role("link", name="To the first page").click()
+    visitor.page.get_by_role("link", name="Go to the start page").click()
     visitor.heading("Before you begin")

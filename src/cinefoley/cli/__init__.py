@@ -1,1 +1,1 @@
-"""The command line: one file per command; parse, call, render."""
+"""Command line: one module per command, which parses options, calls the library and prints results."""

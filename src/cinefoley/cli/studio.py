@@ -40,7 +40,7 @@ def studio(
     check_extra("web")
     from cinefoley.pipelines.devices import choose_device
     from cinefoley.pipelines.loading import resolve_model
-    from cinefoley.studio.shelf import ModelShelf
+    from cinefoley.studio.model_store import ModelStore
     from cinefoley.web.serving import address_of, open_socket, serve
     from cinefoley.web.studio_app import create_studio_app
 
@@ -52,8 +52,8 @@ def studio(
         open_socket(host, port) as listening,
         tempfile.TemporaryDirectory(prefix="cinefoley-studio-") as folder,
     ):
-        shelf = ModelShelf(names, device=device)
-        app = create_studio_app(shelf, Path(folder), most_upload_mb=max_upload, longest_s=max_duration)
+        store = ModelStore(names, device=device)
+        app = create_studio_app(store, Path(folder), most_upload_mb=max_upload, longest_s=max_duration)
         address = address_of(listening)
         typer.echo(json.dumps({"address": address}) if as_json else address)
         if not as_json:
@@ -61,4 +61,4 @@ def studio(
         try:
             serve(app, listening)
         finally:
-            app.state.desks.close_all()  # Python waits for the threads of runs
+            app.state.sessions.close_all()  # otherwise Python waits for the threads of runs

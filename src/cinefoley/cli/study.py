@@ -44,26 +44,26 @@ def serve(
     """
     check_extra("web")
     from cinefoley.study.definition import load_study
-    from cinefoley.study.films import find_films
     from cinefoley.study.results import votes_path
     from cinefoley.study.sessions import Sessions
     from cinefoley.study.store import VoteStore
+    from cinefoley.study.videos import find_videos
     from cinefoley.web.serving import address_of, open_socket
     from cinefoley.web.serving import serve as serve_app
     from cinefoley.web.study_app import create_study_app
 
     settings = load_study(study)
-    films = find_films(settings)
+    videos = find_videos(settings)
     with open_socket(host, port) as listening:
         path = votes or votes_path(study)
         store = VoteStore(path)
         try:
-            sessions = Sessions(settings, films, store)
+            sessions = Sessions(settings, videos, store)
             address = address_of(listening)
             typer.echo(json.dumps({"address": address, "votes": str(path)}) if as_json else address)
             if not as_json:
                 typer.echo(
-                    f"{len(films.clips)} clips; votes are stored in {path}; stop with Ctrl-C.", err=True
+                    f"{len(videos.clips)} clips; votes are stored in {path}; stop with Ctrl-C.", err=True
                 )
             serve_app(create_study_app(sessions), listening)
         finally:

@@ -1,1 +1,1 @@
-"""What happens at one desk of the studio: a film, its shots, takes, choices, and what is taken home."""
+"""Studio sessions: a video, its shots and takes, the accepted takes, and their export."""

@@ -1,4 +1,4 @@
-"""Where a film is cut, and a picture of every shot."""
+"""Shot detection, and a thumbnail of each shot."""
 
 import io
 from dataclasses import dataclass
@@ -9,32 +9,32 @@ from cinefoley.errors import CinefoleyError
 from cinefoley.media.frames.video import load_video
 from cinefoley.media.timing import video_duration
 
-__all__ = ["Shot", "find_shots", "shot_picture"]
+__all__ = ["Shot", "find_shots", "shot_thumbnail"]
 
 _SHORTEST_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A stretch of film between two cuts."""
+    """A section of a video between two cuts."""
 
     start_s: float
-    """From the first picture."""
+    """Start, in seconds from the first frame."""
     end_s: float
-    """Where the next one begins, or the film ends."""
+    """Start of the next shot, or end of the video."""
 
 
 def find_shots(path: Path) -> list[Shot]:
-    """The shots of a film, found by PySceneDetect's content detector; one for a film without a cut.
+    """Find the shots of a video with PySceneDetect's content detector.
 
-    They follow each other without a gap, from 0 to the end of the picture. A film that PySceneDetect's
-    decoder does not read is one shot.
+    Shots follow each other without a gap, from 0 to the end of the video. A video that PySceneDetect cannot
+    decode is one shot.
 
     Args:
-        path: A film.
+        path: The video.
 
     Raises:
-        MediaError: If the film cannot be used.
+        MediaError: If the video cannot be used.
         CinefoleyError: If PySceneDetect is not installed.
     """
     try:
@@ -49,7 +49,7 @@ def find_shots(path: Path) -> list[Shot]:
         scenes = detect(str(path), ContentDetector())
     except (VideoOpenFailure, OSError):
         scenes = []
-    # its clock is the frame number over the average rate; where that is off, ours sets the end
+    # PySceneDetect's times are frame numbers over the average rate; where they are wrong, our duration counts
     cuts = [
         begin.seconds for begin, _ in scenes[1:] if _SHORTEST_S < begin.seconds < duration_s - _SHORTEST_S
     ]
@@ -57,16 +57,16 @@ def find_shots(path: Path) -> list[Shot]:
     return [Shot(start, end) for start, end in pairwise(borders)]
 
 
-def shot_picture(path: Path, shot: Shot, *, height: int = 90) -> bytes:
-    """A JPEG of the middle of a shot.
+def shot_thumbnail(path: Path, shot: Shot, *, height: int = 90) -> bytes:
+    """The frame in the middle of a shot, as a JPEG.
 
     Args:
-        path: The film.
-        shot: Which shot.
-        height: Pixels down; the width follows.
+        path: The video.
+        shot: The shot.
+        height: Height in pixels; the width follows from the frame's shape.
 
     Raises:
-        MediaError: If the film cannot be read there.
+        MediaError: If the frame cannot be read.
     """
     from PIL import Image
 

@@ -1,1 +1,1 @@
-"""A blind listening test: pairs, their balance, votes, and what the votes say. Knows no web framework."""
+"""Listening studies: pairs, their balance, votes, and their statistics. Uses no web framework."""

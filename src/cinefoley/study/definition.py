@@ -1,4 +1,4 @@
-"""What a study asks, of whom and about which folders: ``STUDY.toml``, read and checked."""
+"""Settings of a listening study: read and check ``STUDY.toml``."""
 
 import tomllib
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from cinefoley.errors import StudyError
 __all__ = ["AttentionSettings", "StudySettings", "load_study"]
 
 _CONSENT = (
-    "You will watch short films twice each, with two different sounds, and say which sound fits the picture "
-    "better. Your answers are stored without your name or address. You can stop at any time; what you have "
-    "answered until then can be deleted on the same page."
+    "You will watch pairs of short videos. The videos of a pair differ only in their sound, and you choose "
+    "the one whose sound fits the picture better. Your answers are stored without your name or address. You "
+    "can stop at any time, and delete your answers on the same page."
 )
 _REASONS = (
     "in time with the picture",
@@ -26,57 +26,57 @@ _REASONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionSettings:
-    """Trials whose answer is known, to find out who listens."""
+    """Attention checks: trials with a known answer."""
 
     better: Path
-    """Folder of films with the sound that fits, such as the real one."""
+    """Folder of videos with a fitting sound, such as the real one."""
     worse: Path
-    """Folder with the same file names and sounds that do not fit."""
+    """Folder of videos with the same names and a sound that does not fit."""
     per_participant: int = 2
-    """How many each participant meets."""
+    """Number of attention checks per participant."""
     most_failures: int = 0
-    """The report leaves out participants who fail more than these."""
+    """Participants who fail more attention checks are excluded from the report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySettings:
-    """A study, as its file describes it."""
+    """Settings of a study."""
 
     path: Path
-    """The file itself."""
+    """The TOML file."""
     methods: Mapping[str, Path]
-    """Folder of films by name of the method; shown to nobody who votes."""
+    """Folder of videos by name of the method; participants do not see the names."""
     title: str = "Which sound fits the picture?"
     """Heading of every page."""
     question: str = "Which sound fits the picture better?"
-    """What is asked after both films."""
+    """Question after both videos were watched."""
     consent: str = _CONSENT
-    """What participants agree to; paragraphs are parted by empty lines."""
+    """Text that participants agree to; paragraphs are separated by empty lines."""
     contact: str = ""
-    """Whom to ask, shown with the consent."""
+    """Contact for questions, shown with the consent text."""
     reasons: tuple[str, ...] = _REASONS
-    """Offered after a vote, all of them optional."""
+    """Reasons that can be chosen with a vote."""
     asks_for_comment: bool = True
-    """Whether a free remark can be left with a vote."""
+    """Whether a comment can be written with a vote."""
     pairs_per_participant: int | None = None
-    """How many pairs each participant compares; None for all."""
+    """Number of pairs per participant; None: all."""
     participants: int | None = None
-    """The study is full with so many; None never."""
+    """Maximum number of participants; None: no limit."""
     closes: datetime | None = None
-    """No vote is taken from then on; a date alone ends with its day, in UTC."""
+    """End of the study; a date without time means the end of that day, in UTC."""
     same_picture: bool = True
-    """Whether the methods' films must have the same picture, bit for bit."""
+    """Whether the video streams of all methods must be identical, bit for bit."""
     attention: AttentionSettings | None = None
-    """Trials with a known answer, or none."""
+    """Attention checks; None: no checks."""
     seed: int = 0
-    """Of order and sides."""
+    """Random seed of the order of pairs and of the sides."""
 
     def __post_init__(self) -> None:
         if len(self.methods) < 2:
             found = ", ".join(self.methods) or "none"
             raise StudyError(
                 f"{self.path}: a study compares at least two methods, found {len(self.methods)} ({found}). "
-                'Add another line to [methods], such as student = "films/student".'
+                'Add another line to [methods], such as student = "videos/student".'
             )
         for name, least in (("pairs_per_participant", 1), ("participants", 1), ("seed", 0)):
             value = getattr(self, name)
@@ -92,20 +92,20 @@ class StudySettings:
 
 
 def load_study(path: Path) -> StudySettings:
-    """Read a study's file. Folders in it are relative to the file.
+    """Read the settings of a study. Folders are relative to the file.
 
     Args:
         path: A TOML file with the keys of :class:`StudySettings`, at least ``[methods]``.
 
     Raises:
-        StudyError: If the file is missing, no TOML, or has a key or a value that is not understood.
+        StudyError: If the file is missing or not valid TOML, or has an unknown key or an invalid value.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise StudyError(f"{path}: cannot be read ({exc.strerror}). Expected a study's TOML file.") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise StudyError(f"{path}: is no TOML ({exc}). docs/study.md shows a whole one.") from exc
+        raise StudyError(f"{path}: not valid TOML ({exc}). See docs/study.md for an example.") from exc
     folder = path.parent
     kinds = _KINDS | {"methods": dict, "attention": dict}
     _check_keys(path, "", content, kinds)
@@ -146,9 +146,9 @@ def _check_keys(
 ) -> None:
     for key, value in content.items():
         if key not in kinds:
-            raise StudyError(f"{path}: does not understand '{prefix}{key}'; it can hold {', '.join(kinds)}.")
+            raise StudyError(f"{path}: unknown key '{prefix}{key}'; known keys: {', '.join(kinds)}.")
         kind = kinds[key]
-        # a bool is an int to Python, not to whoever writes a study
+        # a bool is an int in Python, but not a valid number here
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             wanted = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
             raise StudyError(f"{path}: {prefix}{key} must be of type {wanted}, got {value!r}.")
@@ -157,11 +157,13 @@ def _check_keys(
 def _folders(path: Path, folder: Path, methods: Mapping[str, Any]) -> dict[str, Path]:
     for name, value in methods.items():
         if not isinstance(value, str) or not name.strip():
-            raise StudyError(f'{path}: [methods] holds name = "folder", got {name!r} = {value!r}.')
+            raise StudyError(
+                f'{path}: [methods] must contain lines name = "folder", got {name!r} = {value!r}.'
+            )
     found = {name: folder / value for name, value in methods.items()}
     resolved = {name: place.resolve() for name, place in found.items()}
     if len(set(resolved.values())) < len(resolved):
-        raise StudyError(f"{path}: two methods have the same folder; their films could not differ.")
+        raise StudyError(f"{path}: two methods have the same folder, so that their videos cannot differ.")
     return found
 
 
@@ -169,7 +171,7 @@ def _texts(path: Path, reasons: list[Any]) -> tuple[str, ...]:
     if not all(isinstance(reason, str) and reason.strip() for reason in reasons):
         raise StudyError(f"{path}: reasons must be a list of texts, got {reasons!r}.")
     if len(set(reasons)) < len(reasons):
-        raise StudyError(f"{path}: a reason is there twice: {reasons!r}.")
+        raise StudyError(f"{path}: a reason is listed twice: {reasons!r}.")
     return tuple(reasons)
 
 
@@ -183,7 +185,7 @@ def _attention(path: Path, folder: Path, content: Mapping[str, Any]) -> Attentio
     _check_keys(path, "attention.", content, _ATTENTION_KINDS)
     missing = [key for key in ("better", "worse") if key not in content]
     if missing:
-        raise StudyError(f"{path}: [attention] lacks {' and '.join(missing)}, folders of films.")
+        raise StudyError(f"{path}: [attention] needs {' and '.join(missing)}, folders of videos.")
     known = {field.name for field in fields(AttentionSettings)} - {"better", "worse"}
     rest = {key: content[key] for key in known if key in content}
     return AttentionSettings(better=folder / content["better"], worse=folder / content["worse"], **rest)

@@ -1,9 +1,9 @@
-"""Which pairs a participant compares, in which order, and which method is on which side.
+"""Trial plan: which pairs a participant compares, in which order, with which method on which side.
 
-Participants come in twos. Both of a two see the same pairs, one in the reverse order of the other and with
-the sides exchanged, so that after every even number of participants each method has been on the left exactly
-as often as on the right, in every pair. The orders of the twos are rows of a Williams design: over a whole
-round each pair stands at each place equally often, and follows each other pair equally often.
+Two consecutive participants see the same pairs, the second in reverse order and with the sides exchanged. So
+after every even number of participants, each method of each pair was on the left exactly as often as on the
+right. The orders are rows of a Williams design: over a full round, each pair is at each position equally
+often, and follows each other pair equally often.
 """
 
 import random
@@ -19,20 +19,20 @@ _Pair = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class PlannedTrial:
-    """One comparison, as the server knows it and the participant does not."""
+    """One trial with the methods, which participants do not see."""
 
     kind: Literal["pair", "attention"]
-    """Whether methods are compared, or a known answer is asked for."""
+    """Comparison of two methods, or attention check."""
     clip: str
     """File name."""
     left: str
-    """Method whose film is called A; ``better`` or ``worse`` in an attention check."""
+    """Method of video A; ``better`` or ``worse`` in an attention check."""
     right: str
-    """Method whose film is called B."""
+    """Method of video B."""
 
 
 def list_pairs(clips: Sequence[str], methods: Sequence[str], *, seed: int = 0) -> list[_Pair]:
-    """Every (clip, method, other method) there is, in an order drawn from the seed."""
+    """All (clip, method, other method), in a random order."""
     pairs = [(clip, *both) for clip in clips for both in combinations(methods, 2)]
     random.Random(f"{seed}/pairs").shuffle(pairs)
     return pairs
@@ -50,15 +50,15 @@ def plan_trials(
     """The trials of one participant.
 
     Args:
-        number: Which participant, counted from 0 in the order of arrival.
-        pairs: What :func:`list_pairs` gives.
-        pairs_per_participant: How many of them to show; None, or more than there are, for all.
-        checks: Attention checks that can be drawn, file names.
-        checks_per_participant: How many of them to show, at most all; none of them comes first.
-        seed: Of sides, and of the places of the checks.
+        number: Number of the participant, from 0 in order of arrival.
+        pairs: All pairs, from :func:`list_pairs`.
+        pairs_per_participant: Number of pairs to show; None, or more than there are: all.
+        checks: File names of the attention checks.
+        checks_per_participant: Number of attention checks to show, at most all; none of them comes first.
+        seed: Random seed of the sides and of the positions of the checks.
 
     Returns:
-        The trials, in the order in which they are shown. The same arguments give the same trials.
+        Trials in the order in which they are shown. The same arguments return the same trials.
     """
     two, is_mirror = divmod(number, 2)
     count = min(pairs_per_participant or len(pairs), len(pairs))
@@ -76,10 +76,10 @@ def plan_trials(
 
 
 def williams_row(row: int, size: int) -> list[int]:
-    """One order of ``size`` things (Williams, 1949).
+    """One order of ``size`` items, a row of a Williams design (Williams, 1949).
 
-    Over the rows 0 to ``size - 1``, each thing stands at each place once; over the rows and their reverses,
-    each is followed by each other one equally often.
+    Over the rows 0 to ``size - 1``, each item is at each position once; over the rows and their reverses,
+    each item is followed by each other item equally often.
     """
     zigzag = [(place + 1) // 2 if place % 2 else -(place // 2) for place in range(size)]
     return [(step + row) % size for step in zigzag]
@@ -113,7 +113,7 @@ def _draw_checks(
 def _insert_checks(
     trials: Sequence[PlannedTrial], checks: Sequence[PlannedTrial], draw: random.Random
 ) -> list[PlannedTrial]:
-    """Spread the checks over the trials: one in each of as many equal stretches, behind its first trial."""
+    """Spread the checks over the trials: one in each of equal sections, after its first trial."""
     planned = list(trials)
     for number, check in reversed(list(enumerate(checks))):
         begin = len(trials) * number // len(checks)

@@ -1,4 +1,4 @@
-"""A study's results as text, Markdown, LaTeX, JSON and CSV."""
+"""Report of a study as text, Markdown, LaTeX, JSON and CSV."""
 
 import csv
 import io
@@ -14,11 +14,11 @@ __all__ = ["as_json", "clips_csv", "preference_table", "preferences_csv", "rende
 
 
 def render(results: StudyResults, format: Format = "text") -> str:
-    """All tables: for every two methods their votes, in the form of the paper's Table 2, and each clip's.
+    """All tables: for each pair of methods the votes, as in the paper's Table 2, and the votes by clip.
 
     Args:
         results: From :func:`~cinefoley.study.results.collect_results`.
-        format: How it is written; in LaTeX, sentences are comments.
+        format: Format of the tables; in LaTeX, sentences are comments.
     """
     parts = []
     for pair in results.pairs:
@@ -33,7 +33,7 @@ def render(results: StudyResults, format: Format = "text") -> str:
 
 
 def preference_table(pair: PairResult) -> list[list[str]]:
-    """Votes and shares of two methods, as in the paper's Table 2, with Wilson's intervals."""
+    """Votes and shares of two methods, as in the paper's Table 2, with Wilson intervals."""
     votes, total = pair.preference.votes, pair.preference.total
     rows = [["method", "votes", "preference", "95 % interval"]]
     for method, count in ((pair.first, total - votes), (pair.second, votes)):
@@ -43,7 +43,7 @@ def preference_table(pair: PairResult) -> list[list[str]]:
 
 
 def as_json(results: StudyResults) -> dict[str, Any]:
-    """Every number, ready for JSON; single votes are in :func:`votes_csv`."""
+    """All results as JSON, without the single votes, which are in :func:`votes_csv`."""
     return {
         "methods": list(results.methods),
         "pairs": [asdict(pair) for pair in results.pairs],
@@ -54,7 +54,7 @@ def as_json(results: StudyResults) -> dict[str, Any]:
 
 
 def preferences_csv(results: StudyResults) -> str:
-    """The paper's Table 2 as numbers: two lines for every two methods, one for each of them."""
+    """Table 2 as CSV: one line per method of each pair."""
     rows: list[Mapping[str, object]] = []
     for pair in results.pairs:
         votes, total = pair.preference.votes, pair.preference.total
@@ -80,7 +80,7 @@ def preferences_csv(results: StudyResults) -> str:
 
 
 def votes_csv(results: StudyResults) -> str:
-    """One line a vote; participants are numbers, and nothing leads back to their links."""
+    """One line per vote; participants are numbers, which do not identify their links."""
     rows: list[Mapping[str, object]] = [
         {
             "participant": vote.participant,
@@ -98,7 +98,7 @@ def votes_csv(results: StudyResults) -> str:
 
 
 def clips_csv(results: StudyResults) -> str:
-    """One line for every clip and two methods."""
+    """One line per clip and pair of methods."""
     rows: list[Mapping[str, object]] = [
         {
             "clip": clip,
@@ -140,7 +140,7 @@ def _clip_table(pair: PairResult) -> list[list[str]]:
 
 
 def _reason_table(results: StudyResults) -> list[list[str]]:
-    rows = [["reason, when chosen", *results.methods]]
+    rows = [["reason given for", *results.methods]]
     for reason, counts in sorted(results.reasons.items()):
         rows.append([reason, *(str(counts.get(method, 0)) for method in results.methods)])
     return rows
@@ -164,19 +164,19 @@ def _sentences(pair: PairResult, *, is_only_pair: bool) -> str:
 
 
 def _turnout_sentences(results: StudyResults) -> str:
-    lines = [f"{len(results.votes)} votes count; {_side_sentence(results.left)}"]
+    lines = [f"{len(results.votes)} votes counted; {_side_sentence(results.left)}"]
     turnout = results.turnout
     if turnout is not None:
         lines.append(
             f"participants: {turnout.began} began, {turnout.finished} finished, {turnout.withdrew} withdrew, "
-            f"{turnout.inattentive} failed attention checks, votes of {turnout.counted} count; "
+            f"{turnout.inattentive} failed attention checks, votes of {turnout.counted} counted; "
             f"attention checks passed: {turnout.checks_passed} of {turnout.checks_answered}"
         )
     return "\n".join(lines)
 
 
 def _side_sentence(left: Preference) -> str:
-    return f"film A, on the left, was chosen in {_percent(left.share)} (p = {_p(left.p_value)})"
+    return f"video A, on the left, was chosen in {_percent(left.share)} of them (p = {_p(left.p_value)})"
 
 
 def _note(text: str, format: Format) -> str:
@@ -208,7 +208,7 @@ def _csv(names: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def _harmless(value: object) -> object:
-    """Remarks are strangers' text: a spreadsheet would run one that begins like a formula."""
+    """Protect spreadsheets from comments of participants that begin like a formula."""
     return (
         f"'{value}"
         if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))

@@ -1,4 +1,4 @@
-"""What the votes of a study say."""
+"""Results of a study: count votes by pair, participant and clip."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -34,81 +34,81 @@ class Vote:
     """One vote between two methods."""
 
     participant: int
-    """In the order of arrival, from 1: no name, no link."""
+    """Number of the participant in order of arrival, from 1."""
     clip: str
     """File name."""
     left: str
-    """Method of film A."""
+    """Method of video A."""
     right: str
-    """Method of film B."""
+    """Method of video B."""
     chosen: str
-    """The method that fits better."""
+    """Method that was chosen."""
     reasons: tuple[str, ...] = ()
-    """Given with the vote."""
+    """Reasons given with the vote."""
     comment: str = ""
-    """Left with the vote."""
+    """Comment given with the vote."""
     seconds: float | None = None
-    """From the trial's turn to the vote, pauses included."""
+    """Seconds from the start of the trial to the vote, with pauses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairResult:
-    """Two methods compared."""
+    """Comparison of two methods."""
 
     first: str
-    """The one that stands first in the study's file: by custom the baseline."""
+    """Method that is listed first in STUDY.toml, usually the baseline."""
     second: str
-    """The other: by custom the student."""
+    """The other method, usually the student."""
     preference: Preference
-    """Votes for the second."""
+    """Votes for the second method."""
     adjusted_p_value: float | None
-    """Holm's, over all pairs of methods; the plain one for a single pair."""
+    """p value with Holm's adjustment over all pairs of methods; unadjusted for a single pair."""
     participants: ParticipantSummary
-    """Participants for the second."""
+    """Summary over participants, for the second method."""
     clips: Mapping[str, Preference]
-    """Votes for the second, by clip."""
+    """Votes for the second method, by clip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turnout:
-    """Who took part, and whose votes count."""
+    """Numbers of participants and of attention checks."""
 
     began: int
-    """Agreed to take part."""
+    """Participants who agreed to take part."""
     finished: int
-    """Answered everything."""
+    """Participants who answered everything."""
     withdrew: int
-    """Had their votes deleted."""
+    """Participants who deleted their votes."""
     inattentive: int
-    """Failed more attention checks than the study allows; left out unless kept on purpose."""
+    """Participants who failed more attention checks than the study allows; excluded by default."""
     counted: int
-    """Whose votes are in the numbers."""
+    """Participants whose votes are counted."""
     checks_passed: int
-    """Attention checks answered right, by everybody."""
+    """Attention checks answered correctly, over all participants."""
     checks_answered: int
-    """Attention checks answered."""
+    """Attention checks answered, over all participants."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyResults:
-    """All numbers of a report."""
+    """All results of a study."""
 
     methods: Sequence[str]
-    """As the study's file has them."""
+    """Methods in the order of STUDY.toml."""
     pairs: Sequence[PairResult]
-    """Every two methods."""
+    """Results of each pair of methods."""
     left: Preference
-    """Votes for the film on the left, whatever it was: far from one half, something is wrong."""
+    """Votes for the video on the left; a share far from one half indicates a problem."""
     reasons: Mapping[str, Mapping[str, int]]
-    """How often each was given, by reason and the method that was chosen."""
+    """Number of times each reason was given, by reason and chosen method."""
     turnout: Turnout | None
-    """Who took part; None where only votes are known."""
+    """Numbers of participants; None if only votes are known."""
     votes: Sequence[Vote]
-    """Every vote that counts."""
+    """All counted votes."""
 
 
 def votes_path(study: Path) -> Path:
-    """Where a study's votes are unless told otherwise: beside its file."""
+    """Default file of a study's votes, beside STUDY.toml."""
     return study.with_name(f"{study.stem}.votes.sqlite")
 
 
@@ -119,16 +119,16 @@ def read_results(
     keeps_inattentive: bool = False,
     keeps_unfinished: bool = True,
 ) -> StudyResults:
-    """Count the votes of a study's file; its films need not be there.
+    """Count the votes of a study; its videos are not needed.
 
     Args:
-        study: The TOML file.
-        votes: The file of votes; None for the one beside it.
+        study: STUDY.toml.
+        votes: File of the votes; None: the default one.
         keeps_inattentive: See :func:`collect_results`.
         keeps_unfinished: See :func:`collect_results`.
 
     Raises:
-        StudyError: If a file is missing or damaged, or the votes are of other methods.
+        StudyError: If a file is missing or damaged, or the votes are for other methods.
     """
     settings = load_study(study)
     store = VoteStore(votes or votes_path(study), creates=False)
@@ -136,7 +136,7 @@ def read_results(
         methods = store.identity().get("methods", "")
         if methods and methods != ", ".join(settings.methods):
             raise StudyError(
-                f"{store.path}: holds votes between {methods}, but {study} compares "
+                f"{store.path}: contains votes between {methods}, but {study} compares "
                 f"{', '.join(settings.methods)}. Name the right file with --votes."
             )
         return collect_results(
@@ -153,13 +153,13 @@ def collect_results(
     keeps_inattentive: bool = False,
     keeps_unfinished: bool = True,
 ) -> StudyResults:
-    """Count the votes of a study, also while it is going on.
+    """Count the votes of a study, which may be running.
 
     Args:
-        study: Its settings.
+        study: Settings of the study.
         store: Its votes.
-        keeps_inattentive: Count those too who failed attention checks.
-        keeps_unfinished: Count those too who have not answered everything (yet).
+        keeps_inattentive: Whether to count participants who failed attention checks.
+        keeps_unfinished: Whether to count participants who have not answered everything.
     """
     with store.transaction():
         participants, trials = store.list_participants(), store.list_trials()
@@ -198,12 +198,12 @@ def collect_results(
 def judge_votes(
     methods: Sequence[str], votes: Sequence[Vote], *, turnout: Turnout | None = None
 ) -> StudyResults:
-    """Every number that follows from votes.
+    """Compute all results from votes.
 
     Args:
-        methods: At least two names, the baseline first.
-        votes: Between any two of them.
-        turnout: Who took part, to be shown beside.
+        methods: Names of at least two methods, the baseline first.
+        votes: Votes between any two of them.
+        turnout: Numbers of participants, to be included.
     """
     pairs = [_judge_pair(first, second, votes) for first, second in combinations(methods, 2)]
     adjusted = adjust_for_several_tests([pair.preference.p_value for pair in pairs])

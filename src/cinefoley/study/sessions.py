@@ -1,4 +1,4 @@
-"""The rules of taking part: consent, a sound check, then one trial after the other, each answered once."""
+"""Rules of participation: consent, a sound check, then one trial after the other, each answered once."""
 
 import hashlib
 import secrets
@@ -9,96 +9,99 @@ from typing import Literal
 
 from cinefoley.errors import VoteRefusedError
 from cinefoley.study.definition import StudySettings
-from cinefoley.study.films import Film, StudyFilms
 from cinefoley.study.plan import PlannedTrial, list_pairs, plan_trials
 from cinefoley.study.sound_check import LEAST_BEEPS, MOST_BEEPS
 from cinefoley.study.store import Choice, Participant, Trial, VoteStore
+from cinefoley.study.videos import StudyVideo, StudyVideos
 
 __all__ = ["Sessions", "Standing"]
 
 _LONGEST_COMMENT = 1000
-# A player's clock and ours differ a little, and a browser may end a film with its last frame's beginning.
+# Clocks of player and server differ slightly, and a browser may end a video at the start of its last frame.
 _LEAST_SHARE_PLAYED = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a participant is."""
+    """Progress of a participant."""
 
     stage: Literal["sound", "trial", "done", "withdrawn", "closed"]
-    """What comes next."""
+    """Next step."""
     answered: int = 0
-    """Trials with a vote."""
+    """Number of trials with a vote."""
     total: int = 0
-    """Trials in all."""
+    """Number of trials."""
     trial: str | None = None
-    """Secret of the trial whose turn it is."""
+    """Secret of the current trial."""
     played: tuple[Choice, ...] = ()
-    """Which of its films were played to their end."""
+    """Videos of the current trial that were played to the end."""
 
 
 class Sessions:
-    """Everything that participants can do. Safe to call from several threads.
+    """All actions of participants. Thread-safe.
 
     Args:
-        study: The study's settings.
-        films: Its films, from :func:`~cinefoley.study.films.find_films`.
-        store: Where the votes go; tied to this study, or empty.
-        clock: Seconds since 1970.
+        study: Settings of the study.
+        videos: Its videos, from :func:`~cinefoley.study.videos.find_videos`.
+        store: Store of the votes, of this study or empty.
+        clock: Returns seconds since 1970.
 
     Raises:
-        StudyError: If the store holds another study's votes.
+        StudyError: If the store contains votes of another study.
     """
 
     def __init__(
         self,
         study: StudySettings,
-        films: StudyFilms,
+        videos: StudyVideos,
         store: VoteStore,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.study = study
-        self._films = films
+        self._videos = videos
         self._store = store
         self._clock = clock
-        self._pairs = list_pairs(films.clips, list(study.methods), seed=study.seed)
-        store.bind(_identity(study, films))
+        self._pairs = list_pairs(videos.clips, list(study.methods), seed=study.seed)
+        store.bind(_identity(study, videos))
 
     def is_open(self) -> bool:
-        """Whether votes are taken now."""
+        """Whether votes are accepted now."""
         closes = self.study.closes
         return closes is None or self._clock() < closes.timestamp()
 
     def is_full(self) -> bool:
-        """Whether nobody else can begin. Who has begun can go on."""
+        """Whether no further participant can begin. Participants who have begun can continue."""
         most = self.study.participants
         return most is not None and most <= sum(
             participant.withdrew_at is None for participant in self._store.list_participants()
         )
 
     def begin(self, nonce: str) -> str:
-        """Take in a participant who has agreed to the consent text.
+        """Add a participant who has agreed to the consent text.
 
         Args:
-            nonce: A random number of the page, 16 to 64 letters and digits; the same one, sent again, gives
-                the same participant.
+            nonce: Random text of the page, 16 to 64 letters and digits. If it is sent again, it returns the
+                same
+                participant.
 
         Returns:
-            The secret of their link.
+            Secret of the participant's link.
 
         Raises:
-            VoteRefusedError: If the study is full or closed, or the nonce is none.
+            VoteRefusedError: If the study is full or closed, or the nonce is invalid.
         """
         if not (nonce.isascii() and nonce.isalnum() and 16 <= len(nonce) <= 64):
-            raise VoteRefusedError("This page cannot be used to begin. Load it again.", "invalid")
+            raise VoteRefusedError("This page is out of date. Please reload it.", "invalid")
         with self._store.transaction():
             known = self._store.find_participant(nonce=nonce)
             if known is not None:
                 return known.token
             self._check_open()
             if self.is_full():
-                raise VoteRefusedError("All places of this study are taken. Thank you for coming.", "closed")
+                raise VoteRefusedError(
+                    "This study has enough participants. Thank you for your interest.", "closed"
+                )
             return self._store.add_participant(
                 token=secrets.token_urlsafe(18),
                 nonce=nonce,
@@ -110,30 +113,30 @@ class Sessions:
             ).token
 
     def standing(self, token: str) -> Standing:
-        """Where a participant is, also after a reload or on another day.
+        """Progress of a participant.
 
         Raises:
-            VoteRefusedError: If nobody has this token.
+            VoteRefusedError: If the token is unknown.
         """
         with self._store.transaction():
             return self._standing(self._participant(token))
 
     def beeps(self, token: str) -> int:
-        """How many beeps the participant's sound check plays now.
+        """Number of beeps in the participant's sound check.
 
         Raises:
-            VoteRefusedError: If nobody has this token.
+            VoteRefusedError: If the token is unknown.
         """
         return self._participant(token).beeps
 
-    def hear(self, token: str, count: int) -> bool:
-        """Check a count of beeps. After a wrong one their number is another.
+    def check_beeps(self, token: str, count: int) -> bool:
+        """Check the number of beeps that a participant counted. After a wrong answer the number changes.
 
         Returns:
-            Whether it was right, now or before.
+            Whether the answer is right, or an earlier one was.
 
         Raises:
-            VoteRefusedError: If nobody has this token, or the study is closed.
+            VoteRefusedError: If the token is unknown, or the study is closed.
         """
         with self._store.transaction():
             participant = self._active(token)
@@ -146,23 +149,23 @@ class Sessions:
             self._store.open_next_trial(participant.id, self._clock())
             return True
 
-    def film(self, trial: str, side: Choice) -> Film:
-        """The film on one side of a trial.
+    def video(self, trial: str, side: Choice) -> StudyVideo:
+        """The video on one side of a trial.
 
         Raises:
             VoteRefusedError: If there is no such trial.
         """
         found = self._store.find_trial(trial)
         if found is None:
-            raise VoteRefusedError("There is no such film.", "unknown")
-        return self._film(found, side)
+            raise VoteRefusedError("There is no such video.", "unknown")
+        return self._video(found, side)
 
     def mark_played(self, token: str, trial: str, side: Choice) -> Standing:
-        """Note that a film was played to its end.
+        """Record that a video was played to the end.
 
         Raises:
-            VoteRefusedError: If it is not this participant's turn with this trial, or less time has gone by
-                than the film takes.
+            VoteRefusedError: If this is not the participant's current trial, or less time has passed than the
+                video lasts.
         """
         with self._store.transaction():
             participant = self._active(token)
@@ -171,32 +174,32 @@ class Sessions:
                 return self._standing(participant)
             self._check_turn(participant, current)
             others = [other for other in _played(current) if other != side]
-            needed = sum(self._film(current, each).duration_s for each in (side, *others))
+            needed = sum(self._video(current, each).duration_s for each in (side, *others))
             if self._clock() - (current.opened_at or 0) < _LEAST_SHARE_PLAYED * needed:
-                raise VoteRefusedError("Please watch both films to their end.", "early")
+                raise VoteRefusedError("Please watch both videos to the end.", "early")
             self._store.set_played(current.id, side, self._clock())
             return self._standing(participant)
 
     def vote(
         self, token: str, trial: str, choice: Choice, *, reasons: Sequence[str] = (), comment: str = ""
     ) -> Standing:
-        """Count a vote, once. It is on the disk when this returns.
+        """Store a vote; it is on disk when this method returns.
 
-        The same vote sent again, as after a lost answer, changes nothing and is no error.
+        The same vote sent again, for example after a lost answer, changes nothing.
 
         Args:
-            token: The participant's secret.
-            trial: The trial's secret.
-            choice: Which film fits better.
-            reasons: Some of the study's.
-            comment: A remark of at most 1000 characters.
+            token: Secret of the participant.
+            trial: Secret of the trial.
+            choice: Video that fits better.
+            reasons: Some of the study's reasons.
+            comment: At most 1000 characters.
 
         Returns:
-            Where the participant is now.
+            Progress of the participant.
 
         Raises:
-            VoteRefusedError: If participant or trial are unknown or do not belong together, the films have
-                not been played, the trial was answered otherwise, the study is closed, or it is no answer.
+            VoteRefusedError: If participant or trial are unknown or do not belong together, the videos have
+                not been played, the trial has another answer, the study is closed, or the vote is invalid.
         """
         if choice not in ("left", "right"):
             raise VoteRefusedError("Choose A or B.", "invalid")
@@ -205,22 +208,24 @@ class Sessions:
             current = self._own_trial(participant, trial)
             if current.choice is not None:
                 if current.choice != choice:
-                    raise VoteRefusedError("This pair is answered already; the first answer counts.", "taken")
+                    raise VoteRefusedError(
+                        "You have already answered this pair; the first answer counts.", "taken"
+                    )
                 return self._standing(participant)
             self._check_open()
             self._check_turn(participant, current)
             if len(_played(current)) < 2:
-                raise VoteRefusedError("Please watch both films to their end first.", "early")
-            self._check_remarks(reasons, comment)
+                raise VoteRefusedError("Please watch both videos to the end first.", "early")
+            self._check_additions(reasons, comment)
             self._store.add_vote(current.id, choice, reasons, comment.strip(), self._clock())
             self._store.open_next_trial(participant.id, self._clock())
             return self._standing(participant)
 
     def withdraw(self, token: str) -> Standing:
-        """Delete all votes of a participant, at any time.
+        """Delete all votes of a participant.
 
         Raises:
-            VoteRefusedError: If nobody has this token.
+            VoteRefusedError: If the token is unknown.
         """
         with self._store.transaction():
             participant = self._participant(token)
@@ -235,7 +240,7 @@ class Sessions:
             number,
             self._pairs,
             pairs_per_participant=self.study.pairs_per_participant,
-            checks=self._films.checks,
+            checks=self._videos.checks,
             checks_per_participant=attention.per_participant if attention else 0,
             seed=self.study.seed,
         )
@@ -259,7 +264,7 @@ class Sessions:
     def _participant(self, token: str) -> Participant:
         found = self._store.find_participant(token=token) if token else None
         if found is None:
-            raise VoteRefusedError("This link belongs to nobody. Check that it is complete.", "unknown")
+            raise VoteRefusedError("This link is not valid. Please check that it is complete.", "unknown")
         return found
 
     def _active(self, token: str) -> Participant:
@@ -272,30 +277,30 @@ class Sessions:
     def _own_trial(self, participant: Participant, token: str) -> Trial:
         trial = self._store.find_trial(token) if token else None
         if trial is None or trial.participant != participant.id:
-            raise VoteRefusedError("There is no such pair for you.", "unknown")
+            raise VoteRefusedError("You have no such pair.", "unknown")
         return trial
 
     def _check_open(self) -> None:
         if not self.is_open():
-            raise VoteRefusedError("This study has ended. Thank you for coming.", "closed")
+            raise VoteRefusedError("This study has ended. Thank you for your interest.", "closed")
 
     def _check_turn(self, participant: Participant, trial: Trial) -> None:
         if trial.opened_at is None or participant.heard_at is None:
-            raise VoteRefusedError("It is not the turn of this pair.", "early")
+            raise VoteRefusedError("This pair comes later.", "early")
 
-    def _check_remarks(self, reasons: Sequence[str], comment: str) -> None:
+    def _check_additions(self, reasons: Sequence[str], comment: str) -> None:
         if not set(reasons) <= set(self.study.reasons) or len(set(reasons)) < len(reasons):
-            raise VoteRefusedError("A reason is not among those that can be given.", "invalid")
+            raise VoteRefusedError("A reason is not in the list.", "invalid")
         if comment and not self.study.asks_for_comment:
-            raise VoteRefusedError("This study takes no remarks.", "invalid")
+            raise VoteRefusedError("This study has no comments.", "invalid")
         if len(comment) > _LONGEST_COMMENT:
-            raise VoteRefusedError(f"A remark can have {_LONGEST_COMMENT} characters.", "invalid")
+            raise VoteRefusedError(f"A comment can have at most {_LONGEST_COMMENT} characters.", "invalid")
 
-    def _film(self, trial: Trial, side: Choice) -> Film:
+    def _video(self, trial: Trial, side: Choice) -> StudyVideo:
         name = trial.left if side == "left" else trial.right
         if trial.kind == "attention":
-            return self._films.check_films[name == "better", trial.clip]
-        return self._films.films[name, trial.clip]
+            return self._videos.check_videos[name == "better", trial.clip]
+        return self._videos.videos[name, trial.clip]
 
 
 def _played(trial: Trial) -> tuple[Choice, ...]:
@@ -312,12 +317,12 @@ def _draw_beeps(other_than: int | None = None) -> int:
     return secrets.choice(numbers)
 
 
-def _identity(study: StudySettings, films: StudyFilms) -> dict[str, str]:
-    """What must not change while votes are collected."""
+def _identity(study: StudySettings, videos: StudyVideos) -> dict[str, str]:
+    """Settings and files that must not change while votes are collected."""
     attention = study.attention
     return {
         "methods": ", ".join(study.methods),
         "seed": str(study.seed),
         "pairs_per_participant": str(study.pairs_per_participant or "all"),
         "attention.per_participant": str(attention.per_participant if attention else 0),
-    } | {f"film {name}": digest for name, digest in films.digests().items()}
+    } | {f"film {name}": digest for name, digest in videos.digests().items()}

@@ -1,4 +1,4 @@
-"""A short sound with a number of beeps: who counts them right can hear."""
+"""Sound check: a short sound with a number of beeps for participants to count."""
 
 import io
 import wave
@@ -14,21 +14,21 @@ _PITCH_HZ, _LEVEL = 660.0, 0.25
 
 
 def beeping_wav(beeps: int) -> bytes:
-    """A mono 16-bit WAV file in which a tone sounds ``beeps`` times.
+    """A mono 16-bit WAV file with ``beeps`` beeps.
 
-    Its length does not tell their number: it is always that of ``MOST_BEEPS``.
+    Its length does not depend on the number of beeps.
 
     Args:
-        beeps: How many, ``LEAST_BEEPS`` to ``MOST_BEEPS``.
+        beeps: Number of beeps, ``LEAST_BEEPS`` to ``MOST_BEEPS``.
 
     Raises:
-        ValueError: If there are more or fewer.
+        ValueError: If the number is out of range.
     """
     if not LEAST_BEEPS <= beeps <= MOST_BEEPS:
         raise ValueError(f"beeps must be {LEAST_BEEPS} to {MOST_BEEPS}, got {beeps}")
     length, step = int(_BEEP_S * _SAMPLE_RATE), int((_BEEP_S + _GAP_S) * _SAMPLE_RATE)
     times = np.arange(length) / _SAMPLE_RATE
-    fade = np.minimum(1, np.minimum(times, times[::-1]) / 0.02)  # a tone that is switched on clicks
+    fade = np.minimum(1, np.minimum(times, times[::-1]) / 0.02)  # an abrupt start or end clicks
     tone = _LEVEL * fade * np.sin(2 * np.pi * _PITCH_HZ * times)
     samples = np.zeros(step * (MOST_BEEPS + 1))
     for number in range(beeps):

@@ -1,4 +1,4 @@
-"""How sure a preference is: exact test, Wilson interval, and a summary over participants."""
+"""Statistics of preferences: exact test, Wilson interval, and a summary over participants."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ _CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preference:
-    """Votes for one of two."""
+    """Votes for one of two methods."""
 
     votes: int
-    """For the one."""
+    """Votes for the method."""
     total: int
-    """For either."""
+    """All votes."""
     share: float | None
     """``votes / total``; None without votes."""
     low: float | None
@@ -32,38 +32,38 @@ class Preference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantSummary:
-    """Participants, each counted once, however many votes they gave.
+    """Summary over participants, each counted once.
 
-    Votes of one person resemble each other, so an interval over votes is too narrow where people differ;
-    this one is over people.
+    Votes of one person are correlated, so an interval over votes is too narrow if people differ. This
+    interval is over participants.
     """
 
     participants: int
-    """Who voted at all."""
+    """Number of participants with a vote."""
     mean_share: float | None
-    """Mean over participants of their share of votes for the one."""
+    """Mean over participants of their share of votes for the method."""
     low: float | None
-    """Lower end of its 95 % interval (Student's t), inside [0, 1]; None for fewer than two participants, and
-    where all have the same share."""
+    """Lower end of its 95 % interval (Student's t), inside [0, 1]; None for fewer than two participants, or
+    if all have the same share."""
     high: float | None
     """Upper end."""
     for_it: int
-    """Participants who chose it more often than the other."""
+    """Participants who chose the method more often than the other."""
     against_it: int
-    """Participants who chose it less often; the rest is undecided."""
+    """Participants who chose it less often; the others are undecided."""
     p_value: float | None
-    """Exact two-sided sign test over participants, the undecided left out."""
+    """Exact two-sided sign test over participants, without the undecided ones."""
 
 
 def prefer(votes: int, total: int) -> Preference:
-    """Judge a number of votes.
+    """Test and confidence interval of a number of votes.
 
     Source: Wilson, *Probable inference, the law of succession, and statistical inference*, JASA 1927, without
     continuity correction; the test sums the probabilities of all outcomes no more likely than the one seen.
 
     Args:
-        votes: For the one, at least 0.
-        total: For either, at least ``votes``.
+        votes: Votes for the method, at least 0.
+        total: All votes, at least ``votes``.
 
     Raises:
         ValueError: If the numbers are out of range.
@@ -90,18 +90,19 @@ def prefer(votes: int, total: int) -> Preference:
 
 
 def summarise_participants(counts: Sequence[tuple[int, int]]) -> ParticipantSummary:
-    """Judge participants rather than votes.
+    """Summarise votes over participants.
 
     Args:
-        counts: Of every participant, the votes for the one and for the other; those without votes are left
-            out.
+        counts: For each participant, the votes for the method and for the other; participants without votes
+            are
+            ignored.
     """
     voted = [(one, other) for one, other in counts if one + other]
     shares = np.array([one / (one + other) for one, other in voted])
     for_it = sum(one > other for one, other in voted)
     against_it = sum(one < other for one, other in voted)
     low = high = None
-    if len(shares) > 1 and shares.std() > 0:  # without any difference nothing is known of how people differ
+    if len(shares) > 1 and shares.std() > 0:  # the spread between people is unknown otherwise
         margin = stats.t.ppf((1 + _CONFIDENCE) / 2, len(shares) - 1) * shares.std(ddof=1) / sqrt(len(shares))
         low, high = float(max(0.0, shares.mean() - margin)), float(min(1.0, shares.mean() + margin))
     return ParticipantSummary(
@@ -116,12 +117,12 @@ def summarise_participants(counts: Sequence[tuple[int, int]]) -> ParticipantSumm
 
 
 def adjust_for_several_tests(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjustment: reject what stays below 0.05, and any wrong rejection has a chance below 0.05.
+    """Holm's adjustment: rejections below 0.05 have a chance below 0.05 to include a wrong one.
 
     Source: Holm, *A simple sequentially rejective multiple test procedure*, Scand. J. Statist. 1979.
 
     Args:
-        p_values: Of all tests; None, where there was nothing to test, stays None.
+        p_values: p values of all tests; None, for a test without data, stays None.
 
     Examples:
         >>> adjust_for_several_tests([0.01, 0.04, None])

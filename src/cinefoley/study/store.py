@@ -1,4 +1,4 @@
-"""Participants, trials and votes in one SQLite file; what was acknowledged is on the disk."""
+"""Vote store: participants, trials and votes in one SQLite file."""
 
 import json
 import sqlite3
@@ -15,9 +15,9 @@ from cinefoley.study.plan import PlannedTrial
 __all__ = ["Choice", "Participant", "Trial", "VoteStore"]
 
 Choice = Literal["left", "right"]
-"""Film A, on the left, or film B."""
+"""Video A (left) or video B (right)."""
 
-# A trial has one row of votes or none: its primary key is what makes a second vote impossible.
+# A trial has at most one row in votes: the primary key makes a second vote impossible.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS study (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS consents (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
@@ -64,78 +64,78 @@ FROM trials LEFT JOIN votes ON votes.trial = trials.id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
-    """One who agreed to take part."""
+    """A participant, who has agreed to the consent text."""
 
     id: int
-    """Row."""
+    """Row id."""
     number: int | None
-    """Which plan is theirs, from 0; None after withdrawal."""
+    """Number of the participant's plan, from 0; None after withdrawal."""
     token: str
-    """The secret in their link."""
+    """Secret of the participant's link."""
     nonce: str
-    """Of the page on which they agreed."""
+    """Random text of the page on which they agreed."""
     consent: str
-    """SHA-256 of the text they agreed to."""
+    """SHA-256 of the consent text."""
     began_at: float
-    """Seconds since 1970."""
+    """Time of the consent, in seconds since 1970."""
     beeps: int
-    """How many beeps the sound check plays."""
+    """Number of beeps in the sound check."""
     wrong_beeps: int
-    """How often they counted wrong."""
+    """Number of wrong answers in the sound check."""
     heard_at: float | None
-    """When they passed the sound check."""
+    """Time at which they passed the sound check."""
     withdrew_at: float | None
-    """When they asked for their votes to be deleted."""
+    """Time at which they withdrew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One comparison of one participant, with its vote if there is one."""
+    """A trial of a participant, with its vote if there is one."""
 
     id: int
-    """Row."""
+    """Row id."""
     participant: int
-    """Row of the participant."""
+    """Row id of the participant."""
     place: int
-    """Which of the participant's trials, from 0."""
+    """Position among the participant's trials, from 0."""
     token: str
-    """The secret without which nobody can vote on it."""
+    """Secret of the trial."""
     kind: Literal["pair", "attention"]
-    """As planned."""
+    """Comparison of two methods, or attention check."""
     clip: str
     """File name."""
     left: str
-    """Method of film A."""
+    """Method of video A."""
     right: str
-    """Method of film B."""
+    """Method of video B."""
     opened_at: float | None
-    """When its turn came."""
+    """Time at which it became the current trial."""
     left_played_at: float | None
-    """When film A had been played to its end."""
+    """Time at which video A had been played to the end."""
     right_played_at: float | None
-    """When film B had been played to its end."""
+    """Time at which video B had been played to the end."""
     choice: Choice | None
     """The vote."""
     reasons: tuple[str, ...]
-    """Given with the vote."""
+    """Reasons given with the vote."""
     comment: str
-    """Left with the vote."""
+    """Comment given with the vote."""
     voted_at: float | None
-    """When the vote was stored."""
+    """Time at which the vote was stored."""
 
 
 class VoteStore:
-    """One SQLite file, shared by the threads of a server; other processes may read and write it too.
+    """An SQLite file, shared by the threads of a server; other processes may read and write it too.
 
-    It is a log with write-ahead and full synchronisation: a statement that has returned outside of
-    :meth:`transaction`, or a transaction that has ended, survives a crash of the program and of the machine.
+    It uses a write-ahead log with full synchronisation: a statement that has returned outside of
+    :meth:`transaction`, or a finished transaction, survives a crash of the program and of the machine.
 
     Args:
-        path: The file; made if it is missing and ``creates`` is set, readable for its owner alone.
-        creates: Whether a missing file is made.
+        path: The file; only its owner can read it.
+        creates: Whether to create a missing file.
 
     Raises:
-        StudyError: If the file is missing, is not one of ours, or its folder cannot be written to.
+        StudyError: If the file is missing, is not a vote store, or cannot be written.
     """
 
     def __init__(self, path: Path, *, creates: bool = True) -> None:
@@ -143,7 +143,7 @@ class VoteStore:
         self._lock = threading.RLock()
         self._depth = 0
         if not creates and not path.is_file():
-            raise StudyError(f"{path}: no votes here. Start with `cinefoley study serve STUDY.toml`.")
+            raise StudyError(f"{path}: no votes here. Collect some with `cinefoley study serve STUDY.toml`.")
         with self._translated():
             path.touch(mode=0o600)
             self._db = _connect(path)
@@ -155,7 +155,7 @@ class VoteStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that the block writes is kept, or nothing; other writers wait. Blocks may be nested."""
+        """Write everything in the block, or nothing; other writers wait. Blocks may be nested."""
         with self._lock, self._translated():
             if self._depth == 0:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -172,25 +172,26 @@ class VoteStore:
                 self._depth -= 1
 
     def bind(self, identity: Mapping[str, str]) -> None:
-        """Tie the file to a study: its films, methods and plan.
+        """Bind the file to a study: its videos, methods and plan.
 
         Raises:
-            StudyError: If it is tied to another one already; names the first difference.
+            StudyError: If it is bound to another study; names the first difference.
         """
         with self.transaction():
             known = {row["key"]: row["value"] for row in self._all("SELECT key, value FROM study")}
             for key in sorted(known.keys() | identity.keys()) if known else ():
                 if known.get(key) != identity.get(key):
                     raise StudyError(
-                        f"{self.path}: holds votes of another study: {key} was {known.get(key, 'absent')!r}, "
-                        f"now {identity.get(key, 'absent')!r}. Put it back, or start anew with --votes FILE."
+                        f"{self.path}: contains votes of another study: {key} was "
+                        f"{known.get(key, 'absent')!r}, now {identity.get(key, 'absent')!r}. Restore it, "
+                        "or use another file with --votes."
                     )
             if not known:
                 for key, value in identity.items():
                     self._run("INSERT INTO study VALUES (?, ?)", key, value)
 
     def identity(self) -> dict[str, str]:
-        """What :meth:`bind` stored."""
+        """The study that :meth:`bind` stored."""
         return {row["key"]: row["value"] for row in self._all("SELECT key, value FROM study")}
 
     def add_participant(
@@ -204,16 +205,16 @@ class VoteStore:
         now: float,
         plan: Callable[[int], Sequence[tuple[str, PlannedTrial]]],
     ) -> Participant:
-        """Store a participant under the lowest number that nobody has, and the trials planned for it.
+        """Store a participant under the lowest free number, with the trials that are planned for it.
 
         Args:
-            token: The secret of their link.
-            nonce: Of the page on which they agreed; unique.
+            token: Secret of the participant's link.
+            nonce: Random text of the page on which they agreed; unique.
             consent: SHA-256 of ``consent_text``.
-            consent_text: What they agreed to.
-            beeps: How many beeps their sound check has.
+            consent_text: Text that they agreed to.
+            beeps: Number of beeps in their sound check.
             now: Seconds since 1970.
-            plan: Called with the number, gives the trials with a secret for each.
+            plan: Returns the trials of a number, with a secret for each.
         """
         with self.transaction():
             taken = [row["number"] for row in self._all("SELECT number FROM participants ORDER BY number")]
@@ -236,16 +237,16 @@ class VoteStore:
             return participant
 
     def find_participant(self, *, token: str = "", nonce: str = "") -> Participant | None:
-        """By the secret of their link, or by the page on which they agreed."""
+        """Find a participant by the secret of the link, or by the page on which they agreed."""
         rows = self._all("SELECT * FROM participants WHERE token = ? OR nonce = ?", token, nonce)
         return Participant(**dict(rows[0])) if rows else None
 
     def list_participants(self) -> list[Participant]:
-        """All of them, in the order of arrival."""
+        """All participants, in order of arrival."""
         return [Participant(**dict(row)) for row in self._all("SELECT * FROM participants ORDER BY id")]
 
     def list_trials(self, participant: int | None = None) -> list[Trial]:
-        """Trials in their order, with votes: of one participant, or of all."""
+        """Trials in order, with votes, of one participant or of all."""
         if participant is None:
             rows = self._all(_TRIALS + "ORDER BY participant, place")
         else:
@@ -253,12 +254,12 @@ class VoteStore:
         return [_trial(row) for row in rows]
 
     def find_trial(self, token: str) -> Trial | None:
-        """By its secret."""
+        """Find a trial by its secret."""
         rows = self._all(_TRIALS + "WHERE token = ?", token)
         return _trial(rows[0]) if rows else None
 
     def set_beeps(self, participant: int, beeps: int) -> None:
-        """After a wrong count: another number of beeps."""
+        """Set a new number of beeps after a wrong answer."""
         self._run(
             "UPDATE participants SET beeps = ?, wrong_beeps = wrong_beeps + 1 WHERE id = ?",
             beeps,
@@ -266,11 +267,11 @@ class VoteStore:
         )
 
     def set_heard(self, participant: int, now: float) -> None:
-        """The sound check is passed."""
+        """Record that the sound check was passed."""
         self._run("UPDATE participants SET heard_at = ? WHERE id = ?", now, participant)
 
     def open_next_trial(self, participant: int, now: float) -> None:
-        """The turn of the first trial without a vote has come."""
+        """Make the first trial without a vote the current one."""
         self._run(
             "UPDATE trials SET opened_at = coalesce(opened_at, ?) WHERE id = (SELECT id FROM trials WHERE "
             "participant = ? AND id NOT IN (SELECT trial FROM votes) ORDER BY place LIMIT 1)",
@@ -278,7 +279,7 @@ class VoteStore:
         )
 
     def set_played(self, trial: int, side: Choice, now: float) -> None:
-        """A film was played to its end; the first time counts."""
+        """Record that a video was played to the end; the first time counts."""
         column = {"left": "left_played_at", "right": "right_played_at"}[side]
         self._run(f"UPDATE trials SET {column} = coalesce({column}, ?) WHERE id = ?", now, trial)
 
@@ -286,21 +287,21 @@ class VoteStore:
         """Store a vote.
 
         Raises:
-            StudyError: If the trial has one already.
+            StudyError: If the trial already has a vote.
         """
         texts = json.dumps(list(reasons), ensure_ascii=False)
         self._run("INSERT INTO votes VALUES (?, ?, ?, ?, ?)", trial, choice, texts, comment, now)
 
     def withdraw(self, participant: int, now: float) -> None:
-        """Delete a participant's trials and votes; their plan goes to the next one who comes."""
+        """Delete a participant's trials and votes; the next participant gets their plan."""
         with self.transaction():
             self._run("DELETE FROM trials WHERE participant = ?", participant)
             self._run("UPDATE participants SET number = NULL, withdrew_at = ? WHERE id = ?", now, participant)
 
     def empty_log(self) -> None:
-        """Move what the log beside the file holds into the file: the log remembers what was deleted.
+        """Empty the write-ahead log, which still contains deleted votes.
 
-        Outside of transactions. Where another process reads meanwhile for long, a later call does it.
+        Call it outside of transactions. If another process is reading, a later call empties the log.
         """
         self._all("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -317,7 +318,7 @@ class VoteStore:
         try:
             yield
         except sqlite3.Error as exc:
-            raise StudyError(f"{self.path}: {exc}. Expected a file of votes in a folder of yours.") from exc
+            raise StudyError(f"{self.path}: {exc}. Expected a vote store in a writable folder.") from exc
         except OSError as exc:
             raise StudyError(
                 f"{self.path}: cannot be written ({exc.strerror}). Choose another with --votes."
@@ -325,7 +326,7 @@ class VoteStore:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # threads share it under our lock; transactions are ours too, as Python's own would not begin as writers
+    # threads share the connection under our lock; Python's own transactions do not begin as writers
     db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
     try:
         db.row_factory = sqlite3.Row
@@ -333,8 +334,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
-        db.execute("PRAGMA secure_delete = ON")  # what a participant withdraws is overwritten
-        if is_new:  # at once, so that nobody meets half of it
+        db.execute("PRAGMA secure_delete = ON")  # overwrites the votes of participants who withdraw
+        if is_new:  # in one transaction, so that no other process sees a partial schema
             db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
     except (sqlite3.Error, StudyError):
         db.close()
@@ -343,10 +344,10 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _is_new(path: Path, db: sqlite3.Connection) -> bool:
-    """Whether a database has no tables yet; one of somebody else's is refused, and left as it is."""
+    """Whether a database has no tables yet; another program's database is rejected unchanged."""
     tables = {row["name"] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if tables and not tables >= _TABLES:
-        raise StudyError(f"{path}: is a database, but holds no votes of a study. Name another file.")
+        raise StudyError(f"{path}: is a database, but not a vote store. Use another file.")
     return not tables
 
 

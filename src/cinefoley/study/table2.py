@@ -1,4 +1,4 @@
-"""The paper's Table 2, and a study of one's own beside it."""
+"""Table 2 of the paper, beside the votes of a study."""
 
 from types import MappingProxyType
 
@@ -13,23 +13,23 @@ __all__ = ["PAPER_CLIPS", "PAPER_PARTICIPANTS", "PAPER_VOTES", "table2"]
 PAPER_VOTES = MappingProxyType({"Diff-Foley": 158, "student": 462})
 """Votes in the paper's study."""
 PAPER_PARTICIPANTS = 20
-"""Each of them compared every clip."""
+"""Participants; each compared every clip."""
 PAPER_CLIPS = 31
-"""Real films with cinematic language."""
+"""Clips: real film scenes with cinematic language."""
 
 
 def table2(results: StudyResults, format: Format = "text") -> str:
-    """A study's votes beside the paper's.
+    """The votes of a study beside the paper's.
 
     Source: paper, Table 2: 158 votes for Diff-Foley (25.48 %), 462 for the student (74.51 %).
-    Reading: the first method of the study stands beside Diff-Foley, the second beside the student.
+    Reading: the first method of the study is compared with Diff-Foley, the second with the student.
 
     Args:
-        results: Of a study with at least two methods; of more, the first two are shown.
-        format: How it is written.
+        results: Results of a study with at least two methods; the first two are shown.
+        format: Format of the table.
 
     Raises:
-        StudyError: If nobody has voted between the two.
+        StudyError: If there are no votes between the two.
     """
     pair = results.pairs[0]
     if not pair.preference.total:

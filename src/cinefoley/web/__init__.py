@@ -1,1 +1,1 @@
-"""Pages: thin views over the rooms below. The only room that knows web frameworks."""
+"""Web pages of the studio and of studies. The only room that uses web frameworks."""

@@ -1,4 +1,4 @@
-"""What every answer carries and no request may exceed."""
+"""Middleware for security headers and a limit on the size of requests."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -23,15 +23,15 @@ SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
         "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     }
 )
-"""Nothing but our own files is loaded, no page frames ours, and no address is passed on."""
+"""Pages load only files of this site, cannot be framed by other sites, and pass no address on."""
 
 
 class Guard:
-    """Middleware: adds :data:`SECURITY_HEADERS`, refuses requests with a large body.
+    """Middleware that adds :data:`SECURITY_HEADERS` and rejects requests with a large body.
 
     Args:
-        app: What answers.
-        most_bytes: Largest body of a request.
+        app: Application to protect.
+        most_bytes: Largest body of a request, in bytes.
     """
 
     def __init__(self, app: ASGIApp, *, most_bytes: int = 64 * 1024) -> None:
@@ -39,7 +39,7 @@ class Guard:
         self._most_bytes = most_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -64,11 +64,11 @@ class Guard:
         await self._app(scope, replay, send_with_headers)
 
     async def _read_body(self, receive: Receive) -> Message | None:
-        """The whole body as one message; None as soon as it is too large, whatever its headers claim."""
+        """The whole body as one message; None as soon as it is too large, whatever the headers say."""
         chunks, size = [], 0
         while True:
             message = await receive()
-            if message["type"] != "http.request":  # the client has gone
+            if message["type"] != "http.request":  # the client has disconnected
                 return message
             chunks.append(message.get("body", b""))
             size += len(chunks[-1])

@@ -1,4 +1,4 @@
-"""Files that a browser may have: by secrets, never by paths, and only until they are withdrawn."""
+"""Serve files under secret addresses, until they are withdrawn."""
 
 import secrets
 import threading
@@ -12,8 +12,8 @@ __all__ = ["PublishedFiles"]
 _TYPES = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
-    ".mov": "video/mp4",  # the same boxes; browsers refuse the other name
-    ".mkv": "video/webm",  # likewise
+    ".mov": "video/mp4",  # same format; browsers reject the other type
+    ".mkv": "video/webm",  # same format; browsers reject the other type
     ".webm": "video/webm",
     ".wav": "audio/wav",
     ".png": "image/png",
@@ -23,7 +23,7 @@ _TYPES = {
 
 
 class PublishedFiles:
-    """Gives files addresses that cannot be guessed, for as long as their owner wants."""
+    """Files by addresses that cannot be guessed; paths are never exposed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,12 +33,12 @@ class PublishedFiles:
         """Make a file available.
 
         Args:
-            owner: Whose it is, for :meth:`withdraw`.
+            owner: Page that the file belongs to, for :meth:`withdraw`.
             path: The file.
-            download_name: Offer to save it under this name rather than to show it.
+            download_name: Name to download the file as; None shows it in the page.
 
         Returns:
-            Its address on this site.
+            Address on this site.
         """
         secret = secrets.token_urlsafe(18)
         with self._lock:
@@ -51,7 +51,7 @@ class PublishedFiles:
             self._files = {key: entry for key, entry in self._files.items() if entry[0] != owner}
 
     def router(self) -> APIRouter:
-        """The route that serves them, in ranges where those are asked for."""
+        """The route that serves the files, with support for range requests."""
         router = APIRouter()
 
         @router.api_route("/files/{secret}", methods=["GET", "HEAD"])
@@ -59,7 +59,7 @@ class PublishedFiles:
             with self._lock:
                 entry = self._files.get(secret)
             if entry is None or not entry[1].is_file():
-                raise HTTPException(404, "There is no such file, or no longer.")
+                raise HTTPException(404, "This file does not exist, or no longer.")
             _, path, name = entry
             kind = _TYPES.get(path.suffix.lower(), "application/octet-stream")
             headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}

@@ -1,4 +1,4 @@
-"""An application on a socket, until it is told to stop."""
+"""Serve a web application on a socket until SIGINT or SIGTERM."""
 
 import asyncio
 import ipaddress
@@ -17,14 +17,14 @@ _PATIENCE_S = 5
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """Listen; from now on clients can connect, and wait until they are served.
+    """Listen on an address; clients that connect wait until :func:`serve` runs.
 
     Args:
-        host: Address of the interface, such as ``127.0.0.1``.
-        port: Its port; 0 takes a free one.
+        host: Address of the network interface, such as ``127.0.0.1``.
+        port: Port; 0: any free port.
 
     Raises:
-        OutputError: If the address is not ours, or the port is taken.
+        OutputError: If the address is not one of this machine, or the port is in use.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -32,25 +32,25 @@ def open_socket(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
         raise OutputError(
-            f"{host}:{port}: cannot be listened on ({reason}). Choose another with --port, or --port 0 for a "
-            "free one."
+            f"{host}:{port}: cannot listen on this address ({reason}). Choose another "
+            "with --port; --port 0 takes any free one."
         ) from exc
 
 
 def address_of(listening: socket.socket) -> str:
-    """What to type into a browser on this machine."""
+    """URL to open in a browser on this machine."""
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     return f"http://{'localhost' if ipaddress.ip_address(host).is_unspecified else shown}:{port}/"
 
 
 def serve(app: ASGIApp, listening: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM; requests that have begun are finished.
+    """Serve until SIGINT or SIGTERM; running requests are finished.
 
-    Nothing is logged of requests: their addresses hold secrets.
+    Requests are not logged, because their addresses contain secrets.
 
     Args:
-        app: What answers.
+        app: ASGI application.
         listening: From :func:`open_socket`.
     """
     config = uvicorn.Config(
@@ -66,7 +66,7 @@ def serve(app: ASGIApp, listening: socket.socket) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Pages that are still open when the server ends are cancelled, which is no error of anybody's."""
+    """Whether a record is worth logging: pages still open when the server stops are cancelled, no error."""
     exc = record.exc_info[1] if record.exc_info else None
     is_cancelled = isinstance(exc, asyncio.CancelledError)
     return not is_cancelled and "graceful shutdown exceeded" not in record.getMessage()

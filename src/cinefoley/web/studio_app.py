@@ -1,13 +1,13 @@
-"""The studio as an application: gradio's page, and the files that it shows."""
+"""Studio web application: the gradio page and the files that it shows."""
 
 import os
 from pathlib import Path
 
 from fastapi import FastAPI
 
-from cinefoley.studio.shelf import ModelShelf
-from cinefoley.web.desks import Desks
+from cinefoley.studio.model_store import ModelStore
 from cinefoley.web.published_files import PublishedFiles
+from cinefoley.web.studio_sessions import StudioSessions
 
 __all__ = ["create_studio_app"]
 
@@ -15,23 +15,23 @@ _FILES = Path(__file__).parent / "studio_files"
 
 
 def create_studio_app(
-    shelf: ModelShelf, folder: Path, *, most_upload_mb: int = 500, longest_s: float = 600.0
+    models: ModelStore, folder: Path, *, most_upload_mb: int = 500, longest_s: float = 600.0
 ) -> FastAPI:
-    """The studio.
+    """Create the studio's web application.
 
     Args:
-        shelf: Models that can be chosen.
-        folder: Where uploads and takes are kept meanwhile; whoever made it removes it.
-        most_upload_mb: Largest film, in megabytes.
-        longest_s: Longest film, in seconds.
+        models: Models that can be chosen.
+        folder: Folder for uploads and takes; the caller deletes it.
+        most_upload_mb: Largest video to accept, in megabytes.
+        longest_s: Longest video to accept, in seconds.
 
     Returns:
-        An ASGI application that needs its lifespan to be run; ``state.desks`` are to be closed in the end.
+        An ASGI application whose lifespan must be run. The caller closes ``state.sessions`` in the end.
     """
-    uploads, desks = folder / "uploads", folder / "desks"
+    uploads, sessions = folder / "uploads", folder / "sessions"
     uploads.mkdir()
-    desks.mkdir()
-    # gradio reads both when it is imported: where it keeps files, and whether it looks up two hosts
+    sessions.mkdir()
+    # gradio reads both when it is imported: its folder for files, and whether it contacts two hosts
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
@@ -41,11 +41,11 @@ def create_studio_app(
 
     files = PublishedFiles()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.desks = Desks(desks, longest_s=longest_s)
-    page = build_studio_page(shelf, app.state.desks, files, uploads=uploads)
+    app.state.sessions = StudioSessions(sessions, longest_s=longest_s)
+    page = build_studio_page(models, app.state.sessions, files, uploads=uploads)
     app.include_router(files.router())
-    # gradio checks that files named in requests were uploaded, but not before its own launch(), which a
-    # mounted page never goes through: without this, a forged request opens any film on this machine
+    # gradio checks that files named in requests were uploaded only after its own launch(), which a mounted
+    # page never calls: without this, a forged request could open any video on this machine
     page.has_launched = True
     return gr.mount_gradio_app(
         app,

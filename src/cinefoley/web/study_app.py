@@ -1,4 +1,4 @@
-"""The pages and the HTTP interface of a study: views that validate, call ``study``, and answer."""
+"""Web application of a study: its page and its HTTP interface."""
 
 import hashlib
 import logging
@@ -57,20 +57,20 @@ class _Vote(BaseModel):
 
 
 def create_study_app(sessions: Sessions) -> FastAPI:
-    """The site of one study.
+    """Create the web application of a study.
 
     Args:
-        sessions: What participants can do.
+        sessions: The study's participants and their trials.
 
     Returns:
-        An ASGI application: the page under ``/`` and ``/p/SECRET``, its files under ``/static``, films under
-        secrets of their own, and everything else as JSON under ``/api``.
+        An ASGI application: the page under ``/`` and ``/p/SECRET``, its files under ``/static``, videos under
+        secret addresses, and everything else as JSON under ``/api``.
     """
-    # no generated documentation: its pages load their scripts from elsewhere
+    # no generated documentation: its pages load scripts from other hosts
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(_pages())
     app.include_router(_interface(sessions), prefix="/api")
-    app.include_router(_films(sessions))
+    app.include_router(_videos(sessions))
     app.mount("/static", StaticFiles(directory=_PAGES))
     app.add_exception_handler(VoteRefusedError, _refuse)
     app.add_exception_handler(StudyError, _fail)
@@ -110,7 +110,7 @@ def _interface(sessions: Sessions) -> APIRouter:
     @router.post("/participants", status_code=201)
     def begin(beginning: _Beginning) -> dict[str, str]:
         if not beginning.agrees:
-            raise VoteRefusedError("Taking part needs your agreement.", "invalid")
+            raise VoteRefusedError("You need to agree before you can take part.", "invalid")
         return {"token": sessions.begin(beginning.nonce)}
 
     @router.get("/participants/{token}")
@@ -122,8 +122,8 @@ def _interface(sessions: Sessions) -> APIRouter:
         return Response(beeping_wav(sessions.beeps(token)), media_type="audio/wav")
 
     @router.post("/participants/{token}/beeps")
-    def hear(token: str, count: _Count) -> dict[str, Any]:
-        is_right = sessions.hear(token, count.beeps)
+    def check_beeps(token: str, count: _Count) -> dict[str, Any]:
+        is_right = sessions.check_beeps(token, count.beeps)
         return {"is_right": is_right} | _as_json(sessions.standing(token))
 
     @router.post("/participants/{token}/played")
@@ -143,15 +143,15 @@ def _interface(sessions: Sessions) -> APIRouter:
     return router
 
 
-def _films(sessions: Sessions) -> APIRouter:
+def _videos(sessions: Sessions) -> APIRouter:
     router = APIRouter()
 
-    @router.api_route("/films/{trial}/{side}", methods=["GET", "HEAD"])
-    def film(trial: str, side: Choice) -> FileResponse:
-        found = sessions.film(trial, side)
+    @router.api_route("/videos/{trial}/{side}", methods=["GET", "HEAD"])
+    def video(trial: str, side: Choice) -> FileResponse:
+        found = sessions.video(trial, side)
         if not found.path.is_file():
-            raise StudyError(f"{found.path}: is gone.")
-        # the file's own date and tag would be the same for everybody, and so tell films apart
+            raise StudyError(f"{found.path}: the file is missing.")
+        # the file's own date and tag are the same for everybody, and would identify the method
         tag = hashlib.sha256(f"{trial}/{side}".encode()).hexdigest()[:32]
         headers = {
             "ETag": f'"{tag}"',
@@ -173,10 +173,10 @@ def _refuse(request: Request, exc: Exception) -> JSONResponse:
 
 
 def _fail(request: Request, exc: Exception) -> JSONResponse:
-    """Something on our side; what exactly is for the log, not for participants."""
+    """A fault of the server: details are logged, and not shown to participants."""
     logger.error("%s", exc)
-    return JSONResponse({"message": "The study cannot store or show anything now.", "reason": "failed"}, 503)
+    return JSONResponse({"message": "The server has a problem at the moment.", "reason": "failed"}, 503)
 
 
 def _reject(request: Request, exc: Exception) -> JSONResponse:
-    return JSONResponse({"message": "This request is not understood.", "reason": "invalid"}, 422)
+    return JSONResponse({"message": "This request is invalid.", "reason": "invalid"}, 422)

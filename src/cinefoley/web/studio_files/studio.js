@@ -1,4 +1,4 @@
-// The line over a take's waveform and spectrogram follows its picture; a click there goes to that time.
+// The line over a take's waveform and spectrogram follows its video; a click there seeks to that time.
 
 function follow(video) {
   const take = video.closest(".take");

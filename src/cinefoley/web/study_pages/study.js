@@ -1,5 +1,5 @@
-// The participant's side of a study. The server knows the rules and keeps the votes; this page plays films,
-// shows what is next, and sends answers again until they are acknowledged.
+// The participant's page of a study: plays videos, shows the next step, and repeats every request until the server
+// acknowledges it. The server enforces the rules and stores the votes.
 
 const $ = (id) => document.getElementById(id);
 const SIDES = ["left", "right"];
@@ -8,9 +8,9 @@ const LETTERS = { left: "A", right: "B" };
 let study;
 let token = null;
 let standing = null;
-let films = null;
+let pair = null;
 
-class Refused extends Error {
+class RequestRejected extends Error {
   constructor(status, reason, message) {
     super(message);
     this.status = status;
@@ -18,7 +18,7 @@ class Refused extends Error {
   }
 }
 
-// Answers that get lost are asked for again: every request may be repeated without harm.
+// Requests without an answer are repeated; the server accepts every request more than once.
 async function send(path, body) {
   const options = body === undefined ? {} : {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
@@ -33,10 +33,10 @@ async function send(path, body) {
     if (response && response.status < 500) {
       notify("");
       const answer = await response.json().catch(() => ({}));
-      if (!response.ok) throw new Refused(response.status, answer.reason, answer.message ?? "");
+      if (!response.ok) throw new RequestRejected(response.status, answer.reason, answer.message ?? "");
       return answer;
     }
-    notify("The study cannot be reached. Trying again; please leave this page open.");
+    notify("The server cannot be reached. Trying again; please leave this page open.");
     await new Promise((resolve) => setTimeout(resolve, wait));
   }
 }
@@ -68,9 +68,9 @@ function option(type, name, value, text) {
   return label;
 }
 
-// what a refusal means for the page: the server knows best where the participant is
+// after a rejected request, show the step that the server expects
 async function recover(error) {
-  if (!(error instanceof Refused)) throw error;
+  if (!(error instanceof RequestRejected)) throw error;
   if (error.status === 404) return showProblem(error.message);
   await render(await send(`/api/participants/${token}`));
   notify(error.message);
@@ -87,7 +87,7 @@ function act(work) {
   };
 }
 
-// ---- where the participant is
+// ---- steps
 
 async function render(next) {
   standing = next;
@@ -95,10 +95,10 @@ async function render(next) {
   $("progress-bar").max = next.total || 1;
   $("progress-bar").value = next.answered;
   $("progress-text").textContent = `${next.answered} of ${next.total} answered`;
-  films?.stop();
+  pair?.stop();
   if (next.stage === "sound") return renderSound();
   if (next.stage === "trial") return renderTrial();
-  if (next.stage === "closed") $("closed-text").textContent = "It has ended. Your answers until now are stored.";
+  if (next.stage === "closed") $("closed-text").textContent = "The study has ended. Your answers so far have been saved.";
   show(next.stage);
 }
 
@@ -122,7 +122,7 @@ function showConsent() {
       showLink();
       await render(await send(`/api/participants/${token}`));
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
+      if (!(error instanceof RequestRejected)) throw error;
       showProblem(error.message);
     }
   });
@@ -149,20 +149,20 @@ function prepareSound() {
   for (let count = 1; count <= 6; count++) $("beeps-options").append(option("radio", "beeps", count, count));
   $("play-beeps").addEventListener("click", () => {
     beeps.currentTime = 0;
-    beeps.play().catch(() => notify("The sound cannot be played in this browser. Try another one."));
+    beeps.play().catch(() => notify("This browser cannot play the sound. Please try another browser."));
   });
   $("beeps-form").addEventListener("change", () => { $("beeps-form").querySelector("button").disabled = false; });
   $("beeps-form").addEventListener("submit", act(async () => {
     const count = Number(new FormData($("beeps-form")).get("beeps"));
     const { is_right: isRight, ...next } = await send(`/api/participants/${token}/beeps`, { beeps: count });
     await render(next);
-    if (!isRight) notify("That was another number. There are now more or fewer; play them again.");
+    if (!isRight) notify("That was not the right number. The number of beeps has changed; please play them again.");
   }));
 }
 
-// ---- a pair of films
+// ---- a pair of videos
 
-class Films {
+class VideoPair {
   constructor(trial, played) {
     this.trial = trial;
     this.played = new Set(played);
@@ -177,21 +177,21 @@ class Films {
   prepare(side) {
     const video = this.videos[side];
     const on = (target, name, work) => target.addEventListener(name, work, { signal: this.abort.signal });
-    video.src = `/films/${this.trial}/${side}`;
+    video.src = `/videos/${this.trial}/${side}`;
     on(this.figures[side].querySelector("button"), "click", () => this.toggle(side));
     on(video, "play", () => this.update());
     on(video, "pause", () => this.update());
     on(video, "timeupdate", () => {
       if (!video.seeking) this.furthest[side] = Math.max(this.furthest[side], video.currentTime);
     });
-    // media keys can skip; a film counts only when it was played through
+    // media keys can skip; a video counts only if it was played to the end
     on(video, "seeking", () => {
       if (video.currentTime > this.furthest[side] + 0.25) video.currentTime = this.furthest[side];
     });
     on(video, "ratechange", () => { if (video.playbackRate !== 1) video.playbackRate = 1; });
     on(video, "ended", () => this.end(side));
     on(video, "error", () => {
-      notify(`Film ${LETTERS[side]} cannot be played. Load this page again; if that does not help, try another browser.`);
+      notify(`Video ${LETTERS[side]} cannot be played. Reload this page; if that does not help, try another browser.`);
     });
   }
 
@@ -234,8 +234,8 @@ class Films {
     const missing = SIDES.filter((side) => !this.played.has(side)).map((side) => LETTERS[side]);
     $("choice").disabled = missing.length > 0;
     $("hint").textContent = missing.length
-      ? `Watch ${missing.join(" and ")} to the end; then you can answer.`
-      : "You can answer now, or watch again.";
+      ? `Watch ${missing.join(" and ")} to the end to answer.`
+      : "You can answer now, or watch the videos again.";
   }
 
   stop() {
@@ -252,7 +252,7 @@ function renderTrial() {
   $("trial").querySelector("h2").textContent = `Pair ${standing.answered + 1} of ${standing.total}`;
   $("vote-form").reset();
   $("vote-form").querySelector("button").disabled = true;
-  films = new Films(standing.trial, standing.played);
+  pair = new VideoPair(standing.trial, standing.played);
   show("trial");
 }
 
@@ -268,7 +268,7 @@ function prepareTrial() {
     const answers = new FormData(form);
     button.disabled = true;
     await render(await send(`/api/participants/${token}/votes`, {
-      trial: films.trial,
+      trial: pair.trial,
       choice: answers.get("choice"),
       reasons: answers.getAll("reason"),
       comment: study.asks_for_comment ? $("comment").value : "",
@@ -283,7 +283,7 @@ function prepareFooter() {
       await navigator.clipboard.writeText($("link").value);
       $("copy").textContent = "Copied";
     } catch {
-      // not allowed here; the link is selected, so the keyboard can copy it
+      // not allowed; the link is selected, so that the keyboard can copy it
     }
   });
   $("withdraw").addEventListener("click", act(async () => render(await send(`/api/participants/${token}/withdraw`, {}))));
@@ -305,7 +305,9 @@ async function main() {
       await recover(error);
     }
   } else if (!study.is_open || study.is_full) {
-    $("closed-text").textContent = study.is_open ? "All places are taken. Thank you for coming." : "It has ended.";
+    $("closed-text").textContent = study.is_open
+      ? "The study has enough participants. Thank you for your interest."
+      : "The study has ended. Thank you for your interest.";
     show("closed");
   } else {
     showConsent();

@@ -8,7 +8,7 @@ import torch
 from cinefoley.errors import StudyError
 from cinefoley.media.muxing.save_video import save_video
 from cinefoley.study.definition import StudySettings, load_study
-from cinefoley.study.films import StudyFilms, find_films
+from cinefoley.study.videos import StudyVideos, find_videos
 
 TONE = torch.linspace(-0.1, 0.1, 4000)
 
@@ -18,8 +18,8 @@ def copied(study_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(study_folder, tmp_path / "study"))
 
 
-def find(folder: Path) -> StudyFilms:
-    return find_films(load_study(folder / "study.toml"))
+def find(folder: Path) -> StudyVideos:
+    return find_videos(load_study(folder / "study.toml"))
 
 
 def write(path: Path, *, level: int = 20, frames: int = 6, has_sound: bool = True) -> None:
@@ -27,14 +27,14 @@ def write(path: Path, *, level: int = 20, frames: int = 6, has_sound: bool = Tru
     save_video(path, picture, 12, waveform=TONE if has_sound else None, sample_rate=8000)
 
 
-def test_films_are_found_by_method_and_name(films: StudyFilms) -> None:
-    assert films.clips == [f"clip{n}.mp4" for n in range(4)]
-    assert films.checks == ["check0.mp4", "check1.mp4"]
-    film = films.films["Ours", "clip2.mp4"]
-    assert (film.path.parent.name, film.content_type) == ("ours", "video/mp4")
-    assert film.duration_s == pytest.approx(0.5)
-    assert films.check_films[True, "check0.mp4"].path.parent.name == "real"
-    assert len(films.digests()) == 12
+def test_films_are_found_by_method_and_name(videos: StudyVideos) -> None:
+    assert videos.clips == [f"clip{n}.mp4" for n in range(4)]
+    assert videos.checks == ["check0.mp4", "check1.mp4"]
+    video = videos.videos["Ours", "clip2.mp4"]
+    assert (video.path.parent.name, video.content_type) == ("ours", "video/mp4")
+    assert video.duration_s == pytest.approx(0.5)
+    assert videos.check_videos[True, "check0.mp4"].path.parent.name == "real"
+    assert len(videos.digests()) == 12
 
 
 def test_hidden_files_and_other_kinds_are_left_alone(copied: Path) -> None:
@@ -55,7 +55,7 @@ def test_odd_names_are_only_names(copied: Path) -> None:
 def test_unequal_lists_of_films_are_refused_by_name(copied: Path) -> None:
     (copied / "ours" / "clip1.mp4").unlink()
 
-    with pytest.raises(StudyError, match=r"ours lacks 1 of 4 films that other folders hold \(clip1.mp4\)"):
+    with pytest.raises(StudyError, match=r"ours lacks 1 of the 4 videos of the other folders \(clip1.mp4\)"):
         find(copied)
 
 
@@ -64,12 +64,12 @@ def test_a_missing_and_an_empty_folder_are_refused(copied: Path) -> None:
     with pytest.raises(StudyError, match="ours: no such folder"):
         find(copied)
     (copied / "ours").mkdir()
-    with pytest.raises(StudyError, match="ours: no film in this folder"):
+    with pytest.raises(StudyError, match="ours: no video in this folder"):
         find(copied)
 
 
 def test_a_file_that_is_no_film_is_refused(copied: Path) -> None:
-    (copied / "ours" / "clip1.mp4").write_text("not a film")
+    (copied / "ours" / "clip1.mp4").write_text("not a video")
 
     with pytest.raises(StudyError, match=r"clip1.mp4: cannot be part of a study"):
         find(copied)
@@ -78,7 +78,7 @@ def test_a_file_that_is_no_film_is_refused(copied: Path) -> None:
 def test_a_film_without_sound_is_refused(copied: Path) -> None:
     write(copied / "ours" / "clip0.mp4", has_sound=False)
 
-    with pytest.raises(StudyError, match=r"clip0.mp4: has no sound; a study compares films with sound"):
+    with pytest.raises(StudyError, match=r"clip0.mp4: has no sound; a study compares videos with sound"):
         find(copied)
 
 
@@ -89,25 +89,25 @@ def test_films_of_other_length_are_refused(copied: Path) -> None:
         find(copied)
 
 
-def test_another_picture_is_refused_unless_it_is_wanted(copied: Path, settings: StudySettings) -> None:
+def test_another_video_stream_is_rejected_unless_it_is_allowed(copied: Path, settings: StudySettings) -> None:
     write(copied / "ours" / "clip0.mp4", level=200)
 
-    with pytest.raises(StudyError, match=r"has another picture than .*base/clip0.mp4"):
+    with pytest.raises(StudyError, match=r"its video stream differs from that of .*base/clip0.mp4"):
         find(copied)
-    assert find_films(replace(load_study(copied / "study.toml"), same_picture=False)).clips
+    assert find_videos(replace(load_study(copied / "study.toml"), same_picture=False)).clips
 
 
 def test_what_browsers_do_not_play_is_refused(copied: Path) -> None:
     for folder in ("base", "ours"):  # Opus and H.264 in a webm's name
         shutil.copy(copied / folder / "clip0.mp4", copied / folder / "clip0.webm")
 
-    with pytest.raises(StudyError, match=r"holds h264 and aac, which not every browser plays in .webm"):
+    with pytest.raises(StudyError, match=r"contains h264 and aac, which not every browser plays in .webm"):
         find(copied)
 
 
-def test_more_attention_checks_than_there_are_films_are_refused(copied: Path) -> None:
+def test_more_attention_checks_than_videos_are_rejected(copied: Path) -> None:
     text = (copied / "study.toml").read_text()
     (copied / "study.toml").write_text(text.replace("per_participant = 1", "per_participant = 3"))
 
-    with pytest.raises(StudyError, match=r"per_participant is 3, but .*real holds 2"):
+    with pytest.raises(StudyError, match=r"per_participant is 3, but .*real contains 2 videos"):
         find(copied)

@@ -1,4 +1,4 @@
-"""One sound track out of the takes that were accepted for each shot."""
+"""Assemble one audio track from the takes accepted for each shot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,33 +12,33 @@ from cinefoley.media.audio.files import read_audio
 __all__ = ["CROSS_FADE_S", "Piece", "assemble"]
 
 CROSS_FADE_S = 0.02
-"""Seconds around a cut in which one take gives way to the next."""
+"""Length of the cross-fade between two takes, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """What is heard between two cuts."""
+    """Sound between two cuts."""
 
     start_s: float
-    """From the first picture."""
+    """Start, in seconds from the first frame."""
     end_s: float
-    """Where it ends."""
+    """End."""
     wav: Path | None
     """The take's sound; None for silence."""
     wav_start_s: float = 0.0
-    """Where in the film the take's sound begins."""
+    """Start of the take's sound, in seconds from the first frame."""
 
 
 def assemble(pieces: Sequence[Piece], duration_s: float, sample_rate: int) -> Tensor:
-    """Join pieces, with a short cross-fade wherever one take gives way to another or to silence.
+    """Join pieces, with a short cross-fade between two takes, and between a take and silence.
 
     Args:
-        pieces: In the order of time.
-        duration_s: Length of the film.
-        sample_rate: Samples per second of the result; takes of another rate are converted.
+        pieces: In order of time.
+        duration_s: Length of the video, in seconds.
+        sample_rate: Sample rate of the result, in Hz; takes of another rate are resampled.
 
     Returns:
-        ``(N,)`` float32, exactly as long as the film.
+        ``(N,)`` float32, exactly as long as the video.
 
     Raises:
         MediaError: If a take cannot be read.
@@ -52,8 +52,8 @@ def assemble(pieces: Sequence[Piece], duration_s: float, sample_rate: int) -> Te
         sound, _ = read_audio(piece.wav, sample_rate=sample_rate, mono=True)
         offset = round(piece.wav_start_s * sample_rate)
         start, end = round(piece.start_s * sample_rate), round(piece.end_s * sample_rate)
-        # a fade reaches half of it over the cut, so that two of them add up to one; a take that ends before
-        # that fades within itself, since one that breaks off clicks
+        # half of a fade lies beyond the cut, so that two fades add up to one; a take that ends before that
+        # fades out earlier, since an abrupt end clicks
         begin, finish = max(start - half, offset), min(end + half, offset + sound.shape[1])
         low, high = max(0, begin), min(total, finish)
         if low < high:
@@ -69,7 +69,7 @@ def assemble(pieces: Sequence[Piece], duration_s: float, sample_rate: int) -> Te
 
 
 def _gain(low: int, high: int, *, fades_from: int | None, fades_to: int | None, length: int) -> Tensor:
-    """1 but for a rise after one place and a fall before another; None is an end of the film, without one."""
+    """Gain of 1 with a fade-in and a fade-out; None: no fade, at the start or end of the video."""
     places = torch.arange(low, high) + 0.5
     gain = torch.ones(high - low)
     if length and fades_from is not None:

@@ -7,11 +7,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cinefoley.studio.sound_pictures import draw_sound
+from cinefoley.studio.waveform_image import draw_waveform
 
 
 def drawn(waveform: Tensor, width: int = 100) -> npt.NDArray[np.uint8]:
-    return np.asarray(Image.open(io.BytesIO(draw_sound(waveform, width=width))))
+    return np.asarray(Image.open(io.BytesIO(draw_waveform(waveform, width=width))))
 
 
 def test_time_runs_from_left_to_right() -> None:

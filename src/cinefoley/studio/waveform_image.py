@@ -1,4 +1,4 @@
-"""A sound as a picture: waveform above, spectrogram below, time from left to right."""
+"""Image of a sound: waveform above, spectrogram below, time from left to right."""
 
 import io
 
@@ -7,25 +7,25 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-__all__ = ["draw_sound"]
+__all__ = ["draw_waveform"]
 
 _WAVE_HEIGHT, _SPECTRUM_HEIGHT = 64, 128
 _N_FFT = 1024
 _RANGE_DB = 80.0
 _PAPER, _INK = (24, 26, 30), (138, 184, 230)
-# black, violet, orange, yellow-white: dark where it is silent
+# black, violet, orange, yellow-white; silence is dark
 _COLOURS = np.array([(0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191)], np.float32)
 
 
-def draw_sound(waveform: Tensor, *, width: int = 640) -> bytes:
+def draw_waveform(waveform: Tensor, *, width: int = 640) -> bytes:
     """Draw a sound as a PNG.
 
-    The loudest sample fills the waveform's height; the spectrogram spans 80 dB below its loudest point, from
-    0 Hz at the bottom to half the sample rate at the top.
+    The waveform is scaled to its loudest sample. The spectrogram shows 80 dB below its maximum, from 0 Hz at
+    the bottom to half the sample rate at the top.
 
     Args:
         waveform: ``(N,)``, N >= 1.
-        width: Pixels across.
+        width: Width in pixels.
     """
     from PIL import Image
 
@@ -56,7 +56,7 @@ def _draw_spectrum(waveform: Tensor, width: int) -> npt.NDArray[np.uint8]:
         _N_FFT,
         hop_length=hop,
         window=torch.hann_window(_N_FFT),
-        pad_mode="constant",  # short sounds are shorter than the reflection would be
+        pad_mode="constant",  # a short sound may be shorter than a reflection
         return_complex=True,
     ).abs()
     decibels = 20 * torch.log10(magnitude.clamp(min=1e-9))

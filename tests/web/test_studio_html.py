@@ -1,14 +1,14 @@
 from pathlib import Path
 
-from cinefoley.studio.desk import DeskTake
+from cinefoley.studio.session import StudioTake
 from cinefoley.studio.shots import Shot
-from cinefoley.web.studio_parts import links, shot_strip, take_cards
+from cinefoley.web.studio_html import links, shot_strip, take_cards
 
 ODD = '"><script>alert(1)</script>'
 
 
 def test_names_are_shown_and_never_run() -> None:
-    take = DeskTake(
+    take = StudioTake(
         number=1,
         run=1,
         model=ODD,
@@ -17,16 +17,16 @@ def test_names_are_shown_and_never_run() -> None:
         start_s=1.5,
         end_s=3.0,
         wav=Path("x.wav"),
-        film=Path("x.mp4"),
+        video=Path("x.mp4"),
         remark=f"lowered by 3.2 dB{ODD}",
     )
-    assert "seed 3, 1.50 to 3.00 s; lowered by 3.2 dB" in take_cards([(take, "/film", "/picture")])
+    assert "seed 3, 1.50 to 3.00 s; lowered by 3.2 dB" in take_cards([(take, "/video", "/image")])
     for html in (take_cards([(take, ODD, ODD)]), links([(ODD, ODD)]), shot_strip(ODD, [Shot(0, 1)], [ODD])):
         assert "<script" not in html
 
 
-def test_a_strip_tells_how_many_shots_it_leaves_out() -> None:
-    strip = shot_strip("/film", [Shot(n, n + 1) for n in range(5)], ["/a", "/b"])
+def test_a_strip_counts_the_shots_without_a_thumbnail() -> None:
+    strip = shot_strip("/video", [Shot(n, n + 1) for n in range(5)], ["/a", "/b"])
 
     assert strip.count("<img") == 2
     assert "Shot 2<br>1.00 to 2.00 s" in strip

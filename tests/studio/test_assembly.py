@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinefoley.media.audio.files import write_audio
-from cinefoley.studio.assembling import CROSS_FADE_S, Piece, assemble
+from cinefoley.studio.assembly import CROSS_FADE_S, Piece, assemble
 
 RATE = 1000
 

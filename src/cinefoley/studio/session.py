@@ -1,4 +1,4 @@
-"""One user's desk: a film, takes of it, which of them is accepted for which shot, and files to take home."""
+"""A user's studio session: a video, its takes, the take accepted for each shot, and the export."""
 
 import contextlib
 import json
@@ -22,114 +22,117 @@ from cinefoley.media.muxing.replace_audio import replace_audio, video_suffix
 from cinefoley.media.timing import video_duration
 from cinefoley.pipelines.takes.generate import generate_files
 from cinefoley.pipelines.takes.settings import GenerationSettings
-from cinefoley.studio.assembling import CROSS_FADE_S, Piece, assemble
-from cinefoley.studio.shelf import Encoder, ModelShelf
+from cinefoley.studio.assembly import CROSS_FADE_S, Piece, assemble
+from cinefoley.studio.model_store import Encoder, ModelStore
 from cinefoley.studio.shots import Shot, find_shots
 
-__all__ = ["Delivery", "Desk", "DeskTake", "Progress"]
+__all__ = ["STOPPED", "Export", "Progress", "StudioSession", "StudioTake"]
+
+STOPPED = "Stopped. The takes of this run were discarded."
+"""Message after a run was stopped."""
 
 _EDGE_S = 0.05
 
 Progress = Callable[[int, int, float | None], None]
-"""Called with finished steps, all steps, and the seconds that are left where they are known."""
+"""Called with finished steps, all steps, and the remaining seconds, or None where they are unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeskTake:
-    """One take on the desk."""
+class StudioTake:
+    """One take of a session."""
 
     number: int
     """Counted from 1, over all runs."""
     run: int
-    """Which press of the button made it, from 1."""
+    """Number of the run that generated it, from 1."""
     model: str
-    """Who made it."""
+    """Name of the model."""
     encoder: Encoder
-    """Who watched."""
+    """Video encoder that was chosen."""
     seed: int
-    """Of the run."""
+    """Random seed of the run."""
     start_s: float
-    """Where in the film its sound begins."""
+    """Start of its sound, in seconds from the start of the video."""
     end_s: float
-    """Where it ends."""
+    """End of its sound."""
     wav: Path
-    """The sound."""
-    film: Path
-    """The whole film with it."""
+    """Sound."""
+    video: Path
+    """Whole video with the sound."""
     remark: str | None = None
-    """What is to be known of its level, if anything."""
+    """Note on its level, if there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """What is taken home."""
+class Export:
+    """Exported files."""
 
     wav: Path
-    """The assembled sound, as long as the film."""
-    film: Path
-    """The film with it, its picture untouched."""
+    """The assembled sound, as long as the video."""
+    video: Path
+    """The video with the sound; its video stream is copied unchanged."""
     archive: Path
-    """Both, every take, and the JSON that makes them again."""
+    """ZIP archive of both, every take, and the JSON records of their settings."""
 
 
-class Desk:
-    """A film and all that is made for it, in a folder that :meth:`close` removes.
+class StudioSession:
+    """A video and its takes, in a folder that :meth:`close` deletes.
 
     Args:
-        parent: Where its folder is made.
-        longest_s: Films that last longer are refused.
+        parent: Folder to create the session's folder in.
+        longest_s: Longest video to accept, in seconds.
     """
 
     def __init__(self, parent: Path, *, longest_s: float = 600.0) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="desk-", dir=parent))
+        self._folder = Path(tempfile.mkdtemp(prefix="session-", dir=parent))
         self._longest_s = longest_s
         self._stop = threading.Event()
         self._changing = threading.RLock()
         self._runs = 0
         self._upload: _Upload | None = None
-        self.film: Path | None = None
+        self.video: Path | None = None
         self.duration_s = 0.0
         self.shots: list[Shot] = []
-        self.takes: list[DeskTake] = []
+        self.takes: list[StudioTake] = []
         self.accepted: dict[int, int] = {}
         self.used_at = time.monotonic()
 
-    def open_film(self, upload: Path) -> None:
-        """Take a copy of a film onto the desk; what was there before is removed.
+    def open_video(self, upload: Path) -> None:
+        """Open a copy of a video; the previous one and its takes are deleted.
 
         Args:
-            upload: The file; it is removed when the desk is cleared, or is given another film.
+            upload: The file; it is deleted when the session is cleared or opens another video.
 
         Raises:
-            MediaError: If it is no film that can be used.
-            VideoError: If it lasts too long.
+            MediaError: If the file is not a usable video.
+            VideoError: If the video is too long.
             OutputError: If it cannot be copied.
         """
-        self.clear(keeps=upload)  # it may be the same film once more
-        folder = self._folder / "film"
+        self.clear(keeps=upload)  # it may be the same video again
+        folder = self._folder / "video"
         folder.mkdir(exist_ok=True)
-        film = folder / _harmless_name(upload.name)
+        video = folder / _harmless_name(upload.name)
         try:
             self._upload = _Upload.of(upload)
-            shutil.copyfile(upload, film)
+            shutil.copyfile(upload, video)
         except OSError as exc:
-            raise OutputError(f"{upload.name}: cannot be kept ({exc.strerror}). Drop it again.") from exc
+            raise OutputError(f"{upload.name}: cannot be stored ({exc.strerror}). Upload it again.") from exc
         try:
-            duration_s = video_duration(film)
+            duration_s = video_duration(video)
             if duration_s > self._longest_s:
                 raise VideoError(
-                    f"{film.name}: lasts {duration_s:.0f} s; this studio takes films of at most "
-                    f"{self._longest_s:.0f} s. Cut it, or start the studio with a larger --longest."
+                    f"{video.name}: lasts {duration_s:.0f} s; this studio accepts videos of at most "
+                    f"{self._longest_s:.0f} s. Cut it, or start the studio with a larger --max-duration."
                 )
-            shots = find_shots(film)
+            shots = find_shots(video)
         except CinefoleyError as exc:
-            film.unlink(missing_ok=True)
+            video.unlink(missing_ok=True)
             raise type(exc)(str(exc).replace(f"{folder}/", "")) from exc
-        self.film, self.duration_s, self.shots = film, duration_s, shots
+        self.video, self.duration_s, self.shots = video, duration_s, shots
 
-    def make_takes(
+    def generate(
         self,
-        shelf: ModelShelf,
+        models: ModelStore,
         *,
         model: str,
         encoder: Encoder,
@@ -138,20 +141,20 @@ class Desk:
         start_s: float,
         end_s: float,
         on_progress: Progress,
-    ) -> list[DeskTake]:
+    ) -> list[StudioTake]:
         """Generate takes for a region.
 
         Raises:
-            RunInterrupted: If :meth:`stop` was called meanwhile; no take of the run is kept.
-            CinefoleyError: If there is no film, the region is empty, or the model cannot be used.
+            RunInterrupted: If :meth:`stop` was called; the takes of this run are discarded.
+            CinefoleyError: If there is no video, the region is empty, or the model cannot be used.
         """
-        film = self._need_film()
+        video = self._need_video()
         start_s, end_s = max(0.0, start_s), min(end_s, self.duration_s)
         if end_s - start_s < _EDGE_S:
             raise CinefoleyError(
                 f"The region from {start_s:.2f} to {end_s:.2f} s is empty. Choose a longer one."
             )
-        stop = self._stop = threading.Event()  # of this run: an earlier one that was stopped stays so
+        stop = self._stop = threading.Event()  # a new one: an earlier run that was stopped stays stopped
         self._runs += 1
         run, folder = self._runs, self._folder / f"run{self._runs}"
         try:
@@ -162,17 +165,17 @@ class Desk:
                 duration=None if end_s >= self.duration_s else end_s - start_s,
             )
         except ValueError as exc:
-            raise CinefoleyError(f"Cannot generate so: {exc}.") from exc
-        with shelf.borrow(model, encoder) as (pipeline, record):
+            raise CinefoleyError(f"These settings cannot be used: {exc}.") from exc
+        with models.use(model, encoder) as (pipeline, record):
             clock = _Clock(on_progress, stop)
-            clock.check()  # others may have had the model for long
-            report = generate_files(pipeline, film, folder, settings, clock, model=record)
+            clock.check()  # another session may have used the model for a long time
+            report = generate_files(pipeline, video, folder, settings, clock, model=record)
         with self._changing:
-            if stop.is_set():  # after the last step; perhaps the film is another by now
+            if stop.is_set():  # after the last step; the video may have changed
                 shutil.rmtree(folder, ignore_errors=True)
             clock.check()
             made = [
-                DeskTake(
+                StudioTake(
                     number=len(self.takes) + place,
                     run=run,
                     model=model,
@@ -181,7 +184,7 @@ class Desk:
                     start_s=start_s,
                     end_s=end_s,
                     wav=take.wav,
-                    film=take.video,
+                    video=take.video,
                     remark=take.level.remark() if take.level is not None else None,
                 )
                 for place, take in enumerate(report.takes, start=1)
@@ -190,11 +193,11 @@ class Desk:
         return made
 
     def stop(self) -> None:
-        """End the run that is going on, at its next step."""
+        """Stop the current run at its next step."""
         self._stop.set()
 
-    def takes_for(self, shot: int) -> list[DeskTake]:
-        """Takes that sound during all of a shot (numbered from 0)."""
+    def takes_for(self, shot: int) -> list[StudioTake]:
+        """Takes that cover a whole shot (numbered from 0)."""
         wanted = self.shots[shot]
         return [
             take
@@ -203,7 +206,7 @@ class Desk:
         ]
 
     def accept(self, shot: int, take: int | None) -> None:
-        """Choose the take of a shot by its number; None for silence.
+        """Accept a take for a shot; None for silence.
 
         Raises:
             CinefoleyError: If there is no such shot, or the take does not cover it.
@@ -217,58 +220,58 @@ class Desk:
             raise CinefoleyError(f"Take {take} does not cover shot {shot + 1}.")
         self.accepted[shot] = take
 
-    def deliver(
+    def export(
         self,
         *,
         subtype: Literal["PCM_16", "PCM_24"] = "PCM_24",
         sample_rate: Literal[16000, 48000] = 48000,
-    ) -> Delivery:
-        """Write the accepted takes as one sound, beside the picture, and everything as an archive.
+    ) -> Export:
+        """Assemble the accepted takes, and write the sound, the video with it, and an archive.
 
-        Where the sound would go beyond full scale, all of it is lowered to fit.
+        Sound that would clip is lowered in level as a whole.
 
         Raises:
-            CinefoleyError: If nothing was accepted, or a file cannot be written.
+            CinefoleyError: If no take is accepted, or a file cannot be written.
         """
-        film = self._need_film()
+        video = self._need_video()
         if not self.accepted:
-            raise CinefoleyError("No take is accepted for any shot yet. Accept one, then take it home.")
-        folder = self._folder / "delivery"
+            raise CinefoleyError("No take is accepted for any shot. Accept a take before you export.")
+        folder = self._folder / "export"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        wav = folder / f"{film.stem}.foley.wav"
+        wav = folder / f"{video.stem}.foley.wav"
         track = self._assemble(sample_rate)
-        gain = fitting_gain(float(track.abs().max()))  # conversion to another rate can overshoot full scale
+        gain = fitting_gain(float(track.abs().max()))  # resampling can overshoot full scale
         write_audio(wav, gain * track, sample_rate, subtype=subtype)
-        out = folder / f"{film.stem}.foley{video_suffix(film)}"
-        replace_audio(film, wav, out)
-        record = folder / f"{film.stem}.foley.json"
+        out = folder / f"{video.stem}.foley{video_suffix(video)}"
+        replace_audio(video, wav, out)
+        record = folder / f"{video.stem}.foley.json"
         record.write_text(json.dumps(self._describe(subtype, sample_rate, gain), indent=2) + "\n")
-        archive = folder / f"{film.stem}.foley.zip"
-        with zipfile.ZipFile(archive, "w") as writer:  # films do not get smaller
+        archive = folder / f"{video.stem}.foley.zip"
+        with zipfile.ZipFile(archive, "w") as writer:  # uncompressed: video does not get smaller
             for path in (wav, out, record):
                 writer.write(path, path.name)
-            for path in self._files_of_takes():  # and of no run that is going on or has failed
+            for path in self._files_of_takes():  # not of runs that are in progress or failed
                 writer.write(path, f"{path.parent.name}/{path.name}")
-        return Delivery(wav=wav, film=out, archive=archive)
+        return Export(wav=wav, video=out, archive=archive)
 
     def _files_of_takes(self) -> list[Path]:
-        """Sounds and films of the takes on the desk, and the records that make them again."""
+        """Audio and video files of the takes, and the JSON records of their settings."""
         takes = list(self.takes)
-        records = {take.wav.with_name(f"{self._need_film().stem}.json") for take in takes}
-        return sorted({*records, *(path for take in takes for path in (take.wav, take.film))})
+        records = {take.wav.with_name(f"{self._need_video().stem}.json") for take in takes}
+        return sorted({*records, *(path for take in takes for path in (take.wav, take.video))})
 
     def clear(self, *, keeps: Path | None = None) -> None:
-        """Take everything off the desk, and remove its upload unless it is to be kept."""
+        """Discard the video and its takes, and delete the upload, unless it is ``keeps``."""
         with self._changing:
             self.stop()
             self._remove_upload(keeps)
             for path in self._folder.iterdir():
                 shutil.rmtree(path, ignore_errors=True)
-            self.film, self.duration_s, self.shots, self.takes, self.accepted = None, 0.0, [], [], {}
+            self.video, self.duration_s, self.shots, self.takes, self.accepted = None, 0.0, [], [], {}
 
     def close(self) -> None:
-        """Stop, and remove the desk's files."""
+        """Stop, and delete the session's files."""
         self.stop()
         self._remove_upload()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -278,10 +281,10 @@ class Desk:
         if upload is not None and upload.path != keeps:
             upload.remove()
 
-    def _need_film(self) -> Path:
-        if self.film is None:
-            raise CinefoleyError("There is no film on the desk yet. Drop one first.")
-        return self.film
+    def _need_video(self) -> Path:
+        if self.video is None:
+            raise CinefoleyError("There is no video yet. Upload one first.")
+        return self.video
 
     def _assemble(self, sample_rate: int) -> Tensor:
         by_number = {take.number: take for take in self.takes}
@@ -299,11 +302,11 @@ class Desk:
         return assemble(pieces, self.duration_s, sample_rate)
 
     def _describe(self, subtype: str, sample_rate: int, gain: float) -> dict[str, object]:
-        """What was chosen; each run's own JSON holds what makes its takes again."""
+        """Accepted takes and settings; each run's own JSON has the settings that generate its takes again."""
         takes = {take.number: take for take in self.takes}
         return {
             "kind": "cinefoley studio",
-            "film": self._need_film().name,
+            "film": self._need_video().name,
             "duration_s": self.duration_s,
             "subtype": subtype,
             "sample_rate": sample_rate,
@@ -326,7 +329,7 @@ class Desk:
                     "seed": take.seed,
                     "start_s": take.start_s,
                     "end_s": take.end_s,
-                    "record": f"run{take.run}/{self._need_film().stem}.json",
+                    "record": f"run{take.run}/{self._need_video().stem}.json",
                 }
                 for take in self.takes
             },
@@ -335,7 +338,7 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class _Upload:
-    """A file that was uploaded: the same film, uploaded again, is another file under the same path."""
+    """An uploaded file. The same video, uploaded again, is another file with the same path."""
 
     path: Path
     inode: int
@@ -347,14 +350,14 @@ class _Upload:
         return cls(path, state.st_ino, state.st_mtime_ns)
 
     def remove(self) -> None:
-        """Remove it, but no later upload of somebody else's."""
+        """Delete it, but not a later upload with the same path."""
         with contextlib.suppress(OSError):
             if self == self.of(self.path):
                 self.path.unlink()
 
 
 class _Clock:
-    """Tells how long a run still takes, and ends it when asked to."""
+    """Reports the remaining time of a run, and stops it on request."""
 
     def __init__(self, on_progress: Progress, stop: threading.Event) -> None:
         self._on_progress = on_progress
@@ -363,12 +366,12 @@ class _Clock:
 
     def check(self) -> None:
         if self._stop.is_set():
-            raise RunInterrupted("Stopped; nothing of this run was kept.")
+            raise RunInterrupted(STOPPED)
 
     def __call__(self, done: int, total: int) -> None:
         self.check()
         now = time.monotonic()
-        if self._began is None:  # the first step also loads and encodes, and says little about the others
+        if self._began is None:  # the first step includes loading and encoding
             self._began = now
             self._on_progress(done, total, None)
             return
@@ -376,6 +379,6 @@ class _Clock:
 
 
 def _harmless_name(name: str) -> str:
-    """A name for our own folder: letters, digits, dots and dashes, of moderate length."""
+    """A safe file name of letters, digits, dots and dashes, of limited length."""
     stem, suffix = Path(name).stem, Path(name).suffix
-    return (re.sub(r"[^\w-]+", "_", stem)[:80].strip("_") or "film") + re.sub(r"[^\w.]", "", suffix)[:8]
+    return (re.sub(r"[^\w-]+", "_", stem)[:80].strip("_") or "video") + re.sub(r"[^\w.]", "", suffix)[:8]

@@ -1,4 +1,4 @@
-"""The models of the studio, loaded when they are first asked for; one of them works at a time."""
+"""Model store: models loaded on first use, one at a time."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from cinefoley.pipelines.foley import FoleyPipeline
     from cinefoley.pipelines.takes.model_record import ModelRecord
 
-__all__ = ["Encoder", "ModelShelf"]
+__all__ = ["Encoder", "ModelStore"]
 
 Encoder = Literal["default", "teacher", "student"]
-"""Who watches the film; ``default`` is the student where a model has one."""
+"""Video encoder to use. ``default``: the student if the model has one, otherwise the teacher."""
 
 
-class ModelShelf:
+class ModelStore:
     """Models by name; the last one used stays in memory.
 
     Args:
-        names: Those that may be asked for: bundled names and folders, at least one.
+        names: Models that can be used: bundled names and folders, at least one.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     """
 
@@ -32,22 +32,22 @@ class ModelShelf:
         self._loaded: tuple[str, Encoder, FoleyPipeline, ModelRecord] | None = None
 
     @contextmanager
-    def borrow(self, name: str, encoder: Encoder) -> "Iterator[tuple[FoleyPipeline, ModelRecord]]":
-        """A model while the block runs; others wait.
+    def use(self, name: str, encoder: Encoder) -> "Iterator[tuple[FoleyPipeline, ModelRecord]]":
+        """Use a model while the block runs; other threads wait.
 
         Args:
             name: One of ``names``.
-            encoder: Who watches.
+            encoder: Video encoder to use.
 
         Raises:
-            MissingWeightsError: If the name is none of ours, or the model has no such encoder.
+            MissingWeightsError: If the name is not in ``names``, or the model has no such encoder.
             WeightsError: If the model cannot be loaded.
         """
-        if name not in self.names:  # also keeps a forged request from naming a folder of its choice
-            raise MissingWeightsError(f"There is no model {name!r} here, only {', '.join(self.names)}.")
+        if name not in self.names:  # a forged request must not name any folder
+            raise MissingWeightsError(f"No model {name!r} in this studio, only {', '.join(self.names)}.")
         with self._lock:
             if self._loaded is None or self._loaded[:2] != (name, encoder):
-                self._loaded = None  # frees the memory before the next one needs it
+                self._loaded = None  # frees its memory first
                 self._loaded = (name, encoder, *self._load(name, encoder))
             yield self._loaded[2:]
 

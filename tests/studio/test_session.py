@@ -1,0 +1,284 @@
+import json
+import shutil
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cinefoley.errors import CinefoleyError, MissingWeightsError, RunInterrupted, VideoError
+from cinefoley.media.audio.files import read_audio
+from cinefoley.media.muxing.replace_audio import video_hash
+from cinefoley.media.probe import probe
+from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.pipelines.takes.generate import generate_files
+from cinefoley.studio.model_store import ModelStore
+from cinefoley.studio.session import Progress, StudioSession, StudioTake
+
+pytest.importorskip("scenedetect")
+
+
+@pytest.fixture(scope="module")
+def store(tiny_model: Path) -> ModelStore:
+    return ModelStore([str(tiny_model)], device="cpu")
+
+
+@pytest.fixture
+def upload(two_shots: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(two_shots, tmp_path / "my film; rm -rf $HOME.mp4"))
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[StudioSession]:
+    (tmp_path / "sessions").mkdir()
+    made = StudioSession(tmp_path / "sessions", longest_s=10)
+    yield made
+    made.close()
+
+
+def ignore(done: int, total: int, left_s: float | None) -> None: ...
+
+
+def make(
+    session: StudioSession, store: ModelStore, on_progress: Progress = ignore, **changes: Any
+) -> list[StudioTake]:
+    wanted: dict[str, Any] = {
+        "num_takes": 1,
+        "seed": 0,
+        "start_s": 0.0,
+        "end_s": session.duration_s,
+        "encoder": "default",
+    } | changes
+    return session.generate(store, model=store.names[0], on_progress=on_progress, **wanted)
+
+
+def test_a_video_is_opened_under_a_safe_name(session: StudioSession, upload: Path) -> None:
+    session.open_video(upload)
+
+    assert session.video is not None
+    assert session.video.name == "my_film_rm_-rf_HOME.mp4"
+    assert session.duration_s == pytest.approx(3.0)
+    assert len(session.shots) == 2
+
+
+def test_the_same_video_of_another_user_is_not_deleted(
+    session: StudioSession, upload: Path, two_shots: Path
+) -> None:
+    session.open_video(upload)
+    again = upload.with_name("again.mp4")
+    shutil.copy(two_shots, again)
+    again.replace(upload)  # the same path, since it is the same film
+    session.close()
+
+    assert upload.exists()
+
+
+def test_an_upload_is_deleted_with_its_session(session: StudioSession, upload: Path) -> None:
+    session.open_video(upload)
+    session.close()
+
+    assert not upload.exists()
+
+
+def test_the_same_video_can_be_uploaded_again(session: StudioSession, upload: Path) -> None:
+    session.open_video(upload)
+    session.open_video(upload)
+
+    assert len(session.shots) == 2
+
+
+def test_takes_of_two_regions_are_accepted_by_shot_and_exported(
+    session: StudioSession, store: ModelStore, upload: Path, two_shots: Path
+) -> None:
+    session.open_video(upload)
+    make(session, store, num_takes=2, seed=5)
+    (third,) = make(session, store, seed=9, start_s=session.shots[1].start_s)
+    assert [take.number for take in session.takes] == [1, 2, 3]
+    assert [take.number for take in session.takes_for(0)] == [1, 2]
+    assert [take.number for take in session.takes_for(1)] == [1, 2, 3]
+    with pytest.raises(CinefoleyError, match="Take 3 does not cover shot 1"):
+        session.accept(0, 3)
+    session.accept(0, 2)
+    session.accept(1, 3)
+    unfinished = third.wav.parents[1] / "run9" / ".cinefoley-0.part"
+    unfinished.mkdir(parents=True)
+    (unfinished.parent / "video.take1.wav").write_text("of a run that failed")
+    exported = session.export(subtype="PCM_24", sample_rate=48000)
+
+    assert video_hash(exported.video) == video_hash(two_shots)
+    info = probe(exported.wav)
+    assert info.audio is not None
+    assert (info.audio.sample_rate, info.audio.codec) == (48000, "pcm_s24le")
+    sound = read_audio(exported.wav)[0]
+    assert sound.shape == (1, 144000)
+    own = read_audio(third.wav, sample_rate=48000)[0][0]
+    with zipfile.ZipFile(exported.archive) as archive:
+        names = set(archive.namelist())
+        record = json.loads(archive.read("my_film_rm_-rf_HOME.foley.json"))
+        run = json.loads(archive.read(record["runs"]["run2"]["record"]))
+    assert (sound[0, 80000:140000] - record["gain"] * own[8000:68000]).abs().max() < 0.01
+    assert {"my_film_rm_-rf_HOME.foley.wav", "my_film_rm_-rf_HOME.foley.mp4"} <= names
+    assert [shot["take"] for shot in record["shots"]] == [2, 3]
+    assert all(shot["wav"] in names for shot in record["shots"])
+    assert not [name for name in names if name.startswith("run9")]
+    assert len(names) == 3 + 2 + 2 * 3  # what was assembled, two runs' records, three takes
+    assert run["seed"] == 9
+    assert run["model"]["sha256"]
+
+
+def test_every_form_of_wav_is_written(session: StudioSession, store: ModelStore, upload: Path) -> None:
+    session.open_video(upload)
+    make(session, store)
+    session.accept(1, 1)
+    exported = session.export(subtype="PCM_16", sample_rate=16000)
+
+    info = probe(exported.wav)
+    assert info.audio is not None
+    assert (info.audio.sample_rate, info.audio.codec) == (16000, "pcm_s16le")
+    assert read_audio(exported.wav)[0][0, :23000].abs().max() == 0  # shot 1 is silence
+
+
+def test_progress_has_the_remaining_time_and_stop_stops(
+    session: StudioSession, store: ModelStore, upload: Path
+) -> None:
+    session.open_video(upload)
+    seen: list[tuple[int, int, float | None]] = []
+
+    def stop_at_five(done: int, total: int, left_s: float | None) -> None:
+        seen.append((done, total, left_s))
+        if done == 5:
+            session.stop()
+
+    with pytest.raises(RunInterrupted, match="The takes of this run were discarded"):
+        make(session, store, stop_at_five)
+    assert [done for done, _, _ in seen] == [1, 2, 3, 4, 5]
+    assert seen[0][2] is None
+    assert all(left is not None and left > 0 for _, _, left in seen[1:])
+    assert session.takes == []
+    assert make(session, store)[0].number == 1
+
+
+@pytest.mark.parametrize("happens", ["stop", "another video"])
+def test_what_happens_after_the_last_step_ends_the_run_too(
+    session: StudioSession,
+    store: ModelStore,
+    upload: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    happens: str,
+) -> None:
+    other = Path(shutil.copy(upload, tmp_path / "other.mp4"))
+    session.open_video(upload)
+
+    def generate(*arguments: Any, **options: Any) -> Any:
+        report = generate_files(*arguments, **options)
+        session.stop() if happens == "stop" else session.open_video(other)
+        return report
+
+    monkeypatch.setattr("cinefoley.studio.session.generate_files", generate)
+    with pytest.raises(RunInterrupted, match="takes of this run were discarded"):
+        make(session, store)
+    assert session.takes == []
+    assert not list(session._folder.glob("run*"))
+
+
+def test_a_run_that_waits_for_the_model_can_be_stopped(
+    session: StudioSession, store: ModelStore, upload: Path
+) -> None:
+    session.open_video(upload)
+    errors: list[Exception] = []
+
+    def wait() -> None:
+        try:
+            make(session, store)
+        except RunInterrupted as exc:
+            errors.append(exc)
+
+    with store.use(store.names[0], "default"):
+        before = session._stop
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        while session._stop is before:
+            waiting.join(0.01)
+        session.stop()
+    waiting.join()
+
+    assert len(errors) == 1
+
+
+def test_a_file_that_is_no_video_is_rejected_by_name_and_deleted(
+    session: StudioSession, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "notes.mp4"
+    wrong.write_text("not a video")
+
+    with pytest.raises(CinefoleyError, match=r"^notes\.mp4: "):
+        session.open_video(wrong)
+    assert session.video is None
+    assert [path for path in (tmp_path / "sessions").rglob("*") if path.is_file()] == []
+
+
+def test_a_video_that_is_too_long_is_rejected(tmp_path: Path, upload: Path) -> None:
+    session = StudioSession(tmp_path, longest_s=2)
+
+    with pytest.raises(VideoError, match="lasts 3 s; this studio accepts videos of at most 2 s"):
+        session.open_video(upload)
+
+
+def test_the_student_is_used_unless_the_teacher_is_chosen(
+    session: StudioSession, tiny_model: Path, upload: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "with_student"
+    shutil.copytree(tiny_model, folder)
+    student = VideoEncoder.from_pretrained(tiny_model / "video_encoder")
+    with torch.no_grad():
+        student.projection.bias.add_(torch.linspace(-1, 1, len(student.projection.bias)))
+    student.save_pretrained(folder / "video_encoder_student")
+    store = ModelStore([str(folder)], device="cpu")
+    session.open_video(upload)
+    sounds = {
+        encoder: read_audio(make(session, store, seed=3, encoder=encoder)[0].wav)[0]
+        for encoder in ("default", "student", "teacher")
+    }
+    assert torch.equal(sounds["default"], sounds["student"])
+    assert not torch.equal(sounds["student"], sounds["teacher"])
+    assert [take.encoder for take in session.takes] == ["default", "student", "teacher"]
+
+
+def test_impossible_requests_are_explained(session: StudioSession, store: ModelStore, upload: Path) -> None:
+    with pytest.raises(CinefoleyError, match="There is no video yet"):
+        make(session, store)
+    session.open_video(upload)
+    with pytest.raises(CinefoleyError, match=r"from 2\.00 to 2\.00 s is empty"):
+        make(session, store, start_s=2.0, end_s=2.0)
+    with pytest.raises(MissingWeightsError, match="this model has no student"):
+        make(session, store, encoder="student")
+    with pytest.raises(MissingWeightsError, match="No model '/etc' in this studio"):
+        session.generate(
+            store,
+            model="/etc",
+            encoder="default",
+            num_takes=1,
+            seed=0,
+            start_s=0,
+            end_s=3,
+            on_progress=ignore,
+        )
+    with pytest.raises(CinefoleyError, match="No take is accepted"):
+        session.export()
+    with pytest.raises(CinefoleyError, match="There is no shot 3, only 2"):
+        session.accept(2, None)
+
+
+def test_a_closed_session_leaves_nothing(tmp_path: Path, store: ModelStore, upload: Path) -> None:
+    (tmp_path / "sessions").mkdir()
+    session = StudioSession(tmp_path / "sessions")
+    session.open_video(upload)
+    make(session, store)
+    session.close()
+
+    assert list((tmp_path / "sessions").iterdir()) == []
+    assert not upload.exists()
