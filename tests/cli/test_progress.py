@@ -12,9 +12,9 @@ class Terminal(io.StringIO):
 
 
 def draw(*, is_wanted: bool = True) -> None:
-    with progress_bar(2, is_wanted=is_wanted) as bar:
+    with progress_bar(2, is_wanted=is_wanted) as start:
         for number, name in enumerate(("rain.mp4", "snow.mp4")):
-            step = bar.start(number, name)
+            step = start(number, name)
             step(1, 2)
             step(2, 2)
 
@@ -45,8 +45,8 @@ def test_results_can_be_piped_while_the_bar_is_on_the_terminal(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setenv("TERM", "xterm")
-    with progress_bar(1, is_wanted=True) as bar:
-        bar.start(0, "rain.mp4")
+    with progress_bar(1, is_wanted=True) as start:
+        start(0, "rain.mp4")
         sys.stdout.write("rain.take1.wav\n")
 
     assert capsys.readouterr().out == "rain.take1.wav\n"

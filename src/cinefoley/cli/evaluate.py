@@ -130,8 +130,12 @@ def evaluate(
     or dog.mp4. Sample rates, lengths and channels may differ. Features are cached, so the same command
     resumes a run that was stopped. torchrun distributes the work. Skipped files are reported on stderr.
     """
+    from cinefoley.evaluation.folder.feature_cache import FeatureCache
+    from cinefoley.evaluation.folder.protocols import PROTOCOLS, EvaluationSettings
     from cinefoley.evaluation.folder.report import as_json as evaluation_as_json
     from cinefoley.evaluation.folder.report import render
+    from cinefoley.metrics.backbones.loading import load_backbone
+    from cinefoley.models.importing.published import cache_home
     from cinefoley.pipelines.devices import choose_own_device
 
     if video is not None and model is None:
@@ -148,11 +152,15 @@ def evaluate(
     generated, reference = unshard(generated, sounds_only=True), unshard(reference, sounds_only=True)
     against = None if against is None else unshard(against, sounds_only=True)
     video = None if video is None else unshard(video)
-    settings = _settings(protocol, is_paired=not unpaired, replicas=bootstrap, seed=seed)
-    given = {"panns": panns, "vggish": vggish, "lite": lite}
+    settings = EvaluationSettings(
+        protocol=PROTOCOLS[protocol], is_paired=not unpaired, replicas=bootstrap, seed=seed
+    )
     place = choose_own_device(device)
-    backbones = _load_backbones(("lite",) if backbone == "lite" else ("panns", "vggish"), given, place)
-    feature_cache = _open_cache(cache)
+    weights: dict[Any, Path | None] = (
+        {"lite": lite} if backbone == "lite" else {"panns": panns, "vggish": vggish}
+    )
+    backbones = [load_backbone(name, path, device=place) for name, path in weights.items()]
+    feature_cache = FeatureCache(cache or cache_home() / "features")
     metrics = _load_metrics(video, model, video_encoder, events, seed=seed, cache=feature_cache, device=place)
     if onsets:
         metrics.append(_reference_onsets(reference))
@@ -173,26 +181,6 @@ def evaluate(
         print_json(evaluation_as_json(evaluation))
     else:
         typer.echo(render(evaluation, format))
-
-
-def _settings(
-    protocol: Literal["cinefoley", "audioldm_eval", "av_benchmark"],
-    *,
-    is_paired: bool,
-    replicas: int,
-    seed: int,
-) -> "EvaluationSettings":
-    from cinefoley.evaluation.folder.protocols import PROTOCOLS, EvaluationSettings
-
-    return EvaluationSettings(protocol=PROTOCOLS[protocol], is_paired=is_paired, replicas=replicas, seed=seed)
-
-
-def _load_backbones(
-    names: tuple[Any, ...], weights: dict[str, Path | None], device: "torch.device"
-) -> "list[Backbone]":
-    from cinefoley.metrics.backbones.loading import load_backbone
-
-    return [load_backbone(name, weights[name], device=device) for name in names]
 
 
 def _load_metrics(
@@ -228,13 +216,6 @@ def _reference_onsets(reference: Path) -> "PerClipMetric":
     from cinefoley.evaluation.folder.reference_onsets import ReferenceOnsetMetric
 
     return ReferenceOnsetMetric(find_sounds(reference))
-
-
-def _open_cache(folder: Path | None) -> "FeatureCache":
-    from cinefoley.evaluation.folder.feature_cache import FeatureCache
-    from cinefoley.models.importing.published import cache_home
-
-    return FeatureCache(folder or cache_home() / "features")
 
 
 def _run(

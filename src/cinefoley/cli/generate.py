@@ -13,7 +13,7 @@ import typer
 from cinefoley.cli import options
 from cinefoley.cli.inputs import check_stems_differ, find_generation_inputs
 from cinefoley.cli.outputs import echo_error, note, print_json, resumable
-from cinefoley.cli.progress import Bar, progress_bar
+from cinefoley.cli.progress import Start, progress_bar
 from cinefoley.errors import CinefoleyError, DeviceError, MissingWeightsError, WeightsError
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ def generate(
     run = _Run(out, settings, loader, is_quiet=quiet)
     code = 0
     try:
-        with progress_bar(len(found), is_wanted=not quiet) as bar, resumable("finished takes"):
-            run.all(found, bar)
+        with progress_bar(len(found), is_wanted=not quiet) as start_bar, resumable("finished takes"):
+            run.all(found, start_bar)
     except KeyboardInterrupt:
         code = 130
     except CinefoleyError:
@@ -213,7 +213,7 @@ class _Run:
     def num_failed(self) -> int:
         return sum(outcome.error is not None for outcome in self._outcomes)
 
-    def all(self, videos: Sequence["VideoSource"], bar: Bar) -> None:
+    def all(self, videos: Sequence["VideoSource"], start_bar: Start) -> None:
         """Generate for every video.
 
         Raises:
@@ -224,7 +224,7 @@ class _Run:
             began = time.perf_counter()
             report, error = None, None
             try:
-                report = self._one(video, number, bar)
+                report = self._one(video, number, start_bar)
             except (WeightsError, DeviceError):
                 raise
             except CinefoleyError as exc:
@@ -253,7 +253,7 @@ class _Run:
         if self.num_failed and len(self._outcomes) > 1:
             typer.echo(f"{self.num_failed} of {len(self._outcomes)} videos failed.", err=True)
 
-    def _one(self, video: "VideoSource", number: int, bar: Bar) -> "VideoReport":
+    def _one(self, video: "VideoSource", number: int, start_bar: Start) -> "VideoReport":
         from cinefoley.pipelines.takes.existing import check_same_settings, report_existing
         from cinefoley.pipelines.takes.generate import generate_files
         from cinefoley.pipelines.takes.sidecar import recorded_takes
@@ -273,7 +273,7 @@ class _Run:
         video.check()  # a video that cannot be used fails before the model is loaded
         self._note_container(video)
         pipeline = self._model.pipeline
-        step = bar.start(number, video.path.name)
+        step = start_bar(number, video.path.name)
         report = generate_files(pipeline, video, self._out, self._settings, step, model=self._model.record)
         self._note_levels(report.takes)
         return report

@@ -3,26 +3,22 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
-__all__ = ["Bar", "Preparation", "Step", "progress_bar", "step_bar"]
+__all__ = ["Preparation", "Start", "Step", "progress_bar", "step_bar"]
 
 Step = Callable[[int, int], None]
 """Called with the number of finished steps and of all steps."""
 
-
-class Bar(Protocol):
-    """Progress over several videos."""
-
-    def start(self, number: int, name: str) -> Step:
-        """Begin the video with this number, counted from 0."""
+Start = Callable[[int, str], Step]
+"""Called with the number of a video, counted from 0, and its name; returns what its steps are reported to."""
 
 
 @contextmanager
-def progress_bar(num_videos: int, *, is_wanted: bool) -> Iterator[Bar]:
+def progress_bar(num_videos: int, *, is_wanted: bool) -> Iterator[Start]:
     """Draw a bar for all videos and one for the current video, with the remaining time.
 
     Args:
@@ -31,24 +27,23 @@ def progress_bar(num_videos: int, *, is_wanted: bool) -> Iterator[Bar]:
     """
     with _terminal_progress(is_wanted=is_wanted) as progress:
         if progress is None:
-            yield _Silence()
+            yield lambda number, name: lambda done, total: None
             return
         bars = progress
         overall = progress.add_task(f"{num_videos} videos", total=num_videos, visible=num_videos > 1)
         current = progress.add_task("loading the model", total=None)
 
-        class _Terminal:
-            def start(self, number: int, name: str) -> Step:
-                bars.reset(current, description=name, total=None)
-                bars.update(overall, completed=number)
+        def start(number: int, name: str) -> Step:
+            bars.reset(current, description=name, total=None)
+            bars.update(overall, completed=number)
 
-                def step(done: int, total: int) -> None:
-                    bars.update(current, completed=done, total=total)
-                    bars.update(overall, completed=number + done / total)
+            def step(done: int, total: int) -> None:
+                bars.update(current, completed=done, total=total)
+                bars.update(overall, completed=number + done / total)
 
-                return step
+            return step
 
-        yield _Terminal()
+        yield start
 
 
 @contextmanager
@@ -126,8 +121,3 @@ def _terminal_progress(
         yield progress
     finally:
         progress.stop()
-
-
-class _Silence:
-    def start(self, number: int, name: str) -> Step:
-        return lambda done, total: None

@@ -21,6 +21,10 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+_Fps = Annotated[float, typer.Option(min=1, metavar="FPS", help="Frames per second.")]
+_Duration = Annotated[float, typer.Option(min=1, metavar="S", help="Length of each clip, in seconds.")]
+_SampleRate = Annotated[int, typer.Option(min=8000, metavar="HZ", help="Audio sample rate, in Hz.")]
+
 
 @app.command()
 def render(
@@ -44,16 +48,12 @@ def render(
     ] = None,
     split: options.StageSplit = "train",
     stage_version: options.StageVersion = None,
-    fps: Annotated[float, typer.Option(min=1, metavar="FPS", help="Frames per second.")] = 25.0,
+    fps: _Fps = 25.0,
     size: Annotated[
         str, typer.Option(metavar="WxH", help="Width and height of the frames, in pixels.")
     ] = "320x180",
-    duration: Annotated[
-        float, typer.Option(min=1, metavar="S", help="Length of the clip, in seconds.")
-    ] = 8.0,
-    sample_rate: Annotated[
-        int, typer.Option(min=8000, metavar="HZ", help="Audio sample rate, in Hz.")
-    ] = 16000,
+    duration: _Duration = 8.0,
+    sample_rate: _SampleRate = 16000,
     silent: Annotated[bool, typer.Option("--silent", help="Write the video without sound.")] = False,
     count: Annotated[
         int | None,
@@ -112,9 +112,7 @@ def export(
             min=0, max=2**31, metavar="N", help="Seed of the first clip; the next clips have the next seeds."
         ),
     ] = 0,
-    duration: Annotated[
-        float, typer.Option(min=1, metavar="S", help="Length of each clip, in seconds.")
-    ] = 10.0,
+    duration: _Duration = 10.0,
     short_side: Annotated[
         int,
         typer.Option(
@@ -123,10 +121,8 @@ def export(
             help="Shorter side of the frames, in pixels. Their shape, 16:9, 9:16 or square, is random.",
         ),
     ] = 224,
-    fps: Annotated[float, typer.Option(min=1, metavar="FPS", help="Frames per second.")] = 25.0,
-    sample_rate: Annotated[
-        int, typer.Option(min=8000, metavar="HZ", help="Audio sample rate, in Hz.")
-    ] = 48000,
+    fps: _Fps = 25.0,
+    sample_rate: _SampleRate = 48000,
     workers: options.Workers = 1,
     as_json: options.Json = False,
 ) -> None:

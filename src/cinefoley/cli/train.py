@@ -34,9 +34,6 @@ app = typer.Typer(help="Train the parts of a model.", no_args_is_help=True)
 @with_training_options
 def cavp(
     given: dict[str, Any],
-    labels: options.Labels = None,
-    preset: options.Preset = "lite",
-    init: options.Init = None,
     warm_start_steps: Annotated[
         int | None,
         typer.Option(
@@ -68,12 +65,7 @@ def cavp(
 
 @app.command()
 @with_training_options
-def autoencoder(
-    given: dict[str, Any],
-    labels: options.Labels = None,
-    preset: options.Preset = "lite",
-    init: options.Init = None,
-) -> None:
+def autoencoder(given: dict[str, Any]) -> None:
     """Train the mel-spectrogram autoencoder.
 
     Writes vae/ to the run folder. Clips that cannot be used are skipped and listed in ledger.jsonl.
@@ -83,13 +75,7 @@ def autoencoder(
 
 @app.command()
 @with_training_options
-def ldm(
-    given: dict[str, Any],
-    model: options.ModelFolders = None,
-    labels: options.Labels = None,
-    preset: options.Preset = "lite",
-    init: options.Init = None,
-) -> None:
+def ldm(given: dict[str, Any], model: options.ModelFolders = None) -> None:
     """Train the latent diffusion model: denoiser and conditioner.
 
     Writes unet/, conditioner/ and scheduler/ to the run folder. It needs a trained video_encoder/ and vae/,
@@ -109,9 +95,6 @@ def alignment(
             "--for-guidance", help="Train the classifier for double guidance, on noisy latents, instead."
         ),
     ] = False,
-    labels: options.Labels = None,
-    preset: options.Preset = "lite",
-    init: options.Init = None,
 ) -> None:
     """Train the alignment classifier, which scores whether sound and video match.
 

@@ -39,7 +39,7 @@ def with_training_options(command: Callable[..., None]) -> Callable[..., None]:
 
     Args:
         command: Called with all values by option, and with those of its own options by keyword. Its own
-            options are listed after ``--run-dir`` in its help.
+            options come after ``--run-dir`` in its help, and replace shared ones of the same name.
     """
 
     def run(**given: Any) -> None:
@@ -47,9 +47,11 @@ def with_training_options(command: Callable[..., None]) -> Callable[..., None]:
 
     _, *own = inspect.signature(command).parameters.values()
     run_dir, *shared = inspect.signature(_training_options).parameters.values()
-    parameters = [each.replace(kind=each.KEYWORD_ONLY) for each in (run_dir, *own, *shared)]
+    names = {option.name for option in own}
+    options_in_order = (run_dir, *own, *(option for option in shared if option.name not in names))
+    parameters = [option.replace(kind=option.KEYWORD_ONLY) for option in options_in_order]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    run.__annotations__ = {option.name: option.annotation for option in parameters}
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     return run
 
@@ -63,8 +65,11 @@ def _training_options(
     valid: options.Valid = None,
     valid_clips: options.ValidClips = 64,
     validate_every: options.ValidateEvery = None,
+    labels: options.Labels = None,
     clips: options.Clips = None,
     duration: options.Duration = 10.0,
+    preset: options.Preset = "lite",
+    init: options.Init = None,
     steps: options.Steps = None,
     batch_size: options.BatchSize = None,
     accumulate: options.Accumulate = None,
@@ -103,7 +108,7 @@ def trained_source(given: dict[str, Any], clip_s: float) -> tuple[int, "ClipSour
     from cinefoley.data.source_argument import is_stage, open_clip_source, read_labels
 
     workers = options.count_workers(given["workers"])
-    labels = given.get("labels")
+    labels = given["labels"]
     source = open_clip_source(
         given["data"],
         csv=given["csv"],

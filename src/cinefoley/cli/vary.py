@@ -1,8 +1,6 @@
 """``cinefoley vary``: show videos and test sets as a close-up or a camera movement."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,7 +14,6 @@ from cinefoley.cli.progress import progress_bar, step_bar
 from cinefoley.errors import CinefoleyError, MediaError, OutputError
 
 if TYPE_CHECKING:
-    from cinefoley.data.shards.source import ShardSource
     from cinefoley.data.test_sets.test_set import VariedSet
     from cinefoley.variations.variation import Variation
 
@@ -99,24 +96,13 @@ def vary(
     variation = _variation(scale_range, placement, direction, is_close_up=close_up)
     if workers == 0:
         raise typer.BadParameter("--workers must not be 0; -1 starts one process per CPU core.")
-    request: dict[str, Any] = {"seed": seed, "jobs": workers, "is_view": view}
-    if len(inputs) == 1 and are_shards(Path(inputs[0]).expanduser()):
-        if data is not None:
-            raise typer.BadParameter("--data is for a split CSV; shards contain their clips.")
-        source = _open_shards(Path(inputs[0]).expanduser(), split)
-        _report_test_set(out, _build_shard_set(source, out, variation, request, quiet=quiet), as_json, quiet)
+    request = {"seed": seed, "jobs": workers, "is_view": view, "data": data, "split": split}
+    built = _build_test_set(inputs, out, variation, request, quiet=quiet)
+    if built is not None:
+        _report_test_set(out, built, as_json, quiet)
         return
-    csv_files = [Path(text) for text in inputs if text.lower().endswith(".csv")]
-    if not csv_files:
-        if view or data is not None or split is not None:
-            raise typer.BadParameter("--view, --data and --split are for a split CSV, not for videos.")
-        videos = [video for video in find_videos(inputs) if str(video) in inputs or not _is_ours(video, out)]
-        _vary_videos(videos, out, variation, seed, force=force, as_json=as_json, quiet=quiet)
-        return
-    if len(inputs) > 1:
-        raise typer.BadParameter("a test set is built from one split CSV: pass SPLIT.csv and nothing else.")
-    request |= {"clips": data, "split": split}
-    _report_test_set(out, _build_set(csv_files[0], out, variation, request, quiet=quiet), as_json, quiet)
+    videos = [video for video in find_videos(inputs) if str(video) in inputs or not _is_ours(video, out)]
+    _vary_videos(videos, out, variation, seed, force=force, as_json=as_json, quiet=quiet)
 
 
 def _variation(
@@ -154,9 +140,9 @@ def _vary_videos(
     _check_names_differ(videos)
     records: list[dict[str, Any]] = []
     num_failed = 0
-    with progress_bar(len(videos), is_wanted=not quiet) as bar:
+    with progress_bar(len(videos), is_wanted=not quiet) as start_bar:
         for number, video in enumerate(videos):
-            bar.start(number, video.name)
+            start_bar(number, video.name)
             try:
                 record = vary_file(video, out, variation, seed=seed, overwrites=force)
             except (MediaError, OutputError) as exc:
@@ -188,46 +174,39 @@ def _check_names_differ(videos: list[Path]) -> None:
         )
 
 
-def _open_shards(folder: Path, split: str | None) -> "ShardSource":
-    from cinefoley.data.shards.source import ShardSource, open_test_shards
-
-    source = open_test_shards(folder) if split is None else ShardSource(folder, split=split)
-    assert source is not None  # are_shards was asked before
-    return source
-
-
-def _build_shard_set(
-    source: "ShardSource",
+def _build_test_set(
+    inputs: list[str],
     out: Path,
     variation: "Variation",
     request: dict[str, Any],
     *,
     quiet: bool,
-) -> "VariedSet":
-    from cinefoley.data.test_sets.shard_set import build_shard_set
-
-    with _clip_progress(quiet=quiet) as on_clip:
-        return build_shard_set(source, out, variation, on_clip=on_clip, **request)
-
-
-def _build_set(
-    split_csv: Path,
-    out: Path,
-    variation: "Variation",
-    request: dict[str, Any],
-    *,
-    quiet: bool,
-) -> "VariedSet":
-    from cinefoley.data.test_sets.video_set import build_test_set
-
-    with _clip_progress(quiet=quiet) as on_clip:
-        return build_test_set(split_csv, out, variation, on_clip=on_clip, **request)
-
-
-@contextmanager
-def _clip_progress(*, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
+) -> "VariedSet | None":
+    """The test set of a folder of shards or of a split CSV; None if the inputs are videos."""
+    data, split = request.pop("data"), request.pop("split")
+    csv_files = [Path(text) for text in inputs if text.lower().endswith(".csv")]
+    folder = Path(inputs[0]).expanduser()
+    is_sharded = len(inputs) == 1 and are_shards(folder)
+    if not is_sharded and not csv_files:
+        if request["is_view"] or data is not None or split is not None:
+            raise typer.BadParameter("--view, --data and --split are for a split CSV, not for videos.")
+        return None
+    if not is_sharded and len(inputs) > 1:
+        raise typer.BadParameter("a test set is built from one split CSV: pass SPLIT.csv and nothing else.")
+    if is_sharded and data is not None:
+        raise typer.BadParameter("--data is for a split CSV; shards contain their clips.")
     with resumable("finished clips"), step_bar("clips", is_wanted=not quiet) as step:
-        yield lambda done, total, clip_id: step(done, total)
+        request["on_clip"] = lambda done, total, clip_id: step(done, total)
+        if not is_sharded:
+            from cinefoley.data.test_sets.video_set import build_test_set
+
+            return build_test_set(csv_files[0], out, variation, clips=data, split=split, **request)
+        from cinefoley.data.shards.source import ShardSource, open_test_shards
+        from cinefoley.data.test_sets.shard_set import build_shard_set
+
+        source = open_test_shards(folder) if split is None else ShardSource(folder, split=split)
+        assert source is not None  # are_shards was asked before
+        return build_shard_set(source, out, variation, **request)
 
 
 def _report_test_set(out: Path, built: "VariedSet", as_json: bool, quiet: bool) -> None:
