@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_tensorboard_shows_every_step_once(tmp_path: Path) -> None:
 def test_validation_sees_the_averaged_weights_and_changes_nothing(tmp_path: Path) -> None:
     quiet = fit(Regression(dropout=0.5), CONFIG, tmp_path / "quiet")
     task = Told()
-    config = TrainConfig(**{name: getattr(CONFIG, name) for name in CONFIG.__slots__} | {"validate_every": 6})
+    config = replace(CONFIG, validate_every=6)
     ends = fit(task, config, tmp_path / "told")
     assert [line.get("valid_score") for line in lines(tmp_path / "told")] == [None, 1.0, None, 2.0]
     assert torch.equal(task.seen[-1], next(ends.parameters()))
