@@ -97,7 +97,7 @@ def test_films_have_no_known_targets(
 
     save_video(tmp_path / "film.mp4", torch.zeros(12, 3, 48, 64, dtype=torch.uint8), 4)
     film = FileClip(id="film", path=tmp_path / "film.mp4", expected="film.mp4")
-    with pytest.raises(ValueError, match="no clip of the stage"):
+    with pytest.raises(ValueError, match="no stage clip"):
         measure_target_heat([film], "full", encoders, audio_encoder, foley)
 
 

@@ -231,7 +231,7 @@ def test_alignment_is_judged_by_a_model_that_has_a_judge(
     assert protocol["alignment_mels"] == "0 generated, 3 taken of the sound"
     student = evaluate("--video", films, "--model", tiny_judge, "--video-encoder", "student")
     assert student.code == 1
-    assert "has no student whose features could judge" in student.err
+    assert "has no student video encoder" in student.err
     other = evaluate(
         "--video", films, "--model", tiny_judge, "--video-encoder", tiny_judge / "video_encoder", "--json"
     )
