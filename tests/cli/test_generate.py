@@ -414,9 +414,8 @@ def test_the_defaults_of_the_options_are_those_of_the_settings() -> None:
 
     assert options["takes"].default == settings.num_takes
     assert options["seed"].default == settings.seed
-    assert options["steps"].default == settings.num_inference_steps
-    assert options["guidance_scale"].default == settings.guidance_scale
-    assert options["sampler"].default == settings.sampler
+    for name in ("quality", "steps", "guidance_scale", "sampler"):
+        assert options[name].default is None, "the model's quality decides"
     assert options["double_guidance"].default == settings.double_guidance_scale
     assert options["compat"].default == settings.compat
     assert options["start"].default == settings.start

@@ -17,8 +17,9 @@ from cinefoley.models.build import build_scheduler
 from cinefoley.pipelines.denoiser import GuidedDenoiser, predict_with
 from cinefoley.pipelines.double_guidance import DoubleGuidance
 from cinefoley.pipelines.foley import FoleyPipeline
+from cinefoley.pipelines.guidance import combine_halves
 from cinefoley.pipelines.schedulers import make_scheduler
-from cinefoley.pipelines.settings import Sampler
+from cinefoley.pipelines.settings import Sampler, SamplingSettings
 from cinefoley.spectral.magnitude import Compat
 
 _NAMES: dict[Sampler, str] = {"dpm++": "DPM_Solver", "ddim": "DDIM", "plms": "PLMS"}
@@ -111,7 +112,9 @@ def test_noise_under_double_guidance_with_raw_and_with_embedded_features(
         predict_with(pipeline.unet),
         embedded,
         null_context=torch.zeros_like(embedded),
-        guidance_scale=_GUIDANCE_SCALE,
+        combine=combine_halves(
+            SamplingSettings(guidance_scale=_GUIDANCE_SCALE), scheduler, scheduler.config.prediction_type
+        ),
     )
     guided = DoubleGuidance(
         denoise,

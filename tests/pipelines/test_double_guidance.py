@@ -17,9 +17,10 @@ from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.pipelines.denoiser import Denoise, GuidedDenoiser, predict_with
 from cinefoley.pipelines.double_guidance import DoubleGuidance
 from cinefoley.pipelines.foley import FoleyPipeline
+from cinefoley.pipelines.guidance import combine_halves
 from cinefoley.pipelines.sampling import denoise_latents
 from cinefoley.pipelines.schedulers import make_scheduler, noise_level
-from cinefoley.pipelines.settings import Sampler, SamplingOptions
+from cinefoley.pipelines.settings import Sampler, SamplingOptions, SamplingSettings
 from cinefoley.spectral.magnitude import Compat
 
 
@@ -252,7 +253,7 @@ def test_all_stays_on_the_latents_device_and_nothing_there_is_float64(
         predict_with(pipeline.unet.to("meta")),
         torch.empty(2, 10, 16, device="meta"),
         null_context=torch.empty(2, 10, 16, device="meta"),
-        guidance_scale=4.5,
+        combine=combine_halves(SamplingSettings(), scheduler, prediction_type),
     )
     with NoFloat64(), torch.no_grad():  # type: ignore[no-untyped-call]
         if sampler != "plms":

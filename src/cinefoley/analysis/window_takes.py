@@ -110,6 +110,7 @@ def make_takes(
     latents = pipeline.sample(
         features,
         latents=torch.cat(noise),
+        quality="paper",
         num_inference_steps=num_inference_steps,
         guidance_scale=guidance_scale,
     )

@@ -17,6 +17,7 @@ from cinefoley.cli.progress import Start, progress_bar
 from cinefoley.errors import CinefoleyError, DeviceError, MissingWeightsError, WeightsError
 
 if TYPE_CHECKING:
+    from cinefoley.config.foley import Quality
     from cinefoley.pipelines.devices import Precision
     from cinefoley.pipelines.foley import FoleyPipeline
     from cinefoley.pipelines.takes.existing import VideoReport
@@ -46,12 +47,67 @@ def generate(
     video_encoder: options.VideoEncoder = None,
     takes: options.Takes = 1,
     seed: options.TakeSeed = 0,
-    steps: options.DenoisingSteps = 25,
-    guidance_scale: options.GuidanceScale = 4.5,
+    quality: Annotated[
+        Literal["paper", "balanced", "draft"] | None,
+        typer.Option(
+            help="Sampling preset: the paper's, at most half of its time, or at most a fifth. Default: the "
+            "model's."
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Number of denoising steps per window. Default: the quality's."
+        ),
+    ] = None,
+    guidance_scale: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="SCALE", help="Classifier-free guidance; 1 turns it off. Default: the quality's."
+        ),
+    ] = None,
+    guidance_rescale: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Rescaled guidance, 0 to 1. Default: the quality's."),
+    ] = None,
+    guidance_interval: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="START STOP",
+            help="Guided part of the sampling, from 0 (noise) to 1 (end). Default: the quality's.",
+        ),
+    ] = None,
+    apg_eta: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Adaptive projected guidance: parallel share, 0 to 1."),
+    ] = None,
+    apg_rescale: Annotated[
+        float | None,
+        typer.Option(metavar="NORM", help="Adaptive projected guidance: largest norm; 0 sets no limit."),
+    ] = None,
+    apg_momentum: Annotated[
+        float | None,
+        typer.Option(metavar="M", help="Adaptive projected guidance: momentum, -1 to 1; 0 turns it off."),
+    ] = None,
     sampler: Annotated[
-        Literal["dpm++", "ddim", "plms"],
-        typer.Option(help="Diffusion sampler. ddim and plms need a number of --steps that divides 1000."),
-    ] = "dpm++",
+        Literal["dpm++", "unipc", "ddim", "plms"] | None,
+        typer.Option(
+            help="Numerical solver; ddim and plms need --steps that divide 1000. Default: the quality's."
+        ),
+    ] = None,
+    karras_sigmas: Annotated[
+        bool | None,
+        typer.Option(
+            "--karras-sigmas/--no-karras-sigmas",
+            help="Space the noise levels as by Karras et al. Default: the quality's.",
+        ),
+    ] = None,
+    cache_interval: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Reuse the UNet's deep features between every N-th step; 1 turns it off."
+        ),
+    ] = None,
     double_guidance: Annotated[
         float,
         typer.Option(
@@ -99,29 +155,37 @@ def generate(
     stops with an error.
     """
     from cinefoley.pipelines.devices import choose_device
-    from cinefoley.pipelines.takes.settings import GenerationSettings
 
-    try:
-        settings = GenerationSettings(
-            num_takes=takes,
-            seed=seed,
-            num_inference_steps=steps,
-            guidance_scale=guidance_scale,
-            sampler=sampler,
-            double_guidance_scale=double_guidance,
-            compat=compat,
-            start=start,
-            duration=duration,
-            subtype=subtype,
-            saves_mel=save_mel,
-            overwrites=force,
-        )
-    except ValueError as exc:
-        raise typer.BadParameter(str(exc)) from exc
+    chosen = {
+        "num_inference_steps": steps,
+        "guidance_scale": guidance_scale,
+        "guidance_rescale": guidance_rescale,
+        "guidance_interval": guidance_interval,
+        "adaptive_projected_guidance_eta": apg_eta,
+        "adaptive_projected_guidance_rescale": apg_rescale,
+        "adaptive_projected_guidance_momentum": apg_momentum,
+        "sampler": sampler,
+        "use_karras_sigmas": karras_sigmas,
+        "cache_interval": cache_interval,
+    }
+    given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None} | {
+        "num_takes": takes,
+        "seed": seed,
+        "double_guidance_scale": double_guidance,
+        "compat": compat,
+        "start": start,
+        "duration": duration,
+        "subtype": subtype,
+        "saves_mel": save_mel,
+        "overwrites": force,
+    }
+    settings = _make_settings(quality or "paper", given)  # a wrong option fails before any work
     choose_device(device)  # a wrong name fails before any work
     found = find_generation_inputs(videos)
     check_stems_differ(video.path for video in found)
     loader = _Model(model, video_encoder, device, precision, has_double_guidance=double_guidance > 0)
+    if quality is None:
+        settings = _make_settings(loader.default_quality, given)
     run = _Run(out, settings, loader, is_quiet=quiet)
     code = 0
     try:
@@ -135,6 +199,15 @@ def generate(
     run.render(as_json=as_json)
     if code or run.num_failed:
         raise typer.Exit(code or 1)
+
+
+def _make_settings(quality: "Quality", options: dict[str, Any]) -> "GenerationSettings":
+    from cinefoley.pipelines.takes.settings import generation_settings
+
+    try:
+        return generation_settings(quality, **options)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from exc
 
 
 class _Model:
@@ -156,6 +229,16 @@ class _Model:
         self._has_double_guidance = has_double_guidance
 
     @cached_property
+    def default_quality(self) -> "Quality":
+        """The preset in the model's folder; ``paper`` where it cannot be read, which loading will report."""
+        from cinefoley.config.foley import FoleyConfig
+
+        try:
+            return FoleyConfig.load(self._folder).quality
+        except (CinefoleyError, OSError, ValueError, TypeError, KeyError):
+            return "paper"
+
+    @cached_property
     def record(self) -> "ModelRecord":
         """Digests for the JSON beside the takes; computed without loading the model."""
         from cinefoley.pipelines.takes.model_record import ModelRecord
@@ -172,14 +255,17 @@ class _Model:
     def pipeline(self) -> "FoleyPipeline":
         """The loaded model, on its device."""
         from cinefoley.pipelines.devices import choose_device, choose_dtype
-        from cinefoley.pipelines.foley import FoleyPipeline
+        from cinefoley.pipelines.startup import without_unused_imports
 
         if not _log.isEnabledFor(logging.INFO):
             logging.getLogger("diffusers").setLevel(logging.ERROR)  # its messages are for developers
         device = choose_device(self._device)
         dtype = choose_dtype(device, self._precision)
         _log.info("loading %s from %s onto %s in %s", self._name, self._folder, device, dtype)
-        pipeline = FoleyPipeline.from_pretrained(self._folder, torch_dtype=dtype)
+        with without_unused_imports():
+            from cinefoley.pipelines.foley import FoleyPipeline
+
+            pipeline = FoleyPipeline.from_pretrained(self._folder, torch_dtype=dtype)
         if self._video_encoder is not None:
             try:
                 pipeline.use_video_encoder(self._video_encoder)

@@ -3,11 +3,11 @@
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from cinefoley.config.mel import MelConfig
 
-__all__ = ["FoleyConfig", "NullCondition"]
+__all__ = ["FoleyConfig", "NullCondition", "Quality"]
 
 NullCondition = Literal["zero_context", "zero_features"]
 """Context of the denoiser without a condition.
@@ -15,6 +15,10 @@ NullCondition = Literal["zero_context", "zero_features"]
 ``zero_context``: zeros in place of the embedded features, as Diff-Foley samples.
 ``zero_features``: the embedding of zero features (bias and positions), as Diff-Foley trains.
 """
+
+
+Quality = Literal["paper", "balanced", "draft"]
+"""Name of a sampling preset, from the paper's to the fastest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +37,16 @@ class FoleyConfig:
     """Height and width to which every frame is resized, in pixels."""
     null_condition: NullCondition = "zero_context"
     """The unconditional branch of classifier-free guidance."""
+    quality: Quality = "paper"
+    """Preset that generation uses unless another is requested; see ``docs/quality.md``."""
 
     FILE_NAME = "foley_config.json"
 
     def __post_init__(self) -> None:
         if self.mel_frames < 1 or self.video_frames < 1 or self.video_fps <= 0 or min(self.frame_size) < 1:
             raise ValueError(f"a window needs frames of positive size: {self}")
+        if self.quality not in get_args(Quality):
+            raise ValueError(f"quality must be one of {', '.join(get_args(Quality))}, got {self.quality!r}")
         if self.video_frames / self.video_fps > self.window_s + 1 / self.video_fps:
             raise ValueError(
                 f"{self.video_frames} frames at {self.video_fps:g} fps do not fit into a window "
@@ -54,6 +62,10 @@ class FoleyConfig:
     def window_s(self) -> float:
         """Length of one window in seconds (8.192 for Diff-Foley)."""
         return self.window_samples / self.mel.sample_rate
+
+    def describe_window(self) -> dict[str, Any]:
+        """Everything but the sampling preset, ready for JSON: keys of caches are made of it."""
+        return {name: value for name, value in asdict(self).items() if name != "quality"}
 
     def save(self, folder: Path) -> None:
         """Write ``foley_config.json`` into ``folder``."""

@@ -6,6 +6,9 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
+from cinefoley.models.deep_cache import DeepCacheUNet
+from cinefoley.pipelines.guidance import Combine
+
 __all__ = ["Denoise", "GuidedDenoiser", "Predict", "predict_with"]
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
@@ -17,13 +20,22 @@ Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 and context ``(B, T, D)`` to the network's prediction ``(B, C, h, w)``, float32."""
 
 
-def predict_with(unet: UNet2DConditionModel) -> Predict:
-    """Wrap diffusers' module: converts to the dtype of its weights and to channels-last layout."""
+def predict_with(unet: UNet2DConditionModel, *, cache_interval: int = 1) -> Predict:
+    """Wrap diffusers' module: converts to the dtype of its weights and to channels-last layout.
+
+    Args:
+        unet: The denoiser.
+        cache_interval: Calls from one whole evaluation to the next, as in :class:`DeepCacheUNet`.
+    """
     weight = next(unet.parameters())
+    cached = DeepCacheUNet(unet, cache_interval) if cache_interval > 1 else None
 
     def predict(latents: Tensor, timestep: Tensor, context: Tensor) -> Tensor:
         latents = latents.to(weight.dtype).contiguous(memory_format=torch.channels_last)
-        prediction: Tensor = unet(latents, timestep.to(weight.device), context).sample
+        timestep = timestep.to(weight.device)
+        if cached is not None:
+            return cached(latents, timestep, context).float()
+        prediction: Tensor = unet(latents, timestep, context).sample
         return prediction.float()
 
     return predict
@@ -32,14 +44,15 @@ def predict_with(unet: UNet2DConditionModel) -> Predict:
 class GuidedDenoiser:
     """The network's prediction with classifier-free guidance.
 
-    Source: paper, Eq. 4, ``w eps(c) + (1 - w) eps(null)``. Both halves go through the network in one call,
-    the unconditional first; the context is the same tensor in every call.
+    Both halves go through the network in one call, the unconditional first; outside the interval only the
+    conditional half does. The context is the same tensor in every call of one kind.
 
     Args:
         predict: The network.
         context: Context of the videos, ``(B, T, D)``.
         null_context: Context of the unconditional half, same shape; None turns guidance off.
-        guidance_scale: ``w``; unused without ``null_context``.
+        combine: Guidance formula of the two halves.
+        is_guided: Whether to guide at a time ``()``; None guides at every time.
     """
 
     def __init__(
@@ -48,17 +61,23 @@ class GuidedDenoiser:
         context: Tensor,
         *,
         null_context: Tensor | None = None,
-        guidance_scale: float = 1.0,
+        combine: Combine | None = None,
+        is_guided: Callable[[Tensor], bool] | None = None,
     ) -> None:
+        if (null_context is None) != (combine is None):
+            raise ValueError("guidance needs both a null_context and a formula")
         self._predict = predict
-        self._is_guided = null_context is not None
-        self._context = context if null_context is None else torch.cat([null_context, context])
-        self._guidance_scale = guidance_scale
+        self._context = context
+        self._both = None if null_context is None else torch.cat([null_context, context])
+        self._combine = combine
+        self._is_guided = is_guided
 
     def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """Predict for latents ``(B, C, h, w)`` at one time ``()``; same shape, float32."""
-        if not self._is_guided:
+        if self._both is None or self._combine is None:
             return self._predict(latents, timestep, self._context)
-        both = self._predict(torch.cat([latents, latents]), timestep, self._context)
+        if self._is_guided is not None and not self._is_guided(timestep):
+            return self._predict(latents, timestep, self._context)
+        both = self._predict(torch.cat([latents, latents]), timestep, self._both)
         unconditional, conditional = both.chunk(2)
-        return unconditional + self._guidance_scale * (conditional - unconditional)
+        return self._combine(latents, timestep, unconditional, conditional)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -21,11 +22,13 @@ from cinefoley.models.prepacked import can_prepack, prepack
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.denoiser import Denoise, GuidedDenoiser, predict_with
 from cinefoley.pipelines.double_guidance import DoubleGuidance, load_guidance_classifier
+from cinefoley.pipelines.guidance import combine_halves, is_guided_at
 from cinefoley.pipelines.loading import HubOptions, load_components, load_video_encoder, resolve_model
 from cinefoley.pipelines.output import FoleyBlock, FoleyOutput
+from cinefoley.pipelines.quality import sampling_settings
 from cinefoley.pipelines.sampling import denoise_latents
 from cinefoley.pipelines.schedulers import Scheduler, make_scheduler
-from cinefoley.pipelines.settings import SamplingOptions, SamplingSettings, sampling_settings
+from cinefoley.pipelines.settings import SamplingOptions, SamplingSettings
 from cinefoley.pipelines.streaming import stream_blocks
 from cinefoley.pipelines.video_input import VideoInput, check_frames, plan_video
 from cinefoley.pipelines.windows import WindowPlan
@@ -276,7 +279,7 @@ class FoleyPipeline(DiffusionPipeline):
             latents: Initial noise ``(B, C, h, w)``; drawn from ``generator`` on the CPU if None.
             generator: Source of the noise; only used if ``latents`` is None.
             on_step: Called with the number of finished denoiser calls.
-            sampling: Fields of :class:`SamplingSettings` by name.
+            sampling: ``quality``, and fields of :class:`SamplingSettings` that replace the preset's values.
 
         Returns:
             Latents ``(B, C, h, w)``, float32.
@@ -285,13 +288,18 @@ class FoleyPipeline(DiffusionPipeline):
             ValueError: If shapes do not match, a number is out of range, or an option would be ignored.
             MissingWeightsError: If double guidance is requested and the model has no guidance classifier.
         """
-        settings = sampling_settings(**sampling)
+        settings = self.sampling_settings(**sampling)
         shape = (len(video_features), *self.latent_shape)
         if latents is None:
             latents = torch.randn(shape, generator=generator)
         if tuple(latents.shape) != shape:
             raise ValueError(f"latents must be {shape} for these features, got {tuple(latents.shape)}")
-        scheduler = make_scheduler(self.scheduler.config, settings.sampler, settings.num_inference_steps)
+        scheduler = make_scheduler(
+            self.scheduler.config,
+            settings.sampler,
+            settings.num_inference_steps,
+            use_karras_sigmas=settings.use_karras_sigmas,
+        )
         return denoise_latents(
             latents.to(self.unet.device, torch.float32),
             self._denoiser(video_features, scheduler, settings),
@@ -405,7 +413,7 @@ class FoleyPipeline(DiffusionPipeline):
             duration=duration,
             on_step=on_step,
             timings_s={} if timings_s is None else timings_s,
-            settings=sampling_settings(**sampling),
+            settings=self.sampling_settings(**sampling),
         )
 
     def plan(self, video: VideoInput, *, start: float = 0.0, duration: float | None = None) -> WindowPlan:
@@ -416,19 +424,38 @@ class FoleyPipeline(DiffusionPipeline):
         """
         return plan_video(video, self.foley_config, start=start, duration=duration)
 
+    def sampling_settings(self, **sampling: Unpack[SamplingOptions]) -> SamplingSettings:
+        """Settings that :meth:`sample` uses for these options; ``quality`` defaults to the model's preset.
+
+        Raises:
+            ValueError: If a number is out of range, or an option would be ignored.
+            TypeError: If an option is unknown.
+        """
+        return sampling_settings(self.foley_config.quality, **sampling)
+
     @property
     def _used_encoder(self) -> VideoEncoder:
         encoder: VideoEncoder = self.video_encoder_student if self._is_student_used else self.video_encoder
         return encoder
 
     def _denoiser(self, video_features: Tensor, scheduler: Scheduler, settings: SamplingSettings) -> Denoise:
-        is_guided = settings.guidance_scale != 1
-        denoise = GuidedDenoiser(
-            predict_with(self.unet),
-            self.embed(video_features).to(self.unet.dtype),
-            null_context=self._null_context(video_features).to(self.unet.dtype) if is_guided else None,
-            guidance_scale=settings.guidance_scale,
-        )
+        config = self.scheduler.config
+        predict = predict_with(self.unet, cache_interval=settings.cache_interval)
+        context = self.embed(video_features).to(self.unet.dtype)
+        if settings.guidance_scale == 1:
+            denoise: Denoise = GuidedDenoiser(predict, context)
+        else:
+            denoise = GuidedDenoiser(
+                predict,
+                context,
+                null_context=self._null_context(video_features).to(self.unet.dtype),
+                combine=combine_halves(settings, scheduler, config.prediction_type),
+                is_guided=partial(
+                    is_guided_at,
+                    interval=settings.guidance_interval,
+                    num_train_timesteps=config.num_train_timesteps,
+                ),
+            )
         if not settings.double_guidance_scale:
             return denoise
         window = None if settings.compat else self.foley_config.video_frames

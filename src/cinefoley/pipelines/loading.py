@@ -2,14 +2,15 @@
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
-
-import torch
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from cinefoley.errors import CinefoleyError, MissingWeightsError
-from cinefoley.models.folder import PARTS, load_foley_config, load_part, load_scheduler
 from cinefoley.models.importing.published import PUBLISHED, find_pulled
-from cinefoley.models.video_encoder import VideoEncoder
+
+if TYPE_CHECKING:  # a model is found without loading torch
+    import torch
+
+    from cinefoley.models.video_encoder import VideoEncoder
 
 __all__ = ["BUNDLED", "HubOptions", "load_components", "load_video_encoder", "resolve_model"]
 
@@ -62,7 +63,7 @@ def resolve_model(name: str | Path, **hub_options: Unpack[HubOptions]) -> Path:
     return _download(str(name), **hub_options)
 
 
-def load_components(folder: Path, *, dtype: torch.dtype | None = None) -> dict[str, Any]:
+def load_components(folder: Path, *, dtype: "torch.dtype | None" = None) -> dict[str, Any]:
     """Load every part of a model folder; every key must match.
 
     Returns:
@@ -71,6 +72,9 @@ def load_components(folder: Path, *, dtype: torch.dtype | None = None) -> dict[s
     Raises:
         WeightsError: If a part is missing, damaged or does not fit; the message names it.
     """
+    from cinefoley.models.folder import PARTS, load_foley_config, load_part, load_scheduler
+    from cinefoley.models.video_encoder import VideoEncoder
+
     components: dict[str, Any] = {"foley_config": load_foley_config(folder)}
     for name, part_class in PARTS.items():
         components[name] = load_part(folder / name, part_class, dtype=dtype)
@@ -82,12 +86,15 @@ def load_components(folder: Path, *, dtype: torch.dtype | None = None) -> dict[s
     return components
 
 
-def load_video_encoder(folder: str | Path, *, dtype: torch.dtype | None = None) -> VideoEncoder:
+def load_video_encoder(folder: str | Path, *, dtype: "torch.dtype | None" = None) -> "VideoEncoder":
     """Load a student, or another video encoder, from a folder of its own.
 
     Raises:
         WeightsError: If the folder contains none.
     """
+    from cinefoley.models.folder import load_part
+    from cinefoley.models.video_encoder import VideoEncoder
+
     return load_part(Path(folder).expanduser(), VideoEncoder, dtype=dtype)
 
 

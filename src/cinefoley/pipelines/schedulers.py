@@ -2,35 +2,55 @@
 
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, PNDMScheduler
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    PNDMScheduler,
+    UniPCMultistepScheduler,
+)
 from torch import Tensor
 
 from cinefoley.pipelines.settings import Sampler, check_even_grid
 
 __all__ = ["Scheduler", "make_scheduler", "noise_level", "set_exact_timesteps"]
 
-Scheduler: TypeAlias = DPMSolverMultistepScheduler | DDIMScheduler | PNDMScheduler
+MultistepScheduler: TypeAlias = DPMSolverMultistepScheduler | UniPCMultistepScheduler
+Scheduler: TypeAlias = MultistepScheduler | DDIMScheduler | PNDMScheduler
+
+_KARRAS_RHO = 7.0
+_SHARED = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")
 
 
-def make_scheduler(config: Any, sampler: Sampler, num_inference_steps: int) -> Scheduler:
+def make_scheduler(
+    config: Any, sampler: Sampler, num_inference_steps: int, *, use_karras_sigmas: bool = False
+) -> Scheduler:
     """Build a sampler for a model's noise schedule, ready for its first ``step``.
 
     Source: Diff-Foley, ``diff_foley/models/diffusion``: DPM-Solver++ as in :func:`set_exact_timesteps`; DDIM
     (eta 0) and PLMS on ``range(0, 1000, 1000 // S) + 1``, whose last step ends at the first training level.
+    UniPC (Zhao et al., NeurIPS 2023) is of order 2 on the grid of DPM-Solver++.
 
     Args:
         config: Configuration of a diffusers scheduler: schedule and prediction type.
         sampler: PLMS expects noise predictions, whatever the model predicts (``denoise_latents`` converts
             them); the others expect the model's own prediction.
         num_inference_steps: At least 1; for DDIM and PLMS a divisor of the training steps.
+        use_karras_sigmas: Noise levels of Karras et al. instead of equal steps in time; for DPM-Solver++ and
+            UniPC.
 
     Raises:
         ValueError: If ``num_inference_steps`` does not fit.
     """
-    if sampler == "dpm++":
-        solver: DPMSolverMultistepScheduler = DPMSolverMultistepScheduler.from_config(config)
-        set_exact_timesteps(solver, num_inference_steps)
+    if sampler in ("dpm++", "unipc"):
+        solver: MultistepScheduler
+        if sampler == "dpm++":
+            solver = DPMSolverMultistepScheduler.from_config(config)
+        else:
+            shared = {name: config[name] for name in _SHARED}
+            solver = UniPCMultistepScheduler(**shared, solver_order=2, final_sigmas_type="sigma_min")
+        set_exact_timesteps(solver, num_inference_steps, use_karras_sigmas=use_karras_sigmas)
         return solver
     check_even_grid(sampler, num_inference_steps, config["num_train_timesteps"])
     grid = {"timestep_spacing": "leading", "steps_offset": 1, "set_alpha_to_one": False}
@@ -45,7 +65,9 @@ def make_scheduler(config: Any, sampler: Sampler, num_inference_steps: int) -> S
     return scheduler
 
 
-def set_exact_timesteps(scheduler: DPMSolverMultistepScheduler, num_inference_steps: int) -> None:
+def set_exact_timesteps(
+    scheduler: MultistepScheduler, num_inference_steps: int, *, use_karras_sigmas: bool = False
+) -> None:
     """Set the grid of Diff-Foley's DPM-Solver: uniform in continuous time, not rounded.
 
     Source: Diff-Foley, ``dpm_solver.py``, skip type ``time_uniform``: t from 1 to 1/1000 in equal steps,
@@ -56,6 +78,7 @@ def set_exact_timesteps(scheduler: DPMSolverMultistepScheduler, num_inference_st
     Args:
         scheduler: Changed in place, ready for its first ``step``.
         num_inference_steps: At least 1.
+        use_karras_sigmas: Space the noise levels as by Karras et al. (rho 7) between the same ends.
 
     Raises:
         ValueError: If ``num_inference_steps`` is not positive.
@@ -65,11 +88,23 @@ def set_exact_timesteps(scheduler: DPMSolverMultistepScheduler, num_inference_st
     trained = scheduler.config.num_train_timesteps
     scheduler.set_timesteps(num_inference_steps)
     times = torch.linspace(trained - 1, 0, num_inference_steps + 1, dtype=torch.float64)
-    alphas_cumprod = _alphas_cumprod_at(scheduler, times)
-    scheduler.sigmas = ((1 - alphas_cumprod) / alphas_cumprod).sqrt().float()
+    if use_karras_sigmas:
+        times = _karras_times(scheduler, num_inference_steps)
+    scheduler.sigmas = _sigmas_at(scheduler, times).float()
     scheduler.timesteps = times[:-1].float()
     scheduler.num_inference_steps = num_inference_steps
     scheduler.set_begin_index(0)
+
+
+def _karras_times(scheduler: MultistepScheduler, num_inference_steps: int) -> Tensor:
+    dense = torch.arange(scheduler.config.num_train_timesteps, dtype=torch.float64)
+    sigmas = _sigmas_at(scheduler, dense)
+    ramp = torch.linspace(0, 1, num_inference_steps + 1, dtype=torch.float64)
+    ends = (sigmas[-1] ** (1 / _KARRAS_RHO), sigmas[0] ** (1 / _KARRAS_RHO))
+    wanted = (ends[0] + ramp * (ends[1] - ends[0])) ** _KARRAS_RHO
+    times = torch.from_numpy(np.interp(wanted.log().numpy(), sigmas.log().numpy(), dense.numpy()))
+    times[0], times[-1] = dense[-1], dense[0]  # rounding must not leave the schedule
+    return times
 
 
 def noise_level(scheduler: Scheduler, timestep: Tensor) -> tuple[float, float]:
@@ -83,3 +118,8 @@ def _alphas_cumprod_at(scheduler: Scheduler, times: Tensor) -> Tensor:
     log_alphas = 0.5 * scheduler.alphas_cumprod.cpu().double().log()
     lower = times.floor().long().clamp(max=len(log_alphas) - 2)
     return (2 * torch.lerp(log_alphas[lower], log_alphas[lower + 1], times - lower)).exp()
+
+
+def _sigmas_at(scheduler: Scheduler, times: Tensor) -> Tensor:
+    alphas_cumprod = _alphas_cumprod_at(scheduler, times)
+    return ((1 - alphas_cumprod) / alphas_cumprod).sqrt()

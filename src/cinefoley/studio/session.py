@@ -15,13 +15,14 @@ from typing import Literal, Self
 
 from torch import Tensor
 
+from cinefoley.config.foley import Quality
 from cinefoley.errors import CinefoleyError, OutputError, RunInterrupted, VideoError
 from cinefoley.media.audio.files import write_audio
 from cinefoley.media.audio.fitted_writer import fitting_gain
 from cinefoley.media.muxing.replace_audio import replace_audio, video_suffix
 from cinefoley.media.timing import video_duration
 from cinefoley.pipelines.takes.generate import generate_files
-from cinefoley.pipelines.takes.settings import GenerationSettings
+from cinefoley.pipelines.takes.settings import generation_settings
 from cinefoley.studio.assembly import CROSS_FADE_S, Piece, assemble
 from cinefoley.studio.model_store import Encoder, ModelStore
 from cinefoley.studio.shots import Shot, find_shots
@@ -141,8 +142,9 @@ class StudioSession:
         start_s: float,
         end_s: float,
         on_progress: Progress,
+        quality: Quality | None = None,
     ) -> list[StudioTake]:
-        """Generate takes for a region.
+        """Generate takes for a region; ``quality`` defaults to the model's.
 
         Raises:
             RunInterrupted: If :meth:`stop` was called; the takes of this run are discarded.
@@ -157,16 +159,18 @@ class StudioSession:
         stop = self._stop = threading.Event()  # a new one: an earlier run that was stopped stays stopped
         self._runs += 1
         run, folder = self._runs, self._folder / f"run{self._runs}"
-        try:
-            settings = GenerationSettings(
-                num_takes=num_takes,
-                seed=seed,
-                start=start_s,
-                duration=None if end_s >= self.duration_s else end_s - start_s,
-            )
-        except ValueError as exc:
-            raise CinefoleyError(f"These settings cannot be used: {exc}.") from exc
         with models.use(model, encoder) as (pipeline, record):
+            try:
+                settings = generation_settings(
+                    pipeline.foley_config.quality,
+                    quality=quality,
+                    num_takes=num_takes,
+                    seed=seed,
+                    start=start_s,
+                    duration=None if end_s >= self.duration_s else end_s - start_s,
+                )
+            except ValueError as exc:
+                raise CinefoleyError(f"These settings cannot be used: {exc}.") from exc
             clock = _Clock(on_progress, stop)
             clock.check()  # another session may have used the model for a long time
             report = generate_files(pipeline, video, folder, settings, clock, model=record)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -76,7 +76,9 @@ def prepare_stage_clips(
     """
     if count < 1:
         raise ValueError(f"count must be positive, got {count}")
-    folder = cache_dir / f"{split}-{json_digest([_FORMAT, asdict(config), stage_digest(version)])[:12]}"
+    folder = (
+        cache_dir / f"{split}-{json_digest([_FORMAT, config.describe_window(), stage_digest(version)])[:12]}"
+    )
     folder.mkdir(parents=True, exist_ok=True)
     paths = {start: folder / f"{start:06d}.npz" for start in range(0, count, _CHUNK)}
     missing = [(start, path) for start, path in paths.items() if not path.exists()]

@@ -273,6 +273,7 @@ class Experiment:
             latents = pipeline.sample(
                 features[part],
                 latents=noise[part],
+                quality="paper",
                 num_inference_steps=settings.num_inference_steps,
                 guidance_scale=settings.guidance_scale,
             )
@@ -318,7 +319,7 @@ class Experiment:
 
     def _metrics_key(self) -> list[Any]:
         backbones = [f"{backbone.name} {backbone.digest}" for backbone in self.backbones]
-        return [self._part("video_encoder"), *backbones, asdict(self.alignment.config)]
+        return [self._part("video_encoder"), *backbones, self.alignment.config.describe_window()]
 
     def _take_key(self, view: View) -> list[Any]:
         names = ["conditioner", "unet", "vae", "scheduler", "alignment"]

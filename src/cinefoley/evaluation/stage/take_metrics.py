@@ -88,6 +88,7 @@ def measure_takes(
         latents = pipeline.sample(
             seen.repeat_interleave(num_takes, dim=0),
             latents=torch.cat(noise),
+            quality="paper",
             num_inference_steps=num_inference_steps,
             guidance_scale=guidance_scale,
         )

@@ -18,7 +18,7 @@ from cinefoley.media.files.atomic_write import atomic_write
 from cinefoley.pipelines.takes.existing import VideoReport, check_same_settings, report_existing
 from cinefoley.pipelines.takes.files import OTHER_SUFFIXES, TakeFiles, TakeLevel, plan_takes
 from cinefoley.pipelines.takes.model_record import ModelRecord
-from cinefoley.pipelines.takes.settings import GenerationSettings
+from cinefoley.pipelines.takes.settings import GenerationSettings, generation_settings
 from cinefoley.pipelines.takes.sidecar import check_sidecar, read_versions, write_sidecar
 from cinefoley.pipelines.takes.staging import publish_take, staging_folder
 from cinefoley.pipelines.takes.video_source import VideoSource, as_video_source
@@ -50,7 +50,7 @@ def generate_files(
         pipeline: The model, on its device.
         video: A file, or a clip of shards.
         out_dir: Created if missing.
-        settings: What to generate; the defaults if None.
+        settings: What to generate; one take with the model's default quality if None.
         on_step: Called with finished and total denoiser calls; may raise to stop.
         model: Written to the sidecar, and compared with the model of existing takes.
 
@@ -66,7 +66,8 @@ def generate_files(
     Warns:
         MediaWarning: If the video is damaged, or its video stream needs another container than its own.
     """
-    source, out_dir, settings = as_video_source(video), Path(out_dir), settings or GenerationSettings()
+    source, out_dir = as_video_source(video), Path(out_dir)
+    settings = settings or generation_settings(pipeline.foley_config.quality)
     began = time.perf_counter()
     report = report_existing(source, out_dir, settings)
     check_same_settings(report, settings, model)

@@ -2,11 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
+from cinefoley.config.foley import Quality
 from cinefoley.media.audio.writer import Subtype
-from cinefoley.pipelines.settings import SamplingSettings
+from cinefoley.pipelines.quality import sampling_settings
+from cinefoley.pipelines.settings import SamplingOptions, SamplingSettings
 
-__all__ = ["GenerationSettings"]
+__all__ = ["GenerationSettings", "generation_settings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +39,19 @@ class GenerationSettings(SamplingSettings):
             raise ValueError(f"start must be 0 s or more, got {self.start}")
         if self.duration is not None and not (math.isfinite(self.duration) and self.duration >= 1e-3):
             raise ValueError(f"duration must be a millisecond or more, got {self.duration}")
+
+
+def generation_settings(default: Quality = "paper", **options: Any) -> GenerationSettings:
+    """Settings from keyword arguments: a preset, and what replaces its values.
+
+    Args:
+        default: Preset if ``quality`` is not given, or None: that of the model.
+        options: ``quality`` and fields of :class:`GenerationSettings`.
+
+    Raises:
+        ValueError: As :class:`GenerationSettings`.
+    """
+    sampling: Any = {name: options.pop(name) for name in SamplingOptions.__annotations__ if name in options}
+    if sampling.get("quality", default) is None:
+        del sampling["quality"]
+    return GenerationSettings(**sampling_settings(default, **sampling).options(), **options)

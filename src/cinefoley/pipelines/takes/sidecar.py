@@ -23,6 +23,16 @@ __all__ = [
 
 _KIND = "cinefoley takes"
 _SPOKEN = {"num_inference_steps": "steps", "double_guidance_scale": "double guidance", "saves_mel": "mels"}
+_ADDED = {  # settings that older records lack, with the value that was used
+    "guidance_rescale": 0.0,
+    "guidance_interval": [0.0, 1.0],
+    "adaptive_projected_guidance_eta": 1.0,
+    "adaptive_projected_guidance_rescale": 0.0,
+    "adaptive_projected_guidance_momentum": 0.0,
+    "use_karras_sigmas": False,
+    "cache_interval": 1,
+}
+_NOT_COMPARED = {"num_takes", "quality"}  # the numbers of a quality are compared, not its name
 _NO_DIFFERENCE = {("saves_mel", False)}  # a take with mels also serves where none are requested
 _PACKAGES = ("cinefoley", "torch", "diffusers", "av", "numpy", "soundfile", "soxr")
 
@@ -100,11 +110,11 @@ def find_differences(
     numbers = {take.take for take in takes}
     found: dict[int, list[str]] = {}
     for run in _existing_runs(path, set()):
-        there = {"seed": run.get("seed"), **run.get("settings", {})}
+        there = {"seed": run.get("seed"), **_ADDED, **run.get("settings", {})}
         changes = [
             f"{_SPOKEN.get(name, name.replace('_', ' '))} {_speak(there[name])}, not {_speak(wanted[name])}"
-            for name in sorted((there.keys() & wanted.keys()) - {"num_takes"})
-            if there[name] != wanted[name] and (name, wanted[name]) not in _NO_DIFFERENCE
+            for name in sorted((there.keys() & wanted.keys()) - _NOT_COMPARED)
+            if there[name] != _as_json(wanted[name]) and (name, wanted[name]) not in _NO_DIFFERENCE
         ]
         if model is not None:
             is_doubly_guided = bool(wanted.get("double_guidance_scale"))
@@ -133,7 +143,13 @@ def read_versions() -> dict[str, str]:
     return versions
 
 
+def _as_json(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _speak(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return " to ".join(str(part) for part in value)
     if isinstance(value, bool):
         return "on" if value else "off"
     return "unset" if value is None else str(value)

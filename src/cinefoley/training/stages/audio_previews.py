@@ -39,6 +39,7 @@ def preview_takes(
     latents = pipeline.sample(
         video_features,
         generator=generator,
+        quality="paper",
         num_inference_steps=num_inference_steps,
         guidance_scale=guidance_scale,
     )
