@@ -79,6 +79,11 @@ def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
     )
 
 
+def on_page_content(content: str, **_: Any) -> str:
+    """Drop the roles of Sphinx, such as ``:func:``, that docstrings have before names."""
+    return re.sub(r":[a-z]+:(?=<code>)", "", content)
+
+
 def resolve_links(text: str, *, source: str, page: str) -> str:
     """Rewrite links from file to file as links from page to page.
 
