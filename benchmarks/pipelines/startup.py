@@ -1,6 +1,5 @@
 """Start of ``cinefoley generate``: time of one 4 s video from process start to end, and the table of imports.
 
-Imports are measured in turn as the command does them (without ``scipy.stats`` and TorchDynamo) and plainly.
 Seconds are processor time of the child process, which a busy machine changes less than the clock.
 
 Run: python benchmarks/pipelines/startup.py [--repeats 3]
@@ -16,30 +15,21 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-PLAIN = "import cinefoley.pipelines.foley, cinefoley.pipelines.takes.generate"
-DEFERRED = (
-    "from cinefoley.pipelines.startup import without_unused_imports\n"
-    f"with without_unused_imports():\n    {PLAIN}"
-)
-SIDES = {"plain": PLAIN, "as the command imports": DEFERRED}
+IMPORTS = "import cinefoley.pipelines.foley, cinefoley.pipelines.takes.generate"
 
 
 def main() -> None:
-    """Print three tables."""
+    """Print the times and the table of imports."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    seconds: dict[str, list[float]] = {name: [] for name in SIDES}
-    for _ in range(args.repeats):
-        for name, code in SIDES.items():
-            seconds[name].append(run([sys.executable, "-c", code]))
-    print("| imports | processor time, median (range) |\n| --- | --- |")
-    for name, times in seconds.items():
-        print(f"| {name} | {statistics.median(times):.2f} s ({min(times):.2f} to {max(times):.2f}) |")
-    print(f"\n| package, self time in ms | {' | '.join(SIDES)} |\n| --- | --- | --- |")
-    tables = [import_table(code) for code in SIDES.values()]
-    for package, _ in tables[0].most_common(12):
-        print(f"| {package} | " + " | ".join(f"{table[package] / 1000:.0f}" for table in tables) + " |")
+    times = [run([sys.executable, "-c", IMPORTS]) for _ in range(args.repeats)]
+    print(
+        f"imports: {statistics.median(times):.2f} s of processor time ({min(times):.2f} to {max(times):.2f})"
+    )
+    print("\n| package | self time, ms |\n| --- | --- |")
+    for package, microseconds in import_table(IMPORTS).most_common(12):
+        print(f"| {package} | {microseconds / 1000:.0f} |")
     times = [generate() for _ in range(args.repeats)]
     print(
         f"\ncinefoley generate, one video of 4 s, lite: {statistics.median(times):.2f} s of processor time "

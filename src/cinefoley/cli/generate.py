@@ -255,17 +255,14 @@ class _Model:
     def pipeline(self) -> "FoleyPipeline":
         """The loaded model, on its device."""
         from cinefoley.pipelines.devices import choose_device, choose_dtype
-        from cinefoley.pipelines.startup import without_unused_imports
+        from cinefoley.pipelines.foley import FoleyPipeline
 
         if not _log.isEnabledFor(logging.INFO):
             logging.getLogger("diffusers").setLevel(logging.ERROR)  # its messages are for developers
         device = choose_device(self._device)
         dtype = choose_dtype(device, self._precision)
         _log.info("loading %s from %s onto %s in %s", self._name, self._folder, device, dtype)
-        with without_unused_imports():
-            from cinefoley.pipelines.foley import FoleyPipeline
-
-            pipeline = FoleyPipeline.from_pretrained(self._folder, torch_dtype=dtype)
+        pipeline = FoleyPipeline.from_pretrained(self._folder, torch_dtype=dtype)
         if self._video_encoder is not None:
             try:
                 pipeline.use_video_encoder(self._video_encoder)
