@@ -30,7 +30,7 @@ def test_a_table_is_printed_beside_the_papers_and_kept(rerun: RunCli, tmp_path: 
     assert result.out.startswith("# Table 4 on stage\n\nSmoke run")
     assert (tmp_path / "table4.quick.md").read_text() == result.out.removesuffix("\n")
     for expected in (
-        "## k = 75 %, less k = 50 %",
+        "## k = 75 % minus k = 50 %",
         "| CU | k = 75 % |",
         "85.071 (",
         "Protocol: data stage ",
