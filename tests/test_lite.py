@@ -52,6 +52,7 @@ def test_it_is_what_its_preset_says(pipeline: FoleyPipeline) -> None:
     assert pipeline.latent_shape == (4, 16, 64)
 
 
+@pytest.mark.slow
 def test_its_sounds_fit_the_films(pipeline: FoleyPipeline) -> None:
     """A short form of recipes/lite_figures.py, on clips of the valid split and with fewer steps."""
     judge = AlignmentScorer.from_model(resolve_model("lite")).eval()
@@ -65,6 +66,7 @@ def test_its_sounds_fit_the_films(pipeline: FoleyPipeline) -> None:
     assert report["kind heard"].value >= 0.4
 
 
+@pytest.mark.slow
 def test_its_student_sees_in_crops_what_its_teacher_sees_in_the_whole(pipeline: FoleyPipeline) -> None:
     """A short form of what its card says, on clips of the valid split."""
     source = StageSource("valid", 16, duration_s=pipeline.foley_config.window_s)

@@ -126,6 +126,7 @@ def test_a_damaged_clip_does_not_spoil_the_page(run_cli: RunCli, shards: Path) -
     assert "was truncated" in (shards / "inspect.html").read_text()
 
 
+@pytest.mark.slow
 def test_every_stage_trains_on_shards(
     run_cli: RunCli,
     shards: Path,

@@ -122,6 +122,7 @@ def test_onsets_of_the_reference_are_the_events(evaluate: RunCli) -> None:
     assert [line[:23] for line in lines[5:7]] == ["reference onset F1 ±100"] * 2
 
 
+@pytest.mark.slow
 def test_stage_clips_are_exported_varied_and_judged(
     run_cli: RunCli, lite_weights: Path, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def test_a_table_is_printed_beside_the_papers_and_kept(rerun: RunCli, tmp_path: 
     assert row == [score for score in report["scores"] if score["method"] in ("teacher", "k = 100 %")]
 
 
+@pytest.mark.slow
 def test_shards_are_trained_on_and_measured_by_their_splits(rerun: RunCli, tmp_path: Path) -> None:
     """A stand-in of 26 rows has 23 clips to train on and three to test with; nothing is unpacked."""
     made = make_stand_in(
@@ -89,6 +90,7 @@ def test_shards_are_trained_on_and_measured_by_their_splits(rerun: RunCli, tmp_p
     assert again.json[0]["scores"] == report["scores"]
 
 
+@pytest.mark.slow
 def test_an_export_is_measured_by_its_events(rerun: RunCli, tmp_path: Path) -> None:
     """Films are longer than takes. When only the boxes in their file change, takes are judged anew."""
     data = tmp_path / "stage"

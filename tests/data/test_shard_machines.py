@@ -73,6 +73,7 @@ def environment() -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 def test_a_cluster_that_loses_a_worker_loses_nothing_and_does_nothing_twice(
     stand_in: StandIn, expected: dict[str, str], tmp_path: Path
 ) -> None:
@@ -121,6 +122,7 @@ def wait_for_a_worker_at_a_clip(out: Path, run: subprocess.Popen[str]) -> int:
     pytest.fail(f"the run ended before a worker could be killed: {stderr}")
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_run_and_is_gone_on_from(
     stand_in: StandIn, expected: dict[str, str], tmp_path: Path
 ) -> None:
@@ -154,7 +156,7 @@ def test_a_full_disk_stops_the_run_and_is_gone_on_from(
     assert digests(kept) == expected
 
 
-@pytest.mark.parametrize("most", [500, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("most", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_many_rows_end_with_an_exact_ledger_in_the_memory_of_a_hundred(tmp_path: Path, most: int) -> None:
     """Twelve in a hundred are faulty, and every fault is there. Each run in a process of its own."""
     peaks = {}

@@ -131,6 +131,7 @@ def test_shards_of_other_settings_give_nearly_the_losses_of_the_videos(
     assert losses(tmp_path / "run") == pytest.approx(losses(tmp_path / "as-films"), rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["stage", "shards"])
 def test_a_run_killed_in_mid_epoch_resumes_to_the_same_losses(
     tiny_model: Path, cache: Path, stage_shards: Path, tmp_path: Path, data: str
@@ -164,6 +165,7 @@ def test_a_run_killed_in_mid_epoch_resumes_to_the_same_losses(
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["stage", "shards"])
 def test_two_ranks_train_as_one_does(
     tiny_model: Path, cache: Path, stage_shards: Path, tmp_path: Path, data: str

@@ -70,6 +70,7 @@ def _shrink(key: str, size: int) -> int:
     return size // 4 if key.startswith("first_stage_model.") and size >= 128 else size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [8, 32])
 @torch.no_grad()
 def test_video_features(

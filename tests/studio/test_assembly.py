@@ -24,6 +24,7 @@ def piece(start_s: float, end_s: float, wav: Path | None, wav_start_s: float = 0
     return Piece(start_s=start_s, end_s=end_s, wav=wav, wav_start_s=wav_start_s)
 
 
+@pytest.mark.slow
 @given(cuts=st.lists(st.floats(0.1, 9.9), max_size=6))
 def test_pieces_of_one_take_are_that_take(ones: Path, cuts: list[float]) -> None:
     borders = [0.0, *sorted(cuts), 10.0]

@@ -136,6 +136,7 @@ def test_a_file_that_was_cut_off_is_made_again(tmp_path: Path, kept: int) -> Non
     assert cached(tmp_path)[intact.name] == before
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_taken_up_where_it_was(tmp_path: Path) -> None:
     script = textwrap.dedent(f"""
         import os, signal, sys

@@ -117,6 +117,7 @@ def test_a_film_that_arrives_later_is_taken_in(stand_in: StandIn, tmp_path: Path
     assert second.num_clips == first.num_clips + 1
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_torn_shard_and_is_taken_up(
     stand_in: StandIn, shards: Path, tmp_path: Path
 ) -> None:
@@ -152,6 +153,7 @@ def test_a_killed_run_leaves_no_torn_shard_and_is_taken_up(
     assert not list(out.glob("shards/.*"))
 
 
+@pytest.mark.slow
 def test_what_a_dead_worker_was_at_is_done_by_another(
     stand_in: StandIn, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

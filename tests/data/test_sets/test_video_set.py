@@ -288,6 +288,7 @@ def test_a_killed_run_ends_with_the_same_set(listed: Listed, tmp_path: Path) -> 
     assert len(read_records(SetLayout(out).manifest)) == 3
 
 
+@pytest.mark.slow
 def test_the_clips_of_a_worker_that_dies_are_done_by_another(some_clips: Path, tmp_path: Path) -> None:
     clips = tmp_path / "clips"
     clips.mkdir()

@@ -35,6 +35,7 @@ def whole_model(tiny_judge: Path, tmp_path: Path, add_audio_encoder: Callable[[P
     return folder
 
 
+@pytest.mark.slow
 def test_a_tables_whole_chain(make_experiment: Any, whole_model: Path, tmp_path: Path) -> None:
     """Teacher, student and the encoder without a teacher, trained, generated, scored and written."""
     experiment = make_experiment(4, model=whole_model, model_folder=whole_model, cache_dir=tmp_path / "work")

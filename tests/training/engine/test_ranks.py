@@ -177,6 +177,7 @@ def test_a_signal_to_torchrun_saves_and_stops(tmp_path: Path) -> None:
     assert f"at step {step} of 1000000" in first["error"]
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_stops_the_others_and_the_checkpoint_stands(tmp_path: Path) -> None:
     job = {**REGRESSION, "options": {"stop_at": 6, "signum": signal.SIGKILL}, "run": "run"}
     (tmp_path / "jobs.json").write_text(json.dumps([job]))
@@ -189,6 +190,7 @@ def test_a_rank_that_dies_stops_the_others_and_the_checkpoint_stands(tmp_path: P
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 4
 
 
+@pytest.mark.slow
 def test_two_machines_train_as_one_process_does(alone: Path, tmp_path: Path) -> None:
     """Two network namespaces with a cable between them, one rank in each."""
     (tmp_path / "jobs.json").write_text(json.dumps(numbered(JOBS)))
