@@ -38,14 +38,14 @@ check: .venv/dev.stamp  ## lint, types, import contracts, spelling
 test test-slow test-all: export OMP_NUM_THREADS := 1
 
 test: check  ## the checks and the test suite; JOBS=4 takes four processes
-	$(BIN)/pytest --numprocesses=$(JOBS)
+	$(BIN)/pytest --numprocesses=$(JOBS) --dist=worksteal
 
 test-slow: .venv/dev.stamp  ## the tests that take minutes, but for those of docs and parity
-	$(BIN)/pytest --numprocesses=$(JOBS) --run-slow -m slow --ignore=tests/parity --ignore=tests/docs
+	$(BIN)/pytest --numprocesses=$(JOBS) --dist=worksteal --run-slow -m slow --ignore=tests/parity --ignore=tests/docs
 
 # parity by itself: each process of its own would make a model of 4 GB
 test-all: check  ## the same, slow tests and coverage included
-	$(BIN)/pytest --numprocesses=$(JOBS) --run-slow --cov --cov-report= --ignore=tests/parity
+	$(BIN)/pytest --numprocesses=$(JOBS) --dist=worksteal --run-slow --cov --cov-report= --ignore=tests/parity
 	$(BIN)/pytest tests/parity --run-slow --cov --cov-append --cov-report=term
 
 parity: .venv/dev.stamp  ## numbers of reference code, all models at full size (8 GB of disk, 12 GiB of memory)
