@@ -110,7 +110,7 @@ def test_the_audio_classifier_knows_the_stages_kinds() -> None:
 
 def test_the_card_carries_its_figures_and_their_protocol() -> None:
     card = Path(resolve_model("lite") / "README.md").read_text()
-    assert "It knows the stage, not the world" in " ".join(card.split())
+    assert "It knows only the stage." in " ".join(card.split())
     assert "| alignment accuracy |" in card
     assert f"Protocol: stage {stage_digest()[:12]}, split test, clips 0 to 499, 4 takes" in card
     assert json.loads((LITE_FOLDER / "config.json").read_text())["classes"] == list(KIND_NAMES)

@@ -145,7 +145,7 @@ def test_a_full_disk_stops_the_run_and_is_gone_on_from(
     told = (tmp_path / "first.err").read_text()
     assert told.startswith("error: ")
     assert "no space left" in told
-    assert "rows are finished and kept" in told
+    assert "rows are finished and stored in" in told
     assert "Traceback" not in told
     files = (tmp_path / "first.files").read_text().split()
     finished = [name for name in files if name.endswith(".json")]

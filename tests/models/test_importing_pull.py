@@ -69,10 +69,11 @@ def hub() -> Iterator[Hub]:
             self.send_header("Content-Length", str(len(content) - begin))
             if begin:
                 self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+            if with_content:
+                self.send_header("Connection", "close")  # a client that is not told would use it again
             self.end_headers()
             if with_content:
                 self.wfile.write(content[begin : state.cuts_after if is_cut else None])
-                self.close_connection = True
 
         def log_message(self, format: str, *args: object) -> None:
             """Keep the tests' output clean."""

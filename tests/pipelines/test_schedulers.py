@@ -158,7 +158,7 @@ def test_samplers_agree_when_steps_are_many(sampler: Sampler, tiny_model: Path) 
 
 def test_a_step_by_velocity_cannot_be_made_of_noise() -> None:
     scheduler = make_scheduler(build_scheduler(CONFIGS["v_prediction"]).config, "ddim", 5)
-    with pytest.raises(ValueError, match="steps by 'v_prediction', which 'epsilon' cannot be turned into"):
+    with pytest.raises(ValueError, match="steps by 'v_prediction', which cannot be computed from 'epsilon'"):
         denoise_latents(torch.zeros(1, 4, 2, 2), lambda x, t: x, scheduler, prediction_type="epsilon")
 
 
