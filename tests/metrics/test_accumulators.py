@@ -257,7 +257,7 @@ def test_samples_under_one_number_are_refused(metric: Any) -> None:
     metric.update(*sides, rows(1, 20) + 1e-4, clips)  # again, as another batch gives it
     metric.compute()
     metric.update(*sides, rows(2, 20), clips)
-    with pytest.raises(ValueError, match="came again with other rows"):
+    with pytest.raises(ValueError, match="same clip number but different rows"):
         metric.compute()
 
 

@@ -65,7 +65,7 @@ def test_there_is_nothing_to_judge_without_off_screen_silence() -> None:
 
 
 def test_what_makes_no_sense_is_refused() -> None:
-    with pytest.raises(ValueError, match="a flag for every event, got 1 for 2"):
+    with pytest.raises(ValueError, match="is_visible needs a flag for every event, got 1 for 2"):
         match_visible_onsets(np.empty(0), np.array([1.0, 2.0]), np.array([True]))
     with pytest.raises(ValueError, match=r"finite and \(N,\)"):
         off_screen_energy(torch.full((9,), np.nan), sample_rate=9, off_screen=spans(), sounding=spans())

@@ -139,7 +139,7 @@ REFUSED: list[tuple[Callable[..., object], tuple[torch.Tensor, ...], str]] = [
     (frechet_distance, (rows(1, 9), rows(2, 9, 7)), "real rows have width 8, generated rows 7"),
     (frechet_distance, (rows(1, 9)[0], rows(2, 9)), r"must be \(N, D\) floating point numbers, got \(8,\)"),
     (frechet_distance, (torch.ones(3, 2, dtype=torch.int64), rows(2, 9)), "torch.int64"),
-    (frechet_distance, (rows(1, 9) * math.inf, rows(2, 9)), "9 of 9 rows of real features hold NaN"),
+    (frechet_distance, (rows(1, 9) * math.inf, rows(2, 9)), "9 of 9 rows of real features contain NaN"),
     (kernel_inception_distance, (rows(1, 9), rows(2, 1)), "at least 2 rows of generated features, got 1"),
     (kl_divergence, (rows(1, 9), rows(2, 8)), "needs pairs, got 9 real and 8 generated rows"),
     (kl_divergence, (rows(1, 0), rows(2, 0)), "KL divergence needs at least 1 rows of real .*, got 0"),

@@ -36,5 +36,5 @@ def test_clips_of_other_lengths_are_pooled_when_asked() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 8, 512), (1, 32, 512), (1, 17, 512), (16, 512), (1, 1, 16, 512)])
 def test_anything_but_one_clip_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"must be one clip's, \(B, 16, D\)"):
+    with pytest.raises(ValueError, match=r"features of one clip must be \(B, 16, D\)"):
         pool_clip(torch.zeros(shape))

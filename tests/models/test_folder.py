@@ -77,7 +77,7 @@ def test_another_shape_is_named(folder: Path) -> None:
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_weights_that_are_not_numbers_are_refused(folder: Path, bad: float) -> None:
     change(folder, projection__bias=torch.tensor([0.0] * 5 + [bad]))
-    with pytest.raises(CheckpointMismatchError, match=r"'projection.bias' holds NaN or infinite"):
+    with pytest.raises(CheckpointMismatchError, match=r"'projection.bias' contains NaN or infinite"):
         load_part(folder, Conditioner)
 
 

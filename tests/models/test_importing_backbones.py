@@ -129,7 +129,7 @@ def test_a_refused_fetch_says_what_to_do_and_keeps_what_came(
     part.parent.mkdir(parents=True)
     part.write_bytes(CONTENT[:50])
     web.cuts_after = 100
-    with pytest.raises(MissingWeightsError, match="run the same command again to go on, or put the file"):
+    with pytest.raises(MissingWeightsError, match="run the same command again to resume, or download"):
         pull()
     assert part.read_bytes() == CONTENT[:50]
 

@@ -127,20 +127,20 @@ def test_a_folder_in_other_numbers_is_kept_and_told(pull: Pull, hub: Hub) -> Non
     notes: list[str] = []
     folder = pull()
     assert pull(dtype=torch.float16, on_note=notes.append) == folder
-    assert notes == ["small is here already, in float32; with --force it is made again in float16"]
+    assert notes == ["small is already imported, in float32; with --force it is imported again in float16"]
     pull(dtype=torch.float16, overwrites=True)
     notes.clear()
     pull(dtype=torch.float16, on_note=notes.append)
     pull(on_note=notes.append)
     assert notes == [
-        "small is here already, and its digests are right",
-        "small is here already, in float16; with --force it is made again in float32",
+        "small is already imported, and its digests are correct",
+        "small is already imported, in float16; with --force it is imported again in float32",
     ]
 
 
 def test_a_cut_connection_goes_on_where_it_stopped(pull: Pull, hub: Hub, tmp_path: Path) -> None:
     hub.cuts_after = 25_000_000  # in the middle of the generator
-    with pytest.raises(MissingWeightsError, match="What has arrived is kept"):
+    with pytest.raises(MissingWeightsError, match="The partial download stays"):
         pull()
     assert not (tmp_path / "home" / "models").exists()
     hub.cuts_after = None

@@ -81,7 +81,7 @@ def test_video_features(
     assert_close(pipeline.encode_video(video), expected[f"video_T{frames}_norm"], 1e-5)
     raw = pipeline.video_encoder(video, normalize=False)
     assert_close(raw, expected[f"video_T{frames}_raw"], 1e-4)
-    with pytest.raises(ValueError, match="must be one clip's"):
+    with pytest.raises(ValueError, match="features of one clip must be"):
         pool_clip(raw)
 
 

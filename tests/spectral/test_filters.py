@@ -34,5 +34,5 @@ def test_a_caller_may_write_to_its_filters() -> None:
 
 
 def test_bands_too_narrow_for_the_transform_are_refused() -> None:
-    with pytest.raises(ValueError, match="mel band 0 of 128 holds no bin of a 256-sample spectrum"):
+    with pytest.raises(ValueError, match="mel band 0 of 128 contains no bin of a 256-sample spectrum"):
         mel_filters(MelConfig(n_fft=256))

@@ -73,7 +73,7 @@ def test_what_is_no_batch_of_mels_is_refused(mel: Tensor, message: str) -> None:
 
 
 def test_an_unknown_fault_is_refused() -> None:
-    with pytest.raises(ValueError, match="compat is None or 'diff-foley', got 'audioldm'"):
+    with pytest.raises(ValueError, match="compat must be None or 'diff-foley', got 'audioldm'"):
         mel_to_magnitude(torch.zeros(1, 128, 4), compat="audioldm")  # type: ignore[arg-type]
 
 

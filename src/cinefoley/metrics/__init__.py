@@ -1,7 +1,7 @@
 """Metrics of generated sound: distances, divergences, alignment and synchrony.
 
-The functions need torch alone. The accumulators need torchmetrics (``pip install cinefoley[eval]``), so they
-and the backbones are loaded on first use.
+The functions need only torch. The accumulators need torchmetrics (``pip install cinefoley[eval]``), so they
+and the backbones are imported on first use.
 """
 
 from importlib import import_module

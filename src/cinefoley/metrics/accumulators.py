@@ -17,10 +17,10 @@ __all__ = ["FrechetDistance", "InceptionScore", "KLDivergence", "KernelInception
 class _RowMetric(Metric):
     """Stores the rows of named sets, each row with the number of its clip.
 
-    Before anything is computed the rows of all ranks are put in the order of their clips, so the result does
-    not depend on batches, on ranks, or on who was first, to the last digit. A clip that came twice, as
-    samplers repeat some to fill up a rank, counts once; other rows under its number are an error when the
-    metric is computed. Rows are stored in float32.
+    Before the computation the rows of all ranks are sorted by clip, so that the result is exactly the same
+    for all batch sizes, numbers of ranks and orders. A clip that was added twice (samplers repeat
+    some to fill up a rank) counts once. Two different sets of rows with the same clip number are an error
+    when the metric is computed. Rows are stored in float32.
     """
 
     is_differentiable = False
@@ -37,7 +37,7 @@ class _RowMetric(Metric):
             self.add_state(f"{name}_keys", default=[], dist_reduce_fx="cat")
 
     def sync(self, *args: Any, **kwargs: Any) -> None:
-        """Gather the rows of all ranks; one that has seen none takes part with an empty set."""
+        """Gather the rows of all ranks; a rank without rows contributes an empty set."""
         for name in self._sets:
             if isinstance(rows := getattr(self, f"{name}_rows"), list) and not rows:
                 self._store(name, torch.empty(0, self.width), torch.empty(0, dtype=torch.int64))
@@ -65,8 +65,8 @@ class _RowMetric(Metric):
         chosen: Tensor = rows[first]
         if len(distinct) < len(keys) and not _are_similar(rows, chosen[group]):
             raise ValueError(
-                f"{type(self).__name__}: a clip's number came again with other rows. Samples of one clip are "
-                "clips of their own: give each sample a number."
+                f"{type(self).__name__}: two updates have the same clip number but different rows. If "
+                "one clip has several samples, give each sample its own number."
             )
         return chosen
 
@@ -97,8 +97,8 @@ class FrechetDistance(_RowMetric):
 
         Args:
             features: ``(R, width)``.
-            clips: Number of the clip each row belongs to, ``(R,)``, the same on every rank; all rows of a
-                clip come in one call. Samples of one clip are clips of their own.
+            clips: Number of the clip that each row belongs to, ``(R,)``, the same on every rank. Pass all
+                rows of a clip in one call. Each sample of a clip needs its own number.
             is_real: Whether they belong to the reference.
 
         Raises:

@@ -16,7 +16,7 @@ __all__ = ["AlignmentScorer", "alignment_accuracy"]
 
 
 def alignment_accuracy(probabilities: Tensor) -> Tensor:
-    """Share of sounds that are classified as matching their videos: those with a probability above 0.5.
+    """Compute the share of sounds that match their videos: those with a probability above 0.5.
 
     Source: Diff-Foley (Luo et al., NeurIPS 2023), "Align Acc". It rounds, and 0.5 rounds to 0. Higher is
     better; the paper's tables print it in percent.
@@ -28,7 +28,7 @@ def alignment_accuracy(probabilities: Tensor) -> Tensor:
         Scalar float64 in [0, 1].
 
     Raises:
-        ValueError: If there is no probability, or one that is not in [0, 1].
+        ValueError: If there are no probabilities, or one is not in [0, 1].
 
     Examples:
         >>> alignment_accuracy(torch.tensor([0.9, 0.5, 0.6, 0.1]))
@@ -37,19 +37,19 @@ def alignment_accuracy(probabilities: Tensor) -> Tensor:
     if probabilities.ndim != 1 or len(probabilities) == 0:
         raise ValueError(f"probabilities must be (N,) with N of 1 or more, got {tuple(probabilities.shape)}")
     if not bool(((probabilities >= 0) & (probabilities <= 1)).all()):
-        raise ValueError("probabilities must be in [0, 1]; some are beyond, or NaN")
+        raise ValueError("probabilities must be in [0, 1]; some are outside, or NaN")
     return (probabilities > 0.5).double().mean()
 
 
 class AlignmentScorer(nn.Module):
-    """Diff-Foley's alignment classifier behind the autoencoder whose latents it was trained on.
+    """Diff-Foley's alignment classifier with the autoencoder whose latents it was trained on.
 
-    Move it like any module; inputs follow it.
+    Inputs are moved to the device and the dtype of the module.
 
     Args:
         classifier: Network on latents and video features.
         autoencoder: Encodes mels; its ``scaling_factor`` brings latents to the classifier's scale.
-        config: The window: its frames, mel frames and bands.
+        config: Video frames, mel frames and bands of the window.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class AlignmentScorer(nn.Module):
         """Load the alignment classifier of a model folder, in float32, ready for inference.
 
         Args:
-            folder: Holds ``alignment/``, and ``alignment_vae/`` where the classifier came with an autoencoder
-                that is not the generator's.
+            folder: Model folder with ``alignment/``, and with ``alignment_vae/`` if the classifier has an
+                autoencoder other than the generator's.
 
         Raises:
-            MissingWeightsError: If it is no model folder, or has no alignment classifier.
+            MissingWeightsError: If it is not a model folder, or has no alignment classifier.
             WeightsError: If a part is damaged or does not fit.
         """
         config = load_foley_config(folder)
@@ -97,24 +97,25 @@ class AlignmentScorer(nn.Module):
     ) -> Tensor:
         """Classify one window of each video.
 
-        Source: Diff-Foley's evaluation: the generated mel itself, not one taken of its sound, in [0, 1] on
-        every channel of the autoencoder; a sample of its posterior, scaled; the classifier at time 0.
+        Source: Diff-Foley's evaluation. The input is the generated mel, not the mel of the generated
+        waveform, in [0, 1], repeated on every channel of the autoencoder. The latents are a scaled sample of
+        the posterior. The classifier runs at time 0.
 
         Args:
-            mel: ``(B, n_mels, mel_frames)``, nominally in [0, 1]; a decoder's values beyond are not clipped.
+            mel: ``(B, n_mels, mel_frames)``, nominally in [0, 1]; values outside are not clipped.
             video_features: ``(B, T, D)``, the teacher's, unit norm per frame. T is at least the window's
                 frames, and the first of these are used: 32 for Diff-Foley.
-            posterior: Take latents from the autoencoder's posterior, as published, or its mean, which needs
-                no draw.
-            noise: ``(B, C, h, w)`` from N(0, 1) to sample with.
-            generator: Source of the noise where ``noise`` is None; one seeded with 0 if None too, so pass the
-                same one to all batches of a set.
+            posterior: ``"sample"`` draws latents from the autoencoder's posterior, as published;
+                ``"mean"`` takes its mean.
+            noise: ``(B, C, h, w)`` from N(0, 1), for the sample.
+            generator: Source of the noise if ``noise`` is None. Without a generator, each call seeds one
+                with 0, so pass the same generator to all batches of a set.
 
         Returns:
             Probabilities ``(B,)``, float32.
 
         Raises:
-            ValueError: If a shape does not fit, a number is not finite, or noise is given and not used.
+            ValueError: If a shape does not fit, a number is not finite, or ``noise`` is given but not used.
         """
         if posterior not in ("sample", "mean"):
             raise ValueError(f"posterior must be 'sample' or 'mean', got {posterior!r}")
@@ -134,11 +135,11 @@ class AlignmentScorer(nn.Module):
     def probabilities(
         self, mel: Tensor, video_features: Tensor, *, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Classify with the posterior's mean and with a sample of it; the mel is encoded once for both.
+        """Classify the posterior's mean and a sample of it; the mel is encoded once for both.
 
         Args:
             mel: As for :meth:`probability`.
-            video_features: As there.
+            video_features: As for :meth:`probability`.
             generator: Source of the sample's noise; one seeded with 0 if None.
 
         Returns:
@@ -154,7 +155,7 @@ class AlignmentScorer(nn.Module):
 
     @property
     def _weight(self) -> Tensor:
-        """A weight, for its device and dtype."""
+        """A weight, which has the device and the dtype of the module."""
         weight: Tensor = self.classifier.conv_in.weight
         return weight
 
@@ -181,7 +182,7 @@ class AlignmentScorer(nn.Module):
                 f"video_features must be ({len(mel)}, {frames} or more, {width}), got {tuple(shape)}"
             )
         if not bool(mel.isfinite().all()) or not bool(video_features.isfinite().all()):
-            raise ValueError("mel or video_features hold NaN or infinite numbers")
+            raise ValueError("mel or video_features contain NaN or infinite numbers")
 
 
 def _draw(shape: torch.Size, generator: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""Synchrony with known events: onsets of visible events, and energy where nothing should sound."""
+"""Synchrony with known events: onsets of visible events, and energy in times that should be silent."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from cinefoley.metrics.onsets import OnsetCounts, match_onsets
 __all__ = ["Spans", "match_visible_onsets", "off_screen_energy"]
 
 Spans = NDArray[np.float64]
-"""Stretches of time ``(K, 2)``, beginning and end in seconds; they may overlap and lie in any order."""
+"""Time spans ``(K, 2)``, begin and end in seconds, in any order; they may overlap."""
 
 
 def match_visible_onsets(
@@ -22,8 +22,9 @@ def match_visible_onsets(
 ) -> OnsetCounts:
     """Match onsets with the visible events.
 
-    Visible events are matched first. A remaining onset that matches an off-screen event is neither a hit nor
-    extra: it cannot be inferred from the frames. All others are extra.
+    Visible events are matched first. A remaining onset that matches an off-screen event counts neither as a
+    hit nor as extra, because the event cannot be inferred from the frames. All other remaining
+    onsets are extra.
 
     Args:
         detected: Seconds, ascending.
@@ -32,23 +33,23 @@ def match_visible_onsets(
         tolerance_s: Largest distance of a match.
 
     Returns:
-        Counts over visible events; with all events visible, those of
+        Counts over visible events; if all events are visible, the same as those of
         :func:`~cinefoley.metrics.onsets.match_onsets`. A clip without visible events and without extra onsets
-        is right (F1 of 1).
+        has an F1 of 1.
 
     Raises:
-        ValueError: If the flags are not as many as the events, or the tolerance is negative.
+        ValueError: If the number of flags differs from the number of events, or the tolerance is negative.
 
     Examples:
         >>> match_visible_onsets(np.array([1.0, 2.0]), np.array([1.0, 2.0]), np.array([True, False]))
         OnsetCounts(hits=1, extra=0, missed=0)
     """
     if len(is_visible) != len(events):
-        raise ValueError(f"need a flag for every event, got {len(is_visible)} for {len(events)}")
+        raise ValueError(f"is_visible needs a flag for every event, got {len(is_visible)} for {len(events)}")
     seen = events[is_visible.astype(bool)]
     visible = match_onsets(detected, seen, tolerance_s=tolerance_s)
     everything = match_onsets(detected, events, tolerance_s=tolerance_s)
-    # a largest matching of the visible events can be grown to one of all events, so this many fit hidden ones
+    # a maximum matching of visible events extends to one of all events, so this many match off-screen ones
     excused = max(0, everything.hits - visible.hits)
     return OnsetCounts(hits=visible.hits, extra=visible.extra - excused, missed=visible.missed)
 
@@ -56,20 +57,20 @@ def match_visible_onsets(
 def off_screen_energy(
     waveform: Tensor, *, sample_rate: int, off_screen: Spans, sounding: Spans
 ) -> float | None:
-    """Share of a sound's energy that lies where nothing sounds while the target is off-screen.
+    """Share of a sound's energy at times when the target is off-screen and no event sounds.
 
-    The paper shows this silence in Figure 4 and does not measure it. 0 is right; the share that such times
-    have of the clip is what noise of constant level would score.
+    The paper shows this silence in Figure 4 and does not measure it. 0 is the best value. Noise of constant
+    level scores the share of these times in the clip.
 
     Args:
         waveform: ``(N,)``.
         sample_rate: Samples per second.
-        off_screen: When the target is off-screen.
-        sounding: When something sounds, its decay included; sound there is never wrong.
+        off_screen: Times when the target is off-screen.
+        sounding: Times when an event sounds, decay included; sound at these times is not counted.
 
     Returns:
-        In [0, 1]; 0 for a clip that is silent throughout. None where no time is both off screen and silent,
-        so that it is undefined.
+        In [0, 1]; 0 for a clip that is silent throughout. None if there are no such times, because the share
+        is then undefined.
 
     Raises:
         ValueError: If the waveform is not ``(N,)`` or not finite, or a span ends before it begins.

@@ -13,11 +13,11 @@ from cinefoley.spectral.mel import mel_spectrogram
 __all__ = ["OnsetCounts", "detect_onsets", "match_onsets"]
 
 _HOP_S = 0.010
-_LAG = 2  # frames over which a rise is measured: 20 ms, shorter than any attack we call onset-like
-_MIN_GAP_S = 0.20  # between two onsets; the stage keeps 0.5 s
+_LAG = 2  # frames over which a rise is measured: 20 ms, shorter than the attack of an onset
+_MIN_GAP_S = 0.20  # between two onsets; events of the stage are at least 0.5 s apart
 _RISE = 0.050  # of the mel's [0, 1] scale, averaged over bands: 5 dB in every band at once
 _RELATIVE = 0.28  # of the clip's steepest rise
-_SILENCE = 0.25  # a mel whose loudest band stays below -55 dB holds no onset
+_SILENCE = 0.25  # a mel whose loudest band stays below -55 dB has no onset
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class OnsetCounts:
 
     @property
     def precision(self) -> float:
-        """Share of detected onsets that are right; 1 if nothing was detected."""
+        """Share of detected onsets that match an event; 1 if nothing was detected."""
         detected = self.hits + self.extra
         return self.hits / detected if detected else 1.0
 
     @property
     def recall(self) -> float:
-        """Share of events that were found; 1 if there were none."""
+        """Share of events that were detected; 1 if there are no events."""
         events = self.hits + self.missed
         return self.hits / events if events else 1.0
 
@@ -53,7 +53,7 @@ class OnsetCounts:
 
     @property
     def f1(self) -> float:
-        """``2 hits / (2 hits + extra + missed)``; 1 if there was nothing to find and nothing was found."""
+        """``2 hits / (2 hits + extra + missed)``; 1 if there are neither events nor detected onsets."""
         part, total = self.f1_parts
         return part / total if total else 1.0
 
@@ -61,8 +61,9 @@ class OnsetCounts:
 def detect_onsets(waveform: Tensor, *, sample_rate: int) -> NDArray[np.float64]:
     """Detect the onsets of a sound.
 
-    Spectral flux: the rise of a 64-band mel over 20 ms, in decibels, averaged over bands; its peaks above
-    both an absolute and a relative threshold. Its settings were chosen on training clips of the stage.
+    Spectral flux: the rise of a 64-band mel over 20 ms, in decibels, averaged over bands. Onsets are
+    peaks above both an absolute and a relative threshold. The settings were chosen on training clips of the
+    stage.
 
     Args:
         waveform: ``(N,)`` in [-1, 1], at least 0.1 s.
@@ -78,7 +79,7 @@ def detect_onsets(waveform: Tensor, *, sample_rate: int) -> NDArray[np.float64]:
         found = f"{tuple(waveform.shape)} at {sample_rate} Hz"
         raise ValueError(f"waveform must be (N,) of at least 0.1 s, got {found}")
     if not bool(waveform.isfinite().all()):
-        raise ValueError("waveform holds NaN or infinite samples")
+        raise ValueError("waveform contains NaN or infinite samples")
     hop = round(_HOP_S * sample_rate)
     config = MelConfig(
         sample_rate=sample_rate,
@@ -90,7 +91,7 @@ def detect_onsets(waveform: Tensor, *, sample_rate: int) -> NDArray[np.float64]:
     mel = mel_spectrogram(waveform.float().cpu()[None], config)[0].numpy()
     if mel.max() < _SILENCE:
         return np.empty(0)
-    # the loudest of the neighbouring bands before: so vibrato is no rise (Boeck & Widmer, DAFx 2013)
+    # compare with the loudest neighbouring band, so that vibrato gives no rise (Boeck & Widmer, DAFx 2013)
     past = ndimage.maximum_filter1d(mel, 3, axis=0)
     rise = np.maximum(0.0, mel[:, _LAG:] - past[:, :-_LAG]).mean(axis=0)
     edge = -(

@@ -11,29 +11,29 @@ from torch.nn import functional as F
 
 __all__ = ["AudioEncoder"]
 
-_TEMPERATURE = 0.07  # where contrastive training starts, as in CLIP
+_TEMPERATURE = 0.07  # initial temperature of contrastive training, as in CLIP
 
 
 class AudioEncoder(ModelMixin, ConfigMixin):
-    """Blocks of convolutions over a mel, average over its bands, linear layers per step of time.
+    """Convolutional blocks over a mel, average over its bands, linear layers per time step.
 
     Source: Diff-Foley (Luo et al., NeurIPS 2023), the spectrogram tower of CAVP; the network is Cnn14 of Kong
-    et al., *PANNs*, IEEE/ACM TASLP 2020, with a fifth block that pools bands alone, so that 16 frames of a
-    mel become one feature. The defaults are CAVP's (80.7 M parameters).
+    et al., *PANNs*, IEEE/ACM TASLP 2020, with a fifth block that pools only bands, so that 16 mel frames
+    give one feature. The defaults are CAVP's (80.7 M parameters).
 
     ``logit_scale`` is the logarithm of the inverse temperature of CAVP's contrastive training; it belongs to
-    both towers, is stored here, and :meth:`forward` does not use it.
+    both towers and is stored here. :meth:`forward` does not use it.
 
     Args:
         n_mels: Bands of the mel.
         channels: Channels of each block.
-        time_pools: Steps of time that each block averages into one; their product is the time reduction.
+        time_pools: Time steps that each block averages into one; their product is the time reduction.
         band_pools: Bands that each block averages into one.
         feature_dim: Width D of the features.
         dropout: Share of numbers dropped after each block in training, in [0, 1).
 
     Raises:
-        ValueError: If the three sequences differ in length, or more bands are pooled than there are.
+        ValueError: If the three sequences differ in length, or more bands are pooled than the mel has.
     """
 
     @register_to_config
@@ -64,7 +64,7 @@ class AudioEncoder(ModelMixin, ConfigMixin):
 
     @property
     def time_reduction(self) -> int:
-        """Frames of a mel behind each feature."""
+        """Mel frames per feature."""
         return math.prod(self.config.time_pools)
 
     def forward(self, mel: Tensor, *, normalize: bool = False) -> Tensor:
@@ -72,8 +72,8 @@ class AudioEncoder(ModelMixin, ConfigMixin):
 
         Args:
             mel: ``(B, n_mels, frames)`` in [0, 1]. CAVP was trained on mels of hop 250, 64 frames a second.
-            normalize: Divide every feature by its Euclidean norm. Clips are pooled before they are
-                normalised, hence not by default.
+            normalize: Divide every feature by its Euclidean norm. Off by default, because clips are
+                pooled before they are normalised.
 
         Returns:
             Features ``(B, frames // time_reduction, D)``.
@@ -92,7 +92,7 @@ class AudioEncoder(ModelMixin, ConfigMixin):
         steps = maps.mean(dim=3)
         blurred = F.max_pool1d(steps, 3, stride=1, padding=1) + F.avg_pool1d(steps, 3, stride=1, padding=1)
         hidden = F.relu(self.hidden(blurred.transpose(1, 2)))
-        hidden = F.relu(self.hidden(hidden))  # the same layer again: so CAVP was trained
+        hidden = F.relu(self.hidden(hidden))  # the same layer twice, as in the training of CAVP
         features = self.projection(hidden)
         return F.normalize(features, dim=-1) if normalize else features
 

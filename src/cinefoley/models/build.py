@@ -94,7 +94,7 @@ def build_denoiser(config: DenoiserConfig) -> UNet2DConditionModel:
 
 
 def build_scheduler(config: DenoiserConfig) -> DPMSolverMultistepScheduler:
-    """DPM-Solver++ (2M, midpoint) on Diff-Foley's noise schedule, ending at its first noise level."""
+    """DPM-Solver++ (2M, midpoint) on Diff-Foley's noise schedule, which ends at the lowest noise level."""
     return DPMSolverMultistepScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,

@@ -14,10 +14,10 @@ __all__ = ["AlignmentClassifier"]
 
 
 class AlignmentClassifier(ModelMixin, ConfigMixin):
-    """The downward half of the denoiser, pooled to one probability.
+    """Downsampling half of the denoiser, pooled to one probability.
 
     Source: Diff-Foley (Luo et al., NeurIPS 2023): its alignment classifier (evaluation, always at time 0) and
-    its double-guidance classifier (on noisy latents) have this one shape. The defaults are theirs
+    its double-guidance classifier (on noisy latents) have this architecture. The defaults are theirs
     (11.7 M parameters).
 
     Args:
@@ -27,9 +27,9 @@ class AlignmentClassifier(ModelMixin, ConfigMixin):
         max_frames: Positions of the conditioner.
         num_heads: Attention heads.
         norm_num_groups: Groups of every group norm.
-        adds_frames: Whether a projection of its own frame's feature is added to every column of the latents.
-            Otherwise nothing tells the network which column belongs to which frame; the published training
-            learns that, a short training does not (``docs/log.md``). Diff-Foley's classifiers have none.
+        adds_frames: Whether to add to every column of the latents a projection of the feature of its frame.
+            Without it, the network must learn which column belongs to which frame; the published training
+            learns that, a short training does not (``docs/log.md``). Diff-Foley's classifiers lack it.
     """
 
     @register_to_config
@@ -87,26 +87,24 @@ class AlignmentClassifier(ModelMixin, ConfigMixin):
         is_embedded: bool = False,
         as_logits: bool = False,
     ) -> Tensor:
-        """Judge latents beside a film; differentiable in the latents.
+        """Classify pairs of latents and videos; differentiable in the latents.
 
         Args:
             latents: Scaled latents ``(B, C, h, w)``.
-            timesteps: Noise level of each, ``(B,)`` or a scalar, in [0, 999], fractions allowed; 0 is clean.
+            timesteps: Noise level per item, ``(B,)`` or a scalar, in [0, 999], fractions allowed; 0 is clean.
             video_features: ``(B, T, D)``, unit norm per frame.
-            is_embedded: The features are the context already. Diff-Foley's sampler passes them raw in its
-                place, although its training embeds them; this repeats that.
-            as_logits: Return the probability's logit, whose loss stays finite.
+            is_embedded: Use the features as the context, without embedding. Diff-Foley's sampler passes
+                raw features this way, although its training embeds them.
+            as_logits: Return logits instead of probabilities, for a loss that stays finite.
 
         Returns:
-            The probability that the sound belongs to the film, ``(B,)``.
+            Probability that the sound matches the video, ``(B,)``.
 
         Raises:
-            ValueError: If features are embedded and ``adds_frames`` asks for them as they are.
+            ValueError: If ``is_embedded`` is set and the classifier has ``adds_frames``.
         """
         if is_embedded and self.frames_in is not None:
-            raise ValueError(
-                "a classifier with adds_frames needs the features themselves, not their embedding"
-            )
+            raise ValueError("a classifier with adds_frames needs raw features: pass is_embedded=False")
         context = video_features if is_embedded else self.conditioner(video_features)
         times = torch.as_tensor(timesteps, device=latents.device).expand(len(latents))
         time_features = self.time_embedding(self.time_proj(times).to(latents.dtype))

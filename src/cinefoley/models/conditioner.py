@@ -16,7 +16,7 @@ class Conditioner(ModelMixin, ConfigMixin):
     Args:
         feature_dim: Width of the video features.
         context_dim: Width of the denoiser's cross-attention.
-        max_frames: Number of positions; longer windows are an error.
+        max_frames: Number of positions; a longer window is an error.
     """
 
     @register_to_config

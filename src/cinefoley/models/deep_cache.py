@@ -8,10 +8,10 @@ __all__ = ["DeepCacheUNet"]
 
 
 class DeepCacheUNet:
-    """Calls a UNet as a whole at every ``interval``-th call, and only its outermost level in between.
+    """Runs the full UNet at every ``interval``-th call, and only its outermost level at the other calls.
 
-    In between, the outermost down block and up block are computed, and the input of the latter is the one of
-    the last whole call.
+    At the other calls, only the outermost down block and up block are computed. The up block gets the cached
+    deep features of the last full call.
 
     Source: Ma, Fang, Wang: *DeepCache*, CVPR 2024, with the skip branch at the outermost level. diffusers'
     caches do not support ``UNet2DConditionModel``, and the ``DeepCache`` package patches Stable Diffusion's
@@ -19,10 +19,10 @@ class DeepCacheUNet:
 
     Args:
         unet: A UNet without class or added embeddings, of two levels or more.
-        interval: Calls from one whole call to the next; 1 makes every call whole.
+        interval: Number of calls from one full call to the next; 1 makes every call a full one.
 
     Raises:
-        ValueError: If ``interval`` is below 1, or the UNet has one level only.
+        ValueError: If ``interval`` is below 1, or the UNet has only one level.
     """
 
     def __init__(self, unet: UNet2DConditionModel, interval: int) -> None:
@@ -39,14 +39,14 @@ class DeepCacheUNet:
     def __call__(self, latents: Tensor, timestep: Tensor, context: Tensor) -> Tensor:
         """Predict for latents ``(B, C, h, w)`` at one time ``()``, with context ``(B, T, D)``.
 
-        A call with fewer rows than the last whole call reuses its last rows: the conditional half. A call
-        with more rows is always whole.
+        A call with fewer rows than the last full call reuses the last rows of the cache: the conditional
+        half. A call with more rows is always a full one.
         """
         deep, position = self._deep, self._calls % self._interval
         self._calls += 1
         if position and deep is not None and len(deep) >= len(latents):
             return self._outermost_level(latents, timestep, context, deep[-len(latents) :])
-        self._calls = 1  # counted from the last whole call
+        self._calls = 1  # counted from the last full call
         hook = self._unet.up_blocks[-2].register_forward_hook(self._store)
         try:
             prediction: Tensor = self._unet(latents, timestep, context).sample

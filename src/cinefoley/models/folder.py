@@ -37,11 +37,11 @@ def load_part(folder: Path, part_class: type[PartT], *, dtype: torch.dtype | Non
     Args:
         folder: Holds ``config.json`` and one or more safetensors files.
         part_class: A diffusers ``ModelMixin``.
-        dtype: What to store the weights in; None means float32, whatever the file has.
+        dtype: Dtype of the loaded weights; None means float32, whatever the dtype in the file.
 
     Raises:
-        MissingWeightsError: If the folder, its configuration or its weights are not there.
-        CheckpointMismatchError: If keys are missing or left over, shapes differ, or a number is not finite.
+        MissingWeightsError: If the folder, its configuration or its weights do not exist.
+        CheckpointMismatchError: If keys are missing or unexpected, shapes differ, or a number is not finite.
         WeightsError: If a file is damaged.
     """
     config_file = folder / "config.json"
@@ -51,11 +51,11 @@ def load_part(folder: Path, part_class: type[PartT], *, dtype: torch.dtype | Non
         found = found if folder.is_dir() else "no such folder"
         raise MissingWeightsError(
             f"{folder}: {found}; expected config.json and {_WEIGHTS} of a {part_class.__name__}. "
-            "`cinefoley doctor` says what a folder holds."
+            "`cinefoley doctor` lists the parts of a model folder."
         )
     try:
         config = json.loads(config_file.read_text())
-        with torch.device("meta"):  # random weights would take longer to draw than real ones to read
+        with torch.device("meta"):  # drawing random weights would take longer than reading the real ones
             module: PartT = part_class.from_config(config)  # type: ignore[attr-defined]
         state: dict[str, Tensor] = {}
         for file in files:
@@ -66,7 +66,7 @@ def load_part(folder: Path, part_class: type[PartT], *, dtype: torch.dtype | Non
         ) from exc
     _check(folder, module, state)
     module.to_empty(device="cpu").load_state_dict(state)
-    # not module.to(dtype): diffusers 0.42 then warns of modules to keep in float32, even where there are none
+    # not module.to(dtype): diffusers 0.42 then warns about modules to keep in float32, even if there are none
     return nn.Module.to(module, dtype or torch.float32).eval()
 
 
@@ -93,8 +93,8 @@ def load_scheduler(folder: Path) -> DPMSolverMultistepScheduler:
     """Read the noise schedule of a model folder.
 
     Raises:
-        MissingWeightsError: If it is not there.
-        WeightsError: If it is not a schedule.
+        MissingWeightsError: If the file does not exist.
+        WeightsError: If the file is not a noise schedule.
     """
     if not (folder / "scheduler_config.json").is_file():
         raise MissingWeightsError(
@@ -107,7 +107,7 @@ def load_scheduler(folder: Path) -> DPMSolverMultistepScheduler:
 
 
 def copy_other_parts(source: Path, target: Path) -> None:
-    """Copy the parts of one model folder that another lacks."""
+    """Copy the parts of ``source`` that ``target`` lacks."""
     for part in source.iterdir():
         copy = target / part.name
         if (part / "config.json").is_file() and not copy.exists():
@@ -127,10 +127,10 @@ def _check(folder: Path, module: nn.Module, state: dict[str, Tensor]) -> None:
     for key, value in state.items():
         if value.shape != expected[key].shape:
             raise CheckpointMismatchError(
-                f"{folder}: {key!r} has shape {tuple(value.shape)}, its config.json asks for "
+                f"{folder}: {key!r} has shape {tuple(value.shape)}, its config.json expects "
                 f"{tuple(expected[key].shape)}."
             )
         if value.is_floating_point() and not bool(value.isfinite().all()):
             raise CheckpointMismatchError(
-                f"{folder}: {key!r} holds NaN or infinite numbers. Fetch or train it again."
+                f"{folder}: {key!r} contains NaN or infinite numbers. Fetch or train it again."
             )

@@ -9,18 +9,18 @@ __all__ = ["can_prepack", "prepack"]
 
 
 def prepack(module: nn.Module) -> int:
-    """Replace every bfloat16 linear layer and 2-D convolution inside by one whose weight is packed, in place.
+    """Replace every bfloat16 linear layer and 2-D convolution by one with a packed weight, in place.
 
     oneDNN, which computes these layers on CPUs, needs weights in blocks. Eager PyTorch reorders them at every
-    call: 1.7 GB at each of 25 steps for Diff-Foley's denoiser. This does it once; results agree up to
-    rounding. It uses the operators that TorchInductor emits when it freezes
-    a model, without its minutes of compilation and its fixed shapes.
+    call: 1.7 GB at each of 25 steps for Diff-Foley's denoiser. This function reorders them once; results
+    agree up to rounding. It uses the operators that TorchInductor emits for a frozen model, but needs no
+    compilation (minutes) and no fixed shapes.
 
-    The packed layers serve inference only: they have no gradients, cannot be moved to another device, and
+    The packed layers are for inference only: they have no gradients, cannot be moved to another device, and
     raise an error when saved. The original weights are released.
 
     Args:
-        module: Changed in place. Layers that are not bfloat16 stay as they are.
+        module: Module to change in place. Only bfloat16 layers are replaced.
 
     Returns:
         The number of layers packed; 0 if :func:`can_prepack` is false.
@@ -41,11 +41,11 @@ def prepack(module: nn.Module) -> int:
 
 @cache
 def can_prepack() -> bool:
-    """Whether this PyTorch can pack weights for this processor, with the same results."""
+    """Whether this PyTorch can pack weights for this processor, and packed layers give the same results."""
     if not torch.backends.mkldnn.is_available():
         return False
     try:
-        # private operators: try them instead of trusting versions
+        # the operators are private, so test them instead of comparing versions
         if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
             return False
         linear = nn.Linear(32, 48, dtype=torch.bfloat16)
@@ -61,7 +61,7 @@ def can_prepack() -> bool:
 
 
 class _Packed(nn.Module):
-    """A layer with an opaque weight, which is no parameter, so that no cast or move changes it."""
+    """A layer with an opaque weight, which is not a parameter, so that no cast or move changes it."""
 
     weight: Tensor
     bias: Tensor | None
@@ -73,8 +73,8 @@ class _Packed(nn.Module):
 
     def _save_to_state_dict(self, destination: object, prefix: str, keep_vars: bool) -> None:
         raise RuntimeError(
-            f"{prefix.rstrip('.')} is prepacked for this processor, which cannot be saved; "
-            "load the model again and save that"
+            f"{prefix.rstrip('.')} is prepacked for this processor and cannot be saved; "
+            "load the model again and save that one"
         )
 
 
@@ -89,7 +89,7 @@ class _PackedLinear(_Packed):
 
 
 class _PackedConv2d(_Packed):
-    """Packs at the first call: without the size of its maps, a 1x1 kernel gets blocks that fit nothing."""
+    """Packs at the first call, because the right block layout of a 1x1 kernel depends on the input size."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__(conv.weight.detach(), conv.bias)
@@ -98,7 +98,7 @@ class _PackedConv2d(_Packed):
         self.in_channels, self.out_channels = conv.in_channels, conv.out_channels
 
     def forward(self, maps: Tensor) -> Tensor:
-        if not self._is_packed:  # blocks for one batch size serve any other
+        if not self._is_packed:  # the block layout does not depend on the batch size
             self.weight = torch.ops.mkldnn._reorder_convolution_weight(
                 self.weight, *self._window, list(maps.shape)
             )

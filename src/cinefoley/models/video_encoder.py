@@ -19,7 +19,7 @@ class VideoEncoder(ModelMixin, ConfigMixin):
     Source: Diff-Foley (Luo et al., NeurIPS 2023), the video tower of CAVP; SlowOnly is the slow path of
     Feichtenhofer et al., *SlowFast Networks*, ICCV 2019. The defaults are CAVP's R50 (32.7 M parameters).
 
-    No stage strides in time, so T frames give T features; temporal convolutions see zeros beyond both ends.
+    No stage strides in time, so T frames give T features; temporal convolutions pad both ends with zeros.
 
     Args:
         width: Channels of the stem; stage ``i`` has ``4 * width * 2**i``.
@@ -44,7 +44,7 @@ class VideoEncoder(ModelMixin, ConfigMixin):
         """Compute one feature per frame; temporal convolutions use the neighbouring frames.
 
         Args:
-            video: Frames ``(B, T, 3, H, W)``, RGB in [0, 1], already squashed to the model's frame size.
+            video: Frames ``(B, T, 3, H, W)``, RGB in [0, 1], already resized to the model's frame size.
             normalize: Divide every feature by its Euclidean norm, as the generator expects.
 
         Returns:
@@ -64,7 +64,7 @@ class VideoEncoder(ModelMixin, ConfigMixin):
         return F.normalize(features, dim=-1) if normalize else features
 
     def fuse_norms(self) -> None:
-        """Fold every batch norm into its convolution, in place; for inference only, cannot be saved."""
+        """Fold every batch norm into its convolution, in place. For inference only; cannot be saved."""
         for module in self.modules():
             if isinstance(module, _ConvNorm):
                 module.fuse()
@@ -121,9 +121,9 @@ class _Bottleneck(nn.Module):
 class _ConvNorm(nn.Module):
     """Convolution over frames and batch norm.
 
-    The weight keeps Conv3d's shape ``(out, in, time, height, width)``, so that CAVP's tensors load as they
-    are, but runs in 2-D: no kernel here spans both time and space, and 2-D convolutions are the better
-    optimised ones.
+    The weight has Conv3d's shape ``(out, in, time, height, width)``, so that CAVP's tensors load unchanged.
+    The computation is 2-D, because no kernel here spans both time and space, and 2-D convolutions are better
+    optimised.
     """
 
     def __init__(self, channels: int, out: int, *, kernel: tuple[int, int], stride: int = 1) -> None:
@@ -167,7 +167,7 @@ class _ConvNorm(nn.Module):
         conv = self.conv
         scale, bias = _scale_and_shift(self.bn.double())
         kernel = _flatten_kernel(conv.weight.double() * scale.view(-1, 1, 1, 1, 1))
-        if self._spans_time:  # the bias comes in once, with the present frame
+        if self._spans_time:  # the bias is added once, with the present frame
             bias = torch.cat([torch.zeros_like(bias), bias, torch.zeros_like(bias)])
         fused = nn.Conv2d(
             kernel.shape[1],
@@ -191,18 +191,18 @@ def _scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 
 
 def _flatten_kernel(weight: Tensor) -> Tensor:
-    """Conv3d's weight for 2-D: the taps in time, if there are three, as outputs ``(3 * out, in, 1, 1)``."""
+    """Reshape a Conv3d weight for 2-D: three temporal taps become outputs ``(3 * out, in, 1, 1)``."""
     return weight.movedim(2, 0).flatten(0, 1)
 
 
 def _sum_over_time(maps: Tensor, count: int) -> Tensor:
     """Sum of the three temporal taps: the previous, the present and the next frame.
 
-    Convolving first and shifting the few outputs moves far less memory than gathering three frames' inputs,
-    of which there are four times as many.
+    Convolving first and then shifting the outputs moves less memory than gathering the inputs of three
+    frames, because there are four times as many input channels.
 
     Args:
-        maps: ``(B*T, 3 * C, H, W)``, the three parts one after the other.
+        maps: ``(B*T, 3 * C, H, W)``, the three taps one after the other.
         count: T.
     """
     clip = maps.permute(0, 2, 3, 1).unflatten(0, (-1, count))  # channels last, so that slices stay dense

@@ -25,13 +25,13 @@ def mel_filters(config: MelConfig, *, device: torch.device | str | None = None) 
 
     Args:
         config: Sample rate, transform length, number of bands and their range.
-        device: Where the weights go; the CPU by default.
+        device: Device of the weights; the CPU by default.
 
     Returns:
-        Weights ``(n_mels, n_fft // 2 + 1)``, float32, at least 0. A bin lies under at most two bands.
+        Weights ``(n_mels, n_fft // 2 + 1)``, float32, at least 0. At most two bands cover a bin.
 
     Raises:
-        ValueError: If a band is too narrow to hold a bin of the spectrum.
+        ValueError: If a band is too narrow to contain a bin of the spectrum.
 
     Examples:
         >>> mel_filters(MelConfig()).shape
@@ -49,7 +49,7 @@ def _weights(config: MelConfig) -> NDArray[np.float32]:
     empty = np.flatnonzero(triangles.max(axis=1) == 0)
     if empty.size:
         raise ValueError(
-            f"mel band {empty[0]} of {config.n_mels} holds no bin of a {config.n_fft}-sample spectrum at "
+            f"mel band {empty[0]} of {config.n_mels} contains no bin of a {config.n_fft}-sample spectrum at "
             f"{config.sample_rate} Hz; use fewer bands or a longer n_fft"
         )
     weights: NDArray[np.float32] = (triangles * 2 / (upper - lower)).astype(np.float32)

@@ -16,7 +16,7 @@ def amplitude_to_unit(amplitude: Tensor, config: MelConfig) -> Tensor:
 
 
 def unit_to_amplitude(mel: Tensor, config: MelConfig) -> Tensor:
-    """Map [0, 1] to amplitudes, the inverse of :func:`amplitude_to_unit`; values beyond are clipped first.
+    """Map [0, 1] to amplitudes, the inverse of :func:`amplitude_to_unit`; values outside are clipped first.
 
     The floor is an amplitude, not zero: 0 gives ``10 ** (floor_db / 20)``, 1e-4 by default.
     """

@@ -14,23 +14,23 @@ from cinefoley.spectral.levels import unit_to_amplitude
 __all__ = ["Compat", "MelFit", "check_mel", "inversion_filters", "mel_to_magnitude"]
 
 Compat = Literal["diff-foley"]
-"""Known faults that can be reproduced; ``diff-foley``: 16 kHz mels are read with filters for 22.05 kHz."""
+"""Known errors of references to reproduce; ``diff-foley``: filters for 22.05 kHz on 16 kHz mels."""
 
 _SLIPPED_SAMPLE_RATE = 22050
 
 
 def mel_to_magnitude(mel: Tensor, *, config: MelConfig | None = None, compat: Compat | None = None) -> Tensor:
-    """Non-negative magnitudes whose mel bands are those given: the least-norm solution, clipped at zero.
+    """Compute non-negative magnitudes for given mel bands: the least-norm solution, clipped at zero.
 
-    Source: ``librosa.feature.inverse.mel_to_stft``, whose iterative solver starts from this very estimate and
+    Source: ``librosa.feature.inverse.mel_to_stft``, whose iterative solver starts from the same estimate and
     stops there for mels of this kind: its result differs by 3e-4 of the maximum (``tests/parity``).
-    It is the starting point of the reference. :func:`~cinefoley.spectral.inverse.invert_mel` begins from a
-    closer one, :meth:`MelFit.smooth_magnitude`.
+    The reference starts from it. :func:`~cinefoley.spectral.inverse.invert_mel` starts from a closer
+    estimate, :meth:`MelFit.smooth_magnitude`.
 
     Args:
-        mel: ``(B, n_mels, frames)`` in [0, 1]; values beyond are clipped.
-        config: The front-end that made the mel; ``MelConfig()`` if not given.
-        compat: ``"diff-foley"`` reproduces the reference's filter fault (see ``invert_mel``).
+        mel: ``(B, n_mels, frames)`` in [0, 1]; values outside are clipped.
+        config: Settings of the mel; ``MelConfig()`` if not given.
+        compat: ``"diff-foley"`` reproduces the wrong filters of the reference (see ``invert_mel``).
 
     Returns:
         Magnitudes ``(B, n_fft // 2 + 1, frames)``, float32, at least 0; 0 in bins that no band covers.
@@ -49,7 +49,7 @@ def mel_to_magnitude(mel: Tensor, *, config: MelConfig | None = None, compat: Co
 
 
 def inversion_filters(config: MelConfig, compat: Compat | None, device: torch.device) -> Tensor:
-    """Mel filters ``(n_mels, n_fft // 2 + 1)`` that the inverse uses, the right ones or with the fault."""
+    """Mel filters ``(n_mels, n_fft // 2 + 1)`` for the inverse: the correct ones, or those of ``compat``."""
     return mel_filters(_filter_config(config, compat), device=device)
 
 
@@ -58,19 +58,19 @@ def check_mel(mel: Tensor, config: MelConfig) -> None:
     if mel.ndim != 3 or mel.shape[1] != config.n_mels or mel.shape[2] < 1:
         raise ValueError(f"a batch of mels has shape (B, {config.n_mels}, frames), got {tuple(mel.shape)}")
     if not mel.is_floating_point():
-        raise ValueError(f"a mel holds floating-point values in [0, 1], got {mel.dtype}")
+        raise ValueError(f"a mel must have floating-point values in [0, 1], got {mel.dtype}")
     if not torch.isfinite(mel).all():
-        raise ValueError("the mel holds NaN or infinite values")
+        raise ValueError("the mel contains NaN or infinite values")
 
 
 class MelFit:
-    """Pulls magnitudes towards given mel amplitudes by multiplicative updates, which never turn negative.
+    """Fits magnitudes to given mel amplitudes by multiplicative updates, which never give negative values.
 
-    Source: simultaneous multiplicative algebraic reconstruction. A bin is scaled by the ratio of the wanted
-    to the present amplitude, overrelaxed and averaged over the bands that cover it.
+    Source: simultaneous multiplicative algebraic reconstruction. A bin is scaled by the ratio of the target
+    amplitude to the present one, overrelaxed and averaged over the bands that cover it.
 
     Args:
-        amplitude: Wanted mel amplitudes, frame-major: ``(B, frames, n_mels)``, above 0.
+        amplitude: Target mel amplitudes, frame-major: ``(B, frames, n_mels)``, above 0.
         filters: ``(n_mels, bins)``.
     """
 
@@ -87,14 +87,14 @@ class MelFit:
         self._uncovered = (~self.is_covered).to(filters.dtype)
 
     def update(self, magnitude: Tensor, *, out: Tensor) -> Tensor:
-        """Write one update of ``magnitude (B, frames, bins)`` to ``out``; bins that no band covers stay."""
+        """Write one update of ``magnitude (B, frames, bins)`` to ``out``; uncovered bins do not change."""
         ratio = self._amplitude / (magnitude @ self._summing).add_(self._tiny)
         step = ratio.clamp_(max=self._LARGEST_RATIO).pow_(self._OVERRELAXATION)
         torch.matmul(step, self._averaging, out=out)
         return out.add_(self._uncovered).mul_(magnitude)
 
     def smooth_magnitude(self, num_updates: int = 3) -> Tensor:
-        """Fit that starts flat inside each band, hence stays smooth across bins; 0 where no band is."""
+        """Fit that starts constant in each band, so it is smooth over bins; 0 in bins that no band covers."""
         magnitude = (self._amplitude / self._summing.sum(0)) @ self._averaging
         updated = torch.empty_like(magnitude)
         for _ in range(num_updates):
@@ -106,7 +106,7 @@ def _filter_config(config: MelConfig, compat: Compat | None) -> MelConfig:
     if compat is None:
         return config
     if compat != "diff-foley":
-        raise ValueError(f"compat is None or 'diff-foley', got {compat!r}")
+        raise ValueError(f"compat must be None or 'diff-foley', got {compat!r}")
     return replace(config, sample_rate=_SLIPPED_SAMPLE_RATE)
 
 

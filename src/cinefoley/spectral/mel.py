@@ -11,17 +11,17 @@ __all__ = ["mel_spectrogram"]
 
 
 def mel_spectrogram(waveform: Tensor, config: MelConfig | None = None) -> Tensor:
-    """Mel spectrogram of a batch of waveforms, on the [0, 1] scale that models see.
+    """Mel spectrogram of a batch of waveforms, on the [0, 1] scale of the models.
 
     Source: Diff-Foley, ``data_preprocess/wav2spec.py``: centred Hann frames, magnitudes (not powers),
-    Slaney's mel bands, decibels. The last sample is left out first, so that N samples give
+    Slaney's mel bands, decibels. The last sample is removed first, so that N samples give
     ``1 + (N - 1) // hop_length`` frames: 131072 give exactly 512.
-    Reading: beyond both ends the waveform is taken as silent, as the librosa 0.11 it installs with does;
-    the 0.8 that it pins mirrors the waveform there, which differs in the first and last two frames.
+    Reading: both ends are padded with silence, as in librosa 0.11, which Diff-Foley can be installed with.
+    librosa 0.8, which it pins, pads by reflection; the first and last two frames then differ.
 
     Args:
-        waveform: ``(B, N)`` at ``config.sample_rate``, full scale [-1, 1], N at least 2; taken as float32.
-        config: The front-end; ``MelConfig()``, Diff-Foley's, if not given.
+        waveform: ``(B, N)`` at ``config.sample_rate``, in [-1, 1], N at least 2; converted to float32.
+        config: Settings of the mel; ``MelConfig()``, Diff-Foley's, if not given.
 
     Returns:
         Mel ``(B, n_mels, frames)``, float32 in [0, 1], on the waveform's device. Differentiable.
@@ -53,8 +53,8 @@ def _check_waveform(waveform: Tensor) -> None:
     if waveform.ndim != 2:
         raise ValueError(f"a batch of waveforms has shape (B, N), got {tuple(waveform.shape)}")
     if not waveform.is_floating_point():
-        raise ValueError(f"a waveform holds floating-point samples in [-1, 1], got {waveform.dtype}")
+        raise ValueError(f"a waveform must have floating-point samples in [-1, 1], got {waveform.dtype}")
     if waveform.shape[1] < 2:
         raise ValueError(f"a waveform needs at least 2 samples, got {waveform.shape[1]}")
     if not torch.isfinite(waveform).all():
-        raise ValueError("the waveform holds NaN or infinite samples")
+        raise ValueError("the waveform contains NaN or infinite samples")

@@ -11,24 +11,24 @@ __all__ = ["refine_phase"]
 
 _MOMENTUM = 0.99
 _SMOOTHNESS = 0.2
-"""Share of the first magnitude in every new target; without it noise grows holes and peaks of its own."""
+"""Share of the first magnitude in every new target; without it, noise gets spurious gaps and peaks."""
 _TINY = 1e-30
 
 
 def refine_phase(
     magnitude: Tensor, phase: Tensor, *, fit: MelFit, config: MelConfig, num_iterations: int
 ) -> Tensor:
-    """Waveform whose mel is near that of ``fit``, found from a first magnitude and phase.
+    """Estimate a waveform whose mel is close to that of ``fit``, from an initial magnitude and phase.
 
-    Source: Griffin-Lim with momentum; see :func:`~cinefoley.spectral.inverse.invert_mel` for what is ours.
+    Source: Griffin-Lim with momentum; :func:`~cinefoley.spectral.inverse.invert_mel` lists what differs.
 
     Args:
-        magnitude: First magnitude, ``(B, frames, bins)``, at least 0.
-        phase: First phase, same shape, in radians, relative to each frame's first sample.
-        fit: What the mel asks for. The target magnitude follows it, and the waveform as it is by then, every
-            second time only, since the fit costs as much as the transforms.
-        config: The front-end.
-        num_iterations: At least 0.
+        magnitude: Initial magnitude, ``(B, frames, bins)``, at least 0.
+        phase: Initial phase, same shape, in radians, relative to each frame's first sample.
+        fit: Target mel. The target magnitude is updated from it and from the present waveform at every second
+            iteration, since an update costs as much as the transforms.
+        config: Settings of the mel.
+        num_iterations: Number of iterations, at least 0.
 
     Returns:
         Waveforms ``(B, frames * hop_length)``.
@@ -49,7 +49,7 @@ def refine_phase(
 
 
 def _set_magnitude(spectrum: Tensor, magnitude: Tensor, *, scratch: Tensor) -> None:
-    """Replace the magnitudes of ``spectrum`` in place and keep its phases."""
+    """Replace the magnitudes of ``spectrum`` in place; the phases do not change."""
     gain = _squared_magnitude(spectrum, out=scratch).add_(_TINY).rsqrt_().mul_(magnitude)
     spectrum.real.mul_(gain)
     spectrum.imag.mul_(gain)

@@ -13,24 +13,25 @@ _RISING = 0.08
 _FALLING = 0.3
 """Angles (of ``_event_angle``, radians) beyond which a bin belongs to an onset or to an abrupt end.
 
-Onsets are caught early, since a phase that runs on into one is heard before it; a decay runs on longer.
+The threshold for onsets is lower, since a phase that continues into an onset is audible before it.
 """
 
 
 def starting_phase(magnitude: Tensor, *, first: Tensor, config: MelConfig) -> Tensor:
-    """Phases that keep onsets sharp and let tones run on, from magnitudes alone.
+    """Estimate phases from magnitudes alone, with sharp onsets and continuous tones.
 
-    Source: everywhere but at onsets, the phase of the nearest spectral peak runs on at the peak's frequency,
-    as in Beauregard, Harish and Wyse, *Single pass spectrogram inversion*, 2015; from the bin's latest onset,
-    or from ``first`` where there was none yet. That phases follow from how magnitudes change is Průša, Balazs
-    and Søndergaard, *A noniterative method for reconstruction of phase from STFT magnitude*, 2017.
-    Reading: at onsets the delay is read off the Hann window itself (``_event_angle``); both parts are sums
-    over whole axes instead of steps from point to point.
+    Source: except at onsets, the phase of the nearest spectral peak advances with the peak's frequency, as in
+    Beauregard, Harish and Wyse, *Single pass spectrogram inversion*, 2015. It starts at the bin's latest
+    onset, or from ``first`` before the first onset. The derivation of phases from changes of magnitudes is
+    from Průša, Balazs and Søndergaard, *A noniterative method for reconstruction of phase from STFT
+    magnitude*, 2017.
+    Reading: at onsets the delay follows from the Hann window (``_event_angle``). Both parts are cumulative
+    sums over whole axes instead of steps from point to point.
 
     Args:
         magnitude: ``(B, frames, bins)``, at least 0.
         first: Phase of each bin before its first onset, ``(bins,)``, in radians.
-        config: The front-end.
+        config: Settings of the mel.
 
     Returns:
         Phases ``(B, frames, bins)`` in radians in [0, 2 pi), relative to each frame's first sample.
@@ -47,11 +48,11 @@ def starting_phase(magnitude: Tensor, *, first: Tensor, config: MelConfig) -> Te
 
 
 def _event_angle(magnitude: Tensor, config: MelConfig) -> Tensor:
-    """Where in a frame its event happens: ``pi / n_fft`` times the samples from the frame's middle.
+    """Position of the event in its frame: ``pi / n_fft`` times the samples from the frame's middle.
 
-    An impulse at angle ``a`` weighs ``cos(a)^2`` in a Hann frame and ``cos(a -+ step)^2`` in the next and the
-    previous one, so either ratio, or the ratio of the two, gives ``tan(a)``. The ratio of the neighbours is
-    right for steady sounds too, but only while the impulse is in both of them.
+    An impulse at angle ``a`` has the weight ``cos(a)^2`` in a Hann frame and ``cos(a -+ step)^2`` in the next
+    and the previous one. So either ratio, or the ratio of the two, gives ``tan(a)``. The ratio of the two
+    neighbours is correct for steady sounds too, but only if the impulse is in both of them.
     """
     step = math.pi * config.hop_length / config.n_fft
     root = (magnitude + 0.1 * 10 ** (config.floor_db / 20)).sqrt_()
@@ -71,7 +72,7 @@ def _onset_phase(angle: Tensor) -> Tensor:
 
 
 def _governing_peak(magnitude: Tensor) -> tuple[Tensor, Tensor]:
-    """For each bin, the refined position (in bins) and the index of the spectral peak nearest to it."""
+    """Refined position (in bins) and index of the spectral peak nearest to each bin."""
     num_bins = magnitude.shape[-1]
     bins = torch.arange(num_bins, device=magnitude.device, dtype=torch.int32)
     left, middle, right = magnitude[..., :-2], magnitude[..., 1:-1], magnitude[..., 2:]
@@ -88,7 +89,7 @@ def _governing_peak(magnitude: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _run_on(onset_phase: Tensor, advance: Tensor, is_sudden: Tensor, first: Tensor) -> Tensor:
-    """Phases that advance from each bin's latest onset, or from ``first`` before any."""
+    """Phases that advance from each bin's latest onset, or from ``first`` before the first onset."""
     frames = torch.arange(advance.shape[1], device=advance.device, dtype=torch.int32)[:, None]
     latest = torch.where(is_sudden, frames, -1).cummax(dim=1).values
     restarted = torch.gather(onset_phase - advance, 1, latest.clamp(min=0).long())

@@ -10,22 +10,22 @@ from cinefoley.config.mel import MelConfig
 __all__ = ["FrameTransform"]
 
 _LEAST_OVERLAP = 1e-3
-"""Samples that windows cover less than this (at the very end, if hops are long) are silent, not amplified."""
+"""Samples with less overlapped window weight (at the end, if hops are long) become 0, not amplified."""
 
 
 class FrameTransform:
-    """Goes between spectra ``(B, frames, bins)`` and the signals that fit them best.
+    """Converts between spectra ``(B, frames, bins)`` and the signals that fit them best.
 
     ``torch.stft`` and ``torch.istft`` compute the same with bins first. Here spectra are frame-major, which
-    spares the transpositions; overlapping frames are added in whole hops; the division by the overlapped
-    windows is prepared once; and every iteration works in the same memory, since fetching fresh pages takes
-    time too. The signal is silent outside its ``frames * hop_length`` samples.
+    saves transpositions. Overlapping frames are added in whole hops. The division by the overlapped windows
+    is prepared once. Every iteration reuses the same memory, since allocating pages takes time. The signal is
+    0 outside its ``frames * hop_length`` samples.
 
     Args:
-        config: The front-end; frames overlap by half or more.
+        config: Settings of the mel; frames overlap by half or more.
         batch: ``B``, at least 1.
         num_frames: Frames of every spectrum.
-        device: Of spectra and signals.
+        device: Device of spectra and signals.
     """
 
     def __init__(self, config: MelConfig, batch: int, num_frames: int, device: torch.device) -> None:
@@ -45,7 +45,7 @@ class FrameTransform:
         return self._padded.flatten(1)[:, self._inside].clone()
 
     def make_consistent(self, spectrum: Tensor, *, out: Tensor) -> Tensor:
-        """Write to ``out`` the spectra of that signal: the nearest ones that any signal has."""
+        """Write to ``out`` the spectra of the signal that :meth:`waveform` returns for ``spectrum``."""
         self._synthesise(spectrum)
         signal = self._padded.flatten(1).unfold(1, self._n_fft, self._hop_length)
         torch.mul(signal, self._window, out=self._frames)

@@ -1,1 +1,1 @@
-"""Networks that turn a clip into features: PANNs, VGGish, and the project's own small classifier."""
+"""Networks that compute features of a clip: PANNs, VGGish, and the project's own small classifier."""

@@ -25,12 +25,12 @@ _SHORTEST = 31 * 160
 
 
 class LiteNet(nn.Module):
-    """Cnn14 in small: the same front-end and pooling, a fifteenth of the channels (2.1 M parameters).
+    """Small Cnn14 with the same front-end and pooling, and fewer channels (2.1 M parameters).
 
-    Its numbers are never comparable with those of PANNs: it knows the stage and nothing else.
+    Its numbers are not comparable with those of PANNs, because it was trained only on the stage.
 
     Args:
-        num_classes: Classes of its training.
+        num_classes: Number of classes.
         channels: Channels per block; each block halves time and bands, except the last.
     """
 
@@ -58,14 +58,14 @@ class LiteNet(nn.Module):
 
 
 class LiteBackbone:
-    """The small classifier behind its front-end; a :class:`~cinefoley.metrics.backbones.protocol.Backbone`.
+    """The small classifier with its front-end; a :class:`~cinefoley.metrics.backbones.protocol.Backbone`.
 
     Args:
-        folder: Holds ``config.json`` (``classes``, ``channels``) and ``model.safetensors``.
-        device: Where it runs.
+        folder: Folder with ``config.json`` (``classes``, ``channels``) and ``model.safetensors``.
+        device: Device that the network runs on.
 
     Raises:
-        MissingWeightsError: If the folder or a file is not there.
+        MissingWeightsError: If the folder or a file does not exist.
         WeightsError: If a file is damaged or does not fit.
     """
 
@@ -102,8 +102,8 @@ def _read_config(folder: Path) -> tuple[list[str], list[int]]:
     if not path.is_file() or not (folder / "model.safetensors").is_file():
         raise MissingWeightsError(
             f"The weights of the 'lite' backbone are not in {folder} (expected config.json and "
-            "model.safetensors). Judge with another backbone: `cinefoley models pull panns`, or name a "
-            "folder that holds them."
+            "model.safetensors). Use another backbone (`cinefoley models pull panns`), or pass a folder "
+            "that contains them."
         )
     try:
         config = json.loads(path.read_text())

@@ -24,17 +24,18 @@ def load_backbone(
 
     Args:
         name: ``"panns"`` for FD, KID, KL and IS, ``"vggish"`` for FAD, or ``"lite"``, a small classifier
-            trained on the stage whose numbers compare with nothing else.
-        weights: Its file (``lite``: its folder). None takes what ``cinefoley models pull`` has fetched, if
-            its digest is the published one. A given file is used as it is; results name its digest.
-        device: Where it runs.
+            trained on the stage, whose numbers are not comparable with any others.
+        weights: File of the weights (``lite``: folder). None uses the file that ``cinefoley models pull``
+            downloaded and requires the published digest. The digest of a given file is not checked; results
+            record it.
+        device: Device that the network runs on.
 
     Returns:
-        The network; its ``embed`` gives features and logits.
+        The network; its ``embed`` returns features and logits.
 
     Raises:
-        MissingWeightsError: If the weights are missing; the message says how to get them.
-        WeightsError: If they are damaged, of another digest, or of another network.
+        MissingWeightsError: If the weights are missing. The message names the command that downloads them.
+        WeightsError: If they are damaged, have another digest, or belong to another network.
         ValueError: If the name is unknown.
     """
     if name not in get_args(BackboneName):

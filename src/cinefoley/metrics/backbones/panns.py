@@ -16,19 +16,19 @@ from cinefoley.spectral.filters import mel_filters
 __all__ = ["Cnn14", "PannsBackbone", "log_mel"]
 
 _MEL = MelConfig(n_fft=512, hop_length=160, n_mels=64, f_min=50.0, f_max=8000.0)
-_SHORTEST = 31 * _MEL.hop_length  # 32 frames: five times halved, one is left
+_SHORTEST = 31 * _MEL.hop_length  # 32 frames, which become one after five halvings
 _CONSTANTS = ("spectrogram_extractor.", "logmel_extractor.")  # the front-end's tables, which we compute
 
 
 def log_mel(waveform: Tensor, config: MelConfig = _MEL) -> Tensor:
-    """Decibels of a mel power spectrogram, without a floor relative to its peak.
+    """Compute a mel power spectrogram in decibels, without a floor relative to its peak.
 
     Source: Kong et al., *PANNs*, TASLP 2020, as torchlibrosa computes it: centred frames, reflected at both
     ends, ``10 log10(max(mel, 1e-10))``.
 
     Args:
         waveform: ``(N,)`` float32, more than half a frame long.
-        config: The front-end; its floor and ceiling are not used.
+        config: Settings of the mel; its floor and ceiling are not used.
 
     Returns:
         ``(1 + N // hop, n_mels)``; silence is exactly -100.
@@ -62,7 +62,7 @@ class Cnn14(nn.Module):
         self.fc_audioset = nn.Linear(2048, num_classes)
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Judge log-mels.
+        """Compute features and logits of log-mels.
 
         Args:
             mel: ``(B, T, 64)``, T >= 32.
@@ -81,11 +81,11 @@ class Cnn14(nn.Module):
 
 
 class PannsBackbone:
-    """Cnn14 behind its front-end; a :class:`~cinefoley.metrics.backbones.protocol.Backbone`.
+    """Cnn14 with its front-end; a :class:`~cinefoley.metrics.backbones.protocol.Backbone`.
 
     Args:
         weights: ``Cnn14_16k_mAP=0.438.pth``, or a safetensors file with its tensors.
-        device: Where it runs.
+        device: Device that the network runs on.
 
     Raises:
         WeightsError: If the file is missing, damaged, or does not fit.

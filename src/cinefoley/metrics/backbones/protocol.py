@@ -12,16 +12,16 @@ class Embedding(NamedTuple):
     """Features and logits of one clip."""
 
     features: Tensor
-    """``(D,)``, or ``(S, D)`` where every segment of the clip has its own; float32, on the CPU."""
+    """``(D,)``, or ``(S, D)`` if every segment of the clip has its own features; float32, on the CPU."""
     logits: Tensor | None
-    """``(C,)`` before any activation; None where the network has no classes."""
+    """``(C,)`` before any activation; None if the network has no classes."""
 
 
 @runtime_checkable
 class Backbone(Protocol):
-    """A network whose features metrics compare; any object with these four members is one.
+    """Network whose features the metrics compare: any object with these four members.
 
-    Numbers of two backbones are never comparable, so name and digest go into every result.
+    Numbers of different backbones are not comparable, so every result records name and digest.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Backbone(Protocol):
         """Embed one clip of any length.
 
         Args:
-            waveform: ``(N,)`` in [-1, 1]; resampled if need be, but neither centred nor padded.
+            waveform: ``(N,)`` in [-1, 1]; resampled if necessary, but neither centred nor padded.
             sample_rate: Its rate.
 
         Raises:
@@ -45,12 +45,12 @@ class Backbone(Protocol):
 
 
 def check_waveform(name: str, waveform: Tensor, *, at_least: int, sample_rate: int) -> Tensor:
-    """Check a waveform before a backbone gets it.
+    """Check the input waveform of a backbone.
 
     Args:
-        name: The backbone, for the message.
-        waveform: ``(N,)``; a numpy array is taken as well.
-        at_least: Samples it needs.
+        name: Name of the backbone, for the message.
+        waveform: ``(N,)``; a numpy array is accepted.
+        at_least: Number of samples that the backbone needs.
         sample_rate: Their rate, for the message.
 
     Returns:
@@ -66,5 +66,5 @@ def check_waveform(name: str, waveform: Tensor, *, at_least: int, sample_rate: i
             f"{sample_rate} Hz), got {tuple(waveform.shape)}"
         )
     if not bool(waveform.isfinite().all()):
-        raise ValueError(f"{name}: the waveform holds NaN or infinite samples")
+        raise ValueError(f"{name}: the waveform contains NaN or infinite samples")
     return waveform.float()

@@ -1,4 +1,4 @@
-"""Reading of audio files for backbones: channel, mean, length; published tools differ in it."""
+"""Read audio files for backbones: channel, mean and length, which differ between published tools."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ __all__ = ["AUDIOLDM_EVAL", "AV_BENCHMARK", "Reading", "prepare", "read_clip"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How a file becomes a waveform. The defaults are audioldm_eval's, which the paper names."""
+    """Options of reading a file. The defaults are those of audioldm_eval, which the paper names."""
 
     channels: Literal["first", "mean"] = "first"
     """Which channel is used."""
@@ -29,11 +29,11 @@ class Reading:
     """Shorter clips are padded with silence at their end; None pads nothing."""
 
     def channel(self, waveform: Tensor) -> Tensor:
-        """The used channel ``(N,)`` of all channels ``(channels, N)``."""
+        """Reduce all channels ``(channels, N)`` to the one that is used ``(N,)``."""
         return waveform[0] if self.channels == "first" else waveform.mean(dim=0)
 
     def describe(self) -> str:
-        """One phrase for protocol lines."""
+        """Description in one phrase, for protocol lines."""
         parts = [f"{self.channels} channel" if self.channels == "first" else "mean of channels"]
         parts += ["mean removed"] if self.removes_mean else []
         parts += [f"first {self.longest_s:g} s" if self.longest_s else "own length"]
@@ -48,23 +48,23 @@ AV_BENCHMARK = Reading(channels="mean", removes_mean=False, longest_s=8.0, short
 
 
 def read_clip(path: Path, *, sample_rate: int = 16000, reading: Reading = AUDIOLDM_EVAL) -> Tensor:
-    """Read one clip as backbones get it; of a video, the audio stream.
+    """Read one clip as the input of a backbone; of a video file, its audio stream.
 
     Args:
-        path: Any file with sound.
+        path: Any file with audio.
         sample_rate: The rate of the backbone's input.
-        reading: Choices of the reading.
+        reading: Options of reading.
 
     Returns:
         ``(N,)`` float32.
 
     Raises:
-        MediaError: If the file cannot be read or has no sound. The reproduced tools replace such a file by
-            the next one; this does not.
+        MediaError: If the file cannot be read or has no samples. The reproduced tools replace such a file by
+            the next one instead.
     """
     waveform, source_rate = read_audio(path)
     if waveform.shape[1] == 0:
-        raise AudioError(f"{path.name}: holds no sound (0 samples).")
+        raise AudioError(f"{path.name}: contains no sound (0 samples).")
     return prepare(waveform, source_rate, sample_rate=sample_rate, reading=reading)
 
 
@@ -75,9 +75,9 @@ def prepare(
 
     Args:
         waveform: ``(channels, N)``.
-        source_rate: Its rate.
+        source_rate: Sample rate of the waveform.
         sample_rate: The rate to convert to.
-        reading: Choices of the reading.
+        reading: Options of reading.
 
     Returns:
         ``(M,)`` float32.

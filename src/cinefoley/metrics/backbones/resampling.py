@@ -20,13 +20,13 @@ RESAMPLER = f"windowed sinc, Hann, {_ZEROS} zero crossings, rolloff {_ROLLOFF}"
 def resample(waveform: Tensor, source_rate: int, sample_rate: int) -> Tensor:
     """Convert a waveform to another rate with a Hann-windowed sinc.
 
-    Features depend on the resampler, so metrics use the one of the tools they are compared with, the defaults
-    of ``torchaudio.functional.resample``, and nothing else does: soxr, which the rest of the package uses,
-    has less aliasing.
+    Features depend on the resampler, so metrics use the same one as the tools that they are compared with:
+    the defaults of ``torchaudio.functional.resample``. The rest of the package uses soxr, which has less
+    aliasing.
 
     Args:
         waveform: ``(N,)`` float32.
-        source_rate: Its samples per second.
+        source_rate: Sample rate of the waveform.
         sample_rate: The rate to convert to.
 
     Returns:
@@ -62,22 +62,22 @@ def _kernels(source: int, target: int, reach: int) -> Tensor:
 
 
 def _sparse(padded: Tensor, source: int, target: int, reach: int) -> Tensor:
-    """The same phases, ``(target, blocks)``, from the taps near each alone; all others weigh nothing.
+    """Compute the same phases, ``(target, blocks)``, from only the taps near each; all other weights are 0.
 
-    Rates with no common divisor, such as 44101 and 16000 Hz, have as many phases as samples a second: all of
-    their filters would be gigabytes.
+    Rates without a common divisor, such as 44101 and 16000 Hz, have as many phases as samples per second. All
+    of their filters would take gigabytes.
     """
     first = torch.arange(target) * source // target - reach
     taps = first[:, None] + torch.arange(2 * reach + 2)
     weights = _weights(torch.arange(target), taps.float(), source, target).to(padded)
     windows = padded.unfold(0, source + 2 * reach, source)
-    # the last tap of the last phases lies beyond the block, and weighs nothing
+    # the last tap of the last phases is outside the block, and its weight is 0
     places = (taps + reach).clamp(max=windows.shape[1] - 1)
     return torch.stack([(block[places] * weights).sum(dim=1) for block in windows], dim=1)
 
 
 def _weights(phases: Tensor, taps: Tensor, source: int, target: int) -> Tensor:
-    """What taps weigh in output phases, ``(phases, taps)``."""
+    """Weights of the taps in output phases, ``(phases, taps)``."""
     band = _ROLLOFF * min(source, target)
     at = ((-phases.float()[:, None] / target + taps / source) * band).clamp(-_ZEROS, _ZEROS)
     window = torch.cos(at * math.pi / _ZEROS / 2).square()

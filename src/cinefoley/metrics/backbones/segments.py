@@ -1,4 +1,4 @@
-"""Backbone on segments of 0.96 s, for FAD without VGGish."""
+"""Apply a backbone to segments of 0.96 s, for FAD without VGGish."""
 
 import torch
 from torch import Tensor
@@ -11,13 +11,13 @@ _SEGMENT_S = 0.96
 
 
 class SegmentBackbone:
-    """Another backbone on segments of 0.96 s, VGGish's: one row of features for each.
+    """Applies a backbone to segments of 0.96 s, the length of VGGish's: one row of features per segment.
 
-    Without VGGish's weights, it gives a Fréchet distance of the same construction. Its numbers
-    carry the other backbone's name and compare with nothing else.
+    Without VGGish's weights, it gives a Fréchet distance of the same construction. Its numbers have the
+    name of the other backbone and are not comparable with any others.
 
     Args:
-        backbone: Network for each segment.
+        backbone: Backbone to apply to each segment.
     """
 
     def __init__(self, backbone: Backbone) -> None:

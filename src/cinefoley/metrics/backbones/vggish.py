@@ -18,11 +18,11 @@ _FRAME, _HOP, _FFT = 400, 160, 512
 _BANDS, _F_MIN, _F_MAX = 64, 125.0, 7500.0
 _EXAMPLE = 96  # frames, 0.96 s
 _SHORTEST = _FRAME + (_EXAMPLE - 1) * _HOP  # 15600 samples
-_CHUNK = 64  # examples through the network at a time
+_CHUNK = 64  # examples per batch of the network
 
 
 def log_mel_examples(waveform: Tensor) -> Tensor:
-    """Cut a waveform into examples of 0.96 s, each a log-mel picture.
+    """Cut a waveform into examples of 0.96 s and compute the log-mel of each.
 
     Source: Hershey et al., *CNN Architectures for Large-Scale Audio Classification*, ICASSP 2017, as
     torchvggish computes it: frames neither centred nor padded, magnitudes rather than powers, triangles that
@@ -32,7 +32,7 @@ def log_mel_examples(waveform: Tensor) -> Tensor:
         waveform: ``(N,)`` at 16 kHz, N >= 15600.
 
     Returns:
-        ``(S, 96, 64)`` float32; what is left at the end, less than an example, is dropped.
+        ``(S, 96, 64)`` float32; an incomplete example at the end is dropped.
     """
     frames = waveform.double().unfold(0, _FRAME, _HOP)
     window = torch.hann_window(_FRAME, dtype=torch.float64, device=waveform.device)
@@ -43,9 +43,10 @@ def log_mel_examples(waveform: Tensor) -> Tensor:
 
 
 class VggishNet(nn.Module):
-    """Six convolutions and three linear layers, the last of them bare.
+    """Six convolutions and three linear layers, without an activation after the last.
 
-    The published network ends in a ReLU, and its users often add PCA and 8 bits; FAD takes what comes before.
+    The published network ends in a ReLU, often followed by PCA and 8-bit quantisation; FAD uses the output
+    before them.
     Names are those of the published checkpoint.
     """
 
@@ -71,11 +72,11 @@ class VggishNet(nn.Module):
 
 
 class VggishBackbone:
-    """VGGish behind its front-end; a :class:`~cinefoley.metrics.backbones.protocol.Backbone`.
+    """VGGish with its front-end; a :class:`~cinefoley.metrics.backbones.protocol.Backbone`.
 
     Args:
         weights: ``vggish-10086976.pth``, or a safetensors file with its tensors.
-        device: Where it runs.
+        device: Device that the network runs on.
 
     Raises:
         WeightsError: If the file is missing, damaged, or does not fit.
@@ -105,7 +106,7 @@ class VggishBackbone:
 
 @cache
 def _mel_matrix() -> Tensor:
-    """Weights ``(257, 64)`` of the bands; HTK's scale, peak 1, without the constant bin."""
+    """Weights ``(257, 64)`` of the bands: HTK's scale, peak 1, without the bin at 0 Hz."""
 
     def to_mel(hz: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> "np.typing.NDArray[np.float64]":
         return np.asarray(1127 * np.log1p(hz / 700))

@@ -1,4 +1,4 @@
-"""Read the published weight files of backbones safely: tensors only, never code."""
+"""Read published weight files of backbones safely: only tensors, no code."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -19,19 +19,19 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 def read_weights(path: Path, *, under: str | None = None) -> tuple[dict[str, Tensor], str]:
     """Read a flat dictionary of tensors.
 
-    Pickles go through torch's ``weights_only`` unpickler. What PANNs' file holds beside its tensors, the
-    numpy state of a sampler, is replaced by inert stand-ins; any other name refuses the file.
+    Pickles go through torch's ``weights_only`` unpickler. PANNs' file also contains the numpy state of a
+    sampler, which is replaced by inert placeholders. Any other name is an error.
 
     Args:
         path: A ``.pth`` pickle or a ``.safetensors`` file.
-        under: Key of the dictionary in a pickle that holds more; a bare dictionary is taken too.
+        under: Key of the dictionary, if the pickle has other entries; a flat dictionary is accepted too.
 
     Returns:
         Tensors by name, and the file's SHA-256.
 
     Raises:
-        MissingWeightsError: If there is no such file.
-        WeightsError: If it is empty, damaged, no checkpoint, or asks for objects other than tensors.
+        MissingWeightsError: If the file does not exist.
+        WeightsError: If it is empty, damaged, not a checkpoint, or contains unknown objects.
     """
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "no such file"
@@ -42,7 +42,7 @@ def read_weights(path: Path, *, under: str | None = None) -> tuple[dict[str, Ten
     if under is not None and isinstance(content, Mapping) and isinstance(content.get(under), Mapping):
         content = content[under]
     if not isinstance(content, Mapping) or not content:
-        raise WeightsError(f"{path}: holds a {type(content).__name__}, but no dictionary of tensors.")
+        raise WeightsError(f"{path}: contains a {type(content).__name__}, but no dictionary of tensors.")
     for key, value in content.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
             raise WeightsError(f"{path}: {key!r} is a {type(value).__name__}, not a named tensor.")
@@ -50,17 +50,18 @@ def read_weights(path: Path, *, under: str | None = None) -> tuple[dict[str, Ten
 
 
 def fill_strictly(build: Callable[[], ModuleT], tensors: Mapping[str, Tensor], *, path: Path) -> ModuleT:
-    """Build a network in float32 and put every tensor in its place.
+    """Build a network in float32 and load all of its tensors.
 
     Args:
-        build: Makes the network.
-        tensors: Exactly its state.
-        path: Where they are from, for the message.
+        build: Function that returns the network.
+        tensors: State dict with exactly the keys of the network.
+        path: File of the tensors, for the message.
 
     Raises:
-        CheckpointMismatchError: If a key is missing or left over, a shape differs, or a number is not finite.
+        CheckpointMismatchError: If a key is missing or unexpected, a shape differs, or a number is
+            not finite.
     """
-    with torch.device("meta"):  # random weights would take longer to draw than real ones to read
+    with torch.device("meta"):  # drawing random weights would take longer than reading the real ones
         module = build()
     name = type(module).__name__
     expected = module.state_dict()
@@ -74,11 +75,13 @@ def fill_strictly(build: Callable[[], ModuleT], tensors: Mapping[str, Tensor], *
     for key, value in tensors.items():
         if value.shape != expected[key].shape:
             raise CheckpointMismatchError(
-                f"{path}: {key!r} has shape {tuple(value.shape)}, {name} asks for "
+                f"{path}: {key!r} has shape {tuple(value.shape)}, {name} expects "
                 f"{tuple(expected[key].shape)}."
             )
         if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise CheckpointMismatchError(f"{path}: {key!r} holds NaN or infinite numbers. Fetch it again.")
+            raise CheckpointMismatchError(
+                f"{path}: {key!r} contains NaN or infinite numbers. Fetch it again."
+            )
     state = {key: value.to(expected[key].dtype) for key, value in tensors.items()}
     module.load_state_dict(state, assign=True)
     return module.eval().requires_grad_(False)
@@ -90,7 +93,7 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-# what the published PANNs file names beside its tensors, and the names that newer numpy writes for the same
+# names in the published PANNs file other than tensors, and the names that newer numpy versions write instead
 _INERT = (
     "numpy.core.multiarray._reconstruct",
     "numpy._core.multiarray._reconstruct",

@@ -10,13 +10,13 @@ def check_rows(name: str, role: str, rows: Tensor, *, at_least: int) -> Tensor:
     """Check the rows of a metric's input.
 
     Args:
-        name: The metric, for the message.
-        role: What the rows are, for the message: ``"real features"``.
-        rows: ``(N, D)``, any floating type; a numpy array is taken as well.
-        at_least: Rows that the metric needs.
+        name: Name of the metric, for the message.
+        role: Name of the rows, for the message: ``"real features"``.
+        rows: ``(N, D)``, any floating dtype; a numpy array is accepted.
+        at_least: Number of rows that the metric needs.
 
     Returns:
-        The rows as a tensor, in their own type.
+        The rows as a tensor, in their own dtype.
 
     Raises:
         ValueError: If the rows are not ``(N, D)`` numbers, too few, or not finite.
@@ -32,7 +32,7 @@ def check_rows(name: str, role: str, rows: Tensor, *, at_least: int) -> Tensor:
     if not bool(finite.all()):
         bad = (~finite).nonzero().flatten()
         raise ValueError(
-            f"{name}: {len(bad)} of {len(rows)} rows of {role} hold NaN or infinite numbers, "
+            f"{name}: {len(bad)} of {len(rows)} rows of {role} contain NaN or infinite numbers, "
             f"first row {int(bad[0])}"
         )
     return rows

@@ -12,7 +12,7 @@ __all__ = ["Activation", "kl_divergence", "kl_divergence_terms"]
 _NAME = "KL divergence"
 
 Activation = Literal["softmax", "sigmoid"]
-"""How logits become probabilities. Papers that print one KL mean softmax."""
+"""Function from logits to probabilities. Papers that print a single KL use softmax."""
 
 
 def kl_divergence(
@@ -25,14 +25,14 @@ def kl_divergence(
     """Mean of ``sum_c p_real (log p_real - log(p_generated + epsilon))`` over pairs of clips.
 
     Source: Iashin and Rahtu, *Taming Visually Guided Sound Generation*, BMVC 2021, with the ``epsilon`` that
-    audioldm_eval adds: it caps what one pair can give near 13.8, and makes equal sets score about -5e-4.
+    audioldm_eval adds. It limits the value of one pair to about 13.8; equal sets score about -5e-4.
 
     Args:
-        real_logits: Of the reference audio, ``(N, C)``, N >= 1, before any activation.
-        generated_logits: Of the generated audio, ``(N, C)``; row ``i`` belongs to row ``i``.
-        activation: ``"softmax"``, or ``"sigmoid"``, which leaves the terms of ``1 - p`` out and can be
+        real_logits: Logits of the reference audio, ``(N, C)``, N >= 1, before any activation.
+        generated_logits: Logits of the generated audio, ``(N, C)``, in the same order of clips.
+        activation: ``"softmax"``, or ``"sigmoid"``, which omits the terms of ``1 - p`` and can be
             negative.
-        epsilon: Added to the generated probability; 0 is the divergence itself, as av-benchmark takes it.
+        epsilon: Added to the generated probability; 0 gives the exact divergence, as in av-benchmark.
 
     Returns:
         Scalar float64. Lower is better.
@@ -56,7 +56,7 @@ def kl_divergence_terms(
     activation: Activation = "softmax",
     epsilon: float = 1e-6,
 ) -> Tensor:
-    """What each pair adds to :func:`kl_divergence`, ``(N,)`` float64, with its arguments and errors."""
+    """Value of each pair in :func:`kl_divergence`, ``(N,)`` float64; same arguments and errors."""
     real_logits = check_rows(_NAME, "real logits", real_logits, at_least=1).double()
     generated_logits = check_rows(_NAME, "generated logits", generated_logits, at_least=1).double()
     check_widths(_NAME, real_logits, generated_logits)

@@ -10,9 +10,9 @@ from cinefoley.metrics.functional.checks import check_rows, check_widths
 __all__ = ["frechet_distance"]
 
 _NAME = "Frechet distance"
-_SMALL = 512  # up to this size singular values cost next to nothing
-_LARGEST_ERROR = 1e-7  # of the distance; parity with the reference asks for 2e-6
-_BLOCK = 8192  # rows of a tall set that are folded into its factor at a time
+_SMALL = 512  # up to this size singular values take little time
+_LARGEST_ERROR = 1e-7  # relative to the distance; parity with the reference requires 2e-6
+_BLOCK = 8192  # rows that are added to the factor of a tall set at a time
 
 
 def frechet_distance(real: Tensor, generated: Tensor) -> Tensor:
@@ -21,9 +21,10 @@ def frechet_distance(real: Tensor, generated: Tensor) -> Tensor:
     Source: Heusel et al., *GANs Trained by a Two Time-Scale Update Rule*, NeurIPS 2017:
     ``|mu_r - mu_g|^2 + tr(S_r) + tr(S_g) - 2 tr sqrt(S_r S_g)``, with unbiased covariances.
 
-    No matrix root is taken. With factors ``S = F^T F``, the last trace is the sum of the singular values of
-    ``F_r F_g^T``, at any rank. They come from the eigenvalues of its smaller Gram matrix, several times
-    faster, where the bound on the rounding error of those allows it, and from the matrix itself where not.
+    No matrix root is computed. With factors ``S = F^T F``, the last trace is the sum of the singular values
+    of ``F_r F_g^T``, at any rank. They are computed from the eigenvalues of its smaller Gram matrix, which is
+    several times faster, if the bound on their rounding error allows it. Otherwise they are computed from the
+    matrix itself.
 
     Args:
         real: Features of the reference audio, ``(N, D)``, N >= 2.
@@ -53,20 +54,20 @@ def frechet_distance(real: Tensor, generated: Tensor) -> Tensor:
 
 
 def _factor(centred: Tensor) -> Tensor:
-    """``F`` with ``F^T F`` the covariance: the scaled set, or its triangular factor where that is shorter."""
+    """``F`` with ``F^T F`` the covariance: the scaled set, or its triangular factor if that is shorter."""
     rows, width = centred.shape
     scaled = centred / math.sqrt(rows - 1)
     if rows <= width:
         return scaled
     mode = "reduced" if centred.requires_grad else "r"  # torch has no derivative of the latter
     factor = scaled[:0]
-    for block in scaled.split(max(_BLOCK, 2 * width)):  # memory stays flat, however tall the set
+    for block in scaled.split(max(_BLOCK, 2 * width)):  # memory use does not depend on the number of rows
         _, factor = torch.linalg.qr(torch.cat([factor, block]), mode=mode)
     return factor
 
 
 def _sum_of_singular_values(product: Tensor, rank: int, spread: float) -> Tensor:
-    """Of a matrix of at most ``rank``; ``spread`` is what twice their sum will be taken from."""
+    """Sum for a matrix of at most ``rank``; the distance is ``spread`` minus twice this sum."""
     if min(product.shape) <= _SMALL:
         return _svd_sum(product, rank)
     smaller = product if product.shape[0] <= product.shape[1] else product.T
@@ -86,7 +87,7 @@ def _svd_sum(product: Tensor, rank: int) -> Tensor:
 
 
 def _rounding_error(squares: Tensor, roots: Tensor) -> float:
-    """Bound on the error of the sum of roots: each square is off by some eps of the largest."""
+    """Bound on the error of the sum of roots: the error of each square is a few eps of the largest."""
     noise = 4 * torch.finfo(squares.dtype).eps * float(squares[-1])
     errors = noise / (2 * roots.clamp(min=1e-300))
     return float(errors.clamp(max=math.sqrt(noise)).sum())

@@ -17,16 +17,16 @@ _NAME = "Inception score"
 def inception_score(logits: Tensor, *, splits: int = 10, seed: int | None = 2020) -> tuple[Tensor, Tensor]:
     """``exp`` of the mean divergence of each clip's class probabilities from their average, over splits.
 
-    Source: Salimans et al., *Improved Techniques for Training GANs*, NeurIPS 2016. The order of rows before
-    they are split is the one that audioldm_eval draws. Few rows bias the score low.
+    Source: Salimans et al., *Improved Techniques for Training GANs*, NeurIPS 2016. Rows are shuffled
+    before the split in the same order as in audioldm_eval. The score is biased low if there are few rows.
 
     Args:
-        logits: Of the generated audio, ``(N, C)``, N >= ``splits``, before softmax.
-        splits: Parts that are scored apart, at least 1; part ``i`` begins at row ``i * N // splits``.
-        seed: Of the order; None keeps the rows as they are.
+        logits: Logits of the generated audio, ``(N, C)``, N >= ``splits``, before softmax.
+        splits: Parts that are scored separately, at least 1; part ``i`` begins at row ``i * N // splits``.
+        seed: Seed of the order; None does not shuffle.
 
     Returns:
-        Mean and population standard deviation over splits, scalars in float64, from 1 (all alike) to C.
+        Mean and population standard deviation over splits, scalars in float64, from 1 (all equal) to C.
         Higher is better.
 
     Raises:

@@ -11,7 +11,7 @@ from cinefoley.metrics.functional.checks import check_rows, check_widths
 __all__ = ["kernel_inception_distance", "weighted_kernel_distance"]
 
 _NAME = "Kernel inception distance"
-_BLOCK = 512  # rows of a kernel matrix held at a time
+_BLOCK = 512  # rows of a kernel matrix in memory at a time
 
 _Draw = tuple[Tensor, Tensor]
 _Kernel = Callable[[Tensor], Tensor]
@@ -31,22 +31,22 @@ def kernel_inception_distance(
     """Unbiased squared maximum mean discrepancy, averaged over random subsets.
 
     Source: Binkowski et al., *Demystifying MMD GANs*, ICLR 2018; kernel ``(gamma x . y + coef0)^degree``. The
-    subsets are those that audioldm_eval draws.
+    subsets are the same as in audioldm_eval.
 
     Args:
         real: Features of the reference audio, ``(N, D)``, N >= 2.
         generated: Features of the generated audio, ``(M, D)``, M >= 2.
-        subsets: Subsets to draw.
-        subset_size: Rows of each side in a subset, at least 2; shrinks to the smaller set.
-        seed: Of the draws, which depend on nothing else but the sizes.
-        degree: Of the polynomial.
-        gamma: Its scale; ``1 / D`` if None.
-        coef0: Its constant.
+        subsets: Number of subsets to draw.
+        subset_size: Rows of each side in a subset, at least 2; at most the rows of the smaller set.
+        seed: Seed of the draws, which depend only on it and on the sizes.
+        degree: Degree of the polynomial.
+        gamma: Scale of the polynomial; ``1 / D`` if None.
+        coef0: Constant of the polynomial.
 
     Returns:
         Mean and population standard deviation over subsets, scalars in float64 (float32 sums drift in the
-        fourth digit). Lower is better; small negative values are right, the estimator being unbiased. The
-        paper's tables print the mean times 1000.
+        fourth digit). Lower is better; small negative values are possible, because the estimator is unbiased.
+        The paper's tables print the mean times 1000.
 
     Raises:
         ValueError: If a set has fewer than 2 rows or a number that is not finite, the widths D differ, or
@@ -79,23 +79,24 @@ def kernel_inception_distance(
 def weighted_kernel_distance(
     real: Tensor, generated: Tensor, real_weights: Tensor, generated_weights: Tensor
 ) -> Tensor:
-    """Unbiased squared maximum mean discrepancy of whole sets in which rows count several times, or not.
+    """Unbiased squared maximum mean discrepancy of whole sets, with a weight for each row.
 
-    What :func:`kernel_inception_distance` estimates from subsets, with its default kernel. Many weightings
-    cost hardly more than one, so this is the way to resample it; a row is never compared with itself, though
-    it count twice.
+    It is the value that :func:`kernel_inception_distance` estimates from subsets, with the default kernel.
+    Many weightings take little more time than one, so it is suited to resampling. A row is never compared
+    with itself, even if its weight is above 1.
 
     Args:
         real: ``(N, D)``.
         generated: ``(M, D)``.
-        real_weights: How often each row counts, ``(N, B)``, at least 0.
-        generated_weights: The same, ``(M, B)``.
+        real_weights: Count of each row, ``(N, B)``, at least 0.
+        generated_weights: Count of each row, ``(M, B)``, at least 0.
 
     Returns:
         ``(B,)`` float64.
 
     Raises:
-        ValueError: As :func:`kernel_inception_distance`; or if the weights do not fit, or are all on one row.
+        ValueError: As :func:`kernel_inception_distance`, or if the weights do not fit, or fewer than two rows
+            of a set have a weight.
     """
     real = check_rows(_NAME, "real features", real, at_least=2).double()
     generated = check_rows(_NAME, "generated features", generated, at_least=2).double()
@@ -106,7 +107,9 @@ def weighted_kernel_distance(
         weights.sum(0).square() - weights.square().sum(0) for weights in (real_weights, generated_weights)
     ]
     if shapes[0] != shapes[1] or not all(bool((pairs > 0).all()) for pairs in within):
-        raise ValueError(f"{_NAME}: weights must fit {shapes[0]} rows and reach two of each, got {shapes[1]}")
+        raise ValueError(
+            f"{_NAME}: weights must fit {shapes[0]} rows, with two of each above 0, got {shapes[1]}"
+        )
 
     def kernel(products: Tensor) -> Tensor:
         return products.mul(1 / real.shape[1]).add(1.0) ** 3
@@ -128,7 +131,7 @@ def _draw(num_real: int, num_generated: int, subsets: int, size: int, seed: int)
 
 
 def _whole_kernels(real: Tensor, generated: Tensor, draws: list[_Draw], kernel: _Kernel) -> Tensor:
-    """Every entry of the kernels once, however many subsets it belongs to."""
+    """Compute every entry of the kernels once, for all subsets that it belongs to."""
     real, generated = real.double(), generated.double()
     in_real = _membership([drawn for drawn, _ in draws], real)
     in_generated = _membership([drawn for _, drawn in draws], generated)
@@ -147,7 +150,7 @@ def _membership(drawn: list[Tensor], rows: Tensor) -> Tensor:
 
 
 def _sums_within(rows: Tensor, member: Tensor, kernel: _Kernel) -> Tensor:
-    """Sum of the kernel over the ordered pairs of each subset; of a block and its mirror, one is computed."""
+    """Sum of the kernel over the ordered pairs of each subset; half is computed, by symmetry."""
     total = -(kernel(rows.square().sum(dim=1)) @ member.square())
     for start in range(0, len(rows), _BLOCK):
         block, of_block = rows[start : start + _BLOCK], member[start : start + _BLOCK]
@@ -165,7 +168,7 @@ def _sums_across(left: Tensor, right: Tensor, in_left: Tensor, in_right: Tensor,
 
 
 def _subset_kernels(real: Tensor, generated: Tensor, draws: list[_Draw], kernel: _Kernel) -> Tensor:
-    """Subset by subset, for sets so large that most pairs share none."""
+    """Compute subset by subset, for sets so large that most pairs are in no subset."""
     values = []
     for of_real, of_generated in draws:
         x, y = real[of_real].double(), generated[of_generated].double()

@@ -1,4 +1,4 @@
-"""Public weights of the metric backbones (PANNs, VGGish): where they are, download and checksums."""
+"""Public weights of the metric backbones (PANNs, VGGish): addresses, download and checksums."""
 
 import hashlib
 import shutil
@@ -18,25 +18,25 @@ class PublishedBackbone:
     """One file of weights on the web."""
 
     name: str
-    """Its name here."""
+    """Name in cinefoley."""
     title: str
-    """What it is."""
+    """Network and the metrics that use it."""
     file: str
-    """Its file name, kept."""
+    """File name, the same as on the web."""
     url: str
-    """Where it is fetched from."""
+    """Download address."""
     page: str
-    """Where it is described."""
+    """Address of the page that describes it."""
     num_bytes: int
-    """Its size."""
+    """File size."""
     sha256: str
-    """Its digest, or as many first digits as its authors state."""
+    """SHA-256, or as many of its first digits as the authors published."""
 
     def check(self, path: Path, digest: str) -> None:
-        """Refuse a file that is not the published one.
+        """Raise an error if a file is not the published one.
 
         Raises:
-            WeightsError: If the digest is another.
+            WeightsError: If the digest differs.
         """
         if not digest.startswith(self.sha256):
             raise WeightsError(
@@ -74,15 +74,15 @@ PUBLISHED_BACKBONES: dict[str, PublishedBackbone] = {
 
 
 def find_backbone(backbone: PublishedBackbone, home: Path | None = None) -> Path:
-    """The file of a pulled backbone.
+    """Find the file of a downloaded backbone.
 
     Args:
         backbone: One of :data:`PUBLISHED_BACKBONES`.
-        home: Instead of the cache folder.
+        home: Cache folder; the default one if None.
 
     Raises:
-        MissingWeightsError: If it has not been pulled.
-        WeightsError: If the file has another size.
+        MissingWeightsError: If the file has not been downloaded.
+        WeightsError: If the file size differs.
     """
     path = _place(backbone, home)
     if not path.is_file():
@@ -105,28 +105,28 @@ def pull_backbone(
     overwrites: bool = False,
     on_note: Callable[[str], None] | None = None,
 ) -> Path:
-    """Fetch a backbone's file and check its digest. A fetch that was cut off goes on where it stopped.
+    """Download a backbone's file and check its digest. An interrupted download is resumed.
 
     Args:
-        backbone: What to fetch.
-        home: Where to; the cache folder if None.
-        overwrites: Fetch it again if it is there.
-        on_note: Called with what is being done.
+        backbone: Backbone to download.
+        home: Folder to download into; the cache folder if None.
+        overwrites: Download an existing file again.
+        on_note: Called with a message at each step.
 
     Returns:
-        The file. If it was there, its digest is checked, and nothing is fetched.
+        Path of the file. If the file exists, only its digest is checked.
 
     Raises:
-        MissingWeightsError: If it cannot be fetched.
-        WeightsError: If it is not the published file; what was fetched is deleted.
-        OutputError: If the disk is full or cannot be written.
+        MissingWeightsError: If the download fails.
+        WeightsError: If the file is not the published one; a new download is deleted.
+        OutputError: If the disk is full or not writable.
     """
     note = on_note or (lambda _: None)
     path = _place(backbone, home)
     if path.exists() and not overwrites:
         path = find_backbone(backbone, home)
         backbone.check(path, _sha256(path))
-        note(f"{backbone.name} is here already, and its digest is right")
+        note(f"{backbone.name} is already downloaded, and its digest is correct")
         return path
     part = path.with_name(path.name + ".part")
     note(f"fetching {backbone.file} ({backbone.num_bytes / 1e6:.0f} MB) from {backbone.url}")
@@ -146,7 +146,7 @@ def _place(backbone: PublishedBackbone, home: Path | None) -> Path:
 
 
 def _fetch(backbone: PublishedBackbone, part: Path) -> None:
-    """Download with huggingface_hub's client, which retries and resumes; no hub is asked, no token sent."""
+    """Download with huggingface_hub's HTTP client, which retries and resumes. No token is sent."""
     from huggingface_hub.file_download import http_get
 
     try:
@@ -171,8 +171,8 @@ def _fetch(backbone: PublishedBackbone, part: Path) -> None:
         reason = str(exc).strip().splitlines()
         raise MissingWeightsError(
             f"{backbone.file} could not be fetched from {backbone.url} ({type(exc).__name__}: "
-            f"{reason[0] if reason else 'no details'}). What has arrived is kept: run the same command again "
-            f"to go on, or put the file, found at {backbone.page}, at {part.with_suffix('')}."
+            f"{reason[0] if reason else 'no details'}). The partial download stays: run the same command "
+            f"again to resume, or download the file from {backbone.page} to {part.with_suffix('')}."
         ) from exc
 
 

@@ -16,7 +16,7 @@ pipeline_tag: video-to-audio
 
 Made by `cinefoley models import` from the public checkpoints of Diff-Foley (Luo, Yan, Hu, Zhao: *Diff-Foley:
 Synchronized Video-to-Audio Synthesis with Latent Diffusion Models*, NeurIPS 2023, arXiv 2306.17203).
-Numbers are the files' own, stored in {dtype}; names follow diffusers. Nothing was trained.
+The weights are those of the source files, stored in {dtype}. Names follow diffusers. Nothing was trained.
 
 - **Data**: the authors trained CAVP on VGGSound and AudioSet, the generator on VGGSound.
 - **Licence**: {licence}
@@ -27,7 +27,7 @@ Numbers are the files' own, stored in {dtype}; names follow diffusers. Nothing w
 {rows}
 
 ```
-cinefoley generate film.mp4 --model {folder}
+cinefoley generate video.mp4 --model {folder}
 ```
 """
 
@@ -46,8 +46,8 @@ def write_card(
     Args:
         folder: The model folder.
         sources: ``file``, ``bytes`` and ``sha256`` of each source, by role.
-        dtype: How the weights are stored.
-        origin: Where the sources came from; files on this computer if None.
+        dtype: Dtype of the stored weights.
+        origin: Source of the files; None for files on this computer.
     """
     rows = "\n".join(
         f"| {role} | {source['file']} | {source['bytes']:,} | `{source['sha256']}` |"

@@ -16,29 +16,29 @@ __all__ = ["Checkpoint", "read_checkpoint"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """The tensors of one file, under their names without ``module.``."""
+    """Tensors of one file, with ``module.`` removed from their names."""
 
     path: Path
     """The file."""
     tensors: dict[str, Tensor]
-    """Views into the mapped file: nothing is read until it is used."""
+    """Views into the memory-mapped file; data is read on first use."""
     others: tuple[str, ...] = ()
-    """What lies beside the state dict (``optimizer``, ``epoch``), unread."""
+    """Names of the other entries in the file (``optimizer``, ``epoch``); their values are not read."""
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """Open a Lightning or PyTorch pickle, or a safetensors file.
 
-    Pickles are read by torch's ``weights_only`` unpickler, memory-mapped where the format allows it. What
-    such files legitimately hold beside tensors (numpy's scalars, Lightning's callback classes) is replaced by
-    an inert stand-in; any other name refuses the file, and nothing that it names is imported or called.
+    Pickles are read by torch's ``weights_only`` unpickler, memory-mapped where the format allows it. Known
+    objects other than tensors (numpy's scalars, Lightning's callback classes) are replaced by an inert
+    placeholder. Any other name is an error. Nothing that the file names is imported or called.
 
     Args:
-        path: A dictionary of tensors, or a dictionary with such a ``state_dict``.
+        path: File that contains a dictionary of tensors, directly or under ``state_dict``.
 
     Raises:
-        MissingWeightsError: If there is no such file.
-        WeightsError: If it is empty, damaged, cut off, no checkpoint, or asks for more than tensors.
+        MissingWeightsError: If the file does not exist.
+        WeightsError: If it is empty, damaged, truncated, not a checkpoint, or contains unknown objects.
     """
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "no such file"
@@ -51,8 +51,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(path=path, tensors=_without_module(path, state), others=others)
 
 
-# Diff-Foley's files name the first four, by the hub's own listing of their pickles; the others are what newer
-# versions of the same libraries write in their place.
+# Names in the pickles. Diff-Foley's files contain the first four, as the hub lists them; newer versions of
+# the same libraries write the others.
 _INERT = (
     "numpy.core.multiarray.scalar",
     "numpy.dtype",
@@ -68,21 +68,21 @@ _INERT = (
 
 
 def _find_state_dict(path: Path, content: Any) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """The dictionary of tensors, and the names of all that lies beside it."""
+    """Return the dictionary of tensors, and the names of all other entries."""
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         others = tuple(str(key) for key in content if key != "state_dict")
         return content["state_dict"], others
     if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
         raise WeightsError(
-            f"{path}: holds a {type(content).__name__}, but no dictionary of tensors, neither bare nor under "
-            "'state_dict'."
+            f"{path}: contains a {type(content).__name__}, but no dictionary of tensors, neither directly "
+            "nor under 'state_dict'."
         )
     tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
     return tensors, tuple(str(key) for key in content if key not in tensors)
 
 
 def _without_module(path: Path, state: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Names without the ``module.`` that data-parallel wrappers leave anywhere in them."""
+    """Remove ``module.``, which data-parallel wrappers insert, from all names."""
     tensors: dict[str, Tensor] = {}
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):

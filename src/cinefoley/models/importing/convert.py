@@ -26,19 +26,19 @@ class Part:
     name: str
     """Name of the folder."""
     module: Any
-    """The network without weights (on torch's meta device); knows its configuration."""
+    """Network without weights, on torch's meta device, with its configuration."""
     tensors: dict[str, Tensor]
-    """Its state dict: views into the checkpoint."""
+    """State dict: views into the checkpoint."""
     source: Path
     """The checkpoint."""
 
 
 def convert_cavp(tensors: Mapping[str, Tensor], config: ModelConfig, source: Path) -> list[Part]:
-    """The video encoder, and the spectrogram encoder with the temperature of their common training.
+    """Convert the video encoder, and the spectrogram encoder with the temperature of contrastive training.
 
     Raises:
         ValueError: If the configuration has no spectrogram encoder.
-        CheckpointMismatchError: If a shape differs from the configuration's; so for all functions here.
+        CheckpointMismatchError: If a shape differs from the configuration's. All functions here raise it.
     """
     audio = config.audio_encoder
     if audio is None:
@@ -55,7 +55,7 @@ def convert_cavp(tensors: Mapping[str, Tensor], config: ModelConfig, source: Pat
 
 
 def convert_ldm(tensors: Mapping[str, Tensor], config: ModelConfig, source: Path) -> list[Part]:
-    """Denoiser, autoencoder and conditioner, the first two by diffusers' own rules."""
+    """Convert denoiser, autoencoder and conditioner; the first two with diffusers' converters."""
     with torch.device("meta"):
         unet = build.build_denoiser(config.denoiser)
     unet_state = convert_ldm_unet_checkpoint(dict(tensors), dict(unet.config))
@@ -72,13 +72,13 @@ def convert_ldm(tensors: Mapping[str, Tensor], config: ModelConfig, source: Path
 def convert_classifier(
     name: str, tensors: Mapping[str, Tensor], config: ModelConfig, source: Path
 ) -> list[Part]:
-    """A classifier, and the autoencoder that lies beside it in the alignment classifier's file.
+    """Convert a classifier, and the autoencoder if its file contains one, as the alignment classifier's does.
 
     Args:
         name: ``"alignment"`` or ``"guidance_classifier"``; the autoencoder's part is called ``NAME_vae``.
         tensors: The tensors of the file.
-        config: Gives the widths of latents and features.
-        source: For messages.
+        config: Configuration with the widths of latents and features.
+        source: Path of the checkpoint, for messages.
     """
     state = _rename(tensors, {"cond_model.embedder.0.": "conditioner.projection."})
     state |= _rename(tensors, {"cond_model.pos_emb.": "conditioner.positions."})
@@ -110,7 +110,7 @@ def _convert_vae(name: str, tensors: Mapping[str, Tensor], config: ModelConfig, 
 
 
 def _rename(tensors: Mapping[str, Tensor], prefixes: Mapping[str, str]) -> dict[str, Tensor]:
-    """Only the keys under ``prefixes``, with the new prefix in place of the old."""
+    """Select the keys that begin with one of ``prefixes``, and replace the old prefix by the new one."""
     return {
         new + key.removeprefix(old): value
         for old, new in prefixes.items()
@@ -141,9 +141,9 @@ _ENDS = {
 
 
 def _backbone_key(key: str) -> str:
-    """A key of the classifier's backbone under our name.
+    """Convert a key of the classifier's backbone to the name in this package.
 
-    Its input blocks alternate: a residual block (with attention from the second level on), a downsampling.
+    Input blocks alternate between a residual block (with attention from the second level) and a downsampler.
     """
     if key.startswith("input_blocks.") and not key.startswith("input_blocks.0."):
         _, block, branch, rest = key.split(".", 3)
@@ -178,6 +178,6 @@ def _checked(part: Part) -> Part:
     unexpected = [key for key in part.tensors if key not in expected]
     if unexpected:
         raise CheckpointMismatchError(
-            f"{part.source}: {len(unexpected)} keys have no place in {part.name}, first {unexpected[0]!r}."
+            f"{part.source}: {len(unexpected)} unexpected keys for {part.name}, first {unexpected[0]!r}."
         )
     return part

@@ -26,7 +26,7 @@ from cinefoley.models.importing.writer import write_tensors
 __all__ = ["RECORD_NAME", "ImportReport", "SourceRecord", "import_diff_foley"]
 
 RECORD_NAME = "import.json"
-"""File in the model folder that says what it was made of."""
+"""Name of the file in the model folder that records sources and digests."""
 
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
 _COMPONENTS = (
@@ -38,7 +38,7 @@ _COMPONENTS = (
     "video_encoder",
     "video_encoder_student",
 )
-"""What the pipeline is made of; the classifier and the student are optional."""
+"""Components of the pipeline; the classifier and the student are optional."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +46,20 @@ class SourceRecord:
     """One file that was imported."""
 
     file: str
-    """Its name."""
+    """File name."""
     bytes: int
-    """Its size."""
+    """File size."""
     sha256: str
-    """Its digest."""
+    """SHA-256 of the file."""
     unused: dict[str, int] = field(default_factory=dict)
-    """Tensors that a model folder does not need, counted by group."""
+    """Number of tensors that a model folder does not need, by group."""
     beside: tuple[str, ...] = ()
-    """What lies beside the state dict, such as ``optimizer``; left unread."""
+    """Names of the other entries in the file, such as ``optimizer``; their values are not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """What an import made of what."""
+    """Result of an import: sources, parts and notes."""
 
     folder: Path
     """The model folder."""
@@ -68,9 +68,9 @@ class ImportReport:
     parts: dict[str, str]
     """SHA-256 of every weight file, by its path in the folder."""
     dtype: str
-    """How the weights are stored."""
+    """Dtype of the stored weights."""
     notes: tuple[str, ...] = ()
-    """What the user should know."""
+    """Messages for the user."""
 
 
 def import_diff_foley(
@@ -85,30 +85,31 @@ def import_diff_foley(
 ) -> ImportReport:
     """Convert Diff-Foley's public checkpoints into a model folder.
 
-    Names and shapes are checked before anything is written, and numbers tensor by tensor on the way; the
-    folder appears when it is complete, or not at all. Tensors go from the mapped files to the disk one at a
-    time.
+    Names and shapes are checked before anything is written, and the numbers of each tensor when it is
+    written. The write is atomic: the folder is complete or absent. Tensors are copied one at a time from the
+    memory-mapped files to the disk.
 
     Args:
-        out: The folder to make.
+        out: Folder to create.
         files: ``cavp`` (the encoder, ``cavp_epoch66.ckpt``) and ``ldm`` (the generator,
-            ``ldm_epoch240.ckpt``); also, if wanted, ``guidance_classifier``, which steers sampling
+            ``ldm_epoch240.ckpt``). Optional: ``guidance_classifier``, which guides sampling
             (``double_guidance_classifier.ckpt``), and ``alignment``, which measures synchrony
             (``eval_classifier.ckpt``).
-        dtype: How to store floating point weights.
-        overwrites: Whether a model folder that is there may be replaced.
-        origin: Where the files come from, for the card.
+        dtype: Dtype of the stored floating point weights.
+        overwrites: Whether an existing model folder may be replaced.
+        origin: Source of the files, for the card.
         config: Widths of the networks, for tests; Diff-Foley's if None. Depths must be Diff-Foley's.
         on_bytes: Called with written and total bytes of weights.
 
     Returns:
-        What was made.
+        Report of the sources, the parts and the notes.
 
     Raises:
         ValueError: If ``cavp`` or ``ldm`` is not among ``files``.
         MissingWeightsError: If a file does not exist.
-        WeightsError: If a file is empty, damaged, or asks for more than tensors.
-        CheckpointMismatchError: If keys are missing or left over, a shape differs, or a number is not finite.
+        WeightsError: If a file is empty, damaged, or contains unknown objects.
+        CheckpointMismatchError: If keys are missing or unexpected, a shape differs, or a number is not
+            finite.
         OutputError: If ``out`` exists or cannot be written, or the disk is full.
     """
     if not {"cavp", "ldm"} <= files.keys():
@@ -133,7 +134,7 @@ def import_diff_foley(
 def _prepare(
     files: Mapping[KindName, Path], config: ModelConfig
 ) -> tuple[list[Part], dict[KindName, SourceRecord], tuple[str, ...]]:
-    """Check all files, and say what is to be written, what it is made of, and what the user should know."""
+    """Check all files, and return the parts to write, their sources, and notes for the user."""
     opened = {kind: _open(kind, path) for kind, path in files.items()}
     parts, notes = _without_known_autoencoders(
         [part for kind, source in opened.items() for part in _convert(kind, source, config)]
@@ -176,7 +177,7 @@ def _describe(opened: _Opened) -> SourceRecord:
 
 
 def _without_known_autoencoders(parts: list[Part]) -> tuple[list[Part], tuple[str, ...]]:
-    """Drop a classifier's autoencoder where it is the generator's own, number for number."""
+    """Drop a classifier's autoencoder if all its numbers equal those of the generator's autoencoder."""
     generator = next(part for part in parts if part.name == "vae")
     kept, notes = [], []
     for part in parts:
@@ -192,7 +193,7 @@ def _without_known_autoencoders(parts: list[Part]) -> tuple[list[Part], tuple[st
 
 
 def _schedule_note(ldm: _Opened, config: ModelConfig) -> tuple[str, ...]:
-    """Compare the noise schedule that the file was saved with to the one that the folder gets."""
+    """Return a note if the file's noise schedule differs from the one in the model folder."""
     ours = build.build_scheduler(config.denoiser).alphas_cumprod
     theirs = ldm.tensors["alphas_cumprod"]
     if theirs.shape == ours.shape and torch.allclose(theirs.float(), ours, rtol=0, atol=1e-4):
@@ -222,7 +223,8 @@ def _write_parts(
             on_bytes(written, total)
 
     digests = {}
-    # a file's pages stay in memory as long as one of its tensors does: the largest file comes last, and alone
+    # A file's pages stay in memory as long as one of its tensors does, so the largest file is written last,
+    # when the others are released.
     for part in sorted(parts, key=lambda part: part.source.stat().st_size):
         (folder / part.name).mkdir()
         part.module.save_config(folder / part.name)
@@ -235,7 +237,7 @@ def _write_parts(
 
 @contextmanager
 def _naming(part: Part) -> Iterator[None]:
-    """Say in which file and part a tensor is at fault."""
+    """Add the file and the part to the error of a tensor."""
     try:
         yield
     except CheckpointMismatchError as exc:
@@ -243,7 +245,7 @@ def _naming(part: Part) -> Iterator[None]:
 
 
 def _write_rest(folder: Path, parts: list[Part], config: ModelConfig) -> None:
-    """The schedule, the window, and diffusers' index of the parts that the pipeline is made of."""
+    """Write the noise schedule, the window settings, and diffusers' index of the pipeline's components."""
     scheduler = build.build_scheduler(config.denoiser)
     scheduler.save_pretrained(folder / "scheduler")
     config.foley.save(folder)
@@ -251,7 +253,7 @@ def _write_rest(folder: Path, parts: list[Part], config: ModelConfig) -> None:
     index: dict[str, Any] = {"_class_name": "FoleyPipeline", "_diffusers_version": version("diffusers")}
     for name in _COMPONENTS:
         if name not in components:
-            index[name] = [None, None]  # so diffusers marks optional ones
+            index[name] = [None, None]  # diffusers' notation for an absent optional component
             continue
         component_class = type(components[name])
         library = component_class.__module__

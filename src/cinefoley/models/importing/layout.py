@@ -15,7 +15,7 @@ from cinefoley.models.importing.checkpoint import Checkpoint
 __all__ = ["KINDS", "CheckpointKind", "KindName", "select_tensors"]
 
 KindName = Literal["cavp", "ldm", "guidance_classifier", "alignment"]
-"""The public files, named as the command's options."""
+"""Kinds of public files; the same names as the command's options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,22 +23,22 @@ class CheckpointKind:
     """One of the public files."""
 
     name: KindName
-    """Its name here; its keys are in ``keys/NAME.txt``."""
+    """Name in cinefoley; the expected keys are in ``keys/NAME.txt``."""
     title: str
-    """What it is called in messages."""
+    """Name in messages."""
     leftovers: tuple[str, ...]
-    """Keys, or prefixes that end in a dot, which such a file may have on top and which are not used."""
+    """Optional keys that are not used. An entry that ends in a dot is a prefix."""
     unneeded: tuple[str, ...]
-    """The same of keys that must be there and that a model folder does not need."""
+    """Required keys that a model folder does not need; same notation."""
 
     @property
     def option(self) -> str:
-        """The option of ``cinefoley models import`` that takes it."""
+        """Option of ``cinefoley models import`` for this kind of file."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Keys that must be there, in the file's order."""
+        """Required keys, in the file's order."""
         return _read_keys(self.name)
 
 
@@ -66,7 +66,7 @@ KINDS: dict[KindName, CheckpointKind] = {
     for kind in (
         CheckpointKind(name="cavp", title="CAVP encoder", leftovers=(), unneeded=()),
         CheckpointKind(name="ldm", title="latent diffusion model", leftovers=_TRAINING, unneeded=_SCHEDULE),
-        CheckpointKind(  # its training class held the autoencoder
+        CheckpointKind(  # its training class contained the autoencoder
             name="guidance_classifier",
             title="double-guidance classifier",
             leftovers=(*_TRAINING, "first_stage_model."),
@@ -84,18 +84,18 @@ KINDS: dict[KindName, CheckpointKind] = {
 
 
 def select_tensors(checkpoint: Checkpoint, kind: CheckpointKind) -> tuple[dict[str, Tensor], dict[str, int]]:
-    """Take the tensors that a kind of file must have, and count those that a model folder does not need.
+    """Select the required tensors of a checkpoint, and count those that a model folder does not need.
 
     Args:
         checkpoint: The file.
-        kind: What it is meant to be.
+        kind: Expected kind of the file.
 
     Returns:
         The tensors by key, and the number of unneeded ones by group (``schedule buffers``: 12).
 
     Raises:
-        CheckpointMismatchError: If a key is missing, or one is left over that such files do not have; the
-            message counts both, names the first, and says what the file looks like.
+        CheckpointMismatchError: If a key is missing or unexpected. The message counts both, names the first
+            ones, and names the kind of file that fits best.
     """
     expected = set(kind.keys)
     missing = [key for key in kind.keys if key not in checkpoint.tensors]
@@ -104,7 +104,7 @@ def select_tensors(checkpoint: Checkpoint, kind: CheckpointKind) -> tuple[dict[s
     if missing or unexpected:
         raise CheckpointMismatchError(
             f"{checkpoint.path} does not fit {kind.option}, which expects the {kind.title} "
-            f"({len(expected)} keys): {_count(missing)} missing, {_count(unexpected)} left over. "
+            f"({len(expected)} keys): {_count(missing)} missing, {_count(unexpected)} unexpected. "
             f"{_guess(checkpoint, kind)}"
         )
     unneeded = Counter(filter(None, (_group(key, kind.unneeded) for key in kind.keys)))
@@ -118,7 +118,7 @@ def _read_keys(name: str) -> tuple[str, ...]:
 
 
 def _group(key: str, entries: tuple[str, ...]) -> str | None:
-    """The entry that ``key`` is, or falls under; the schedule's buffers are one group."""
+    """Find the entry that equals ``key`` or is its prefix; the schedule's buffers form one group."""
     found = next((entry for entry in entries if key == entry or _is_under(key, entry)), None)
     return "schedule buffers" if found in _SCHEDULE else found
 
@@ -133,12 +133,12 @@ def _count(keys: list[str]) -> str:
 
 
 def _guess(checkpoint: Checkpoint, wanted: CheckpointKind) -> str:
-    """Say which kind of file this is, as far as its keys tell."""
+    """Name the kind of file whose keys fit best."""
     likely = max(KINDS.values(), key=lambda kind: (_overlap(checkpoint.tensors, kind), len(kind.keys)))
     if _overlap(checkpoint.tensors, likely) < 0.5:
         return "It looks like none of Diff-Foley's public files."
     if likely is wanted:
-        return f"It looks like a {likely.title} of another make, or with parts cut out."
+        return f"It looks like a {likely.title} of another architecture, or with missing parts."
     return f"It looks like the {likely.title}: pass it with {likely.option}."
 
 

@@ -19,12 +19,12 @@ def folder_written_aside(out: Path, *, overwrites: bool = False) -> Iterator[Pat
     """Yield a temporary folder beside ``out``; rename it when the block succeeds, remove it when it fails.
 
     Args:
-        out: Where the folder shall be; its parents are made.
-        overwrites: Whether a model folder that is there may be replaced; it stays until the new one is whole.
+        out: Path of the folder; its parents are created.
+        overwrites: Whether an existing model folder may be replaced. It stays until the new one is complete.
 
     Raises:
-        OutputError: If ``out`` is there and may not be replaced, cannot be written, or the disk fills up
-            while the block writes.
+        OutputError: If ``out`` exists and may not be replaced, is not writable, or the disk fills up while
+            the block writes.
     """
     _check_free(out, overwrites=overwrites)
     temporary = out.parent / f".cinefoley-{secrets.token_hex(8)}.part"
@@ -41,15 +41,15 @@ def folder_written_aside(out: Path, *, overwrites: bool = False) -> Iterator[Pat
 
 
 def is_out_of_space(exc: OSError) -> bool:
-    """Whether a disk or a quota is full."""
+    """Whether the error means that a disk or a quota is full."""
     return exc.errno in _OUT_OF_SPACE
 
 
 def explain_os_error(exc: OSError, out: Path) -> str:
-    """One line about why ``out`` could not be written, and what to do."""
+    """One line: why ``out`` could not be written, and what to do."""
     if is_out_of_space(exc):
-        return f"{out}: no space left ({exc.strerror}); nothing was kept. Free some space or write elsewhere."
-    return f"{out}: cannot be written ({exc.strerror or exc}). Choose a folder of yours."
+        return f"{out}: no space left ({exc.strerror}). Free some space or choose another disk."
+    return f"{out}: cannot be written ({exc.strerror or exc}). Choose a folder that you may write to."
 
 
 def _check_free(out: Path, *, overwrites: bool) -> None:
@@ -57,14 +57,14 @@ def _check_free(out: Path, *, overwrites: bool) -> None:
         return
     if not (out / "model_index.json").is_file():
         raise OutputError(
-            f"{out}: exists and is no model folder, so it is left alone. Choose another folder."
+            f"{out}: exists and is not a model folder, so it is not replaced. Choose another folder."
         )
     if not overwrites:
         raise OutputError(f"{out}: exists. Pass --force to replace it, or choose another folder.")
 
 
 def _replace(out: Path, new: Path) -> None:
-    """Rename ``new`` to ``out``; what was there is deleted last."""
+    """Rename ``new`` to ``out``; an existing ``out`` is deleted afterwards."""
     if not out.exists():
         new.rename(out)
         return

@@ -17,11 +17,11 @@ class PublishedFile:
     """One file on the hub."""
 
     path: str
-    """Its path in the repository."""
+    """Path in the repository."""
     sha256: str | None
-    """Its digest; None where nobody has stated one, and the first fetch decides."""
+    """SHA-256; None if none is published, in which case the first download records it."""
     approximate_bytes: int
-    """Its size, or as much of it as the hub's page states; tells in advance whether the disk suffices."""
+    """Size, as precise as the hub's page states it; for the check of free disk space."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,25 +29,25 @@ class PublishedModel:
     """A set of checkpoints on the hub."""
 
     name: str
-    """Its name here, which ``--model`` takes once it is pulled."""
+    """Name in cinefoley, for ``--model`` after the download."""
     repo_id: str
-    """Its repository."""
+    """Repository on the hub."""
     revision: str
-    """The commit that is fetched; a branch could change under us."""
+    """Commit to download; a branch could change."""
     licence: str
-    """What its page says."""
+    """Licence according to the hub's page."""
     files: Mapping[str, PublishedFile]
-    """Its files, by the kind they are imported as."""
+    """Files, by the kind that they are imported as."""
 
     @property
     def origin(self) -> str:
-        """Where it comes from, for the card."""
+        """Address and revision, for the card."""
         return f"https://huggingface.co/{self.repo_id}, revision {self.revision}"
 
 
 # Repository, revision, paths and digests are what the hub's own pages show for this commit (the Git LFS
-# details of each file; the exact size of cavp is a third party's, who pins the same digest). They could not
-# be checked against the files themselves: the first pull does that, and refuses files that differ.
+# details of each file). The exact size of cavp is from a third party that pins the same digest. They were not
+# checked against the files themselves: each download is, and a file that differs is an error.
 _DIFF_FOLEY = PublishedModel(
     name="diff-foley",
     repo_id="SimianLuo/Diff-Foley",
@@ -78,24 +78,24 @@ _DIFF_FOLEY = PublishedModel(
 )
 
 PUBLISHED: dict[str, PublishedModel] = {_DIFF_FOLEY.name: _DIFF_FOLEY}
-"""Models that ``cinefoley models pull`` knows; their names are reserved."""
+"""Models that ``cinefoley models pull`` can download; their names are reserved."""
 
 
 def cache_home() -> Path:
-    """The folder for all that is fetched: ``$CINEFOLEY_HOME``, or ``~/.cache/cinefoley``."""
+    """Folder for all downloads: ``$CINEFOLEY_HOME``, or ``~/.cache/cinefoley``."""
     return Path(os.environ.get("CINEFOLEY_HOME") or "~/.cache/cinefoley").expanduser()
 
 
 def find_pulled(name: str, home: Path | None = None) -> Path:
-    """The folder of a pulled model.
+    """Find the folder of a downloaded model.
 
     Args:
         name: One of :data:`PUBLISHED`.
-        home: Instead of :func:`cache_home`.
+        home: Cache folder; :func:`cache_home` if None.
 
     Raises:
-        MissingWeightsError: If it has not been pulled.
-        WeightsError: If a weight file is not as long as it was when it was made.
+        MissingWeightsError: If the model has not been downloaded.
+        WeightsError: If the size of a weight file differs from the recorded one.
     """
     folder = (home or cache_home()) / "models" / name
     if not (folder / "model_index.json").is_file():
@@ -114,10 +114,10 @@ def find_pulled(name: str, home: Path | None = None) -> Path:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """What ``import.json`` says about a model folder; empty where there is none.
+    """Read ``import.json`` of a model folder; empty if the file does not exist.
 
     Raises:
-        WeightsError: If it is damaged.
+        WeightsError: If the file is damaged.
     """
     path = folder / "import.json"
     if not path.is_file():

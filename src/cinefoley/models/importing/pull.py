@@ -41,29 +41,30 @@ def pull_model(
     on_note: Callable[[str], None] | None = None,
     on_bytes: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Fetch a model's checkpoints and import them.
+    """Download a model's checkpoints and import them.
 
-    Files come through huggingface_hub, so its proxies, mirrors and tokens apply, and a fetch that was cut off
-    goes on where it stopped. They are deleted once the model folder is complete.
+    Files are downloaded with huggingface_hub, so its proxies, mirrors and tokens apply. An interrupted
+    download is resumed. The checkpoints are deleted when the model folder is complete.
 
     Args:
-        model: What to fetch.
-        home: Where to; :func:`~cinefoley.models.importing.published.cache_home` if None.
-        dtype: How to store the weights; float32 if None. A folder that is there keeps its own.
-        overwrites: Make the model again if it is there.
-        keeps_files: Keep the checkpoints, in ``HOME/downloads/NAME``.
-        endpoint: The hub; huggingface_hub's own setting (``HF_ENDPOINT``) if None.
+        model: Model to download.
+        home: Cache folder; :func:`~cinefoley.models.importing.published.cache_home` if None.
+        dtype: Dtype of the stored weights; float32 if None. An existing folder is not converted.
+        overwrites: Import the model again if it exists.
+        keeps_files: Do not delete the checkpoints in ``HOME/downloads/NAME``.
+        endpoint: Address of the hub; huggingface_hub's setting (``HF_ENDPOINT``) if None.
         config: Widths of the networks, for tests.
-        on_note: Called with what is being done.
+        on_note: Called with a message at each step.
         on_bytes: Called with written and total bytes while the weights are converted.
 
     Returns:
-        The model folder. If it was there, its digests are checked, and nothing is fetched.
+        The model folder. If it exists, its digests are checked, and nothing is downloaded.
 
     Raises:
-        MissingWeightsError: If a file cannot be fetched.
-        WeightsError: If a digest is not the one that was published, or that an earlier fetch recorded.
-        OutputError: If the disk is full or cannot be written.
+        MissingWeightsError: If a download fails.
+        WeightsError: If a digest differs from the published one, or from the one that an earlier download
+            recorded.
+        OutputError: If the disk is full or not writable.
     """
     home = home or cache_home()
     note = on_note or (lambda _: None)
@@ -73,9 +74,12 @@ def pull_model(
         verify_parts(folder)
         wanted = "float32" if dtype is None else str(dtype).removeprefix("torch.")
         if (stored := read_record(folder).get("dtype", wanted)) != wanted:
-            note(f"{model.name} is here already, in {stored}; with --force it is made again in {wanted}")
+            note(
+                f"{model.name} is already imported, in {stored}; "
+                f"with --force it is imported again in {wanted}"
+            )
         else:
-            note(f"{model.name} is here already, and its digests are right")
+            note(f"{model.name} is already imported, and its digests are correct")
         return folder
     downloads = home / "downloads" / model.name
     _check_space(model, home, downloads)
@@ -93,10 +97,10 @@ def pull_model(
 
 
 def verify_parts(folder: Path) -> None:
-    """Compare every weight file of an imported folder with the digest that was recorded when it was made.
+    """Compare every weight file of an imported folder with the digest that the import recorded.
 
     Raises:
-        WeightsError: If one differs or is missing.
+        WeightsError: If a file is missing or its digest differs.
     """
     for part, entry in read_record(folder).get("parts", {}).items():
         found = _sha256(folder / part) if (folder / part).is_file() else "nothing"
@@ -108,9 +112,9 @@ def verify_parts(folder: Path) -> None:
 
 
 def _fetch(model: PublishedModel, file: PublishedFile, downloads: Path, endpoint: str | None) -> Path:
-    """Download one file, beginning where an earlier attempt ended.
+    """Download one file, or resume its partial download.
 
-    huggingface_hub's ``hf_hub_download`` would start again: since 2.0 it keeps no partial files.
+    huggingface_hub's ``hf_hub_download`` would start again: since 2.0 it deletes partial files.
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.file_download import http_get
@@ -150,14 +154,14 @@ def _explained(model: PublishedModel, file: PublishedFile, downloads: Path) -> I
         reason = str(exc).strip().splitlines()
         raise MissingWeightsError(
             f"{file.path} of {model.repo_id} could not be fetched ({type(exc).__name__}: "
-            f"{reason[0] if reason else 'no details'}). What has arrived is kept: run the same command again "
-            "to go on, check the network and HF_ENDPOINT, or fetch the files yourself and use "
+            f"{reason[0] if reason else 'no details'}). The partial download stays: run the same command "
+            "again to resume, check the network and HF_ENDPOINT, or download the files yourself and use "
             "`cinefoley models import`."
         ) from exc
 
 
 def _check_digest(path: Path, file: PublishedFile, downloads: Path) -> None:
-    """Compare with the published digest, or else with the one of the first fetch, which is recorded."""
+    """Compare with the published digest; without one, with the digest that the first download recorded."""
     found = _sha256(path)
     record = downloads / _DIGESTS
     known: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
@@ -172,10 +176,10 @@ def _check_digest(path: Path, file: PublishedFile, downloads: Path) -> None:
 
 
 def _check_space(model: PublishedModel, home: Path, downloads: Path) -> None:
-    """Tell now that the disk is too small, not after an hour."""
+    """Raise an error before the download if the disk is too small."""
     sizes = {kind: file.approximate_bytes for kind, file in model.files.items()}
     there = sum(path.stat().st_size for path in downloads.rglob("*") if path.is_file())
-    # the model folder is no larger than its files together: their optimiser states are left behind
+    # the model folder is no larger than its files together: optimiser states are not imported
     needed = 2 * sum(sizes.values()) - there
     place = next(folder for folder in (home, *home.absolute().parents) if folder.exists())
     free = shutil.disk_usage(place).free

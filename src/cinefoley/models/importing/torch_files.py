@@ -16,7 +16,7 @@ __all__ = ["read_torch_file"]
 
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
-# what may come out of readers that meet bytes which are not theirs
+# exceptions that the readers raise on files of another format
 _DAMAGED = (
     SafetensorError,
     RuntimeError,
@@ -30,25 +30,25 @@ _DAMAGED = (
 
 
 class _Inert:
-    """Stands for every class and function that a file names beside its tensors; takes all, does nothing."""
+    """Placeholder for the classes and functions that a file names; accepts any arguments, does nothing."""
 
     def __new__(cls, *_: Any) -> "_Inert":
         return super().__new__(cls)
 
     def __setstate__(self, state: Any) -> None:
-        """Leave the state unread."""
+        """Ignore the state."""
 
 
 def read_torch_file(path: Path, *, inert: Collection[str] = ()) -> Any:
-    """Read a safetensors file, or a pickle by torch's ``weights_only`` unpickler, mapped where it can be.
+    """Read a safetensors file, or a pickle by torch's ``weights_only`` unpickler, memory-mapped if possible.
 
     Args:
-        path: The file, which must exist.
-        inert: Names that the file may hold beside tensors; something that does nothing stands for them. Any
-            other name refuses the file, and nothing that it names is imported or called.
+        path: An existing file.
+        inert: Names of other objects that the file may contain; they are replaced by inert placeholders. Any
+            other name is an error. Nothing that the file names is imported or called.
 
     Raises:
-        WeightsError: If it is damaged, cut off, something else, or asks for more than tensors.
+        WeightsError: If the file is damaged, truncated, of another format, or contains unknown objects.
     """
     if path.suffix == ".safetensors":
         try:
@@ -68,13 +68,15 @@ def read_torch_file(path: Path, *, inert: Collection[str] = ()) -> Any:
             foreign = _foreign_names(path, str(exc), inert)
             if foreign:
                 raise WeightsError(
-                    f"{path}: refused, because it asks to run more than tensors need ({', '.join(foreign)}). "
-                    "Nothing in it was run. Get the file from a source you trust, or as .safetensors."
+                    f"{path}: not loaded, because it contains objects other than tensors "
+                    f"({', '.join(foreign)}). No code in it was run. Get the file from a "
+                    "source you trust, or as .safetensors."
                 ) from exc
             raise WeightsError(f"{path}: damaged or not a PyTorch checkpoint. Fetch it again.") from exc
         except _DAMAGED as exc:
             raise WeightsError(
-                f"{path}: damaged, cut off or not a PyTorch checkpoint ({_first_line(exc)}). Fetch it again."
+                f"{path}: damaged, truncated or not a PyTorch checkpoint "
+                f"({_first_line(exc)}). Fetch it again."
             ) from exc
 
 
@@ -88,17 +90,17 @@ def _first_bytes(path: Path) -> bytes:
 
 def _describe(start: bytes) -> str:
     if start.startswith(b"version https://git-lfs"):
-        return "a pointer of Git LFS, which stands for the file (`git lfs pull` fetches it)"
+        return "a pointer of Git LFS instead of the file (`git lfs pull` fetches the file)"
     if start.lstrip()[:1] == b"<":
-        return "a web page, as servers send it in place of a file"
+        return "a web page instead of the file"
     return f"a file that begins with {start[:8]!r}"
 
 
 def _foreign_names(path: Path, message: str, inert: Collection[str]) -> list[str]:
-    """What the file names beside tensors; of an older, unzipped file only the name that torch stopped at."""
+    """Names in the file that are not allowed; of an older, unzipped file only the first one."""
     try:
         return sorted(set(torch.serialization.get_unsafe_globals_in_checkpoint(path)) - set(inert))
-    except Exception:  # it meets opcodes it does not know
+    except Exception:  # torch raises many classes on opcodes that it does not know
         named = _GLOBAL.findall(message)
         return named or (["something that torch does not name"] if "blocked" in message else [])
 

@@ -1,4 +1,4 @@
-"""Write safetensors one tensor at a time, in memory that does not grow with the model."""
+"""Write safetensors files one tensor at a time, with memory use independent of the model size."""
 
 import hashlib
 import json
@@ -25,24 +25,25 @@ def write_tensors(
 ) -> str:
     """Write a safetensors file.
 
-    The format is a header and the tensors' bytes in a row; ``safetensors.torch.save_file`` would first hold
-    all of them in memory.
+    The format is a header, followed by the bytes of all tensors. ``safetensors.torch.save_file`` would load
+    all tensors into memory first.
 
     Args:
-        path: The file.
-        tensors: Its content; integers are stored as int64.
-        dtype: Of all floating point tensors: float32, float16 or bfloat16.
-        on_bytes: Called with the size of every tensor written.
+        path: File to write.
+        tensors: Tensors by name; integers are stored as int64.
+        dtype: Dtype of all stored floating point tensors: float32, float16 or bfloat16.
+        on_bytes: Called with the size of every written tensor.
 
     Returns:
-        The file's SHA-256 in hexadecimal.
+        SHA-256 of the file in hexadecimal.
 
     Raises:
-        CheckpointMismatchError: If a number is not finite, or becomes so in ``dtype``; names the tensor.
+        CheckpointMismatchError: If a number is not finite, or is out of range in ``dtype``. The message names
+            the tensor.
         OSError: If the file cannot be written.
     """
     stored = {name: dtype if value.is_floating_point() else torch.int64 for name, value in tensors.items()}
-    # widest first: every tensor then lies at a multiple of its own item size
+    # widest dtype first, so that every offset is a multiple of the item size
     order = sorted(tensors, key=lambda name: (-stored[name].itemsize, name))
     header = _header(order, tensors, stored)
     digest = hashlib.sha256(header)
@@ -74,7 +75,7 @@ def _bytes_of(name: str, tensor: Tensor, dtype: torch.dtype) -> memoryview:
     if converted.is_floating_point() and not bool(converted.isfinite().all()):
         if bool(tensor.isfinite().all()):
             raise CheckpointMismatchError(
-                f"{name!r} has numbers beyond {dtype}; store it in float32 or bfloat16"
+                f"{name!r} has numbers out of the range of {dtype}; store it in float32 or bfloat16"
             )
-        raise CheckpointMismatchError(f"{name!r} holds NaN or infinite numbers")
+        raise CheckpointMismatchError(f"{name!r} contains NaN or infinite numbers")
     return converted.reshape(-1).view(torch.uint8).numpy().data
