@@ -9,19 +9,24 @@ JOBS ?= 2
 
 setup: .venv/dev.stamp  ## everything developers and checks use
 
-# in steps, so that the demo does not wait for what only training or developers need
-.venv/core.stamp: pyproject.toml
+# modules are compiled when they are first imported: pip would compile all of torch
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable
+
+$(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cinefoley needs Python 3.11 or newer, found " + sys.version.split()[0])'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(PYTHON) -m venv .venv
+
+# each is one installation; the demo does not wait for what only training or developers need
+.venv/core.stamp: pyproject.toml | $(BIN)/python
+	$(PIP) .
 	touch $@
 
-.venv/train.stamp: .venv/core.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
+.venv/train.stamp: pyproject.toml | $(BIN)/python
+	$(PIP) '.[train]'
 	touch $@
 
-.venv/dev.stamp: .venv/core.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+.venv/dev.stamp: pyproject.toml | $(BIN)/python
+	$(PIP) '.[dev]'
 	touch $@
 
 demo: .venv/core.stamp  ## unseen stage clips, whole and through windows, and a page to look at: demo/index.html
