@@ -45,6 +45,8 @@ class VideoInfo:
     """Whether pixels can be transparent."""
     rotation: int
     """Degrees by which players turn the stored frame counter-clockwise: 0, 90, 180 or 270."""
+    timecode: str | None = None
+    """Timecode of the first frame, from a timecode track or metadata; drop-frame with ``;`` in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,15 @@ def _probe_video(container: InputContainer, path: str | os.PathLike[str]) -> Vid
         bit_depth=max((c.bits for c in form.components), default=8) if form else 8,
         has_alpha=has_alpha(form) if form else False,
         rotation=rotation,
+        timecode=_timecode(container, stream),
     )
+
+
+def _timecode(container: InputContainer, stream: VideoStream) -> str | None:
+    """Of the video stream, the file, or a timecode track; FFmpeg's name for it differs in case."""
+    places = [stream.metadata, container.metadata, *(other.metadata for other in container.streams.data)]
+    found = [text for place in places for name, text in place.items() if name.lower() == "timecode"]
+    return found[0] if found else None
 
 
 def _rotation(container: InputContainer, stream: VideoStream) -> int:

@@ -17,7 +17,7 @@ from cinefoley.errors import AudioError, MediaWarning
 from cinefoley.media.audio.reader import Samples
 from cinefoley.media.files.atomic_write import atomic_write, cause_of_failed_write
 
-__all__ = ["AudioWriter", "Subtype", "as_samples"]
+__all__ = ["AudioWriter", "Subtype", "as_integers", "as_samples"]
 
 Subtype = Literal["PCM_16", "PCM_24", "FLOAT"]
 """How samples are stored: 16 or 24 bit integers, or 32 bit floats (WAV only)."""
@@ -111,7 +111,7 @@ class AudioWriter:
             raise AudioError(f"{self.path.name}: the audio holds NaN or infinity and was not written.")
         if self._format == "WAV" and self._size_with(samples.shape[1]) > _LARGEST_WAV:
             raise AudioError(f"{self.path.name}: a WAV ends at 4 GiB. Write a .flac instead.")
-        stored = samples if self.subtype == "FLOAT" else _as_integers(self._clip(samples), self.subtype)
+        stored = samples if self.subtype == "FLOAT" else as_integers(self._clip(samples), self.subtype)
         try:
             self._file.write(stored.T)
         except (soundfile.LibsndfileError, AssertionError) as exc:  # soundfile asserts that all was written
@@ -153,7 +153,7 @@ def as_samples(waveform: Tensor | Samples) -> Samples:
     return samples
 
 
-def _as_integers(samples: Samples, subtype: Subtype) -> NDArray[np.signedinteger[Any]]:
+def as_integers(samples: Samples, subtype: Subtype) -> NDArray[np.signedinteger[Any]]:
     """Round to the nearest integer; libsndfile, when it clips, rounds down."""
     bits = 8 * _BYTES[subtype]
     full_scale = 2 ** (bits - 1)

@@ -1,0 +1,1 @@
+"""Delivery to edit suites: timecode, cue sheets, stems, timelines and mixes."""
