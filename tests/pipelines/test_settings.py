@@ -68,7 +68,7 @@ def test_other_numbers_of_steps_are_refused_with_the_nearest_good_ones(steps: in
         ({"guidance_scale": float("nan")}, "guidance_scale must be 0 or more, got nan"),
         ({"double_guidance_scale": -1.0}, "double_guidance_scale must be 0 or more, got -1"),
         ({"double_guidance_scale": float("inf")}, "double_guidance_scale must be 0 or more, got inf"),
-        ({"compat": "audioldm"}, "compat is None or 'diff-foley', got 'audioldm'"),
+        ({"compat": "audioldm"}, "compat must be None or 'diff-foley', got 'audioldm'"),
         ({"sampler": "plms", "double_guidance_scale": 5.0}, "'plms' takes no double guidance"),
         (
             {"compat": "diff-foley", "double_guidance_scale": 5.0, "guidance_scale": 1.0},

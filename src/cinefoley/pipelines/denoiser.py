@@ -1,15 +1,18 @@
 """Classifier-free guidance: call the denoiser once per step for both halves, and combine them."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from cinefoley.models.deep_cache import DeepCacheUNet
-from cinefoley.pipelines.guidance import Combine
+from cinefoley.pipelines.guidance import Combine, combine_halves, is_guided_at
+from cinefoley.pipelines.schedulers import Scheduler
+from cinefoley.pipelines.settings import SamplingSettings
 
-__all__ = ["Denoise", "GuidedDenoiser", "Predict", "predict_with"]
+__all__ = ["Denoise", "GuidedDenoiser", "Predict", "guided_denoiser", "predict_with"]
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
 """``denoise(latents, timestep)`` maps ``(B, C, h, w)`` float32 and one time ``()`` to the guided prediction,
@@ -81,3 +84,38 @@ class GuidedDenoiser:
         both = self._predict(torch.cat([latents, latents]), timestep, self._both)
         unconditional, conditional = both.chunk(2)
         return self._combine(latents, timestep, unconditional, conditional)
+
+
+def guided_denoiser(
+    unet: UNet2DConditionModel,
+    context: Tensor,
+    null_context: Tensor | None,
+    scheduler: Scheduler,
+    settings: SamplingSettings,
+    *,
+    prediction_type: str,
+) -> GuidedDenoiser:
+    """Build the denoiser of some sampling settings.
+
+    Args:
+        unet: The denoiser.
+        context: Context of the videos, ``(B, T, D)``.
+        null_context: Context of the unconditional half, same shape; None if the guidance scale is 1.
+        scheduler: For its noise levels.
+        settings: Guidance, and how often the whole network is evaluated.
+        prediction_type: What the network predicts.
+    """
+    predict = predict_with(unet, cache_interval=settings.cache_interval)
+    if null_context is None:
+        return GuidedDenoiser(predict, context.to(unet.dtype))
+    return GuidedDenoiser(
+        predict,
+        context.to(unet.dtype),
+        null_context=null_context.to(unet.dtype),
+        combine=combine_halves(settings, scheduler, prediction_type),
+        is_guided=partial(
+            is_guided_at,
+            interval=settings.guidance_interval,
+            num_train_timesteps=scheduler.config.num_train_timesteps,
+        ),
+    )

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -12,25 +11,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.errors import CheckpointMismatchError, MissingWeightsError
+from cinefoley.errors import MissingWeightsError
 from cinefoley.media.frames.video import Video
-from cinefoley.media.frames.windows import sample_windows
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.folder import copy_other_parts
 from cinefoley.models.prepacked import can_prepack, prepack
 from cinefoley.models.video_encoder import VideoEncoder
-from cinefoley.pipelines.denoiser import Denoise, GuidedDenoiser, predict_with
+from cinefoley.pipelines.denoiser import Denoise, guided_denoiser
 from cinefoley.pipelines.double_guidance import DoubleGuidance, load_guidance_classifier
-from cinefoley.pipelines.guidance import combine_halves, is_guided_at
 from cinefoley.pipelines.loading import HubOptions, load_components, load_video_encoder, resolve_model
 from cinefoley.pipelines.output import FoleyBlock, FoleyOutput
 from cinefoley.pipelines.quality import sampling_settings
 from cinefoley.pipelines.sampling import denoise_latents
 from cinefoley.pipelines.schedulers import Scheduler, make_scheduler
 from cinefoley.pipelines.settings import SamplingOptions, SamplingSettings
-from cinefoley.pipelines.streaming import stream_blocks
-from cinefoley.pipelines.video_input import VideoInput, check_frames, plan_video
+from cinefoley.pipelines.streaming import choose_seed, stream_blocks
+from cinefoley.pipelines.video_input import VideoInput, encoder_frames, plan_video
 from cinefoley.pipelines.windows import WindowPlan
 from cinefoley.spectral.inverse import invert_mel
 from cinefoley.spectral.magnitude import Compat
@@ -176,14 +173,9 @@ class FoleyPipeline(DiffusionPipeline):
             raise ValueError('this model has no student; choose "teacher" or a folder')
         if choice not in ("teacher", "student"):
             dtype = next(self.video_encoder.parameters()).dtype
-            encoder = load_video_encoder(Path(choice), dtype=dtype).to(self.device)
-            here, wanted = encoder.config.feature_dim, self.conditioner.config.feature_dim
-            if here != wanted:
-                raise CheckpointMismatchError(
-                    f"{choice}: its features have width {here}, this generator needs {wanted}. Choose an "
-                    "encoder that was trained for it."
-                )
-            self.register_modules(video_encoder_student=encoder)
+            feature_dim = self.conditioner.config.feature_dim
+            encoder = load_video_encoder(Path(choice), feature_dim=feature_dim, dtype=dtype)
+            self.register_modules(video_encoder_student=encoder.to(self.device))
         self._is_student_used = choice != "teacher"
 
     def load_guidance_classifier(self) -> AlignmentClassifier:
@@ -226,20 +218,7 @@ class FoleyPipeline(DiffusionPipeline):
             ValueError: If the tensor is not ``(B, T, 3, H, W)``, not floating point, or has values outside
                 [0, 1].
         """
-        config = self.foley_config
-        if isinstance(video, Video):
-            count = max(1, round(video.duration * config.video_fps))
-            windows = sample_windows(
-                video, starts=[0.0], frames_per_window=count, fps=config.video_fps, size=config.frame_size
-            )
-            frames = next(iter(windows))[None].float() / 255
-        else:
-            frames = video
-        check_frames(frames)
-        if tuple(frames.shape[-2:]) != config.frame_size:
-            flat = frames.flatten(0, 1).float()
-            flat = F.interpolate(flat, config.frame_size, mode="bilinear", antialias=True)
-            frames = flat.unflatten(0, frames.shape[:2])
+        frames = encoder_frames(video, self.foley_config)
         weight = next(self._used_encoder.parameters())
         features: Tensor = self._used_encoder(frames.to(weight.device, weight.dtype))
         return F.normalize(features.float(), dim=-1)  # unit norm in float32 too
@@ -362,7 +341,7 @@ class FoleyPipeline(DiffusionPipeline):
                 ``generator`` are given.
             MissingWeightsError: If double guidance is requested and the model has no guidance classifier.
         """
-        seed = _choose_seed(seed, generator)
+        seed = choose_seed(seed, generator)
         timings: dict[str, float] = {}
         blocks = list(
             self.stream(
@@ -376,14 +355,8 @@ class FoleyPipeline(DiffusionPipeline):
                 **sampling,
             )
         )
-        return FoleyOutput(
-            audios=torch.cat([block.audios for block in blocks], dim=1),
-            sample_rate=self.foley_config.mel.sample_rate,
-            mels=torch.stack([block.mels for block in blocks], dim=1),
-            video_features=torch.stack([block.video_features for block in blocks]),
-            seed=seed,
-            timings_s=timings,
-        )
+        sample_rate = self.foley_config.mel.sample_rate
+        return FoleyOutput.from_blocks(blocks, sample_rate=sample_rate, seed=seed, timings_s=timings)
 
     def stream(
         self,
@@ -439,23 +412,14 @@ class FoleyPipeline(DiffusionPipeline):
         return encoder
 
     def _denoiser(self, video_features: Tensor, scheduler: Scheduler, settings: SamplingSettings) -> Denoise:
-        config = self.scheduler.config
-        predict = predict_with(self.unet, cache_interval=settings.cache_interval)
-        context = self.embed(video_features).to(self.unet.dtype)
-        if settings.guidance_scale == 1:
-            denoise: Denoise = GuidedDenoiser(predict, context)
-        else:
-            denoise = GuidedDenoiser(
-                predict,
-                context,
-                null_context=self._null_context(video_features).to(self.unet.dtype),
-                combine=combine_halves(settings, scheduler, config.prediction_type),
-                is_guided=partial(
-                    is_guided_at,
-                    interval=settings.guidance_interval,
-                    num_train_timesteps=config.num_train_timesteps,
-                ),
-            )
+        denoise = guided_denoiser(
+            self.unet,
+            self.embed(video_features),
+            None if settings.guidance_scale == 1 else self._null_context(video_features),
+            scheduler,
+            settings,
+            prediction_type=self.scheduler.config.prediction_type,
+        )
         if not settings.double_guidance_scale:
             return denoise
         window = None if settings.compat else self.foley_config.video_frames
@@ -472,11 +436,3 @@ class FoleyPipeline(DiffusionPipeline):
         if self.foley_config.null_condition == "zero_features":
             return self.embed(torch.zeros_like(video_features))
         return torch.zeros_like(self.embed(video_features))
-
-
-def _choose_seed(seed: int | None, generator: torch.Generator | None) -> int:
-    if seed is not None and generator is not None:
-        raise ValueError("give seed or generator, not both")
-    if generator is not None:
-        return int(torch.randint(2**31, (1,), generator=generator))
-    return seed or 0

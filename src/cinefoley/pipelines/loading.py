@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from cinefoley.errors import CinefoleyError, MissingWeightsError
+from cinefoley.errors import CheckpointMismatchError, CinefoleyError, MissingWeightsError
 from cinefoley.models.importing.published import PUBLISHED, find_pulled
 
 if TYPE_CHECKING:  # a model is found without loading torch
@@ -86,16 +86,29 @@ def load_components(folder: Path, *, dtype: "torch.dtype | None" = None) -> dict
     return components
 
 
-def load_video_encoder(folder: str | Path, *, dtype: "torch.dtype | None" = None) -> "VideoEncoder":
+def load_video_encoder(
+    folder: str | Path, *, feature_dim: int, dtype: "torch.dtype | None" = None
+) -> "VideoEncoder":
     """Load a student, or another video encoder, from a folder of its own.
 
+    Args:
+        folder: The encoder's folder.
+        feature_dim: Width of the features that the generator takes.
+        dtype: Data type of the weights in memory; None means float32.
+
     Raises:
-        WeightsError: If the folder contains none.
+        WeightsError: If the folder contains none, or its features have another width.
     """
     from cinefoley.models.folder import load_part
     from cinefoley.models.video_encoder import VideoEncoder
 
-    return load_part(Path(folder).expanduser(), VideoEncoder, dtype=dtype)
+    encoder = load_part(Path(folder).expanduser(), VideoEncoder, dtype=dtype)
+    if encoder.config.feature_dim != feature_dim:
+        raise CheckpointMismatchError(
+            f"{folder}: its features have width {encoder.config.feature_dim}, this generator needs "
+            f"{feature_dim}. Choose an encoder that was trained for it."
+        )
+    return encoder
 
 
 def _download(name: str, **hub_options: Unpack[HubOptions]) -> Path:

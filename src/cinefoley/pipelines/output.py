@@ -1,9 +1,12 @@
 """Results of the pipeline: takes in memory, whole or window by window."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
+import torch
 from torch import Tensor
 
 from cinefoley.media.audio.fitted_writer import fitted_audio
@@ -53,6 +56,20 @@ class FoleyOutput:
     """Generates the same takes again."""
     timings_s: dict[str, float] = field(default_factory=dict)
     """Seconds spent in each part."""
+
+    @classmethod
+    def from_blocks(
+        cls, blocks: Sequence[FoleyBlock], *, sample_rate: int, seed: int, timings_s: dict[str, float]
+    ) -> Self:
+        """Join the blocks of a video."""
+        return cls(
+            audios=torch.cat([block.audios for block in blocks], dim=1),
+            sample_rate=sample_rate,
+            mels=torch.stack([block.mels for block in blocks], dim=1),
+            video_features=torch.stack([block.video_features for block in blocks]),
+            seed=seed,
+            timings_s=timings_s,
+        )
 
     def save(self, path: str | os.PathLike[str], *, take: int = 1, subtype: Subtype = "PCM_16") -> float:
         """Write one take as a sound file; the whole take is lowered if it exceeds full scale.

@@ -83,7 +83,7 @@ class SamplingSettings:
             if not (math.isfinite(scale) and scale >= 0):
                 raise ValueError(f"{name} must be 0 or more, got {scale}")
         if self.compat not in (None, *get_args(Compat)):
-            raise ValueError(f"compat is None or 'diff-foley', got {self.compat!r}")
+            raise ValueError(f"compat must be None or 'diff-foley', got {self.compat!r}")
         self._check_grid()
         self._check_guidance()
         if self.double_guidance_scale:

@@ -17,9 +17,22 @@ from cinefoley.pipelines.windows import CrossFader
 if TYPE_CHECKING:
     from cinefoley.pipelines.foley import FoleyPipeline
 
-__all__ = ["stream_blocks"]
+__all__ = ["choose_seed", "stream_blocks"]
 
 _MAX_BATCH = 16  # takes per denoiser call (twice that with guidance), which bounds memory
+
+
+def choose_seed(seed: int | None, generator: torch.Generator | None) -> int:
+    """Return the seed, or one drawn from the generator, or 0.
+
+    Raises:
+        ValueError: If both are given.
+    """
+    if seed is not None and generator is not None:
+        raise ValueError("give seed or generator, not both")
+    if generator is not None:
+        return int(torch.randint(2**31, (1,), generator=generator))
+    return seed or 0
 
 
 def stream_blocks(

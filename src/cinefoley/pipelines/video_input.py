@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.errors import VideoError
@@ -15,7 +16,7 @@ from cinefoley.media.frames.windows import sample_windows, stream_windows
 from cinefoley.media.timing import video_duration
 from cinefoley.pipelines.windows import OVERLAP_S, WindowPlan, plan_windows
 
-__all__ = ["VideoInput", "check_frames", "plan_video", "window_frames"]
+__all__ = ["VideoInput", "encoder_frames", "plan_video", "window_frames"]
 
 VideoInput = str | os.PathLike[str] | Video | Tensor
 """A file, a video in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's rate."""
@@ -37,7 +38,7 @@ def plan_video(
             f"{type(video).__name__}. Give several videos one by one, and of a stage clip its as_video()"
         )
     if isinstance(video, Tensor):
-        check_frames(video)
+        _check_frames(video)
         if len(video) != 1:
             raise ValueError(
                 f"a video's frames are (1, T, 3, H, W), got {tuple(video.shape)}; give one video at a time"
@@ -81,7 +82,31 @@ def window_frames(
     return iter(stream_windows(video, **options))
 
 
-def check_frames(video: Tensor) -> None:
+def encoder_frames(video: Video | Tensor, config: FoleyConfig) -> Tensor:
+    """Frames at the model's rate and size, ``(B, T, 3, H, W)`` in [0, 1].
+
+    Args:
+        video: Frames ``(B, T, 3, H, W)`` in [0, 1] at the model's rate, or a video in memory, which is
+            sampled at that rate.
+        config: The model's rate and frame size.
+
+    Raises:
+        ValueError: If a tensor is not ``(B, T, 3, H, W)``, floating point, in [0, 1].
+    """
+    if isinstance(video, Video):
+        count = max(1, round(video.duration * config.video_fps))
+        windows = sample_windows(
+            video, starts=[0.0], frames_per_window=count, fps=config.video_fps, size=config.frame_size
+        )
+        video = next(iter(windows))[None].float() / 255
+    _check_frames(video)
+    if tuple(video.shape[-2:]) == config.frame_size:
+        return video
+    flat = F.interpolate(video.flatten(0, 1).float(), config.frame_size, mode="bilinear", antialias=True)
+    return flat.unflatten(0, video.shape[:2])
+
+
+def _check_frames(video: Tensor) -> None:
     """Refuse a tensor that is not ``(B, T, 3, H, W)``, floating point, in [0, 1].
 
     Raises:
