@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from cinefoley.cli.main import main
+from cinefoley.media.audio.files import write_audio
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,18 @@ def generate(run_cli: RunCli, tiny_model: Path, tmp_path: Path) -> RunCli:
 def rain(tmp_path: Path, render_film: Callable[..., Path]) -> Path:
     """A silent film of two seconds."""
     return render_film(tmp_path / "rain.mp4")
+
+
+@pytest.fixture
+def make_hits_file() -> Callable[[Path], None]:
+    """``make_hits_file(wav)`` writes two hits of noise, at 0.4 and 1.1 s, into two seconds."""
+
+    def make(path: Path) -> None:
+        generator = torch.Generator().manual_seed(0)
+        sound = torch.zeros(32000)
+        for time in (0.4, 1.1):
+            decay = torch.exp(-torch.arange(8000) / 800)
+            sound[round(16000 * time) :][:8000] += 0.3 * decay * torch.randn(8000, generator=generator)
+        write_audio(path, sound.clamp(-1, 1), 16000)
+
+    return make

@@ -138,6 +138,14 @@ def generate(
     subtype: Annotated[
         Literal["PCM_16", "PCM_24", "FLOAT"], typer.Option(help="Bit depth of the WAV files.")
     ] = "PCM_16",
+    cues: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Edited cue sheet of `cinefoley spot`: moves the events of every take to its cues. For one "
+            "video.",
+        ),
+    ] = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing takes.")] = False,
@@ -149,7 +157,7 @@ def generate(
     For rain.mp4 this writes rain.take1.wav and rain.take1.mp4 (the video with the sound; its frames are
     copied unchanged), one such pair per take, and rain.json with the model, seed and settings. The sound is
     as long as the video, or as the section given by --start and --duration; the video is never cut. A take
-    that would clip is lowered in level as a whole.
+    that would clip is lowered in level as a whole. The JSON states loudness and true peak of every take.
 
     Existing takes are skipped. If they were generated with a different model, seed or setting, the command
     stops with an error.
@@ -183,6 +191,9 @@ def generate(
     choose_device(device)  # a wrong name fails before any work
     found = find_generation_inputs(videos)
     check_stems_differ(video.path for video in found)
+    if cues is not None:
+        given["cues_s"] = _read_cues(cues, found)
+        settings = _make_settings(quality or "paper", given)
     loader = _Model(model, video_encoder, device, precision, has_double_guidance=double_guidance > 0)
     if quality is None:
         settings = _make_settings(loader.default_quality, given)
@@ -199,6 +210,21 @@ def generate(
     run.render(as_json=as_json)
     if code or run.num_failed:
         raise typer.Exit(code or 1)
+
+
+def _read_cues(sheet: Path, videos: "Sequence[VideoSource]") -> tuple[float, ...]:
+    from cinefoley.delivery.cue_sheets import read_cues
+    from cinefoley.delivery.timecode import clock_of
+    from cinefoley.media.timing import video_duration
+
+    if len(videos) != 1:
+        raise typer.BadParameter(
+            f"a cue sheet is for one video, got {len(videos)}; run the command once per video.",
+            param_hint="--cues",
+        )
+    video = videos[0].path
+    cues = read_cues(sheet, lambda: clock_of(video), duration_s=video_duration(video))
+    return tuple(cue.time_s for cue in cues)
 
 
 def _make_settings(quality: "Quality", options: dict[str, Any]) -> "GenerationSettings":
@@ -366,6 +392,10 @@ class _Run:
             remark = take.level.remark() if take.level is not None else None
             if remark is not None:
                 self._note(f"{take.wav.name}: {remark}.")
+            unmet = [f"{move.cue_s:.2f} s" for move in take.moves or () if move.to_s is None]
+            if unmet:
+                shown = ", ".join(unmet[:5]) + (f" and {len(unmet) - 5} more" if len(unmet) > 5 else "")
+                self._note(f"{take.wav.name}: no event near enough to the cues at {shown}.")
 
     def _note_container(self, video: "VideoSource") -> None:
         from cinefoley.media.muxing.replace_audio import fitting_suffixes

@@ -24,6 +24,7 @@ from cinefoley.cli import (
     generate,
     models,
     reproduce,
+    spot,
     stage,
     studio,
     study,
@@ -51,6 +52,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("generate")(generate.generate)
+app.command("spot")(spot.spot)
 app.command("vary", cls=with_old_names(clips="data", jobs="workers"))(vary.vary)
 app.command("distill")(distill.distill)
 app.command("reproduce", cls=with_old_names(replicas="bootstrap"))(reproduce.reproduce)

@@ -4,12 +4,16 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from math import log10
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cinefoley.errors import OutputError
 from cinefoley.media.audio.fitted_writer import FittedAudio
+from cinefoley.media.audio.loudness import measure_file_loudness
 from cinefoley.pipelines.takes.settings import GenerationSettings
 from cinefoley.pipelines.takes.video_source import VideoSource
+
+if TYPE_CHECKING:
+    from cinefoley.delivery.moving import Move
 
 __all__ = [
     "OTHER_SUFFIXES",
@@ -35,12 +39,22 @@ class TakeLevel:
     """Largest sample before any gain, in dB of full scale."""
     gain_db: float
     """Gain of the written files: 0, or negative where the take went beyond full scale."""
+    integrated_lufs: float | None = None
+    """Integrated loudness of the written files, ITU-R BS.1770; None for silence and for less than 0.4 s."""
+    true_peak_db: float | None = None
+    """True peak of the written files, in dB of full scale."""
 
     @classmethod
-    def of(cls, sound: FittedAudio) -> "TakeLevel":
-        """Level of a sound that has been written."""
+    def of(cls, sound: FittedAudio, wav: Path) -> "TakeLevel":
+        """Level of a sound that has been written to a file."""
         peak_db = 20 * log10(max(sound.peak, 1e-9))
-        return cls(peak_db=round(peak_db, 2), gain_db=round(20 * log10(sound.gain), 2))
+        loudness = measure_file_loudness(wav)
+        return cls(
+            peak_db=round(peak_db, 2),
+            gain_db=round(20 * log10(sound.gain), 2),
+            integrated_lufs=loudness.integrated_lufs,
+            true_peak_db=loudness.true_peak_db,
+        )
 
     def remark(self) -> str | None:
         """Note on the level for the user: almost silent, or lowered; None if neither."""
@@ -63,6 +77,8 @@ class TakeFiles:
     """Mels of the windows, ``(windows, n_mels, frames)`` float32; None if not requested."""
     level: TakeLevel | None = field(default=None, compare=False)
     """Level of the generated sound; None for a take of an earlier run."""
+    moves: "tuple[Move, ...] | None" = field(default=None, compare=False)
+    """What became of each cue; None without cues."""
 
     def moved_to(self, folder: Path) -> "TakeFiles":
         """The same file names in another folder."""
@@ -73,7 +89,8 @@ class TakeFiles:
         """Number, file names without folders, and level, for JSON."""
         paths = {"wav": self.wav, "film": self.video, "mel": self.mel}
         names = {key: path.name for key, path in paths.items() if path is not None}
-        return {"take": self.take} | names | (asdict(self.level) if self.level else {})
+        moves = {} if self.moves is None else {"cues": [asdict(move) for move in self.moves]}
+        return {"take": self.take} | names | (asdict(self.level) if self.level else {}) | moves
 
 
 def plan_takes(source: VideoSource, out_dir: Path, settings: GenerationSettings) -> list[TakeFiles]:

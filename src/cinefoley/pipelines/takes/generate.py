@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from cinefoley.errors import AudioError, MediaError, MediaWarning, VideoError
-from cinefoley.media.audio.fitted_writer import fitted_audio
+from cinefoley.media.audio.fitted_writer import FittedAudio, fitted_audio
 from cinefoley.media.files.atomic_write import atomic_write
 from cinefoley.pipelines.takes.existing import VideoReport, check_same_settings, report_existing
 from cinefoley.pipelines.takes.files import OTHER_SUFFIXES, TakeFiles, TakeLevel, plan_takes
@@ -130,12 +131,35 @@ def _stream_sound(
             timings_s=timings,
             **settings.options(),
         )
+        whole: list[list[Tensor]] = [[] for _ in takes]
         for block in blocks:
-            for take, sound in zip(takes, sounds, strict=True):
-                sound.write(block.audios[take.take - 1])
+            for take, sound, parts in zip(takes, sounds, whole, strict=True):
+                audio = block.audios[take.take - 1]
+                if settings.cues_s is None:
+                    sound.write(audio)
+                else:
+                    parts.append(audio)
             for take, mel in zip(takes, mels, strict=False):
                 mel.write(block.mels[take.take - 1].float().numpy().tobytes())
-    return [replace(take, level=TakeLevel.of(sound)) for take, sound in zip(takes, sounds, strict=True)]
+        if settings.cues_s is not None:
+            takes = [
+                _write_moved(take, sound, torch.cat(parts), settings, config.mel.sample_rate)
+                for take, sound, parts in zip(takes, sounds, whole, strict=True)
+            ]
+    return [
+        replace(take, level=TakeLevel.of(sound, take.wav)) for take, sound in zip(takes, sounds, strict=True)
+    ]
+
+
+def _write_moved(
+    take: TakeFiles, sound: FittedAudio, waveform: Tensor, settings: GenerationSettings, sample_rate: int
+) -> TakeFiles:
+    """Move a take's events to the cues, write it, and record the moves."""
+    from cinefoley.delivery.moving import move_to_cues
+
+    moved, moves = move_to_cues(waveform, sample_rate, settings.cues_s or (), start_s=settings.start)
+    sound.write(moved)
+    return replace(take, moves=tuple(moves))
 
 
 @contextmanager

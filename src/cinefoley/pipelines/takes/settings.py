@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from cinefoley.config.foley import Quality
@@ -28,6 +29,9 @@ class GenerationSettings(SamplingSettings):
     """Sample format of the WAV files."""
     saves_mel: bool = False
     """Whether to write the mels as ``.npy``."""
+    cues_s: tuple[float, ...] | None = None
+    """Times to which the events of every take are moved, ascending, in seconds from the first frame; None
+    moves nothing."""
     overwrites: bool = False
     """Whether to replace existing takes."""
 
@@ -37,6 +41,11 @@ class GenerationSettings(SamplingSettings):
             raise ValueError(f"takes must be at least 1 and the seed 0 to 2**32 - 1: {self}")
         if not (math.isfinite(self.start) and self.start >= 0):
             raise ValueError(f"start must be 0 s or more, got {self.start}")
+        cues = self.cues_s or ()
+        if not all(math.isfinite(cue) for cue in cues) or any(b <= a for a, b in pairwise(cues)):
+            raise ValueError(f"cues_s must be finite and ascend, got {cues}")
+        if self.cues_s is not None and self.saves_mel:
+            raise ValueError("cues move a take's sound and not its mel; omit one of the two")
         if self.duration is not None and not (math.isfinite(self.duration) and self.duration >= 1e-3):
             raise ValueError(f"duration must be a millisecond or more, got {self.duration}")
 

@@ -16,13 +16,19 @@ __all__ = [
     "check_same_video",
     "check_sidecar",
     "find_differences",
+    "find_take",
     "read_versions",
     "recorded_takes",
     "write_sidecar",
 ]
 
 _KIND = "cinefoley takes"
-_SPOKEN = {"num_inference_steps": "steps", "double_guidance_scale": "double guidance", "saves_mel": "mels"}
+_SPOKEN = {
+    "num_inference_steps": "steps",
+    "double_guidance_scale": "double guidance",
+    "saves_mel": "mels",
+    "cues_s": "cues",
+}
 _ADDED = {  # settings that older records lack, with the value that was used
     "guidance_rescale": 0.0,
     "guidance_interval": [0.0, 1.0],
@@ -31,6 +37,7 @@ _ADDED = {  # settings that older records lack, with the value that was used
     "adaptive_projected_guidance_momentum": 0.0,
     "use_karras_sigmas": False,
     "cache_interval": 1,
+    "cues_s": None,
 }
 _NOT_COMPARED = {"num_takes", "quality"}  # the numbers of a quality are compared, not its name
 _NO_DIFFERENCE = {("saves_mel", False)}  # a take with mels also serves where none are requested
@@ -130,6 +137,16 @@ def recorded_takes(path: Path) -> set[int]:
     newest = _read(path)
     runs = [] if newest is None else [newest, *newest.get("earlier", [])]
     return {take["take"] for run in runs for take in run["takes"]}
+
+
+def find_take(path: Path, take: int) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The records of a take's run and of the take itself; None if the sidecar does not name it."""
+    newest = _read(path)
+    runs = [] if newest is None else [newest, *newest.get("earlier", [])]
+    return next(
+        ((run, record) for run in runs for record in run["takes"] if record["take"] == take),
+        None,
+    )
 
 
 def read_versions() -> dict[str, str]:
