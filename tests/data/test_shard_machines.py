@@ -30,17 +30,17 @@ from cinefoley.data.parallel import Engine
 from cinefoley.data.shards.prepare import prepare_shards
 from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.data.shards.source import ShardSource
-made = Path(sys.argv[1])
 settings = ShardSettings(duration_s=1.0, least_s=0.7, clips_per_shard=50)
-prepared = prepare_shards(
-    made / "clips", made / "out", csv=made / "vggsound.csv", settings=settings, engine=Engine(jobs=2)
-)
-source = ShardSource(made / "out")
-for number in random.Random(0).choices(range(len(source)), k=100):
-    source[number].video(fps=4, size=(32, 32)), source[number].waveform(16000)
-# of this program: what getrusage tells may be that of the process which started it
-peak_mib = int(re.search("VmHWM:\\s+([0-9]+)", Path("/proc/self/status").read_text())[1]) / 1024
-print(json.dumps({"totals": prepared.totals, "num_rows": prepared.num_rows, "peak_mib": peak_mib}))
+for made in map(Path, sys.argv[1:]):
+    prepared = prepare_shards(
+        made / "clips", made / "out", csv=made / "vggsound.csv", settings=settings, engine=Engine(jobs=2)
+    )
+    source = ShardSource(made / "out")
+    for number in random.Random(0).choices(range(len(source)), k=100):
+        source[number].video(fps=4, size=(32, 32)), source[number].waveform(16000)
+    # of this program: what getrusage tells may be that of the process which started it
+    peak_mib = int(re.search("VmHWM:\\s+([0-9]+)", Path("/proc/self/status").read_text())[1]) / 1024
+    print(json.dumps({"totals": prepared.totals, "num_rows": prepared.num_rows, "peak_mib": peak_mib}))
 """
 
 
@@ -158,26 +158,31 @@ def test_a_full_disk_stops_the_run_and_is_gone_on_from(
 
 @pytest.mark.parametrize("most", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_many_rows_end_with_an_exact_ledger_in_the_memory_of_a_hundred(tmp_path: Path, most: int) -> None:
-    """Twelve in a hundred are faulty, and every fault is there. Each run in a process of its own."""
-    peaks = {}
-    for count in (100, most):
-        folder = tmp_path / str(count)
-        made = make_stand_in(folder, count, num_distinct=4, size=(16, 16), fps=4, duration_s=1.0)
-        run = subprocess.run(
-            [sys.executable, "-c", PREPARES_AND_READS, str(folder)],
-            check=False,
-            capture_output=True,
-            text=True,
-            env=environment(),
+    """Twelve in a hundred are faulty, and every fault is there. One process does a hundred, then the rest."""
+    made = {
+        count: make_stand_in(
+            tmp_path / str(count), count, num_distinct=4, size=(16, 16), fps=4, duration_s=1.0
         )
-        assert run.returncode == 0, run.stderr
-        report = json.loads(run.stdout)
-        assert report["totals"] == dict(sorted(made.totals.items()))
+        for count in (100, most)
+    }
+    folders = [str(tmp_path / str(count)) for count in made]
+    run = subprocess.run(
+        [sys.executable, "-c", PREPARES_AND_READS, *folders],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+    assert run.returncode == 0, run.stderr
+    peaks = {}
+    for (count, rows), line in zip(made.items(), run.stdout.splitlines(), strict=True):
+        folder, report = tmp_path / str(count), json.loads(line)
+        assert report["totals"] == dict(sorted(rows.totals.items()))
         assert report["num_rows"] == count
         ledger = {line["id"]: line["outcome"] for line in read_records(folder / "out" / "ledger.jsonl")}
-        assert ledger == made.outcomes
+        assert ledger == rows.outcomes
         assert sum(outcome != "used" for outcome in ledger.values()) == 12 * count // 100
-        assert len(list(read_records(folder / "out" / "index.jsonl"))) == made.totals["used"]
+        assert len(list(read_records(folder / "out" / "index.jsonl"))) == rows.totals["used"]
         peaks[count] = report["peak_mib"]
     # what remains is the list itself: some kilobytes a row
     assert peaks[most] - peaks[100] < 100, peaks

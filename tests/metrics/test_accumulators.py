@@ -12,6 +12,7 @@ import pytest
 import scipy.linalg
 import scipy.special
 import torch
+from tests.metrics.two_ranks import accumulate_as_rank
 from torch import Tensor
 
 from cinefoley.metrics import accumulators
@@ -210,19 +211,10 @@ def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], dict[str
 
     def run() -> dict[str, Any]:
         if not results:
-            script = Path(__file__).with_name("two_ranks.py")
-            arguments = [str(folder / "store"), str(folder)]
-            ranks = [
-                subprocess.Popen(
-                    [sys.executable, str(script), str(rank), "2", *arguments],
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-                for rank in range(2)
-            ]
-            outputs = [process.communicate(timeout=240)[0] for process in ranks]
-            assert [process.returncode for process in ranks] == [0, 0]
-            results.update(json.loads(outputs[0]))
+            command = [sys.executable, "-m", "tests.metrics.two_ranks", str(folder / "store"), str(folder)]
+            with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as other:
+                results.update(accumulate_as_rank(0, folder / "store", folder))
+            assert other.returncode == 0
         return results
 
     return run

@@ -1,6 +1,6 @@
-"""Trains a stage from shards, in this process or under torchrun.
+"""Trains a stage from shards, in this process, as a rank, or in a process that is killed.
 
-``python shard_runs.py JOB.pickle`` reads a :class:`Job` and does it. As many threads, however many ranks.
+``python -m tests.training.shard_runs JOB.pickle`` reads a :class:`Job` and does it, with one thread.
 """
 
 import os

@@ -1,12 +1,13 @@
 """Tasks that train in no time, and a script that trains them, alone or under torchrun.
 
-``python small_tasks.py RUNS`` reads ``RUNS/jobs.json``, a list of jobs for :func:`run_job`, does them one
-after the other, and writes what became of job ``n`` on rank ``r`` to ``RUNS/n.r.json``.
+``python -m tests.training.small_tasks RUNS`` reads ``RUNS/jobs.json``, a list of jobs for :func:`run_job`,
+does them one after the other, and writes what became of job ``n`` on rank ``r`` to ``RUNS/n.r.json``.
 """
 
 import copy
 import json
 import os
+import pickle
 import signal
 import sys
 from pathlib import Path
@@ -106,7 +107,12 @@ TASKS = {"regression": Regression, "contrast": Contrast}
 
 
 def run_job(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
-    """Train; the error, or the end's weights."""
+    """Train; the error, or the end's weights. ``{"pickle": FILE}`` is a job of ``shard_runs``."""
+    if "pickle" in job:
+        from tests.training import shard_runs  # loads much more
+
+        shard_runs.run_job(pickle.loads(Path(job["pickle"]).read_bytes()))
+        return {}
     task = TASKS[job["task"]](**job.get("options", {}))
     try:
         module = fit(task, TrainConfig(**job["config"]), folder / job["run"], on_log=_print)

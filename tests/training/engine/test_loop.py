@@ -27,7 +27,8 @@ SETTINGS: dict[str, Any] = {
     "precision": "fp32",
 }
 CONFIG = TrainConfig(**SETTINGS)
-SCRIPT = Path(__file__).parents[1] / "small_tasks.py"
+SCRIPT = [sys.executable, "-m", "tests.training.small_tasks"]
+ROOT = Path(__file__).parents[3]
 
 
 def changed(**changes: Any) -> TrainConfig:
@@ -90,7 +91,7 @@ def test_a_killed_run_ends_with_the_losses_of_an_uninterrupted_one(tmp_path: Pat
     settings = SETTINGS | {"steps": 4000, "checkpoint_every": 7, "log_every": 5, "ema_decay": None}
     job = {"task": "regression", "options": {"dropout": 0.1}, "config": settings, "run": "killed"}
     (tmp_path / "jobs.json").write_text(json.dumps([job]))
-    run = subprocess.Popen([sys.executable, str(SCRIPT), str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    run = subprocess.Popen([*SCRIPT, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert run.stdout is not None
     with run, run.stdout:
         steps = (json.loads(line)["step"] for line in run.stdout)

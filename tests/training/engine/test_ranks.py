@@ -3,20 +3,24 @@
 import fcntl
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from tests.namespaces import unshared
+from tests.training import shard_runs
+from tests.training.shard_runs import Job
 from tests.training.small_tasks import Contrast, run_job
 
 from cinefoley.training.engine.ranks import Ranks
 
-SCRIPT = Path(__file__).parents[1] / "small_tasks.py"
+ROOT = Path(__file__).parents[3]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
 CONFIG: dict[str, Any] = {
     "steps": 12,
@@ -28,6 +32,7 @@ CONFIG: dict[str, Any] = {
     "precision": "fp32",
     "batch_norm": "frozen",
 }
+ENDLESS = 10**6
 REGRESSION: dict[str, Any] = {"task": "regression", "config": CONFIG | {"ema_decay": 0.9}}
 # every job is done by one process and by two; all in one start of torchrun, which takes seconds
 JOBS: dict[str, dict[str, Any]] = {
@@ -48,6 +53,9 @@ FAILURES: dict[str, dict[str, Any]] = {
     "begun": {**REGRESSION, "options": {"stop_at": 6}},
     "held": REGRESSION,
     "odd": {"task": "regression", "config": CONFIG | {"gradient_accumulation": 8}},
+    "shards": {"pickle": "from the fixture"},
+    # the last one, which only a signal to the launcher ends
+    "endless": {"task": "regression", "config": CONFIG | {"steps": ENDLESS, "checkpoint_every": ENDLESS}},
 }
 
 
@@ -56,11 +64,12 @@ def numbered(jobs: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def torchrun(folder: Path, *options: str) -> list[str]:
-    return [*TORCHRUN, *options, str(SCRIPT), str(folder)]
+    return [*TORCHRUN, *options, "-m", "tests.training.small_tasks", str(folder)]
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1"}
+    paths = [str(ROOT), os.environ.get("PYTHONPATH", str(ROOT / "src"))]
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def outcomes(folder: Path, number: int, ranks: int = 2) -> list[dict[str, Any]]:
@@ -90,15 +99,37 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def rank_job(shard_job: Job) -> Job:
+    """Without what each rank does by itself: statistics of BatchNorm, and dropout."""
+    audio_encoder = shard_job.preset.model.audio_encoder
+    assert audio_encoder is not None
+    model = replace(shard_job.preset.model, audio_encoder=replace(audio_encoder, dropout=0.0))
+    preset = replace(shard_job.preset, model=model)
+    return replace(shard_job, preset=preset, overrides=shard_job.overrides | {"batch_norm": "frozen"})
+
+
+@pytest.fixture(scope="module")
+def together(rank_job: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("together")
-    (folder / "jobs.json").write_text(json.dumps(numbered(JOBS | FAILURES)))
+    pickled = folder / "shards.pickle"
+    pickled.write_bytes(pickle.dumps(replace(rank_job, run_dir=folder / "shards")))
+    jobs = JOBS | FAILURES | {"shards": {"pickle": str(pickled)}}
+    (folder / "jobs.json").write_text(json.dumps(numbered(jobs)))
     (folder / "held").mkdir()
-    with (folder / "held" / "lock").open("w") as lock:
+    command = torchrun(folder, "--standalone", "--nproc-per-node=2")
+    with (
+        (folder / "held" / "lock").open("w") as lock,
+        (folder / "errors").open("w") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment()) as run,
+    ):
         fcntl.flock(lock, fcntl.LOCK_EX)
-        command = torchrun(folder, "--standalone", "--nproc-per-node=2")
-        run = subprocess.run(command, check=False, capture_output=True, text=True, env=environment())
-    assert run.returncode == 0, run.stderr
+        assert run.stdout is not None
+        for _ in run.stdout:  # a line of a log
+            if (folder / "endless" / "log.jsonl").exists():
+                run.send_signal(signal.SIGTERM)
+                break
+        run.stdout.read()
+    assert (folder / f"{len(JOBS | FAILURES) - 1}.1.json").exists(), (folder / "errors").read_text()
     return folder
 
 
@@ -136,6 +167,13 @@ def test_a_signal_to_one_rank_stops_all_and_the_run_continues(together: Path) ->
     assert losses(together / "stopped") == losses(together / "plain")
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_two_ranks_share_the_batches_of_shards(together: Path, rank_job: Job, tmp_path: Path) -> None:
+    shard_runs.run_job(replace(rank_job, run_dir=tmp_path))
+    alone = [line["loss"] for line in losses(tmp_path)]
+    assert [line["loss"] for line in losses(together / "shards")] == pytest.approx(alone, rel=1e-5)
+
+
 def test_a_process_alone_trains_where_it_is_told() -> None:
     ranks = Ranks(torch.device("meta"))
     assert ranks.distribute(torch.nn.Linear(2, 2)).weight.device == torch.device("meta")
@@ -156,25 +194,13 @@ def test_a_batch_that_does_not_divide_is_refused(together: Path) -> None:
     assert all("got 8 clips for 2 ranks and 8 parts" in end["error"] for end in failure(together, "odd"))
 
 
-def test_a_signal_to_torchrun_saves_and_stops(tmp_path: Path) -> None:
+def test_a_signal_to_torchrun_saves_and_stops(together: Path) -> None:
     """What a scheduler does to a node: SIGTERM to the launcher, which hands it to every rank."""
-    config = CONFIG | {"steps": 10**6, "checkpoint_every": 10**6}
-    job = {"task": "regression", "config": config, "run": "run"}
-    (tmp_path / "jobs.json").write_text(json.dumps([job]))
-    command = torchrun(tmp_path, "--standalone", "--nproc-per-node=2")
-    run = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment()
-    )
-    assert run.stdout is not None
-    with run, run.stdout:
-        assert json.loads(next(run.stdout))["step"] == 3
-        run.send_signal(signal.SIGTERM)
-        run.stdout.read()
-    first, second = outcomes(tmp_path, 0)
+    first, second = failure(together, "endless")
     assert first == second
     assert "RunInterrupted: Stopped by SIGTERM at step" in first["error"]
-    step = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"]
-    assert f"at step {step} of 1000000" in first["error"]
+    step = torch.load(together / "endless" / "checkpoint.pt", weights_only=True)["step"]
+    assert f"at step {step} of {ENDLESS}" in first["error"]
 
 
 @pytest.mark.slow
@@ -194,12 +220,12 @@ def test_a_rank_that_dies_stops_the_others_and_the_checkpoint_stands(tmp_path: P
 def test_two_machines_train_as_one_process_does(alone: Path, tmp_path: Path) -> None:
     """Two network namespaces with a cable between them, one rank in each."""
     (tmp_path / "jobs.json").write_text(json.dumps(numbered(JOBS)))
-    script = SCRIPT.with_name("two_machines.sh")
+    script = ROOT / "tests/training/two_machines.sh"
     launch = [*TORCHRUN, "--nnodes=2", "--nproc-per-node=1", "--master-addr=10.77.0.1", "--master-port=29500"]
     command = [*unshared("--net", probe="ip link set lo up"), "sh", str(script), str(tmp_path), *launch]
     with (tmp_path / "said").open("wb") as said:
         run = subprocess.Popen(
-            [*command, "--node-rank=NODE", str(SCRIPT), str(tmp_path)],
+            [*command, "--node-rank=NODE", "-m", "tests.training.small_tasks", str(tmp_path)],
             stdout=said,
             stderr=said,
             env=environment() | {"GLOO_SOCKET_IFNAME": "cable"},

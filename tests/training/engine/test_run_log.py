@@ -178,9 +178,10 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint(tmp_path: Path) -> None
     (tmp_path / "disk").mkdir()
     job = {"task": "regression", "config": config, "run": "disk/run"}
     (tmp_path / "jobs.json").write_text(json.dumps([job]))
-    script = Path(__file__).parents[1] / "small_tasks.py"
+    root = Path(__file__).parents[3]
     inside = (
-        f'mount -t tmpfs -o size=60k none "{tmp_path}/disk" && "{sys.executable}" "{script}" "{tmp_path}" '
+        f'mount -t tmpfs -o size=60k none "{tmp_path}/disk" '
+        f'&& "{sys.executable}" -m tests.training.small_tasks "{tmp_path}" '
         f'&& cp -r "{tmp_path}/disk/run" "{tmp_path}/kept"'
     )
     for options in (["--mount"], ["--user", "--map-root-user", "--mount"]):
@@ -189,7 +190,7 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint(tmp_path: Path) -> None
             break
     else:
         pytest.skip("file systems cannot be mounted here")
-    subprocess.run([*command, inside], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, inside], cwd=root, check=True, stdout=subprocess.DEVNULL)
     error = json.loads((tmp_path / "0.0.json").read_text())["error"]
     assert "cannot be written (No space left on device); the last checkpoint is untouched" in error
     step = torch.load(tmp_path / "kept" / "checkpoint.pt", weights_only=True)["step"]

@@ -14,7 +14,6 @@ from cinefoley.data.events.clip_events import ClipEvents, parse_events
 from cinefoley.data.json_lines import Record
 from cinefoley.data.sources.clip_source import Annotation, Clip, ClipEvent
 from cinefoley.errors import DataError
-from cinefoley.stage.clip import describe_view
 from cinefoley.variations.window import Window
 
 __all__ = ["EventFile", "event_file_beside", "read_annotations", "record_in_window", "records_in_windows"]
@@ -88,6 +87,8 @@ def record_in_window(record: Mapping[str, Any], window: Window) -> Record:
     height, width = record["size"]
     count = len(record["sources"][0]["target_boxes"])
     boxes = window.boxes(count, (height, width)).numpy() / np.array([width, height, width, height])
+    from cinefoley.stage.clip import describe_view  # loads what renders the stage
+
     return describe_view(record, boxes)
 
 
