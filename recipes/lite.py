@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -39,7 +39,7 @@ from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.folder import load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
-from cinefoley.stage import DEFAULT_VERSION, StageVersion, stage_digest
+from cinefoley.stage import StageVersion, stage_digest
 from cinefoley.training.engine.loop import fit
 from cinefoley.training.engine.task import Task
 from cinefoley.training.tasks.alignment import AlignmentTask
@@ -86,8 +86,15 @@ which Diff-Foley's does not.
 """
 
 PRESET = lite_training()
-MODEL = PRESET.model
-STAGE: StageVersion = DEFAULT_VERSION  # what it is trained on
+# 12 frames a second with their residual motion: four are 250 ms apart (recipes/motion_inputs.py)
+MODEL = replace(
+    PRESET.model,
+    foley=replace(
+        PRESET.model.foley, video_fps=12.0, video_frames=96, frames_per_feature=3, frame_choice="nearest"
+    ),
+    video_encoder=replace(PRESET.model.video_encoder, frames_per_feature=3, has_motion=True),
+)
+STAGE: StageVersion = "filmed"  # what it is trained on
 TRAIN_CLIPS = 6144
 PAIR_CLIPS = 2048
 assert PRESET.cavp.warm_start is not None

@@ -83,3 +83,18 @@ def test_what_does_not_fit_is_refused(encoder: VideoEncoder, video: torch.Tensor
         grad_cam(encoder, video, sound_features=torch.zeros(2, 16))
     with pytest.raises(ValueError, match="layer must be one of layer1, layer2"):
         grad_cam(encoder, video, layer="conv1")
+
+
+def test_frames_that_share_a_feature_share_its_heat(video: torch.Tensor) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        encoder = VideoEncoder(width=4, blocks=(1, 1, 1, 1), feature_dim=16, frames_per_feature=2).eval()
+    sound = torch.randn(3, 16, generator=torch.Generator().manual_seed(2))
+    heat = grad_cam(encoder, video, sound_features=sound, layer="layer2")
+    assert heat.shape == (3, 8, 8)
+    assert torch.equal(heat[0], heat[1])
+    shown = video[[1, 2]]  # the middle of the first pair; the last frame stands for its missing partner
+    single = VideoEncoder(width=4, blocks=(1, 1, 1, 1), feature_dim=16).eval()
+    single.load_state_dict(encoder.state_dict())
+    alone = grad_cam(single, shown, sound_features=sound[[1, 2]], layer="layer2")
+    torch.testing.assert_close(heat[[0, 2]], alone)

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.config.model import VideoEncoderConfig
 from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
 from cinefoley.data.cache.frame_cache import prepare_frames
@@ -17,7 +18,7 @@ SIZE = (16, 16)
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> ClipFrames:
-    reading = FrameSettings.of(SIZE, 4.0, duration_s=1.5, least_s=1.25, scale=0.4)
+    reading = FrameSettings.of(SIZE, FrameRate.of(4), duration_s=1.5, least_s=1.25, scale=0.4)
     cache = tmp_path_factory.mktemp("cache")
     return prepare_frames(StageSource("train", 5, duration_s=1.5), reading, cache, clips_per_file=2)
 

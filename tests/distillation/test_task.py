@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.config.model import VideoEncoderConfig
 from cinefoley.config.training import TrainConfig
 from cinefoley.config.variations import VariationConfig
@@ -44,7 +45,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pictures(cache: Path) -> ClipFrames:
-    reading = FrameSettings.of(SIZE, 4.0, duration_s=1.5, least_s=1.25, scale=0.4)
+    reading = FrameSettings.of(SIZE, FrameRate.of(4), duration_s=1.5, least_s=1.25, scale=0.4)
     return prepare_frames(StageSource("train", COUNT, duration_s=1.5), reading, cache)
 
 

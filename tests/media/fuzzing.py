@@ -24,6 +24,7 @@ import av
 import numpy as np
 import torch
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.errors import CinefoleyError, MediaWarning
 from cinefoley.media.audio.files import read_audio, write_audio
 from cinefoley.media.audio.flac import decode_flac, encode_flac
@@ -198,7 +199,7 @@ def _windows(path: Path) -> None:
 
 
 def _sparse(path: Path) -> None:
-    decode_sparsely(path, Fraction(4), Fraction(1))
+    decode_sparsely(path, FrameRate(Fraction(4)), Fraction(1))
 
 
 def _audio(path: Path) -> None:

@@ -42,6 +42,39 @@ def test_time_is_seen_only_where_a_stage_spans_it() -> None:
     assert moved[[0, 1, 7, 8]].max() < 1e-6
 
 
+def test_frames_that_share_a_feature_are_grouped_from_the_first() -> None:
+    video = torch.rand(1, 7, 3, 32, 32)
+    grouped = tiny(frames_per_feature=3)
+    assert grouped(video).shape == (1, 3, 16)
+    assert torch.allclose(grouped(video), tiny()(video[:, [1, 4, 6]]), atol=1e-6)
+
+
+def test_motion_between_the_middle_frames_is_seen() -> None:
+    encoder = tiny(frames_per_feature=3, has_motion=True, temporal_kernels=(1, 1, 1, 1))
+    still = torch.rand(1, 1, 3, 32, 32).expand(1, 9, 3, 32, 32)
+    flash = still.clone()
+    flash[:, 5, :, 8:16, 8:16] = 1 - flash[:, 5, :, 8:16, 8:16]  # seen in frame 5 and on its return in 6
+    moved = (encoder(flash) - encoder(still)).abs().amax(dim=-1)[0]
+    assert moved[0] < 1e-6
+    assert moved[1:].min() > 1e-4
+
+
+def test_sums_over_time_have_the_gradient_of_a_convolution() -> None:
+    encoder = tiny(temporal_kernels=(3, 3, 3, 3)).double()
+    layer = encoder.get_submodule("backbone.layer1.0.conv1")
+    layer.bn = torch.nn.Identity()
+    clip = torch.rand(2, layer.conv.in_channels, 5, 3, 3, dtype=torch.float64, requires_grad=True)
+    wanted = torch.rand(2, layer.conv.out_channels, 5, 3, 3, dtype=torch.float64)
+    kernel = layer.conv.weight
+    (F.conv3d(clip, kernel, padding=(1, 0, 0)) * wanted).sum().backward()
+    expected = [clip.grad, kernel.grad]
+    clip.grad = kernel.grad = None
+    maps = layer(clip.transpose(1, 2).flatten(0, 1), 5).unflatten(0, (2, 5)).transpose(1, 2)
+    (maps * wanted).sum().backward()
+    for tensor, gradient in zip((clip, kernel), expected, strict=True):
+        torch.testing.assert_close(tensor.grad, gradient)
+
+
 def test_two_dimensional_arithmetic_equals_three_dimensional_convolution() -> None:
     """The weights have Conv3d's shape; what they compute must be what Conv3d would."""
     encoder = tiny(temporal_kernels=(1, 3, 3, 3))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.media.frames.sampling import frame_count, pick_frames, sampling_instant
 from cinefoley.media.frames.video import Video, load_video
 
@@ -41,8 +42,8 @@ def clip(request: pytest.FixtureRequest) -> tuple[str, Video]:
 def test_the_rule_picks_the_frames_of_the_reference(
     reference: dict[str, npt.NDArray[np.float64]], name: str
 ) -> None:
-    fps = Fraction(4)
-    instants = [sampling_instant(n, Fraction(0), fps) for n in range(frame_count(DURATION, fps))]
+    rate = FrameRate(Fraction(4))
+    instants = [sampling_instant(n, Fraction(0), rate) for n in range(frame_count(DURATION, rate.fps))]
     frames = ((index / SOURCE_RATE, index) for index in range(217))
     assert list(pick_frames(frames, instants)) == reference[f"{name}_src_index"].tolist()
     assert len(instants) == reference[f"{name}_n"]

@@ -8,12 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from cinefoley.analysis.grad_cam import feature_energy, grad_cam, similarity
+from cinefoley.analysis.grad_cam import explained_value, grad_cam, per_frame
 from cinefoley.analysis.window_takes import WindowTakes, for_display, make_takes, read_window, real_sound
 from cinefoley.config.mel import MelConfig
 from cinefoley.data.sources.clip_source import Clip
 from cinefoley.models.audio_encoder import AudioEncoder
-from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.spectral.mel import mel_spectrogram
 from cinefoley.variations.window import Window
@@ -111,7 +110,8 @@ def explain_clip(
             )
         # of the whole window: temporal convolutions depend on the padding after a short clip
         heats[name] = grad_cam(encoder, padded, sound_features=sound_features, layer=layer)[: len(frames)]
-        values[name] = _value(encoder, padded, sound_features)[: len(frames)]
+        value = explained_value(encoder, padded[None], sound_features)[0].float()
+        values[name] = per_frame(encoder, value, count=len(frames))
     return Explanation(
         frames=for_display(frames),
         fps=float(config.video_fps),
@@ -147,8 +147,3 @@ def sound_features_at_frames(
     padded = torch.nn.functional.pad(waveform, (0, max(0, needed - len(waveform))))
     features: Tensor = audio_encoder(mel_spectrogram(padded[None], config))[0]
     return features[steps.clamp(max=len(features) - 1)]
-
-
-def _value(encoder: VideoEncoder, video: Tensor, sound_features: Tensor | None) -> Tensor:
-    features = encoder(video[None], normalize=False)[0].float()
-    return feature_energy(features) if sound_features is None else similarity(features, sound_features)

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from cinefoley.models.video_encoder import VideoEncoder
 
-__all__ = ["choose_layer", "feature_energy", "grad_cam", "similarity"]
+__all__ = ["choose_layer", "explained_value", "feature_energy", "grad_cam", "per_frame", "similarity"]
 
 _FEWEST_ROWS = 7  # CAVP's last maps; smaller ones do not localise
 
@@ -30,7 +30,8 @@ def grad_cam(
     Args:
         video_encoder: In float32, neither fused nor prepacked.
         video: ``(T, 3, H, W)`` in [0, 1], at the encoder's frame size.
-        sound_features: ``(T, D)``, the audio encoder's at the times of the frames; normalised here.
+        sound_features: ``(T, D)``, the audio encoder's at the times of the frames; normalised here. Where
+            frames share a feature, that of the middle one counts.
         layer: Whose maps are weighed, such as ``"layer3"``; :func:`choose_layer` if None.
 
     Returns:
@@ -53,15 +54,33 @@ def grad_cam(
         raise ValueError(f"layer must be one of {', '.join(video_encoder.backbone.stages)}, got {layer!r}")
 
     def explained(clip: Tensor) -> Tensor:
-        features = video_encoder(clip, normalize=False)
-        if sound_features is None:
-            return feature_energy(features).sum(dim=1)
-        return similarity(features, sound_features.to(features)).sum(dim=1)
+        return explained_value(video_encoder, clip, sound_features).sum(dim=1)
 
     with torch.enable_grad():
-        # captum sees one clip; its maps have a row for each frame
+        # captum sees one clip; its maps have a row for each feature
         maps = cast(Any, LayerGradCam(explained, stage[-1])).attribute(video[None], relu_attributions=True)
-    return cast(Tensor, maps)[:, 0].detach().float()
+    return per_frame(video_encoder, cast(Tensor, maps)[:, 0].detach().float(), count=len(video))
+
+
+def explained_value(video_encoder: VideoEncoder, video: Tensor, sound_features: Tensor | None) -> Tensor:
+    """The scalar of every feature, ``(B, T')``: :func:`similarity` to the sound, or :func:`feature_energy`.
+
+    Args:
+        video_encoder: The encoder.
+        video: ``(B, T, 3, H, W)``.
+        sound_features: ``(T, D)``, at the times of the frames; None without a sound.
+    """
+    features = video_encoder(video, normalize=False)
+    if sound_features is None:
+        return feature_energy(features)
+    length = int(video_encoder.config["frames_per_feature"])
+    middles = torch.arange(length // 2, features.shape[1] * length, length).clamp(max=len(sound_features) - 1)
+    return similarity(features, sound_features[middles].to(features))
+
+
+def per_frame(video_encoder: VideoEncoder, values: Tensor, *, count: int) -> Tensor:
+    """Values of features ``(T', ...)`` for each of ``count`` frames: frames that share one get the same."""
+    return values.repeat_interleave(int(video_encoder.config["frames_per_feature"]), dim=0)[:count]
 
 
 def similarity(video_features: Tensor, sound_features: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ def _of_clip(
 ) -> list[float]:
     """The mean share of each encoder's heat, and of the frame, that the boxes hold."""
     window = window_of(clip, view)
-    video = clip.video(fps=foley.video_fps, size=foley.frame_size, duration=foley.window_s, window=window)
+    video = clip.video(fps=foley.frame_rate, size=foley.frame_size, duration=foley.window_s, window=window)
     frames = video.frames[: foley.video_frames].float() / 255
     fps = float(foley.video_fps)
     boxes = stage_boxes(clip, window, times_s=((torch.arange(len(frames)) + 0.5) / fps).numpy())

@@ -61,7 +61,7 @@ def read_window(
     # decoded twice, so that encoders get what they always get: frames resized by the reader
     frames, squashed = (
         clip.video(
-            fps=config.video_fps, size=size, start=start, duration=config.window_s, window=window
+            fps=config.frame_rate, size=size, start=start, duration=config.window_s, window=window
         ).frames[: config.video_frames]
         for size in (None, config.frame_size)
     )

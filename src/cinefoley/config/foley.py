@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
+from cinefoley.config.frame_rate import FrameChoice, FrameRate
 from cinefoley.config.mel import MelConfig
 
 __all__ = ["FoleyConfig", "NullCondition", "Quality"]
@@ -33,6 +34,10 @@ class FoleyConfig:
     """Frame rate of the video encoder, in frames per second."""
     video_frames: int = 32
     """Frames in one window."""
+    frames_per_feature: int = 1
+    """Frames that share one video feature: more show the encoder motion between two features."""
+    frame_choice: FrameChoice = "before_middle"
+    """Which frame of a video is shown at each instant; see ``config/frame_rate.py``."""
     frame_size: tuple[int, int] = (224, 224)
     """Height and width to which every frame is resized, in pixels."""
     null_condition: NullCondition = "zero_context"
@@ -45,6 +50,15 @@ class FoleyConfig:
     def __post_init__(self) -> None:
         if self.mel_frames < 1 or self.video_frames < 1 or self.video_fps <= 0 or min(self.frame_size) < 1:
             raise ValueError(f"a window needs frames of positive size: {self}")
+        if self.frames_per_feature < 1 or self.video_frames % self.frames_per_feature:
+            raise ValueError(
+                f"video_frames must be a multiple of frames_per_feature, got {self.video_frames} and "
+                f"{self.frames_per_feature}"
+            )
+        if self.frame_choice not in get_args(FrameChoice):
+            raise ValueError(
+                f"frame_choice must be one of {', '.join(get_args(FrameChoice))}, got {self.frame_choice!r}"
+            )
         if self.quality not in get_args(Quality):
             raise ValueError(f"quality must be one of {', '.join(get_args(Quality))}, got {self.quality!r}")
         if self.video_frames / self.video_fps > self.window_s + 1 / self.video_fps:
@@ -63,9 +77,28 @@ class FoleyConfig:
         """Length of one window in seconds (8.192 for Diff-Foley)."""
         return self.window_samples / self.mel.sample_rate
 
+    @property
+    def frame_rate(self) -> FrameRate:
+        """Rate and choice of the frames, for everything that samples a video."""
+        return FrameRate.of(self.video_fps, self.frame_choice)
+
+    @property
+    def feature_frames(self) -> int:
+        """Video features of one window (32 for Diff-Foley)."""
+        return self.video_frames // self.frames_per_feature
+
+    @property
+    def feature_fps(self) -> float:
+        """Video features per second (4 for Diff-Foley)."""
+        return self.video_fps / self.frames_per_feature
+
     def describe_window(self) -> dict[str, Any]:
-        """Everything but the sampling preset, ready for JSON: keys of caches are made of it."""
-        return {name: value for name, value in asdict(self).items() if name != "quality"}
+        """Everything that shapes a window's frames and mels, ready for JSON, as for keys of caches."""
+        values = asdict(self)
+        del values["quality"], values["frames_per_feature"]
+        if self.frame_choice == "before_middle":  # the keys of caches from before there was a choice
+            del values["frame_choice"]
+        return values
 
     def save(self, folder: Path) -> None:
         """Write ``foley_config.json`` into ``folder``."""

@@ -26,6 +26,10 @@ class VideoEncoderConfig:
     """Frames that the first convolution of each stage's blocks spans."""
     feature_dim: int = 512
     """Width of the features."""
+    frames_per_feature: int = 1
+    """Frames that share one feature; the middle one is shown to the convolutions."""
+    has_motion: bool = False
+    """Whether the residual motion of every frame is an input beside the middle frame's colours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,3 +108,10 @@ class ModelConfig:
     """The denoiser."""
     max_frames: int = 40
     """Positions of the conditioner."""
+
+    def __post_init__(self) -> None:
+        if self.foley.frames_per_feature != self.video_encoder.frames_per_feature:
+            raise ValueError(
+                f"the window has {self.foley.frames_per_feature} frames per feature, the video encoder "
+                f"{self.video_encoder.frames_per_feature}"
+            )

@@ -69,7 +69,7 @@ class VariedVideo:
         read, mixture = clips.settings, Mixture.from_config(self.variation)
         reading = FrameSettings.of(
             read.frame_size,
-            read.fps,
+            read.frame_rate,
             duration_s=read.duration_s,
             least_s=read.least_s,
             scale=self.variation.scale_range[0],
@@ -137,8 +137,8 @@ def no_teacher_preset(model: Path, schedule: ScheduleRecipe) -> TrainingPreset:
         schedule=schedule,
         # as in their own pretraining: lite's encoders frame by frame, CAVP's by their maximum
         pooling="frames" if foley.frame_size == base.model.foley.frame_size else "max",
-        window_frames=foley.video_frames // 2,
-        gap_frames=foley.video_frames // 4,
+        window_frames=foley.feature_frames // 2,
+        gap_frames=foley.feature_frames // 4,
         mel=replace(foley.mel, hop_length=250),
     )
     encoders = replace(

@@ -42,7 +42,7 @@ def prepare_student_frames(
     """
     reading = FrameSettings.of(
         foley.frame_size,
-        foley.video_fps,
+        foley.frame_rate,
         duration_s=max(clip_s, foley.window_s),
         # the last frame of a window is sampled half a frame before its end
         least_s=foley.window_s - 0.5 / foley.video_fps,

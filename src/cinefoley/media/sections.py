@@ -5,7 +5,9 @@ from fractions import Fraction
 from math import isfinite
 from typing import Self
 
-__all__ = ["Seconds", "Section", "as_fraction", "as_rate"]
+from cinefoley.config.frame_rate import FrameRate
+
+__all__ = ["Seconds", "Section", "as_fraction", "as_frame_rate", "as_rate"]
 
 Seconds = float | int | Fraction
 """A time as users give it."""
@@ -68,4 +70,16 @@ def as_rate(fps: Seconds) -> Fraction:
     rate = as_fraction(fps)
     if rate <= 0:
         raise ValueError(f"fps must be positive, got {fps}")
+    return rate
+
+
+def as_frame_rate(fps: Seconds | FrameRate) -> FrameRate:
+    """Convert a frame rate; a plain number chooses frames as FFmpeg does.
+
+    Raises:
+        ValueError: If it is not positive.
+    """
+    rate = fps if isinstance(fps, FrameRate) else FrameRate(as_fraction(fps))
+    if rate.fps <= 0:
+        raise ValueError(f"fps must be positive, got {rate.fps}")
     return rate

@@ -161,7 +161,7 @@ class AlignmentScorer(nn.Module):
 
     def _classify(self, latents: Tensor, video_features: Tensor) -> Tensor:
         latents = latents * self.autoencoder.config.scaling_factor
-        features = video_features[:, : self.config.video_frames].to(latents)
+        features = video_features[:, : self.config.feature_frames].to(latents)
         probability: Tensor = self.classifier(latents, torch.zeros((), device=latents.device), features)
         return probability.float()
 
@@ -175,7 +175,7 @@ class AlignmentScorer(nn.Module):
         window = (self.config.mel.n_mels, self.config.mel_frames)
         if mel.ndim != 3 or mel.shape[1:] != window:
             raise ValueError(f"mel must be (B, {window[0]}, {window[1]}), got {tuple(mel.shape)}")
-        frames, width = self.config.video_frames, self.classifier.config.feature_dim
+        frames, width = self.config.feature_frames, self.classifier.config.feature_dim
         shape = video_features.shape
         if len(shape) != 3 or shape[0] != len(mel) or shape[1] < frames or shape[2] != width:
             raise ValueError(

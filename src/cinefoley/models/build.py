@@ -30,6 +30,8 @@ def build_video_encoder(config: VideoEncoderConfig) -> VideoEncoder:
         blocks=config.blocks,
         temporal_kernels=config.temporal_kernels,
         feature_dim=config.feature_dim,
+        frames_per_feature=config.frames_per_feature,
+        has_motion=config.has_motion,
     )
 
 

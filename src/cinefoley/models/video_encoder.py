@@ -1,12 +1,15 @@
-"""Video encoder of CAVP: a SlowOnly ResNet with one output feature per frame."""
+"""Video encoder of CAVP: a SlowOnly ResNet with one output feature per frame or group of frames."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from cinefoley.models.motion import residual_motion
 
 __all__ = ["VideoEncoder"]
 
@@ -21,11 +24,17 @@ class VideoEncoder(ModelMixin, ConfigMixin):
 
     No stage strides in time, so T frames give T features; temporal convolutions pad both ends with zeros.
 
+    Ours: several frames may share a feature. The convolutions then see the colours of the middle one and,
+    with ``has_motion``, the residual motion of each (:func:`~cinefoley.models.motion.residual_motion`) as
+    further channels, so that a feature every quarter of a second knows when in it something moved.
+
     Args:
         width: Channels of the stem; stage ``i`` has ``4 * width * 2**i``.
         blocks: Bottleneck blocks in each of the four stages.
         temporal_kernels: Length in frames of the first convolution in each stage's blocks, 1 or 3.
         feature_dim: Width D of the features.
+        frames_per_feature: Frames that share one feature; 1 for CAVP.
+        has_motion: Whether residual motion is an input; CAVP has none.
     """
 
     @register_to_config
@@ -35,33 +44,52 @@ class VideoEncoder(ModelMixin, ConfigMixin):
         blocks: Sequence[int] = (3, 4, 6, 3),
         temporal_kernels: Sequence[int] = (1, 1, 3, 3),
         feature_dim: int = 512,
+        frames_per_feature: int = 1,
+        has_motion: bool = False,
     ) -> None:
         super().__init__()
-        self.backbone = _SlowOnly(width, blocks, temporal_kernels)
+        if frames_per_feature < 1:
+            raise ValueError(f"frames_per_feature must be at least 1, got {frames_per_feature}")
+        channels = 3 + (frames_per_feature if has_motion else 0)
+        self.backbone = _SlowOnly(width, blocks, temporal_kernels, channels)
         self.projection = nn.Linear(self.backbone.out_channels, feature_dim)
 
     def forward(self, video: Tensor, *, normalize: bool = True) -> Tensor:
-        """Compute one feature per frame; temporal convolutions use the neighbouring frames.
+        """Compute one feature per group of frames; temporal convolutions use the neighbouring groups.
 
         Args:
             video: Frames ``(B, T, 3, H, W)``, RGB in [0, 1], already resized to the model's frame size.
             normalize: Divide every feature by its Euclidean norm, as the generator expects.
 
         Returns:
-            Features ``(B, T, D)``.
+            Features ``(B, T / frames_per_feature, D)``; an incomplete last group repeats its last frame.
 
         Raises:
             ValueError: If ``video`` is not ``(B, T, 3, H, W)``.
         """
         if video.ndim != 5 or video.shape[2] != 3:
             raise ValueError(f"video must be (B, T, 3, H, W), got {tuple(video.shape)}")
-        batch, frames = video.shape[:2]
-        stacked = video.flatten(0, 1).contiguous(
+        groups = self._group(video)
+        batch, frames = groups.shape[:2]
+        stacked = groups.flatten(0, 1).contiguous(
             memory_format=torch.channels_last
         )  # 2-4 times faster in bf16 on CPU
         pooled = self.backbone(stacked, frames).mean(dim=(2, 3))
         features = self.projection(pooled).unflatten(0, (batch, frames))
         return F.normalize(features, dim=-1) if normalize else features
+
+    def _group(self, video: Tensor) -> Tensor:
+        """The backbone's input, ``(B, T / frames_per_feature, C, H, W)``."""
+        length = self.config.frames_per_feature
+        missing = -video.shape[1] % length
+        if missing:
+            video = torch.cat([video, video[:, -1:].expand(-1, missing, -1, -1, -1)], dim=1)
+        colours = video[:, length // 2 :: length]
+        if not self.config.has_motion:
+            return colours
+        motion = residual_motion(video)[:, :, 0].unflatten(1, (-1, length))
+        motion = F.interpolate(motion.flatten(0, 1), colours.shape[-2:]).unflatten(0, motion.shape[:2])
+        return torch.cat([colours, motion], dim=2)
 
     def fuse_norms(self) -> None:
         """Fold every batch norm into its convolution, in place. For inference only; cannot be saved."""
@@ -73,9 +101,11 @@ class VideoEncoder(ModelMixin, ConfigMixin):
 class _SlowOnly(nn.Module):
     """ResNet on frames ``(B*T, C, H, W)``; only blocks with a temporal kernel mix frames."""
 
-    def __init__(self, width: int, blocks: Sequence[int], temporal_kernels: Sequence[int]) -> None:
+    def __init__(
+        self, width: int, blocks: Sequence[int], temporal_kernels: Sequence[int], in_channels: int
+    ) -> None:
         super().__init__()
-        self.conv1 = _ConvNorm(3, width, kernel=(1, 7), stride=2)
+        self.conv1 = _ConvNorm(in_channels, width, kernel=(1, 7), stride=2)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         channels = width
         self.stages: list[str] = []
@@ -205,9 +235,29 @@ def _sum_over_time(maps: Tensor, count: int) -> Tensor:
         maps: ``(B*T, 3 * C, H, W)``, the three taps one after the other.
         count: T.
     """
-    clip = maps.permute(0, 2, 3, 1).unflatten(0, (-1, count))  # channels last, so that slices stay dense
-    past, present, future = clip.chunk(3, dim=-1)
-    total = present.clone(memory_format=torch.contiguous_format)
-    total[:, 1:] += past[:, :-1]
-    total[:, :-1] += future[:, 1:]
-    return total.flatten(0, 1).permute(0, 3, 1, 2)
+    total: Tensor = _SumOverTime.apply(maps, count)  # type: ignore[no-untyped-call]
+    return total
+
+
+class _SumOverTime(torch.autograd.Function):
+    """Autograd's own backward of shifted sums fills and adds a whole tensor for each slice."""
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, count: int) -> Tensor:
+        ctx.count = count
+        clip = maps.permute(0, 2, 3, 1).unflatten(0, (-1, count))  # channels last, so that slices stay dense
+        past, present, future = clip.chunk(3, dim=-1)
+        total = present.clone(memory_format=torch.contiguous_format)
+        total[:, 1:] += past[:, :-1]
+        total[:, :-1] += future[:, 1:]
+        return total.flatten(0, 1).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        grad = grads[0].permute(0, 2, 3, 1).unflatten(0, (-1, ctx.count))
+        taps = grad.new_empty((*grad.shape[:-1], 3 * grad.shape[-1]))
+        past, present, future = taps.chunk(3, dim=-1)
+        present.copy_(grad)
+        past[:, :-1], past[:, -1] = grad[:, 1:], 0
+        future[:, 1:], future[:, 0] = grad[:, :-1], 0
+        return taps.flatten(0, 1).permute(0, 3, 1, 2), None

@@ -422,7 +422,7 @@ class FoleyPipeline(DiffusionPipeline):
         )
         if not settings.double_guidance_scale:
             return denoise
-        window = None if settings.compat else self.foley_config.video_frames
+        window = None if settings.compat else self.foley_config.feature_frames
         return DoubleGuidance(
             denoise,
             self.load_guidance_classifier(),

@@ -70,7 +70,7 @@ def window_frames(
     options: dict[str, Any] = {
         "starts": [Fraction(sample, config.mel.sample_rate) for sample in plan.starts],
         "frames_per_window": config.video_frames,
-        "fps": config.video_fps,
+        "fps": config.frame_rate,
         "size": config.frame_size,
         "start": start,
         "duration": duration,
@@ -96,7 +96,7 @@ def encoder_frames(video: Video | Tensor, config: FoleyConfig) -> Tensor:
     if isinstance(video, Video):
         count = max(1, round(video.duration * config.video_fps))
         windows = sample_windows(
-            video, starts=[0.0], frames_per_window=count, fps=config.video_fps, size=config.frame_size
+            video, starts=[0.0], frames_per_window=count, fps=config.frame_rate, size=config.frame_size
         )
         video = next(iter(windows))[None].float() / 255
     _check_frames(video)

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 import torch
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
 from cinefoley.data.cache.frame_cache import prepare_frames
 from cinefoley.data.sources.stage import StageSource
@@ -11,7 +12,7 @@ from cinefoley.variations import CameraMovement, CloseUp
 from cinefoley.variations.resizing import resize
 
 SIZE = (16, 16)
-READING = FrameSettings.of(SIZE, 4.0, duration_s=1.5, least_s=1.25, scale=0.4)
+READING = FrameSettings.of(SIZE, FrameRate.of(4), duration_s=1.5, least_s=1.25, scale=0.4)
 
 
 def prepare(cache: Path, count: int = 5, **options: Any) -> ClipFrames:
@@ -35,7 +36,8 @@ def mean_error(first: torch.Tensor, second: torch.Tensor) -> float:
 
 def test_pictures_are_kept_as_large_as_the_smallest_window_needs() -> None:
     assert READING.short_side == 40
-    assert FrameSettings.of((224, 224), 4, duration_s=10, least_s=8, scale=0.4).short_side == 560
+    large = FrameSettings.of((224, 224), FrameRate.of(4), duration_s=10, least_s=8, scale=0.4)
+    assert large.short_side == 560
 
 
 def test_whole_pictures_are_the_clips_own(pictures: ClipFrames) -> None:

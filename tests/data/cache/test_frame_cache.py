@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
 from cinefoley.data.cache.frame_cache import prepare_frames
 from cinefoley.data.shards.layout import ShardSettings
@@ -24,7 +25,7 @@ from cinefoley.variations import CameraMovement
 from cinefoley.variations.resizing import resize
 
 SIZE = (16, 16)
-READING = FrameSettings.of(SIZE, 4.0, duration_s=1.5, least_s=1.25, scale=0.4)
+READING = FrameSettings.of(SIZE, FrameRate.of(4), duration_s=1.5, least_s=1.25, scale=0.4)
 
 
 def prepare(cache: Path, count: int = 5, **options: Any) -> ClipFrames:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.errors import AudioError, VideoError
 from cinefoley.media.audio.files import read_audio
 from cinefoley.media.audio.flac import decode_flac, encode_flac
@@ -59,13 +60,13 @@ def test_rows_and_columns_of_a_coarse_frame_are_rounded_up() -> None:
 
 
 def test_jpegs_are_picked_like_the_frames_of_a_video(stills: list[bytes]) -> None:
-    whole = sample_video(pictures(stills), Fraction(4), None, Section.of(0, None), None)
+    whole = sample_video(pictures(stills), FrameRate(Fraction(4)), None, Section.of(0, None), None)
     assert whole.source_indices.tolist() == list(range(8))
     assert whole.duration == 2.0
-    part = sample_video(pictures(stills), Fraction(2), (8, 8), Section.of(0.5, 1), None)
+    part = sample_video(pictures(stills), FrameRate(Fraction(2)), (8, 8), Section.of(0.5, 1), None)
     assert part.source_indices.tolist() == [2, 4]
     with pytest.raises(VideoError, match=r"the clip: the video lasts 2\.00 s"):
-        sample_video(pictures(stills), Fraction(4), None, Section.of(2, None), None)
+        sample_video(pictures(stills), FrameRate(Fraction(4)), None, Section.of(2, None), None)
 
 
 def test_a_crop_sees_the_number_and_the_size_of_each_still(stills: list[bytes]) -> None:
@@ -76,7 +77,7 @@ def test_a_crop_sees_the_number_and_the_size_of_each_still(stills: list[bytes]) 
         return index, 0, index + 10, 20
 
     source = JpegFrames(stills, Fraction(4), Fraction(2), "the clip", crop=crop)
-    shown = sample_video(source, Fraction(2), None, Section.of(0, None), None).frames
+    shown = sample_video(source, FrameRate(Fraction(2)), None, Section.of(0, None), None).frames
     assert asked[:4] == [(index, (45, 64)) for index in (0, 2, 4, 6)]
     assert torch.equal(shown[3], torch.from_numpy(decode_jpeg(stills[6])[0:20, 6:16].copy()).permute(2, 0, 1))
 

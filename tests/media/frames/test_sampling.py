@@ -7,7 +7,14 @@ from av.filter import Graph
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinefoley.media.frames.sampling import frame_count, pick_frames, sampling_instant, window_schedule
+from cinefoley.config.frame_rate import FrameRate
+from cinefoley.media.frames.sampling import (
+    frame_count,
+    pick_frames,
+    pick_regular,
+    sampling_instant,
+    window_schedule,
+)
 from cinefoley.media.sections import Section, as_fraction, as_rate
 
 TICKS = 600
@@ -24,7 +31,7 @@ def _times(steps: list[int]) -> list[Fraction]:
 
 
 def _sampled(times: list[Fraction], end: Fraction, fps: Fraction) -> list[int]:
-    instants = [sampling_instant(n, Fraction(0), fps) for n in range(frame_count(end, fps))]
+    instants = [sampling_instant(n, Fraction(0), FrameRate(fps)) for n in range(frame_count(end, fps))]
     return list(pick_frames(((time, index) for index, time in enumerate(times)), instants))
 
 
@@ -88,7 +95,7 @@ def test_a_schedule_ascends_and_holds_every_window_whole(
     starts: list[int], count: int, fps: Fraction
 ) -> None:
     begins = sorted(Fraction(s, 125) for s in starts)
-    schedule = list(window_schedule(begins, count, fps))
+    schedule = list(window_schedule(begins, count, FrameRate(fps)))
     assert all(earlier[0] <= later[0] for earlier, later in pairwise(schedule))
     for number, begin in enumerate(begins):
         own = [instant for instant, window in schedule if window == number]
@@ -96,7 +103,8 @@ def test_a_schedule_ascends_and_holds_every_window_whole(
 
 
 def test_instants_past_the_end_are_moved_to_it() -> None:
-    assert [i for i, _ in window_schedule([Fraction(1)], 3, Fraction(1), end=Fraction(2))] == [1.5, 2, 2]
+    schedule = window_schedule([Fraction(1)], 3, FrameRate(Fraction(1)), end=Fraction(2))
+    assert [instant for instant, _ in schedule] == [1.5, 2, 2]
 
 
 @pytest.mark.parametrize(
@@ -134,3 +142,37 @@ def test_a_rate_must_be_positive_and_finite(bad: float) -> None:
 def test_a_section_must_lie_in_the_video(start: float, duration: float | None) -> None:
     with pytest.raises(ValueError, match=r"start|duration|finite"):
         Section.of(start, duration)
+
+
+@given(rates, rates, st.integers(0, 3000), st.integers(1, 40))
+def test_the_nearest_frame_is_never_further_than_half_a_source_frame(
+    fps: Fraction, source_fps: Fraction, start: int, count: int
+) -> None:
+    rate = FrameRate(fps, "nearest")
+    instants = [sampling_instant(n, Fraction(start, 1000), rate) for n in range(count)]
+    last = int(instants[-1] * source_fps) + 2
+    picked = list(pick_frames(((n / source_fps, n) for n in range(last + 1)), instants, "nearest"))
+    assert picked == pick_regular(instants, source_fps, "nearest")
+    for instant, number in zip(instants, picked, strict=True):
+        assert abs(number / source_fps - instant) <= 1 / source_fps / 2
+
+
+@given(rates, rates, st.integers(1, 40))
+def test_the_rule_for_a_constant_rate_is_the_rule_for_any(
+    fps: Fraction, source_fps: Fraction, count: int
+) -> None:
+    instants = [sampling_instant(n, Fraction(0), FrameRate(fps)) for n in range(count)]
+    frames = ((n / source_fps, n) for n in range(int(instants[-1] * source_fps) + 2))
+    assert list(pick_frames(frames, instants)) == pick_regular(instants, source_fps)
+
+
+def test_nearest_frames_are_as_late_at_any_rate_of_the_source() -> None:
+    def lateness(source_fps: int, rate: FrameRate) -> float:
+        instants = [sampling_instant(n, Fraction(0), rate) for n in range(96)]
+        picked = pick_regular(instants, Fraction(source_fps), rate.choice)
+        return float(sum(Fraction(n, source_fps) - Fraction(k, 12) for k, n in enumerate(picked))) / 96
+
+    late = [lateness(fps, FrameRate(Fraction(12), "nearest")) for fps in (12, 24, 25, 30, 50, 60)]
+    assert max(late) - min(late) < 0.001
+    late = [lateness(fps, FrameRate(Fraction(12))) for fps in (12, 24, 25, 30, 50, 60)]
+    assert max(late) - min(late) > 0.03

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.media.frames.crop import last_frame_time
 from cinefoley.media.frames.decoder import FrameReader
 from cinefoley.media.frames.downscaling import DownscaledFrames, downscale
@@ -16,6 +17,8 @@ from cinefoley.media.muxing.save_video import save_video
 from cinefoley.media.sections import Section
 from cinefoley.stage.render import render_clip
 
+RATE = FrameRate(Fraction(4))
+
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -26,11 +29,21 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("fps", [Fraction(4), Fraction(30000, 1001), Fraction(1), Fraction(50)])
+@pytest.mark.parametrize(
+    "rate",
+    [
+        FrameRate(Fraction(4)),
+        FrameRate(Fraction(30000, 1001)),
+        FrameRate(Fraction(1)),
+        FrameRate(Fraction(50)),
+        FrameRate(Fraction(12), "nearest"),
+        FrameRate(Fraction(7), "nearest"),
+    ],
+)
 @pytest.mark.parametrize("duration", [Fraction(10), Fraction(3), Fraction(17, 10), Fraction(1, 10)])
-def test_it_picks_what_decoding_everything_picks(film: Path, fps: Fraction, duration: Fraction) -> None:
-    sparse = decode_sparsely(film, fps, duration)
-    whole = load_video(film, fps, None, 0, duration)
+def test_it_picks_what_decoding_everything_picks(film: Path, rate: FrameRate, duration: Fraction) -> None:
+    sparse = decode_sparsely(film, rate, duration)
+    whole = load_video(film, rate, None, 0, duration)
     assert sparse is not None
     assert torch.equal(torch.from_numpy(np.stack(sparse.pixels)).permute(0, 3, 1, 2), whole.frames)
     assert float(sparse.duration) == whole.duration
@@ -41,16 +54,16 @@ def test_it_picks_what_decoding_everything_picks(film: Path, fps: Fraction, dura
 def test_videos_that_it_is_not_for_are_left_to_the_full_way(film: Path, tmp_path: Path) -> None:
     frames = load_video(film, 24)
     save_video(tmp_path / "other.mkv", frames)
-    assert decode_sparsely(tmp_path / "other.mkv", Fraction(4), Fraction(3)) is None
+    assert decode_sparsely(tmp_path / "other.mkv", RATE, Fraction(3)) is None
     content = bytearray(film.read_bytes())
     middle = content.index(b"mdat") + len(content) // 3
     content[middle : middle + 4000] = bytes(4000)
     (tmp_path / "damaged.mp4").write_bytes(content)
-    assert decode_sparsely(tmp_path / "damaged.mp4", Fraction(4), Fraction(3)) is None
+    assert decode_sparsely(tmp_path / "damaged.mp4", RATE, Fraction(3)) is None
 
 
 def test_pixels_are_handed_over_before_they_are_kept(film: Path) -> None:
-    sparse = decode_sparsely(film, Fraction(4), Fraction(1), lambda pixels: pixels[:2, :2])
+    sparse = decode_sparsely(film, RATE, Fraction(1), lambda pixels: pixels[:2, :2])
     assert sparse is not None
     assert {pixels.shape for pixels in sparse.pixels} == {(2, 2, 3)}
 
@@ -58,8 +71,8 @@ def test_pixels_are_handed_over_before_they_are_kept(film: Path) -> None:
 def test_shrunk_frames_remember_when_each_is_shown(film: Path) -> None:
     with FrameReader(film) as reader:
         source = DownscaledFrames(FileFrames(reader), (24, 32))
-        pixels, indices, duration = sample_frames(source, Fraction(4), None, Section.of(0, None))
-    sparse = decode_sparsely(film, Fraction(4), Fraction(3), lambda pixels: downscale(pixels, (24, 32)))
+        pixels, indices, duration = sample_frames(source, RATE, None, Section.of(0, None))
+    sparse = decode_sparsely(film, RATE, Fraction(3), lambda pixels: downscale(pixels, (24, 32)))
     assert sparse is not None
     assert [source.times[index] for index in indices] == sparse.times
     assert np.array_equal(np.stack(pixels), np.stack(sparse.pixels))

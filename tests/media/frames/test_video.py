@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.errors import MediaError, MediaWarning, VideoError
 from cinefoley.media.frames.sampling import frame_count, pick_frames, sampling_instant
 from cinefoley.media.frames.video import load_video, resample_video, video_from_frames
@@ -28,7 +29,7 @@ UNEVEN = [Fraction(t, 1000) for t in (0, 30, 90, 100, 340, 350, 700, 720, 1300, 
 def _expected(
     times: list[Fraction], end: Fraction, fps: Fraction, start: Fraction = Fraction(0)
 ) -> list[int]:
-    instants = [sampling_instant(n, start, fps) for n in range(frame_count(end - start, fps))]
+    instants = [sampling_instant(n, start, FrameRate(fps)) for n in range(frame_count(end - start, fps))]
     return list(pick_frames(((t, n) for n, t in enumerate(times)), instants))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cinefoley.config.frame_rate import FrameChoice, FrameRate
 from cinefoley.data.json_lines import Record
 from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.media.frames.jpeg import decode_jpeg
@@ -40,25 +41,38 @@ class FrameSettings:
     """A clip with less video, in seconds, is too short."""
     quality: int = 95
     """JPEG quality, 1 to 100."""
+    frame_choice: FrameChoice | None = None
+    """Which frame of the video is used; None for that of plain numbers, ``"before_middle"``."""
     kept_side: int | None = None
     """Pixels of the shorter side that are cached at most, if more than needed; then half, a quarter or an
     eighth of them are decoded, if that is enough."""
 
     @classmethod
     def of(
-        cls, frame_size: tuple[int, int], fps: float, *, duration_s: float, least_s: float, scale: float
+        cls, frame_size: tuple[int, int], rate: FrameRate, *, duration_s: float, least_s: float, scale: float
     ) -> "FrameSettings":
         """Settings with frames so large that no crop has to be enlarged for the model.
 
         Args:
             frame_size: Height and width that the model sees.
-            fps: Its frames per second.
+            rate: Its frames per second, and their choice.
             duration_s: Seconds that are cached.
             least_s: Seconds that a clip must have.
             scale: The smallest fraction of a side that a window shows, in (0, 1].
         """
         short_side = math.ceil(max(frame_size) / scale)
-        return cls(fps=fps, duration_s=duration_s, short_side=short_side, least_s=least_s)
+        return cls(
+            fps=float(rate.fps),
+            frame_choice=None if rate.choice == "before_middle" else rate.choice,
+            duration_s=duration_s,
+            short_side=short_side,
+            least_s=least_s,
+        )
+
+    @property
+    def frame_rate(self) -> FrameRate:
+        """Rate and choice of the frames."""
+        return FrameRate.of(self.fps, self.frame_choice or "before_middle")
 
     @property
     def num_frames(self) -> int:

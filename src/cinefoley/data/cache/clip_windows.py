@@ -73,9 +73,9 @@ class DecodedClips:
             ValueError: If the clips were decoded with other settings, or are shorter than a window.
         """
         settings = self.settings
-        if (config.mel, config.video_fps, config.frame_size) != (
+        if (config.mel, config.frame_rate, config.frame_size) != (
             settings.mel,
-            settings.fps,
+            settings.frame_rate,
             settings.frame_size,
         ):
             raise ValueError("the clips were decoded with another mel, rate or frame size than the model's")

@@ -62,7 +62,7 @@ def prepare_frames(
         raise ValueError("workers must not be 0; -1 takes every core")
     if isinstance(source, (FolderSource, ShardSource)):
         settings = settings.of_videos()
-    if isinstance(source, ShardSource) and source.settings.fps == settings.fps:
+    if isinstance(source, ShardSource) and source.settings.frame_rate == settings.frame_rate:
         return _look_at_shards(source, settings, clips_per_file)
     files = plan_clip_files(source, settings, cache_dir, name="pictures", clips_per_file=clips_per_file)
     chunks = cached_chunks(files, _make, unit="clips", workers=workers, on_done=on_clip)
@@ -171,7 +171,7 @@ def _read(clip: Clip, settings: FrameSettings) -> tuple[list[bytes], tuple[int, 
                 return _read_video(clip, settings, settings.kept_side)
             size = clip.frame_size()
             kept = _kept_size(size, settings)
-            video = clip.video(fps=settings.fps, size=kept, duration=settings.duration_s)
+            video = clip.video(fps=settings.frame_rate, size=kept, duration=settings.duration_s)
     except MediaWarning as exc:
         return ClipFault(reason="unreadable", message=str(exc))
     except Exception as exc:
@@ -195,7 +195,7 @@ def _read_video(
     """The same JPEGs that a shard stores of the video."""
     assert clip.path is not None  # a missing video is a fault
     size = bounded_size(clip.frame_size(), kept_side)
-    shown = read_video_frames(clip.path, size, fps=settings.fps, duration_s=settings.duration_s)
+    shown = read_video_frames(clip.path, size, fps=settings.frame_rate, duration_s=settings.duration_s)
     if shown.damage is not None:
         return ClipFault(reason="unreadable", message=shown.damage)
     short = find_short(clip.id, shown.duration_s, settings.least_s)

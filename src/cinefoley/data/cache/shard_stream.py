@@ -41,7 +41,7 @@ def should_stream(source: ShardSource, settings: ClipSettings) -> bool:
         settings: How clips are decoded; if the frame rate is not that of the shards, they are cached.
     """
     kept = sum(entry.end - entry.offset for entry in source.entries)
-    return settings.fps == source.settings.fps and settings.row_bytes * len(source) > kept
+    return settings.frame_rate == source.settings.frame_rate and settings.row_bytes * len(source) > kept
 
 
 def stream_shards(source: ShardSource, settings: ClipSettings) -> DecodedClips:

@@ -89,11 +89,15 @@ def prepare_stage_clips(
     for done, _ in enumerate(finished, start=len(paths) - len(missing) + 1):
         if on_chunk is not None:
             on_chunk(done * _CHUNK)
-    chunks = [np.load(path) for path in paths.values()]
-    joined = {
-        name: torch.from_numpy(np.concatenate([chunk[name] for chunk in chunks])[:count])
-        for name in chunks[0]
-    }
+    joined: dict[str, Tensor] = {}
+    for start, path in paths.items():  # copied chunk by chunk, so that no clip is in memory twice
+        rows = min(_CHUNK, count - start)
+        with np.load(path) as chunk:
+            for name in chunk:
+                array = torch.from_numpy(chunk[name][:rows])
+                if name not in joined:
+                    joined[name] = torch.empty((count, *array.shape[1:]), dtype=array.dtype)
+                joined[name][start : start + rows] = array
     return StageClips(**joined)
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.config.mel import MelConfig
 from cinefoley.data.json_lines import Record, json_digest, read_about
 
@@ -63,6 +64,11 @@ class ShardSettings:
             return cls(**values | {"mel": MelConfig(**values["mel"])})
         except (KeyError, TypeError) as exc:
             raise ValueError(f"not the settings of shards ({exc})") from exc
+
+    @property
+    def frame_rate(self) -> FrameRate:
+        """Rate and choice of the stored frames."""
+        return FrameRate.of(self.fps)
 
     @property
     def digest(self) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.data.shards.archive import ShardEntry, read_members
 from cinefoley.data.shards.layout import ShardLayout, ShardSettings
 from cinefoley.data.sources.clip_source import ClipEvent, ClipFault, FileDigest, events_as_json
@@ -21,7 +22,7 @@ from cinefoley.media.audio.flac import decode_flac
 from cinefoley.media.audio.reader import resample_blocks
 from cinefoley.media.frames.jpeg import JpegFrames
 from cinefoley.media.frames.video import Video, sample_video
-from cinefoley.media.sections import Seconds, Section, as_fraction, as_rate
+from cinefoley.media.sections import Seconds, Section, as_fraction, as_frame_rate
 from cinefoley.variations.window import Box, Window
 
 __all__ = ["ShardClip", "ShardSource", "open_test_shards"]
@@ -75,7 +76,7 @@ class ShardClip:
     def video(
         self,
         *,
-        fps: Seconds,
+        fps: Seconds | FrameRate,
         size: tuple[int, int] | None = None,
         start: Seconds = 0.0,
         duration: Seconds | None = None,
@@ -90,7 +91,7 @@ class ShardClip:
             MediaError: If the shard is missing or damaged, or the clip ends before ``start``.
             ValueError: If a number is out of range.
         """
-        section, rate = Section.of(start, duration), as_rate(fps)
+        section, rate = Section.of(start, duration), as_frame_rate(fps)
         source = JpegFrames(
             self.jpegs(),
             as_fraction(self.fps),

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
+from cinefoley.config.frame_rate import FrameChoice, FrameRate
 from cinefoley.config.mel import MelConfig
 from cinefoley.data.sources.clip_source import Clip, ClipFault, is_of_this_machine
 from cinefoley.errors import AudioError, MediaError, MediaWarning
@@ -46,6 +47,8 @@ class ClipSettings:
     """A clip with less video, in seconds, is too short."""
     mute_db: float = -60.0
     """A clip whose peak lies below this, in dB re full scale, is mute."""
+    frame_choice: FrameChoice = "before_middle"
+    """Which frame of the video is used."""
 
     @classmethod
     def of(cls, config: FoleyConfig, duration_s: float = 10.0) -> "ClipSettings":
@@ -66,7 +69,13 @@ class ClipSettings:
             frame_size=config.frame_size,
             duration_s=duration_s,
             least_s=config.window_s - 0.5 / config.video_fps,
+            frame_choice=config.frame_choice,
         )
+
+    @property
+    def frame_rate(self) -> FrameRate:
+        """Rate and choice of the frames."""
+        return FrameRate.of(self.fps, self.frame_choice)
 
     @property
     def num_frames(self) -> int:
@@ -91,7 +100,10 @@ class ClipSettings:
 
     def describe(self) -> dict[str, Any]:
         """All that shapes a decoded clip, for the key of a cache."""
-        return {"format": _FORMAT, **asdict(self)}
+        values = asdict(self)
+        if self.frame_choice == "before_middle":  # the keys of caches from before there was a choice
+            del values["frame_choice"]
+        return {"format": _FORMAT, **values}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -166,7 +178,7 @@ def find_short(clip_id: str, length_s: float, least_s: float) -> ClipFault | Non
 
 
 def _judge(clip: Clip, settings: ClipSettings) -> DecodedClip | ClipFault:
-    video = clip.video(fps=settings.fps, size=settings.frame_size, duration=settings.duration_s)
+    video = clip.video(fps=settings.frame_rate, size=settings.frame_size, duration=settings.duration_s)
     fault = find_short(clip.id, video.duration, settings.least_s)
     if fault is not None:
         return fault

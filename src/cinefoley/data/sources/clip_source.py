@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.media.frames.video import Video
 from cinefoley.media.sections import Seconds
 from cinefoley.variations.window import Window
@@ -118,7 +119,7 @@ class Clip(Protocol):
     def video(
         self,
         *,
-        fps: Seconds,
+        fps: Seconds | FrameRate,
         size: tuple[int, int] | None = None,
         start: Seconds = 0.0,
         duration: Seconds | None = None,

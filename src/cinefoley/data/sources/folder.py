@@ -11,6 +11,7 @@ from typing import Self
 
 from torch import Tensor
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.data.sources.clip_lookup import ClipFolder, candidate_stems
 from cinefoley.data.sources.clip_source import (
     Annotation,
@@ -82,7 +83,7 @@ class FileClip:
     def video(
         self,
         *,
-        fps: Seconds,
+        fps: Seconds | FrameRate,
         size: tuple[int, int] | None = None,
         start: Seconds = 0.0,
         duration: Seconds | None = None,

@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.data.sources.clip_source import ClipEvent, ClipFault, FileDigest
 from cinefoley.errors import VideoError
-from cinefoley.media.frames.sampling import frame_count, sampling_instant
+from cinefoley.media.frames.sampling import frame_count, pick_regular, sampling_instant
 from cinefoley.media.frames.video import Video
-from cinefoley.media.sections import Seconds, Section, as_rate
+from cinefoley.media.sections import Seconds, Section, as_frame_rate
 from cinefoley.stage.digest import stage_digest
 from cinefoley.stage.generator import Split
 from cinefoley.stage.kinds import KINDS
@@ -83,7 +84,7 @@ class StageClip:
     def video(
         self,
         *,
-        fps: Seconds,
+        fps: Seconds | FrameRate,
         size: tuple[int, int] | None = None,
         start: Seconds = 0.0,
         duration: Seconds | None = None,
@@ -97,7 +98,7 @@ class StageClip:
             VideoError: If the clip ends before ``start``.
             ValueError: If a number is out of range.
         """
-        section, rate = Section.of(start, duration), as_rate(fps)
+        section, rate = Section.of(start, duration), as_frame_rate(fps)
         length = Fraction(self.duration_s).limit_denominator(1_000_000)
         if section.start >= length:
             raise VideoError(f"{self.id}: ends at {self.duration_s:g} s, before {float(section.start):g} s.")
@@ -105,8 +106,9 @@ class StageClip:
         lasts = min(lasts, length - section.start)
         source_fps = _SOURCE_FPS[self.seed % len(_SOURCE_FPS)]
         last = math.ceil(length * source_fps) - 1
-        instants = [sampling_instant(n, section.start, rate) for n in range(frame_count(lasts, rate))]
-        picked = [max(0, min(last, math.ceil(instant * source_fps) - 1)) for instant in instants]
+        numbers = range(frame_count(lasts, rate.fps))
+        instants = (sampling_instant(n, section.start, rate) for n in numbers)
+        picked = [min(last, n) for n in pick_regular(instants, Fraction(source_fps), rate.choice)]
         take = self._take()
         pixels = take.frames(
             [index / source_fps for index in picked],
@@ -116,8 +118,8 @@ class StageClip:
         )
         return Video(
             frames=torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))),
-            times=torch.arange(len(picked)).double() / float(rate),
-            fps=rate,
+            times=torch.arange(len(picked)).double() / float(rate.fps),
+            fps=rate.fps,
             duration=float(lasts),
             source_indices=torch.tensor(picked),
             start=float(section.start),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.errors import MediaWarning
 from cinefoley.media.frames.crop import last_frame_time
 from cinefoley.media.frames.decoder import FrameReader
@@ -14,7 +15,7 @@ from cinefoley.media.frames.jpeg import encode_jpeg
 from cinefoley.media.frames.pixels import Pixels
 from cinefoley.media.frames.sparse_decoder import decode_sparsely
 from cinefoley.media.frames.video import sample_frames
-from cinefoley.media.sections import Section, as_rate
+from cinefoley.media.sections import Seconds, Section, as_frame_rate
 
 __all__ = ["VideoFrames", "bounded_size", "read_video_frames"]
 
@@ -42,7 +43,9 @@ class VideoFrames:
         return [encode_jpeg(frame, quality=quality) for frame in self.frames]
 
 
-def read_video_frames(path: Path, size: tuple[int, int], *, fps: float, duration_s: float) -> VideoFrames:
+def read_video_frames(
+    path: Path, size: tuple[int, int], *, fps: Seconds | FrameRate, duration_s: float
+) -> VideoFrames:
     """Decode frames of a video at a constant rate.
 
     Args:
@@ -80,10 +83,10 @@ def bounded_size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
 
 
 def _decode(
-    path: Path, size: tuple[int, int], fps: float, duration_s: float
+    path: Path, size: tuple[int, int], fps: Seconds | FrameRate, duration_s: float
 ) -> tuple[list[Pixels], list[Fraction], Fraction, float]:
     """Frames, the time of each, the time of the video's last frame, and seconds of video."""
-    rate, section = as_rate(fps), Section.of(0, duration_s)
+    rate, section = as_frame_rate(fps), Section.of(0, duration_s)
     assert section.duration is not None
     sparse = decode_sparsely(path, rate, section.duration, lambda pixels: downscale(pixels, size))
     if sparse is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.data.json_lines import Record, read_about, read_records
 from cinefoley.data.shards.source import ShardClip, ShardSource
 from cinefoley.errors import DataError, MediaError
@@ -104,7 +105,7 @@ class VariedClip:
 
     def load_video(
         self,
-        fps: Seconds = 4,
+        fps: Seconds | FrameRate = 4,
         size: tuple[int, int] | None = None,
         start: Seconds = 0.0,
         duration: Seconds | None = None,

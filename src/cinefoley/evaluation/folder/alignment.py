@@ -132,7 +132,7 @@ class AlignmentMetric:
                 video,
                 starts=[0],
                 frames_per_window=config.video_frames,
-                fps=config.video_fps,
+                fps=config.frame_rate,
                 size=config.frame_size,
             )
             features: Tensor = self._encoder(frames[None].to(self._device).float() / 255)

@@ -50,7 +50,7 @@ def read_frames(clip: Clip, config: FoleyConfig, window: Window | None = None) -
     Raises:
         DataError: If the clip ends before the window does.
     """
-    video = clip.video(fps=config.video_fps, size=config.frame_size, duration=config.window_s, window=window)
+    video = clip.video(fps=config.frame_rate, size=config.frame_size, duration=config.window_s, window=window)
     frames = video.frames[: config.video_frames]
     missing = config.video_frames - len(frames)
     if missing > 1:  # the last frame is sampled half a frame before the end, and may be lost

@@ -11,6 +11,7 @@ from torch import Tensor
 from cinefoley.evaluation.stage.silence import silent_stretches, stays_silent
 from cinefoley.evaluation.stage.take_summary import MeasuredTake
 from cinefoley.evaluation.views import View
+from cinefoley.media.frames.sampling import pick_regular, sampling_instant
 from cinefoley.media.frames.video import video_from_frames
 from cinefoley.media.frames.windows import sample_windows
 from cinefoley.metrics.alignment import AlignmentScorer
@@ -149,9 +150,10 @@ def stage_frames(takes: Sequence[StageTake], pipeline: FoleyPipeline, *, view: V
             (short, round(short * take.aspect)) if take.aspect >= 1 else (round(short / take.aspect), short)
         )
         times = np.arange(round(take.duration_s * _FPS)) / _FPS
-        # only the frames a decoder would keep are drawn: the last before the middle of each interval
-        limits = (np.arange(config.video_frames) + 0.5) / config.video_fps
-        kept = (np.ceil(limits * _FPS - 1e-9) - 1).astype(int)
+        # only the frames that a decoder would keep are drawn
+        instants = (sampling_instant(n, Fraction(0), config.frame_rate) for n in range(config.video_frames))
+        picked = pick_regular(instants, Fraction(_FPS), config.frame_choice)
+        kept = np.minimum(picked, len(times) - 1)
         window = _window(take, size, view)
         boxes = window.boxes(len(times)).numpy()[kept] / np.array([size[1], size[0]] * 2)
         crop = size if window.scale == (1.0, 1.0) else window.crop_size
@@ -163,7 +165,7 @@ def stage_frames(takes: Sequence[StageTake], pipeline: FoleyPipeline, *, view: V
             video,
             starts=[0.0],
             frames_per_window=config.video_frames,
-            fps=config.video_fps,
+            fps=config.frame_rate,
             size=config.frame_size,
         )
         rows.append(next(iter(windows)))

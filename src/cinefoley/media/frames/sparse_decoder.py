@@ -1,20 +1,19 @@
 """Decode few frames of an H.264 video: skip the frames that no other frame refers to."""
 
 import os
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
 
 import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.media.containers import open_media, video_packets, video_stream
 from cinefoley.media.frames.pixels import Pixels, to_rgb
-from cinefoley.media.frames.sampling import frame_count, sampling_instant
+from cinefoley.media.frames.sampling import frame_count, pick_frames, sampling_end, sampling_instant
 from cinefoley.media.timing import frame_length
 
 __all__ = ["SparseFrames", "decode_sparsely"]
@@ -38,7 +37,7 @@ class SparseFrames:
 
 def decode_sparsely(
     path: str | os.PathLike[str],
-    fps: Fraction,
+    rate: FrameRate,
     duration: Fraction,
     load: Callable[[Pixels], Pixels] = lambda pixels: pixels,
 ) -> SparseFrames | None:
@@ -49,7 +48,7 @@ def decode_sparsely(
 
     Args:
         path: A video.
-        fps: Frames per second.
+        rate: Frames per second, and their choice.
         duration: Seconds to read, from the start.
         load: Applied to the upright pixels of each sampled frame.
 
@@ -66,7 +65,7 @@ def decode_sparsely(
         if not _is_plain(container, stream):
             return None
         packets = list(video_packets(container, stream))
-        plan = _plan(packets, stream, fps, duration)
+        plan = _plan(packets, stream, rate, duration)
         if plan is None:
             return None
         found = _decode(packets, stream, {plan.ticks[0], *plan.picked}, load)
@@ -99,7 +98,7 @@ def _is_plain(container: InputContainer, stream: VideoStream) -> bool:
 
 
 def _plan(
-    packets: "list[Packet[VideoStream]]", stream: VideoStream, fps: Fraction, duration: Fraction
+    packets: "list[Packet[VideoStream]]", stream: VideoStream, rate: FrameRate, duration: Fraction
 ) -> _Plan | None:
     base = stream.time_base
     ticks = [packet.pts for packet in packets if packet.pts is not None]
@@ -110,13 +109,11 @@ def _plan(
     usual = frame_length(stream) / base
     ends = [(packet.pts or 0) + (packet.duration or usual) for packet in packets]
     end = (max(ends) - ticks[0]) * base
-    picked = []
-    for n in range(frame_count(duration, fps)):
-        instant = sampling_instant(n, Fraction(0), fps)
-        if n and instant > end:
-            break
-        # the last frame that begins before the instant; ticks are whole, so the bound may be rounded up
-        picked.append(ticks[max(0, bisect_left(ticks, ticks[0] + ceil(instant / base)) - 1)])
+    count = frame_count(duration, rate.fps)
+    zero = Fraction(0)
+    kept = [n for n in range(count) if n == 0 or sampling_end(n, zero, rate) <= end]
+    frames = (((tick - ticks[0]) * base, tick) for tick in ticks)
+    picked = list(pick_frames(frames, (sampling_instant(n, zero, rate) for n in kept), rate.choice))
     return _Plan(ticks=ticks, picked=picked, time_base=base, end=end)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.media.frames.crop import Crop, CroppedFrames
 from cinefoley.media.frames.decoder import FrameReader
 from cinefoley.media.frames.frame_source import (
@@ -21,8 +22,8 @@ from cinefoley.media.frames.frame_source import (
     stack_frames,
 )
 from cinefoley.media.frames.pixels import Pixels
-from cinefoley.media.frames.sampling import frame_count, pick_frames, sampling_instant
-from cinefoley.media.sections import Seconds, Section, as_fraction, as_rate
+from cinefoley.media.frames.sampling import frame_count, pick_frames, sampling_end, sampling_instant
+from cinefoley.media.sections import Seconds, Section, as_fraction, as_frame_rate, as_rate
 
 __all__ = [
     "Video",
@@ -64,7 +65,7 @@ class Video:
 
 def load_video(
     path: str | os.PathLike[str],
-    fps: Seconds = 4,
+    fps: Seconds | FrameRate = 4,
     size: tuple[int, int] | None = None,
     start: Seconds = 0.0,
     duration: Seconds | None = None,
@@ -74,7 +75,8 @@ def load_video(
     """Read a video, or a section of it, at a constant frame rate.
 
     Frame n is the last source frame with a time before ``start + (n + 1/2) / fps``, by the timestamps of the
-    file, so variable frame rates come out right. Phone rotation is applied; what is transparent is shown over
+    file, so variable frame rates come out right; a :class:`~cinefoley.config.frame_rate.FrameRate` may choose
+    otherwise. Phone rotation is applied; what is transparent is shown over
     black; interlaced frames stay woven.
 
     Source: the rounding of FFmpeg's ``fps`` filter, through which Diff-Foley reads its clips.
@@ -109,7 +111,7 @@ def load_video(
         source: FrameSource = FileFrames(reader)
         if crop is not None:
             source = CroppedFrames(source, crop)
-        return sample_video(source, as_rate(fps), size, section, Path(path), reader.count_skipped)
+        return sample_video(source, as_frame_rate(fps), size, section, Path(path), reader.count_skipped)
 
 
 def video_from_frames(frames: Tensor, fps: Seconds) -> Video:
@@ -140,7 +142,7 @@ def video_from_frames(frames: Tensor, fps: Seconds) -> Video:
 
 def resample_video(
     video: Video,
-    fps: Seconds = 4,
+    fps: Seconds | FrameRate = 4,
     size: tuple[int, int] | None = None,
     start: Seconds = 0.0,
     duration: Seconds | None = None,
@@ -161,7 +163,9 @@ def resample_video(
         VideoError: If the clip ends before ``start``.
         ValueError: If a number is out of range.
     """
-    return sample_video(memory_frames(video), as_rate(fps), size, Section.of(start, duration), video.path)
+    return sample_video(
+        memory_frames(video), as_frame_rate(fps), size, Section.of(start, duration), video.path
+    )
 
 
 def memory_frames(video: Video) -> RegularFrames:
@@ -178,7 +182,7 @@ def memory_frames(video: Video) -> RegularFrames:
 
 def sample_video(
     source: FrameSource,
-    fps: Fraction,
+    rate: FrameRate,
     size: tuple[int, int] | None,
     section: Section,
     path: Path | None,
@@ -188,7 +192,7 @@ def sample_video(
 
     Args:
         source: The frames; only sampled ones are converted to pixels.
-        fps: Frames per second.
+        rate: Frames per second, and their choice.
         size: Height and width to squash to; None keeps the first frame's.
         section: Which part.
         path: The file, where there is one.
@@ -197,11 +201,11 @@ def sample_video(
     Raises:
         VideoError: If the source ends before the section begins.
     """
-    frames, indices, duration = sample_frames(source, fps, size, section)
+    frames, indices, duration = sample_frames(source, rate, size, section)
     return Video(
         frames=stack_frames(frames),
-        times=torch.arange(len(frames)).double() / float(fps),
-        fps=fps,
+        times=torch.arange(len(frames)).double() / float(rate.fps),
+        fps=rate.fps,
         duration=duration,
         source_indices=torch.tensor(indices) + count_skipped(),
         path=path,
@@ -210,7 +214,7 @@ def sample_video(
 
 
 def sample_frames(
-    source: FrameSource, fps: Fraction, size: tuple[int, int] | None, section: Section
+    source: FrameSource, rate: FrameRate, size: tuple[int, int] | None, section: Section
 ) -> tuple[list[Pixels], list[int], float]:
     """Sample as :func:`sample_video` does, and return lists.
 
@@ -220,13 +224,14 @@ def sample_frames(
     Raises:
         VideoError: If the source ends before the section begins.
     """
-    numbers = count() if section.duration is None else range(frame_count(section.duration, fps))
+    numbers = count() if section.duration is None else range(frame_count(section.duration, rate.fps))
     frames, indices = list[Pixels](), list[int]()
     source_frames = iter(source)
-    picked = pick_frames(source_frames, (sampling_instant(n, section.start, fps) for n in numbers))
+    instants = (sampling_instant(n, section.start, rate) for n in numbers)
+    picked = pick_frames(source_frames, instants, rate.choice)
     for frame, pixels in same_size(picked, size):
         check_reached(source, section.start)
-        if frames and source.is_finished and sampling_instant(len(frames), section.start, fps) > source.end:
+        if frames and source.is_finished and sampling_end(len(frames), section.start, rate) > source.end:
             break
         frames.append(pixels)
         indices.append(frame.index)

@@ -7,6 +7,7 @@ from itertools import tee
 
 from torch import Tensor
 
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.media.frames.crop import Crop, CroppedFrames
 from cinefoley.media.frames.decoder import FrameReader
 from cinefoley.media.frames.frame_source import (
@@ -19,7 +20,7 @@ from cinefoley.media.frames.frame_source import (
 from cinefoley.media.frames.pixels import Pixels
 from cinefoley.media.frames.sampling import pick_frames, window_schedule
 from cinefoley.media.frames.video import Video, memory_frames
-from cinefoley.media.sections import Seconds, Section, as_fraction, as_rate
+from cinefoley.media.sections import Seconds, Section, as_fraction, as_frame_rate
 
 __all__ = ["sample_windows", "stream_windows"]
 
@@ -29,7 +30,7 @@ def stream_windows(
     *,
     starts: Sequence[Seconds],
     frames_per_window: int,
-    fps: Seconds = 4,
+    fps: Seconds | FrameRate = 4,
     size: tuple[int, int] | None = None,
     start: Seconds = 0.0,
     duration: Seconds | None = None,
@@ -39,8 +40,9 @@ def stream_windows(
 
     Frames are sampled from each window's own start: frame n of the window at ``s`` is the last source frame
     with a time before ``s + (n + 1/2) / fps``, so nothing drifts where a window is no whole number of
-    frames. Past the end of the video, or of the section, the last frame is repeated. Only the windows
-    that overlap at one place are held in memory.
+    frames; a :class:`~cinefoley.config.frame_rate.FrameRate` may choose otherwise. Past the end of the
+    video, or of the section, the last frame is repeated. Only the windows that overlap at one place are held
+    in memory.
 
     Args:
         path: Any video that FFmpeg reads.
@@ -63,7 +65,7 @@ def stream_windows(
     Warns:
         MediaWarning: If frames are damaged, or the video is cut off before the last window ends.
     """
-    section, rate = Section.of(start, duration), as_rate(fps)
+    section, rate = Section.of(start, duration), as_frame_rate(fps)
     begins = _check_starts(starts, frames_per_window, section)
 
     def windows() -> Iterator[Tensor]:
@@ -82,7 +84,7 @@ def sample_windows(
     *,
     starts: Sequence[Seconds],
     frames_per_window: int,
-    fps: Seconds = 4,
+    fps: Seconds | FrameRate = 4,
     size: tuple[int, int] | None = None,
     start: Seconds = 0.0,
     duration: Seconds | None = None,
@@ -107,7 +109,7 @@ def sample_windows(
     """
     section = Section.of(start, duration)
     begins = _check_starts(starts, frames_per_window, section)
-    return _assemble(memory_frames(video), begins, frames_per_window, as_rate(fps), size, section)
+    return _assemble(memory_frames(video), begins, frames_per_window, as_frame_rate(fps), size, section)
 
 
 def _check_starts(starts: Sequence[Seconds], frames_per_window: int, section: Section) -> list[Fraction]:
@@ -123,13 +125,13 @@ def _assemble(
     source: FrameSource,
     begins: Sequence[Fraction],
     frames_per_window: int,
-    fps: Fraction,
+    rate: FrameRate,
     size: tuple[int, int] | None,
     section: Section,
 ) -> Iterator[Tensor]:
     """Sample every window in one pass; windows end in their order, because all are equally long."""
-    schedule, twin = tee(window_schedule(begins, frames_per_window, fps, end=section.end))
-    picked = pick_frames(source, (instant for instant, _ in schedule))
+    schedule, twin = tee(window_schedule(begins, frames_per_window, rate, end=section.end))
+    picked = pick_frames(source, (instant for instant, _ in schedule), rate.choice)
     open_windows: dict[int, list[Pixels]] = {}
     for (_, number), (_, pixels) in zip(twin, same_size(picked, size), strict=True):
         check_reached(source, section.start)

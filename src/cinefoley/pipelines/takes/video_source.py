@@ -145,7 +145,7 @@ class ShardVideo:
 
     def model_input(self, config: FoleyConfig) -> VideoInput:
         """The clip's frames, squashed to the model's frame size."""
-        return self.clip.video(fps=config.video_fps, size=config.frame_size)
+        return self.clip.video(fps=config.frame_rate, size=config.frame_size)
 
     def write_take(self, sound: Path, out_path: Path, *, start: float) -> None:
         """As :func:`~cinefoley.data.cache.extracted_shards.write_shard_video`, at the shards' sample rate."""

@@ -32,8 +32,13 @@ def train_cavp(run: StageRun) -> RunResult:
     audio_config = model.audio_encoder
     assert audio_config is not None  # every training preset has one
     span = recipe.window_frames + (recipe.windows - 1) * recipe.gap_frames
-    rate = recipe.mel.sample_rate / recipe.mel.hop_length / model.foley.video_fps
-    foley = replace(model.foley, mel=recipe.mel, video_frames=span, mel_frames=round(span * rate))
+    rate = recipe.mel.sample_rate / recipe.mel.hop_length / model.foley.feature_fps
+    foley = replace(
+        model.foley,
+        mel=recipe.mel,
+        video_frames=span * model.foley.frames_per_feature,
+        mel_frames=round(span * rate),
+    )
     if not settings.trains_audio and not StartingParts(settings.init, model.foley).has("audio_encoder"):
         raise MissingWeightsError(
             "An audio encoder that is not trained needs weights: name a model that has an audio_encoder/ "

@@ -79,10 +79,11 @@ def make_pairs(
     Returns:
         One row for each clip.
     """
-    span = window.video_frames
-    room = clips.frames.shape[1] - span
-    per_frame = window.mel_frames // span
-    least = round(LEAST_SHIFT_S * window.video_fps)
+    group = window.frames_per_feature
+    span = window.feature_frames
+    room = clips.frames.shape[1] // group - span
+    per_feature = window.mel_frames // span
+    least = round(LEAST_SHIFT_S * window.feature_fps)
     columns: dict[str, list[Tensor]] = {}
     for first in range(0, len(clips), 16):
         generator = step_generator(seed, first)
@@ -92,10 +93,12 @@ def make_pairs(
         is_near = (anywhere - start[:, None]).abs() < least
         far = is_near.to(torch.int8).argsort(dim=1, stable=True)[:, :SHIFTS]
         starts = torch.cat([start[:, None], anywhere.gather(1, far)], dim=1).tolist()
-        frames = torch.stack([clips.frames[r, s[0] : s[0] + span] for r, s in zip(rows, starts, strict=True)])
+        frames = torch.stack(
+            [clips.frames[r, group * s[0] : group * (s[0] + span)] for r, s in zip(rows, starts, strict=True)]
+        )
         mels = torch.stack(
             [
-                torch.stack([clips.mels[r, :, per_frame * s : per_frame * (s + span)] for s in several])
+                torch.stack([clips.mels[r, :, per_feature * s : per_feature * (s + span)] for s in several])
                 for r, several in zip(rows, starts, strict=True)
             ]
         ).float()

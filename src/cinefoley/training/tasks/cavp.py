@@ -14,7 +14,7 @@ from cinefoley.models.clip_pooling import pool_clip
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.engine.ranks import gather_rows
 from cinefoley.training.engine.task import Batch, Task
-from cinefoley.training.tasks.cavp_warm_start import augment, sharp_events, whole_frames
+from cinefoley.training.tasks.cavp_warm_start import augment, sharp_events, whole_features
 from cinefoley.training.tasks.frame_targets import FrameTargetHeads
 
 __all__ = ["CavpTask", "FrameSampler", "Pooling", "contrastive_losses", "draw_starts", "embed_clips"]
@@ -27,6 +27,7 @@ FrameSampler = Callable[[Tensor, Tensor], Tensor]
 """From numbers of clips ``(B,)`` and a seed for each to varied frames of them, ``(B, T, 3, H, W)`` uint8."""
 
 _MAX_LOGIT_SCALE = math.log(100)
+_FEATURE_FPS = 4.0
 
 
 class CavpTask(Task):
@@ -42,8 +43,8 @@ class CavpTask(Task):
         audio_encoder: The audio encoder; has the learned scale.
         clips: Training clips.
         windows: Windows per clip.
-        window_frames: Frames of a window.
-        gap_frames: Smallest distance between the starts of two windows.
+        window_frames: Video features of a window.
+        gap_frames: Smallest distance between the starts of two windows, in features.
         pooling: How a window's features become one vector.
         temporal_weight: Weight of the contrast inside a clip.
         heads: Per-frame targets beside the contrast, or None for contrast alone.
@@ -87,6 +88,7 @@ class CavpTask(Task):
         if not trains_audio:  # no dropout, and fixed batch statistics
             audio_encoder.eval()
         self._reduction = audio_encoder.time_reduction
+        self._group = int(video_encoder.config["frames_per_feature"])
 
     @property
     def settings(self) -> dict[str, object]:
@@ -108,7 +110,7 @@ class CavpTask(Task):
             "starts": draw_starts(
                 generator,
                 batch_size,
-                frames=whole_frames(self.clips, self._reduction),
+                frames=whole_features(self.clips, self._reduction, frames_per_feature=self._group),
                 windows=self.windows,
                 window_frames=self.window_frames,
                 gap_frames=self.gap_frames,
@@ -120,7 +122,7 @@ class CavpTask(Task):
         """Cut the windows out of frames, mels and events, ``(B, windows, ...)``."""
         index, starts = rows["index"], rows["starts"]
         clip = torch.arange(len(index))[:, None, None]
-        grid = starts[:, :, None] + torch.arange(self.window_frames)
+        grid = (starts * self._group)[:, :, None] + torch.arange(self.window_frames * self._group)
         if self.sampler is None:
             whole = augment(self.clips.frames[index], rows["seed"])
         else:
@@ -129,7 +131,7 @@ class CavpTask(Task):
         return {
             "video": whole[clip, grid],
             "mels": self.clips.mels[index].float()[clip, :, steps].transpose(2, 3),
-            "events_s": sharp_events(self.clips, index)[:, None] - starts[..., None] / 4.0,
+            "events_s": sharp_events(self.clips, index)[:, None] - starts[..., None] / _FEATURE_FPS,
             "kinds": self.clips.kinds[index, None].expand(-1, self.windows, -1),
         }
 
@@ -147,7 +149,7 @@ class CavpTask(Task):
         total = losses["semantic"] + self.temporal_weight * losses["temporal"]
         if self.heads is not None:
             for features in (video, audio):
-                targets = self.heads(F.normalize(features, dim=-1), **flat, fps=4.0)["targets"]
+                targets = self.heads(F.normalize(features, dim=-1), **flat, fps=_FEATURE_FPS)["targets"]
                 total = total + 0.5 * targets
         return {"loss": total} | losses
 

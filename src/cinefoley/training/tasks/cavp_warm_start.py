@@ -14,10 +14,10 @@ from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.training.engine.task import Batch, Task
 from cinefoley.training.tasks.frame_targets import FrameTargetHeads
 
-__all__ = ["WarmStartTask", "augment", "sharp_events", "whole_frames"]
+__all__ = ["WarmStartTask", "augment", "sharp_events", "whole_features"]
 
-_FPS = 4.0
-_MEL_PER_FRAME = 16  # hop 250 at 16 kHz
+_FEATURE_FPS = 4.0
+_MEL_PER_FEATURE = 16  # hop 250 at 16 kHz
 _LATER_KIND_WEIGHT = 0.8  # beside the 0.2 of the heads
 
 
@@ -66,10 +66,11 @@ class WarmStartTask(Task):
     def load(self, rows: Batch) -> Batch:
         """Augment the clips and read their targets."""
         index = rows["index"]
-        frames = whole_frames(self.clips, _MEL_PER_FRAME)
+        length = self.encoder.config.frames_per_feature
+        features = whole_features(self.clips, _MEL_PER_FEATURE, frames_per_feature=length)
         return {
-            "video": augment(self.clips.frames[index], rows["seed"])[:, :frames],
-            "mels": self.clips.mels[index].float()[..., : frames * _MEL_PER_FRAME],
+            "video": augment(self.clips.frames[index, : features * length], rows["seed"]),
+            "mels": self.clips.mels[index].float()[..., : features * _MEL_PER_FEATURE],
             "kinds": self.clips.kinds[index],
             "events_s": sharp_events(self.clips, index),
         }
@@ -77,13 +78,13 @@ class WarmStartTask(Task):
     def losses(self, batch: Batch, *, step: int) -> dict[str, Tensor]:
         """Sum of the targets of both encoders; the parts are those of the video encoder."""
         targets = {name: batch[name] for name in ("mels", "kinds", "events_s")}
-        losses = self.heads(self.encoder(batch["video"]), **targets, fps=_FPS)
+        losses = self.heads(self.encoder(batch["video"]), **targets, fps=_FEATURE_FPS)
         total = losses.pop("targets")
         if step >= self.kinds_from:
             total = total + _LATER_KIND_WEIGHT * losses["kind"]
         if self.audio_encoder is not None:
             audio = self.audio_encoder(batch["mels"], normalize=True)
-            losses["audio"] = self.heads(audio, **targets, fps=_FPS)["targets"]
+            losses["audio"] = self.heads(audio, **targets, fps=_FEATURE_FPS)["targets"]
             # the scale is trained by contrast only, but ranks need a gradient of every parameter
             total = total + losses["audio"] + 0 * self.audio_encoder.logit_scale
         return {"loss": total} | losses
@@ -94,9 +95,9 @@ def sharp_events(clips: StageClips, index: Tensor) -> Tensor:
     return torch.where(clips.is_onset_like[index], clips.events_s[index], torch.nan)
 
 
-def whole_frames(clips: StageClips, mel_per_frame: int) -> int:
-    """Frames of a clip that have all of their mel; the last one may start before the sound ends."""
-    return min(clips.frames.shape[1], clips.mels.shape[2] // mel_per_frame)
+def whole_features(clips: StageClips, mel_per_feature: int, *, frames_per_feature: int = 1) -> int:
+    """Features of a clip that have all of their mel; the last one may start before the sound ends."""
+    return min(clips.frames.shape[1] // frames_per_feature, clips.mels.shape[2] // mel_per_feature)
 
 
 def augment(frames: Tensor, seeds: Tensor) -> Tensor:
@@ -115,5 +116,8 @@ def _augment_clip(clip: Tensor, seed: int) -> Tensor:
     mirrored, offset, grain = torch.rand(3, generator=generator).tolist()
     gain = 1 + 0.25 * (torch.rand(3, 1, 1, generator=generator) - 0.5)
     video = (clip.flip(-1) if mirrored < 0.5 else clip).float() / 255
-    noise = torch.randn(video.shape, generator=generator)
-    return (video * gain + 0.15 * (offset - 0.5) + 0.02 * grain * noise).clamp(0, 1)
+    # every frame takes another stretch of one noise, which costs a fraction of noise of its own
+    noise = torch.randn(2 * video[0].numel(), generator=generator)
+    begins = torch.randint(video[0].numel(), (len(video),), generator=generator)
+    grains = torch.stack([noise[begin : begin + video[0].numel()] for begin in begins.tolist()])
+    return (video * gain + 0.15 * (offset - 0.5) + 0.02 * grain * grains.view_as(video)).clamp(0, 1)

@@ -69,10 +69,10 @@ def coarse_mel(mels: Tensor, *, frames: int = 32) -> Tensor:
     return pooled.unflatten(2, (frames, _SLOTS)).permute(0, 2, 1, 3).flatten(2) * 4 - 1
 
 
-def event_slots(events_s: Tensor, *, frames: int, fps: float) -> Tensor:
-    """1 in the slot of each event and 0.4 beside it, ``(B, T, 8)``."""
-    slot = (events_s * fps * _SLOTS).floor()
-    grid = torch.arange(frames * _SLOTS, device=slot.device)
+def event_slots(events_s: Tensor, *, frames: int, fps: float, slots: int = _SLOTS) -> Tensor:
+    """1 in the slot of each event and 0.4 beside it, ``(B, T, slots)``."""
+    slot = (events_s * fps * slots).floor()
+    grid = torch.arange(frames * slots, device=slot.device)
     distance = (grid[None, None] - slot[..., None]).abs().nan_to_num(1e6)
     nearness = torch.where(distance == 0, 1.0, torch.where(distance == 1, 0.4, 0.0))
-    return nearness.amax(dim=1).unflatten(1, (frames, _SLOTS))
+    return nearness.amax(dim=1).unflatten(1, (frames, slots))
