@@ -17,6 +17,7 @@ import typer
 from cinefoley import __version__
 from cinefoley.cli import (
     data,
+    deliver,
     distill,
     doctor,
     evaluate,
@@ -53,6 +54,7 @@ app = typer.Typer(
 )
 app.command("generate")(generate.generate)
 app.command("spot")(spot.spot)
+app.command("deliver")(deliver.deliver)
 app.command("vary", cls=with_old_names(clips="data", jobs="workers"))(vary.vary)
 app.command("distill")(distill.distill)
 app.command("reproduce", cls=with_old_names(replicas="bootstrap"))(reproduce.reproduce)

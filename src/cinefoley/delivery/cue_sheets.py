@@ -149,7 +149,7 @@ def _table(columns: Sequence[str], rows: Iterator[tuple[object, ...]]) -> str:
 
 def _otio_text(cues: Sequence[Cue], clock: TimecodeClock, video: Path, duration_s: float) -> str:
     timeline = new_timeline(video.stem, clock)
-    picture = picture_track(video.name, clock, duration_s)
+    picture = picture_track(video.name, clock, max(1, round(duration_s * float(clock.rate))))
     timeline.tracks.append(picture)
     for cue in cues:
         picture[0].markers.append(_marker(cue, clock))

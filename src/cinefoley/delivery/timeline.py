@@ -1,7 +1,7 @@
 """OpenTimelineIO timelines: the picture and takes on tracks, placed by timecode."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cinefoley.delivery.packages import need
@@ -26,34 +26,42 @@ class TimelineClip:
     """First frame of the file, earlier by the handle."""
     file_num_frames: int
     """Frames of the file."""
-    notes: dict[str, Any]
+    notes: dict[str, Any] = field(default_factory=dict)
     """Metadata, such as model and seed."""
 
 
-def new_timeline(name: str, clock: TimecodeClock) -> Any:
-    """An empty timeline that starts at the timecode of the first frame."""
+def new_timeline(name: str, clock: TimecodeClock, *, start_frame: int | None = None) -> Any:
+    """An empty timeline that starts at a frame from midnight; None: the first frame of the video."""
     otio = need("opentimelineio")
-    return otio.schema.Timeline(name, global_start_time=_time(clock.start_frame, clock))
+    start = clock.start_frame if start_frame is None else start_frame
+    return otio.schema.Timeline(name, global_start_time=_time(start, clock))
 
 
-def picture_track(url: str, clock: TimecodeClock, duration_s: float) -> Any:
-    """A video track with the whole video, as a reference."""
+def picture_track(url: str, clock: TimecodeClock, num_frames: int, *, lead_frames: int = 0) -> Any:
+    """A video track with the whole video, as a reference, after a gap."""
     otio = need("opentimelineio")
-    whole = range_at(clock.start_frame, max(1, round(duration_s * float(clock.rate))), clock)
+    whole = range_at(clock.start_frame, num_frames, clock)
     reference = otio.schema.ExternalReference(target_url=url, available_range=whole)
     track = otio.schema.Track("Picture", kind=otio.schema.TrackKind.Video)
+    if lead_frames:
+        track.append(otio.schema.Gap(source_range=range_at(0, lead_frames, clock)))
     track.append(otio.schema.Clip(url.rsplit("/", 1)[-1], media_reference=reference, source_range=whole))
     return track
 
 
 def audio_track(
-    name: str, clips: Sequence[TimelineClip], clock: TimecodeClock, *, is_enabled: bool = True
+    name: str,
+    clips: Sequence[TimelineClip],
+    clock: TimecodeClock,
+    *,
+    start_frame: int | None = None,
+    is_enabled: bool = True,
 ) -> Any:
     """An audio track with clips in order of time, and gaps between them."""
     otio = need("opentimelineio")
     track = otio.schema.Track(name, kind=otio.schema.TrackKind.Audio)
     track.enabled = is_enabled
-    position = clock.start_frame
+    position = clock.start_frame if start_frame is None else start_frame
     for clip in clips:
         if clip.start_frame > position:
             track.append(otio.schema.Gap(source_range=range_at(0, clip.start_frame - position, clock)))

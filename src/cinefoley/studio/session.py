@@ -16,6 +16,7 @@ from typing import Literal, Self
 from torch import Tensor
 
 from cinefoley.config.foley import Quality
+from cinefoley.delivery.assembly import CROSS_FADE_S, Piece, assemble
 from cinefoley.errors import CinefoleyError, OutputError, RunInterrupted, VideoError
 from cinefoley.media.audio.files import write_audio
 from cinefoley.media.audio.fitted_writer import fitting_gain
@@ -23,7 +24,6 @@ from cinefoley.media.muxing.replace_audio import replace_audio, video_suffix
 from cinefoley.media.timing import video_duration
 from cinefoley.pipelines.takes.generate import generate_files
 from cinefoley.pipelines.takes.settings import generation_settings
-from cinefoley.studio.assembly import CROSS_FADE_S, Piece, assemble
 from cinefoley.studio.model_store import Encoder, ModelStore
 from cinefoley.studio.shots import Shot, find_shots
 

@@ -27,6 +27,8 @@ class Piece:
     """The take's sound; None for silence."""
     wav_start_s: float = 0.0
     """Start of the take's sound, in seconds from the first frame."""
+    gain: float = 1.0
+    """Factor of the take's samples."""
 
 
 def assemble(pieces: Sequence[Piece], duration_s: float, sample_rate: int) -> Tensor:
@@ -64,7 +66,7 @@ def assemble(pieces: Sequence[Piece], duration_s: float, sample_rate: int) -> Te
                 fades_to=finish if min(end, finish) < total else None,
                 length=2 * half,
             )
-            track[low:high] += gain * sound[0, low - offset : high - offset]
+            track[low:high] += piece.gain * gain * sound[0, low - offset : high - offset]
     return track
 
 

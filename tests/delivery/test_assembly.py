@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cinefoley.delivery.assembly import CROSS_FADE_S, Piece, assemble
 from cinefoley.media.audio.files import write_audio
-from cinefoley.studio.assembly import CROSS_FADE_S, Piece, assemble
 
 RATE = 1000
 
