@@ -133,6 +133,20 @@ def wait_until_nothing_is_kept(studio: Studio, page: "Page") -> None:
     raise AssertionError(f"files are left: {studio.files()}")
 
 
+def check_line_over_spectrogram(user: User) -> None:
+    """It follows the first take's video, and a click on the spectrogram seeks."""
+    left = user.page.locator(".now").first.evaluate_handle("line => line")
+    video = user.page.locator("#takes video").first
+    seen = video.evaluate_handle("video => { video.currentTime = 1.5; return video; }")
+    user.page.wait_for_function("video => !video.seeking && video.readyState >= 2", arg=seen)  # not for ever
+    user.page.wait_for_function("line => Math.abs(parseFloat(line.style.left) - 50) < 1", arg=left)
+    sound = user.page.locator(".sound").first
+    width = sound.evaluate("sound => sound.clientWidth")
+    sound.click(position={"x": width / 4, "y": 20})
+    user.page.wait_for_function("line => Math.abs(parseFloat(line.style.left) - 25) < 2", arg=left)
+    assert float(video.evaluate("video => video.currentTime")) == pytest.approx(0.75, abs=0.1)
+
+
 def test_the_whole_journey(enter: Any, film: Path, tmp_path: Path) -> None:
     user = enter()
     user.open_film(film)
@@ -143,6 +157,7 @@ def test_the_whole_journey(enter: Any, film: Path, tmp_path: Path) -> None:
     user.says("Generated 2 takes.")
     user.page.locator("#takes video").nth(1).wait_for()
     take_screenshot(user.page, "studio-takes")
+    check_line_over_spectrogram(user)
     user.page.locator("fieldset", has_text="Shot 1").get_by_label("take 2").check()
     user.page.locator("fieldset", has_text="Shot 2").get_by_label("take 1").check()
     user.button("Export").click()
@@ -165,28 +180,14 @@ def test_the_whole_journey(enter: Any, film: Path, tmp_path: Path) -> None:
     assert user.elsewhere == []
 
 
-def test_the_line_over_the_spectrogram_follows_the_picture(enter: Any, film: Path) -> None:
+def test_a_missing_encoder_is_explained_and_a_region_is_chosen_by_its_shot(enter: Any, film: Path) -> None:
     user = enter()
     user.open_film(film)
-    user.set_takes(1)
+    user.page.get_by_label("student", exact=True).check()
     user.button("Generate").click()
-    user.says("Generated 1 take.")
-    left = user.page.locator(".now").evaluate_handle("line => line")
-    video = user.page.locator("#takes video").first
-    seen = video.evaluate_handle("video => { video.currentTime = 1.5; return video; }")
-    user.page.wait_for_function("video => !video.seeking && video.readyState >= 2", arg=seen)  # not for ever
-    user.page.wait_for_function("line => Math.abs(parseFloat(line.style.left) - 50) < 1", arg=left)
-    sound = user.page.locator(".sound")
-    width = sound.evaluate("sound => sound.clientWidth")
-    sound.click(position={"x": width / 4, "y": 20})
+    user.says("this model has no student")
 
-    user.page.wait_for_function("line => Math.abs(parseFloat(line.style.left) - 25) < 2", arg=left)
-    assert float(video.evaluate("video => video.currentTime")) == pytest.approx(0.75, abs=0.1)
-
-
-def test_a_region_is_chosen_by_its_shot(enter: Any, film: Path) -> None:
-    user = enter()
-    user.open_film(film)
+    user.page.get_by_label("teacher", exact=True).check()
     user.set_takes(1)
     user.page.get_by_label("Section to generate for").click()
     user.page.get_by_role("option", name=re.compile("Shot 2")).click()
@@ -198,19 +199,9 @@ def test_a_region_is_chosen_by_its_shot(enter: Any, film: Path) -> None:
     assert user.page.locator("fieldset", has_text="Shot 1").count() == 0
 
 
-def test_a_wrong_file_is_refused_by_name(enter: Any, studio: Studio, tmp_path: Path) -> None:
-    user = enter()
-    (tmp_path / "notes.mp4").write_text("not a video")
-    user.upload(tmp_path / "notes.mp4")
-    user.says("notes.mp4: ")
-    take_screenshot(user.page, "studio-wrong")
-
-    assert user.page.locator("#strip video").count() == 0
-    user.button("Generate").click()
-    user.says("There is no video yet. Upload one first.")
-
-
-def test_a_film_that_was_not_copied_to_its_end_is_refused(enter: Any, film: Path, tmp_path: Path) -> None:
+def test_files_that_are_no_video_incomplete_or_too_large_are_refused(
+    enter: Any, film: Path, tmp_path: Path
+) -> None:
     whole = tmp_path / "whole.mp4"
     with av.open(str(film)) as source, av.open(str(whole), "w", options={"movflags": "faststart"}) as target:
         stream = target.add_stream_from_template(source.streams.video[0])
@@ -221,32 +212,27 @@ def test_a_film_that_was_not_copied_to_its_end_is_refused(enter: Any, film: Path
     data = whole.read_bytes()
     kept = len(data) // 2
     (tmp_path / "half.mp4").write_bytes(data[:kept] + bytes(len(data) - kept))
+    (tmp_path / "notes.mp4").write_text("not a video")
+    (tmp_path / "large.mp4").write_bytes(bytes(2**21))
     user = enter()
-    user.upload(tmp_path / "half.mp4")
-    user.says("some frames cannot be read; the file may be incomplete.")
-
+    for name, message in (
+        ("large.mp4", "exceed the maximum allowed size"),
+        ("half.mp4", "half.mp4: some frames cannot be read; the file may be incomplete."),
+        ("notes.mp4", "notes.mp4: "),
+    ):
+        user.upload(tmp_path / name)
+        user.says(message)
+        assert user.page.locator("#strip video").count() == 0
+        if name == "half.mp4":
+            user.page.locator("#video").get_by_label("Clear").click()
+    take_screenshot(user.page, "studio-wrong")
     user.button("Generate").click()
     user.says("There is no video yet. Upload one first.")
 
 
-def test_a_file_that_is_too_large_is_refused(enter: Any, tmp_path: Path) -> None:
-    user = enter()
-    (tmp_path / "large.mp4").write_bytes(bytes(2**21))
-    user.upload(tmp_path / "large.mp4")
-
-    user.says("exceed the maximum allowed size")
-
-
-def test_an_encoder_that_the_model_lacks_is_explained(enter: Any, film: Path) -> None:
-    user = enter()
-    user.open_film(film)
-    user.page.get_by_label("student", exact=True).check()
-    user.button("Generate").click()
-
-    user.says("this model has no student")
-
-
-def test_stop_stops(enter: Any, long_film: Path) -> None:
+def test_stop_stops_and_a_reload_begins_anew_and_keeps_nothing(
+    enter: Any, studio: Studio, long_film: Path
+) -> None:
     user = enter()
     user.open_film(long_film)
     user.set_takes(8)
@@ -257,9 +243,17 @@ def test_stop_stops(enter: Any, long_film: Path) -> None:
     user.says("Stopped. The takes of this run were discarded.")
     user.set_takes(1)
     user.button("Generate").click()
-
     user.says("Generated 1 take.")
     assert user.page.locator(".take").count() == 1
+
+    user.set_takes(8)
+    user.button("Generate").click()
+    user.page.get_by_text(re.compile(r"Generating")).first.wait_for()
+    assert "long.mp4" in studio.files()
+    user.page.reload()
+    user.button("Generate").wait_for()
+    assert user.page.locator("#strip video").count() == 0
+    wait_until_nothing_is_kept(studio, user.page)
 
 
 def test_two_users_at_once_are_queued(enter: Any, film: Path, long_film: Path) -> None:
@@ -279,35 +273,9 @@ def test_two_users_at_once_are_queued(enter: Any, film: Path, long_film: Path) -
     assert second.page.locator(".take").count() == 1
 
 
-def test_a_reload_in_the_middle_begins_anew_and_keeps_nothing(
-    enter: Any, studio: Studio, long_film: Path
+def test_a_phone_shows_everything_in_its_width_and_a_closed_page_leaves_no_file(
+    enter: Any, studio: Studio, film: Path
 ) -> None:
-    user = enter()
-    user.open_film(long_film)
-    user.set_takes(8)
-    user.button("Generate").click()
-    user.page.get_by_text(re.compile(r"Generating")).first.wait_for()
-    assert "long.mp4" in studio.files()
-    user.page.reload()
-    user.button("Generate").wait_for()
-
-    assert user.page.locator("#strip video").count() == 0
-    wait_until_nothing_is_kept(studio, user.page)
-
-
-def test_a_closed_page_leaves_no_file(enter: Any, studio: Studio, film: Path) -> None:
-    user = enter()
-    user.open_film(film)
-    address = user.page.locator("#strip video").get_attribute("src")
-    response = user.page.request.get(f"{studio.address.rstrip('/')}{address}", headers={"Range": "bytes=0-9"})
-    assert response.status == 206
-    user.page.goto("about:blank")
-    wait_until_nothing_is_kept(studio, user.page)
-
-    assert user.page.request.get(f"{studio.address.rstrip('/')}{address}").status == 404
-
-
-def test_a_phone_shows_everything_in_its_width(enter: Any, film: Path) -> None:
     user = enter(viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True)
     user.open_film(film)
     user.set_takes(1)
@@ -316,6 +284,12 @@ def test_a_phone_shows_everything_in_its_width(enter: Any, film: Path) -> None:
     take_screenshot(user.page, "studio-phone")
 
     assert user.page.evaluate("document.documentElement.scrollWidth") <= 360
+    address = user.page.locator("#strip video").get_attribute("src")
+    response = user.page.request.get(f"{studio.address.rstrip('/')}{address}", headers={"Range": "bytes=0-9"})
+    assert response.status == 206
+    user.page.goto("about:blank")
+    wait_until_nothing_is_kept(studio, user.page)
+    assert user.page.request.get(f"{studio.address.rstrip('/')}{address}").status == 404
 
 
 def test_a_forged_request_opens_no_film_that_was_not_uploaded(studio: Studio, film: Path) -> None:

@@ -136,8 +136,8 @@ def test_the_whole_journey(visit: Any, server: StudyServer) -> None:
     assert all(url.startswith(server.address) for url in visitor.requests)
 
 
-def test_a_reload_in_the_middle_loses_nothing(visit: Any) -> None:
-    visitor = visit()
+def test_a_reload_loses_nothing_and_the_link_continues_in_another_browser(visit: Any) -> None:
+    visitor, other = visit(), visit()
     visitor.agree()
     visitor.page.reload()
     visitor.heading("Sound check")
@@ -150,21 +150,10 @@ def test_a_reload_in_the_middle_loses_nothing(visit: Any) -> None:
     visitor.answer("B")
     visitor.heading("Pair 2 of 5")
     visitor.page.reload()
-
     visitor.heading("Pair 2 of 5")
     assert visitor.choices() == ["right", None, None, None, None]
 
-
-def test_the_link_continues_in_another_browser(visit: Any) -> None:
-    visitor, other = visit(), visit()
-    visitor.arrive()
-    visitor.play("A")
-    visitor.play("B")
-    visitor.answer("A")
-    visitor.heading("Pair 2 of 5")
-    link = visitor.page.get_by_label("Your personal link").input_value()
-    other.page.goto(link)
-
+    other.page.goto(visitor.page.get_by_label("Your personal link").input_value())
     other.heading("Pair 2 of 5")
     assert other.page.get_by_text("1 of 5 answered").is_visible()
 
@@ -232,7 +221,7 @@ def test_the_keyboard_alone_is_enough(visit: Any) -> None:
     assert visitor.choices()[0] == "right"
 
 
-def test_skipping_through_a_video_does_not_count(visit: Any) -> None:
+def test_skipping_through_a_video_does_not_count_and_who_leaves_is_deleted(visit: Any) -> None:
     visitor = visit()
     visitor.arrive()
     result = visitor.page.evaluate(
@@ -255,6 +244,11 @@ def test_skipping_through_a_video_does_not_count(visit: Any) -> None:
     assert result[0] < 0.5
     assert result[1] == 409
     assert visitor.page.get_by_role("radio", name="Video A").is_disabled()
+
+    visitor.page.get_by_text("Leave the study").click()
+    visitor.page.get_by_role("button", name="Delete my answers").click()
+    visitor.heading("Your answers have been deleted")
+    assert visitor.choices() == []
 
 
 def test_a_vote_waits_for_the_connection_and_is_counted_once(visit: Any) -> None:
@@ -291,16 +285,6 @@ def test_an_answer_given_in_two_windows_is_counted_once(visit: Any) -> None:
     second.page.get_by_text("You have already answered this pair; the first answer counts.").wait_for()
     second.heading("Pair 2 of 5")
     assert visitor.choices() == ["left", None, None, None, None]
-
-
-def test_a_participant_who_leaves_sees_that_the_answers_are_deleted(visit: Any) -> None:
-    visitor = visit()
-    visitor.arrive()
-    visitor.page.get_by_text("Leave the study").click()
-    visitor.page.get_by_role("button", name="Delete my answers").click()
-
-    visitor.heading("Your answers have been deleted")
-    assert visitor.choices() == []
 
 
 def test_without_javascript_the_page_says_what_it_needs(visit: Any) -> None:
