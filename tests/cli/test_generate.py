@@ -439,3 +439,34 @@ def test_a_picture_that_no_take_could_hold_is_told_before_anything_is_generated(
     assert result.code == 1
     assert "wmv2 video can be copied into none of .mkv, .mov" in result.err
     assert not out.exists()
+
+
+def test_a_stretch_of_a_take_is_redone_and_the_rest_stays(generate: RunCli, rain: Path, out: Path) -> None:
+    generate(rain, "--takes", 2, "-q")
+    before, _ = soundfile.read(out / "rain.take2.wav", dtype="int16")
+
+    result = generate(rain, "--redo", "0.5-1.2", "--take", 2, "-q")
+
+    assert result.code == 0, result.err
+    assert result.out.splitlines() == [str(out / "rain.take2.wav"), str(out / "rain.take2.mp4")]
+    after, _ = soundfile.read(out / "rain.take2.wav", dtype="int16")
+    assert np.array_equal(after[:8000], before[:8000])
+    assert np.array_equal(after[19200:], before[19200:])
+    assert not np.array_equal(after[9000:18000], before[9000:18000])
+    assert read_audio(out / "rain.take2.mp4", sample_rate=16000)[0].shape == (1, 32000)
+    takes = json.loads((out / "rain.json").read_text())["takes"]
+    assert [entry.get("redone") for entry in takes] == [
+        None,
+        [{"start_s": 0.5, "end_s": 1.2, "seed": 0, "cross_fade_s": 0.02}],
+    ]
+    generate(rain, "--redo", "0.5-1.2", "--take", 2, "-q")
+    again, _ = soundfile.read(out / "rain.take2.wav", dtype="int16")
+    assert not np.array_equal(again, after)
+    for options, text in (
+        (["--redo", "1.2-0.5"], "write from and to"),
+        (["--redo", "1-2", "--take", 3], "there is no such take"),
+        (["--redo", "3-4"], "outside the take"),
+    ):
+        failed = generate(rain, *options)
+        assert failed.code in (1, 2)
+        assert text in failed.err.replace("\n", " ")

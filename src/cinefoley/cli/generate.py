@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cinefoley.cli import options
+from cinefoley.cli import redo as redo_command
 from cinefoley.cli.inputs import check_stems_differ, find_generation_inputs
 from cinefoley.cli.outputs import echo_error, note, print_json, resumable
 from cinefoley.cli.progress import Start, progress_bar
@@ -146,6 +147,14 @@ def generate(
             "video.",
         ),
     ] = None,
+    redo: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FROM-TO",
+            help="Generate these seconds of an existing take anew, and keep the rest of it; with --take.",
+        ),
+    ] = None,
+    take: Annotated[int, typer.Option(min=1, metavar="N", help="Take that --redo changes.")] = 1,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing takes.")] = False,
@@ -188,6 +197,7 @@ def generate(
         "overwrites": force,
     }
     settings = _make_settings(quality or "paper", given)  # a wrong option fails before any work
+    stretch = None if redo is None else redo_command.read_stretch(redo)
     choose_device(device)  # a wrong name fails before any work
     found = find_generation_inputs(videos)
     check_stems_differ(video.path for video in found)
@@ -197,6 +207,11 @@ def generate(
     loader = _Model(model, video_encoder, device, precision, has_double_guidance=double_guidance > 0)
     if quality is None:
         settings = _make_settings(loader.default_quality, given)
+    if stretch is not None:
+        redo_command.redo(
+            found, out, take, stretch, settings, lambda: loader.pipeline, as_json=as_json, is_quiet=quiet
+        )
+        return
     run = _Run(out, settings, loader, is_quiet=quiet)
     code = 0
     try:

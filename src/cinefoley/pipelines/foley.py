@@ -242,6 +242,7 @@ class FoleyPipeline(DiffusionPipeline):
         latents: Tensor | None = None,
         generator: torch.Generator | None = None,
         on_step: Callable[[int], None] | None = None,
+        wrap_denoiser: Callable[[Denoise, Scheduler], Denoise] | None = None,
         **sampling: Unpack[SamplingOptions],
     ) -> Tensor:
         """Denoise one window per row.
@@ -258,6 +259,8 @@ class FoleyPipeline(DiffusionPipeline):
             latents: Initial noise ``(B, C, h, w)``; drawn from ``generator`` on the CPU if None.
             generator: Source of the noise; only used if ``latents`` is None.
             on_step: Called with the number of finished denoiser calls.
+            wrap_denoiser: Changes the guided denoiser, such as
+                :func:`~cinefoley.pipelines.inpainting.keep_known`; called once with it and the scheduler.
             sampling: ``quality``, and fields of :class:`SamplingSettings` that replace the preset's values.
 
         Returns:
@@ -279,13 +282,21 @@ class FoleyPipeline(DiffusionPipeline):
             settings.num_inference_steps,
             use_karras_sigmas=settings.use_karras_sigmas,
         )
+        denoise = self._denoiser(video_features, scheduler, settings)
         return denoise_latents(
             latents.to(self.unet.device, torch.float32),
-            self._denoiser(video_features, scheduler, settings),
+            denoise if wrap_denoiser is None else wrap_denoiser(denoise, scheduler),
             scheduler,
             prediction_type=self.scheduler.config.prediction_type,
             on_step=on_step,
         )
+
+    @torch.no_grad()
+    def encode_mel(self, mel: Tensor) -> Tensor:
+        """Encode mels ``(B, n_mels, frames)`` to latents ``(B, C, h, w)``, float32: the mean, no sample."""
+        weight = next(self.vae.parameters())
+        encoded = self.vae.encode(mel[:, None].to(weight.device, weight.dtype)).latent_dist.mean
+        return encoded.float() * self.vae.config.scaling_factor
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:

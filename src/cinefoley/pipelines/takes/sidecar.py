@@ -19,6 +19,7 @@ __all__ = [
     "find_take",
     "read_versions",
     "recorded_takes",
+    "update_take",
     "write_sidecar",
 ]
 
@@ -61,6 +62,28 @@ def write_sidecar(path: Path, record: dict[str, Any], takes: Iterable[TakeFiles]
     takes = list(takes)
     earlier = _existing_runs(path, {take.take for take in takes})
     content = {"kind": _KIND, **record, "takes": [take.describe() for take in takes], "earlier": earlier}
+    with atomic_write(staging / path.name) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+    (staging / path.name).replace(path)
+
+
+def update_take(path: Path, take: int, changes: Mapping[str, Any], *, staging: Path) -> None:
+    """Change what the record says of one take.
+
+    Args:
+        path: The sidecar.
+        take: Number of a take that it names.
+        changes: Entries of the take to add or replace.
+        staging: A folder on the same disk, for the temporary file.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    content = _read(path) or {}
+    for run in (content, *content.get("earlier", [])):
+        for record in run.get("takes", []):
+            if record["take"] == take:
+                record.update(changes)
     with atomic_write(staging / path.name) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
     (staging / path.name).replace(path)

@@ -1,0 +1,131 @@
+"""Redo a stretch of a take on disk: the sound, the video with it, and the record."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cinefoley.errors import CinefoleyError, OutputError
+from cinefoley.media.audio.files import read_audio, write_audio
+from cinefoley.media.audio.loudness import measure_file_loudness
+from cinefoley.media.audio.writer import Subtype
+from cinefoley.media.probe import probe
+from cinefoley.pipelines.inpainting import FADE_S, Stretch, redo_stretch
+from cinefoley.pipelines.sampling import draw_noise
+from cinefoley.pipelines.takes.files import TakeFiles, existing_take, plan_takes
+from cinefoley.pipelines.takes.settings import GenerationSettings
+from cinefoley.pipelines.takes.sidecar import check_same_video, find_take, update_take
+from cinefoley.pipelines.takes.staging import publish_take, staging_folder
+from cinefoley.pipelines.takes.video_source import VideoSource, as_video_source
+
+if TYPE_CHECKING:
+    from cinefoley.pipelines.foley import FoleyPipeline
+
+__all__ = ["find_written", "redo_take"]
+
+_FIRST_WINDOW = 1 << 20  # of the noise: no video has as many windows
+_SUBTYPES: dict[str, Subtype] = {"pcm_s16le": "PCM_16", "pcm_s24le": "PCM_24", "pcm_f32le": "FLOAT"}
+
+
+def redo_take(
+    pipeline: "FoleyPipeline",
+    video: str | os.PathLike[str] | VideoSource,
+    out_dir: str | os.PathLike[str],
+    take: int,
+    stretch: Stretch,
+    settings: GenerationSettings,
+    on_step: Callable[[int, int], None] | None = None,
+) -> TakeFiles:
+    """Generate a stretch of an existing take anew, as :func:`~cinefoley.pipelines.inpainting.redo_stretch`.
+
+    The same call again gives another sound; the record counts. The mel of the take, if there is one, is
+    deleted, because it no longer fits.
+
+    Args:
+        pipeline: The model, on its device.
+        video: The video.
+        out_dir: Where its takes are.
+        take: Number of the take.
+        stretch: What to generate anew, in seconds from the video's first frame.
+        settings: Seed and sampling.
+        on_step: Called with finished and total denoiser calls.
+
+    Returns:
+        The files of the take.
+
+    Raises:
+        OutputError: If there is no such take, no record of it, or the record is of another video; or if a
+            file cannot be written.
+        CinefoleyError: If the stretch is empty, outside the take or too long, or the model has another rate.
+        MediaError: If the video or the take cannot be read.
+    """
+    source, out_dir = as_video_source(video), Path(out_dir)
+    there, record, sidecar = find_written(source, out_dir, take)
+    run, entry = record
+    rate = pipeline.foley_config.mel.sample_rate
+    waveform, own_rate = read_audio(there.wav, mono=True)
+    if own_rate != rate:
+        raise CinefoleyError(
+            f"{there.wav.name}: has {own_rate} Hz, but the model {rate} Hz. Use the model that generated it."
+        )
+    start = float(run.get("settings", {}).get("start", 0.0))
+    done = list(entry.get("redone", []))
+    gain = 10 ** (float(entry.get("gain_db", 0.0)) / 20)
+    noise = draw_noise(
+        (1, *pipeline.latent_shape), seed=settings.seed, take=take - 1, window=_FIRST_WINDOW + len(done)
+    )
+    try:
+        sound = redo_stretch(
+            pipeline,
+            source.model_input(pipeline.foley_config),
+            waveform[0],
+            Stretch(stretch.start_s - start, stretch.end_s - start),
+            noise=noise,
+            start=start,
+            duration=run.get("settings", {}).get("duration"),
+            gain=gain,
+            on_step=on_step,
+            **settings.options(),
+        )
+    except ValueError as exc:
+        raise CinefoleyError(f"{there.wav.name}: {exc}.") from exc
+    audio = probe(there.wav).audio
+    subtype = _SUBTYPES.get(audio.codec if audio else "", "PCM_24")
+    piece = slice(round((stretch.start_s - start) * rate), round((stretch.end_s - start) * rate))
+    if subtype != "FLOAT":
+        sound[piece] /= max(1.0, float(sound[piece].abs().max()))  # the stretch alone, not to clip
+    mark = {"start_s": stretch.start_s, "end_s": stretch.end_s, "seed": settings.seed, "cross_fade_s": FADE_S}
+    with staging_folder(out_dir) as staging:
+        staged = replace(there, mel=None, wav=staging / there.wav.name, video=staging / there.video.name)
+        write_audio(staged.wav, sound, rate, subtype=subtype)
+        loudness = measure_file_loudness(staged.wav)
+        source.write_take(staged.wav, staged.video, start=start)
+        publish_take(staged, out_dir, [])
+        changes = {
+            "redone": [*done, mark],
+            "integrated_lufs": loudness.integrated_lufs,
+            "true_peak_db": loudness.true_peak_db,
+        }
+        update_take(sidecar, take, changes, staging=staging)
+    return replace(there, mel=None)
+
+
+def find_written(
+    source: VideoSource, out_dir: Path, take: int
+) -> tuple[TakeFiles, tuple[dict[str, Any], dict[str, Any]], Path]:
+    """Files of a take, the records of its run and of the take, and the sidecar.
+
+    Raises:
+        OutputError: If there is no such take, no record of it, or the record is of another video.
+    """
+    planned = plan_takes(source, out_dir, GenerationSettings(num_takes=take, saves_mel=True))[take - 1]
+    there, sidecar = existing_take(planned), out_dir / f"{source.path.stem}.json"
+    record = find_take(sidecar, take)
+    if there is None or record is None:
+        raise OutputError(
+            f"{planned.wav}: there is no such take with a record of its settings. Generate it first, or name "
+            "its folder with -o."
+        )
+    check_same_video(sidecar, source.describe())
+    return there, record, sidecar
