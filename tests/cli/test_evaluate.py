@@ -55,13 +55,17 @@ def evaluate(run_cli: RunCli, sounds: tuple[Path, Path], lite_weights: Path) -> 
     return lambda *arguments: run_cli("evaluate", generated, *options, "--bootstrap", 40, *arguments)
 
 
+LOUDNESS = ("level", "level error", "loudness range", "loudness range of the reference")
+
+
 def test_numbers_come_with_their_protocol_line(evaluate: RunCli) -> None:
     result = evaluate()
     assert result.code == 0
     assert result.err == ""
     lines = result.out.splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["FD-lite", "KID-lite", "KL-lite", "IS-lite"]
-    assert lines[5].startswith("protocol: protocol cinefoley; backbones lite (sha256:")
+    assert [line.split(",")[0] for line in lines[5:9]] == list(LOUDNESS)
+    assert lines[9].startswith("protocol: protocol cinefoley; backbones lite (sha256:")
 
 
 def test_json_and_files_hold_the_same_numbers(evaluate: RunCli, tmp_path: Path) -> None:
@@ -71,7 +75,13 @@ def test_json_and_files_hold_the_same_numbers(evaluate: RunCli, tmp_path: Path) 
     assert stored["protocol"]["clips"] == 11
     assert "protocol: " in (tmp_path / "report" / "evaluation.md").read_text()
     assert "tabular" in (tmp_path / "report" / "evaluation.tex").read_text()
-    assert list(stored["scores"]) == ["FD-lite", "KID-lite", "KL-lite", "IS-lite"]
+    assert list(stored["scores"]) == [
+        "FD-lite",
+        "KID-lite",
+        "KL-lite",
+        "IS-lite",
+        *(f"{n}, LU" for n in LOUDNESS),
+    ]
     assert (tmp_path / "home" / "features").is_dir()
     again = evaluate("--json", "-o", tmp_path / "report")
     assert again.code == 1
@@ -119,7 +129,7 @@ def test_onsets_of_the_reference_are_the_events(evaluate: RunCli) -> None:
     assert own == others == {"value": 1.0, "low": 1.0, "high": 1.0}  # noise from the first sample has none
     assert "the next 10 by name" in result["protocol"]["reference_onsets"]
     lines = evaluate("--onsets").out.splitlines()
-    assert [line[:23] for line in lines[5:7]] == ["reference onset F1 ±100"] * 2
+    assert [line[:23] for line in lines[9:11]] == ["reference onset F1 ±100"] * 2
 
 
 @pytest.mark.slow

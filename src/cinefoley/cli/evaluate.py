@@ -125,10 +125,11 @@ def evaluate(
 ) -> None:
     """Measure the quality and the synchrony of generated audio.
 
-    Metrics are FAD, FD, KID, KL and IS; with --video also Align Acc, with --events or --onsets also onset
-    accuracy. Files are paired by name: dog.wav, dog.take1.wav and dog_sample_0.wav are compared with dog.wav
-    or dog.mp4. Sample rates, lengths and channels may differ. Features are cached, so the same command
-    resumes a run that was stopped. torchrun distributes the work. Skipped files are reported on stderr.
+    Metrics are FAD, FD, KID, KL, IS, level and loudness range; with --video also Align Acc, with --events or
+    --onsets also onset accuracy. Files are paired by name: dog.wav, dog.take1.wav and dog_sample_0.wav are
+    compared with dog.wav or dog.mp4. Sample rates, lengths and channels may differ. Features are cached, so
+    the same command resumes a run that was stopped. torchrun distributes the work. Skipped files are reported
+    on stderr.
     """
     from cinefoley.evaluation.folder.feature_cache import FeatureCache
     from cinefoley.evaluation.folder.protocols import PROTOCOLS, EvaluationSettings
@@ -162,8 +163,8 @@ def evaluate(
     backbones = [load_backbone(name, path, device=place) for name, path in weights.items()]
     feature_cache = FeatureCache(cache or cache_home() / "features")
     metrics = _load_metrics(video, model, video_encoder, events, seed=seed, cache=feature_cache, device=place)
-    if onsets:
-        metrics.append(_reference_onsets(reference))
+    if not unpaired:
+        metrics += _reference_metrics(reference, has_onsets=onsets)
     evaluation = _run(generated, reference, against, labels, backbones, metrics, settings, feature_cache)
     if evaluation is None:  # rank 0 prints
         return
@@ -211,11 +212,13 @@ def _load_metrics(
     return metrics
 
 
-def _reference_onsets(reference: Path) -> "PerClipMetric":
+def _reference_metrics(reference: Path, *, has_onsets: bool) -> "list[PerClipMetric]":
+    from cinefoley.evaluation.folder.loudness import LoudnessMetric
     from cinefoley.evaluation.folder.pairing import find_sounds
     from cinefoley.evaluation.folder.reference_onsets import ReferenceOnsetMetric
 
-    return ReferenceOnsetMetric(find_sounds(reference))
+    real = find_sounds(reference)
+    return [LoudnessMetric(real), *([ReferenceOnsetMetric(real)] if has_onsets else [])]
 
 
 def _run(
