@@ -5,7 +5,7 @@ BIN := .venv/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 JOBS ?= 2
 
-.PHONY: setup demo docs test test-slow test-all test-docs check fmt parity bench lite student clean
+.PHONY: setup demo docs test suite test-slow test-all test-docs check fmt parity bench lite student clean
 
 setup: .venv/dev.stamp  ## everything developers and checks use
 
@@ -40,9 +40,13 @@ check: .venv/dev.stamp  ## lint, types, import contracts, spelling
 	$(BIN)/codespell src tests recipes benchmarks docs tools README.md CHANGELOG.md CONTRIBUTING.md
 
 # the processes of the suite fill the cores
-test test-slow test-all: export OMP_NUM_THREADS := 1
+suite test-slow test-all test-docs: export OMP_NUM_THREADS := 1
 
-test: check  ## the checks and the test suite; JOBS=4 takes four processes
+# side by side: mypy is one process, and the suite waits for servers and browsers now and then
+test: .venv/dev.stamp  ## the checks and the test suite; JOBS=4 takes four processes
+	$(MAKE) --no-print-directory --jobs=2 check suite
+
+suite: .venv/dev.stamp
 	$(BIN)/pytest --numprocesses=$(JOBS) --dist=worksteal
 
 test-slow: .venv/dev.stamp  ## the tests that take minutes, but for those of docs and parity
@@ -60,7 +64,7 @@ docs: .venv/dev.stamp  ## build the documentation site: build/site/index.html
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=src $(BIN)/mkdocs build --strict
 
 test-docs: docs  ## run the tutorials and the notebook, check the site in a browser, install the wheel
-	$(BIN)/pytest tests/docs --run-slow
+	$(BIN)/pytest tests/docs --run-slow -m slow --numprocesses=$(JOBS) --dist=worksteal
 
 fmt: .venv/dev.stamp  ## format and fix what can be fixed
 	$(BIN)/ruff format .
