@@ -3,6 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 # processes share the cores: threads that spin while they wait would stall the others
 export OMP_WAIT_POLICY ?= PASSIVE
+# modules are compiled once and not in every process, also where the environment says otherwise: pip leaves
+# torch and its like uncompiled, and they take longer to compile than to load
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
 JOBS ?= 2
 
 .PHONY: setup demo docs test suite test-slow test-all test-docs check fmt parity bench lite student clean
