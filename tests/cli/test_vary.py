@@ -8,8 +8,7 @@ import pytest
 
 from cinefoley.cli import vary
 from cinefoley.data.test_sets.test_set import read_test_set
-from cinefoley.variations.camera_movement import CameraMovement
-from cinefoley.variations.close_up import CloseUp
+from cinefoley.variations.techniques import TECHNIQUES
 
 RunCli = Callable[..., Any]
 
@@ -23,7 +22,7 @@ def split_csv(tmp_path: Path, rain: Path, render_film: Callable[..., Path]) -> P
     return csv
 
 
-@pytest.mark.parametrize("kind", ["close-up", "camera-movement"])
+@pytest.mark.parametrize("kind", ["close-up", "camera-movement", "zoom", "rack-focus"])
 def test_films_are_varied_into_a_folder(run_cli: RunCli, rain: Path, tmp_path: Path, kind: str) -> None:
     out = tmp_path / "out"
     result = run_cli("vary", rain, f"--{kind}", "-o", out, "--seed", 3)
@@ -44,6 +43,13 @@ def test_options_reach_the_window(run_cli: RunCli, rain: Path, tmp_path: Path) -
     record = json.loads((tmp_path / "rain.close-up.json").read_text())
     assert record["placement"] == "uniform"
     assert record["window"]["start"] != [0.5, 0.5]
+    run_cli("vary", rain, "--light-change", "--light", "flash", "--zoom", "--direction", "in", "-o", tmp_path)
+    record = json.loads((tmp_path / "rain.sequence.json").read_text())
+    assert [(v["variation"], v.get("direction")) for v in record["variations"]] == [
+        ("zoom", "in"),
+        ("light_change", None),
+    ]
+    assert record["window"]["effects"][0]["profile"] == "flash"
 
 
 def test_a_film_that_fails_does_not_stop_the_others(run_cli: RunCli, rain: Path, tmp_path: Path) -> None:
@@ -87,6 +93,9 @@ def test_a_list_becomes_a_test_set(
         (("--close-up", "--scale-range", "0.5", "1.5"), "scale_range must be ordered inside (0, 1]"),
         (("--close-up", "--scale-range", "0.5"), "requires 2 arguments"),
         (("--close-up", "--direction", "left"), "--direction is for --camera-movement"),
+        (("--zoom", "--light", "flash"), "--light is for --light-change"),
+        (("--rack-focus", "--scale-range", "0.5", "0.6"), "--scale-range is for techniques that frame"),
+        (("--zoom", "--direction", "left"), "direction must be 'auto' or one of ('in', 'out')"),
         (("--camera-movement", "--placement", "center"), "--placement is for --close-up"),
         (("--camera-movement", "--direction", "in"), "'in'"),
         (("--close-up", "--view"), "are for a split CSV"),
@@ -152,9 +161,10 @@ def test_the_defaults_are_the_librarys() -> None:
     defaults = {
         name: parameter.default for name, parameter in inspect.signature(vary.vary).parameters.items()
     }
-    assert defaults["scale_range"] == CloseUp().scale_range == CameraMovement().scale_range
-    assert vary._variation((0.4, 0.6), None, None, is_close_up=True) == CloseUp()
-    assert vary._variation((0.4, 0.6), None, None, is_close_up=False) == CameraMovement()
+    assert tuple(TECHNIQUES) == vary._KINDS
+    assert set(vary._KINDS) | set(vary._SETTINGS) <= defaults.keys()
+    for kind, technique in TECHNIQUES.items():
+        assert vary._variation([kind], {}) == technique()
 
 
 def test_a_folder_that_is_varied_into_itself_is_not_varied_twice(

@@ -89,7 +89,7 @@ def test_boxes_can_be_asked_for_on_another_raster() -> None:
         ({"scale": (0.5, 1.5)}, r"scale must lie in \(0, 1\]"),
         ({"start": (-0.1, 0.5)}, r"must lie in \[0, 1\]"),
         ({"end": (0.5, float("nan"))}, r"must lie in \[0, 1\]"),
-        ({"kind": "zoom"}, "kind must be one of"),
+        ({"kind": "wipe"}, "kind must be one of"),
     ],
 )
 def test_what_is_no_window_is_refused(wrong: dict[str, Any], message: str) -> None:

@@ -1,6 +1,7 @@
-"""``cinefoley vary``: show videos and test sets as a close-up or a camera movement."""
+"""``cinefoley vary``: show videos and test sets with techniques of film language."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,7 +20,27 @@ if TYPE_CHECKING:
 
 __all__ = ["vary"]
 
-# A test checks that the defaults are those of the variations; importing them here would load torch.
+# A test checks that these are all; importing the variations here would load torch.
+_KINDS = (
+    "close_up",
+    "camera_movement",
+    "zoom",
+    "handheld",
+    "pan",
+    "tilt",
+    "cut",
+    "rack_focus",
+    "light_change",
+    "occlusion",
+    "aspect_mask",
+)
+_SETTINGS = {
+    "scale_range": "techniques that frame with one range of sizes",
+    "placement": "--close-up: other techniques place the window themselves",
+    "direction": "--camera-movement and --zoom: other techniques do not take one",
+    "light": "--light-change",
+}
+"""Options of techniques, and for which they are."""
 
 
 def vary(
@@ -37,6 +58,34 @@ def vary(
     camera_movement: Annotated[
         bool, typer.Option("--camera-movement", help="Show a window that moves across the frame (f_cm).")
     ] = False,
+    zoom: Annotated[
+        bool, typer.Option("--zoom", help="Push in to the middle of the frame, or pull out.")
+    ] = False,
+    handheld: Annotated[
+        bool, typer.Option("--handheld", help="Shake the frame as a hand-held camera does.")
+    ] = False,
+    pan: Annotated[
+        bool, typer.Option("--pan", help="Pan over part of the frame, starting and stopping smoothly.")
+    ] = False,
+    tilt: Annotated[
+        bool, typer.Option("--tilt", help="Tilt over part of the frame, starting and stopping smoothly.")
+    ] = False,
+    cut: Annotated[bool, typer.Option("--cut", help="Cut between a wide and a close framing.")] = False,
+    rack_focus: Annotated[
+        bool, typer.Option("--rack-focus", help="Go out of focus, or come into it.")
+    ] = False,
+    light_change: Annotated[
+        bool,
+        typer.Option(
+            "--light-change", help="Change exposure or colour temperature, flash, or turn day into night."
+        ),
+    ] = False,
+    occlusion: Annotated[
+        bool, typer.Option("--occlusion", help="Let something pass in front of the camera.")
+    ] = False,
+    aspect_mask: Annotated[
+        bool, typer.Option("--aspect-mask", help="Cover the frame with letterbox or pillarbox bars.")
+    ] = False,
     seed: Annotated[
         int,
         typer.Option(
@@ -44,16 +93,26 @@ def vary(
         ),
     ] = 0,
     scale_range: Annotated[
-        tuple[float, float],
-        typer.Option(metavar="A B", help=field_help("config.variations.VariationConfig.scale_range")),
-    ] = (0.4, 0.6),
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="A B",
+            help="Smallest and largest fraction of each side that is shown, in (0, 1]. "
+            "Default: the technique's, 0.4 0.6 for close-ups and camera movements.",
+        ),
+    ] = None,
     placement: Annotated[
         Literal["center", "uniform"] | None,
         typer.Option(help=field_help("config.variations.VariationConfig.placement", "Default: center.")),
     ] = None,
     direction: Annotated[
-        Literal["auto", "left", "right", "up", "down"] | None,
-        typer.Option(help=field_help("config.variations.VariationConfig.direction", "Default: auto.")),
+        Literal["auto", "left", "right", "up", "down", "in", "out"] | None,
+        typer.Option(
+            help="Direction of a camera movement, or in or out for a zoom. Default: auto, at random."
+        ),
+    ] = None,
+    light: Annotated[
+        Literal["any", "exposure", "temperature", "flash", "day_for_night"] | None,
+        typer.Option(help="With --light-change: what changes. Default: any, at random."),
     ] = None,
     data: Annotated[
         Path | None,
@@ -80,10 +139,11 @@ def vary(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Turn videos or whole test sets into close-ups or camera movements.
+    """Turn videos or whole test sets into close-ups, camera movements or other techniques of film language.
 
     For rain.mp4 this writes rain.close-up.mp4 (the frames inside the window; the audio stream is copied
-    unchanged) and rain.close-up.json (the window).
+    unchanged) and rain.close-up.json (the window). Several techniques are combined: framings first, then
+    focus, light, what passes in front, and bars; the output is then called rain.sequence.mp4.
 
     From a split CSV, such as VGGSound's vggsound.csv, it builds a test set: the clips' videos in clips/,
     manifest.jsonl, and ledger.jsonl, which lists skipped clips and why. For clips of the Foley stage it also
@@ -91,9 +151,14 @@ def vary(
     without events.jsonl, at the shards' frame rate, and of the split test if there is one. If it was stopped,
     the same command resumes it.
     """
-    if close_up == camera_movement:
+    if close_up and camera_movement:
         raise typer.BadParameter("pass one of --close-up and --camera-movement.")
-    variation = _variation(scale_range, placement, direction, is_close_up=close_up)
+    given = locals()
+    kinds = [kind for kind in _KINDS if given[kind]]
+    if not kinds:
+        raise typer.BadParameter("pass one of --close-up and --camera-movement, or another technique.")
+    settings = {name: given[name] for name in _SETTINGS if given[name] is not None}
+    variation = _variation(kinds, settings)
     if workers == 0:
         raise typer.BadParameter("--workers must not be 0; -1 starts one process per CPU core.")
     request = {"seed": seed, "jobs": workers, "is_view": view, "data": data, "split": split}
@@ -105,24 +170,21 @@ def vary(
     _vary_videos(videos, out, variation, seed, force=force, as_json=as_json, quiet=quiet)
 
 
-def _variation(
-    scale_range: tuple[float, float], placement: Any, direction: Any, *, is_close_up: bool
-) -> "Variation":
-    from cinefoley.variations.camera_movement import CameraMovement
-    from cinefoley.variations.close_up import CloseUp
+def _variation(kinds: Sequence[str], settings: Mapping[str, Any]) -> "Variation":
+    """The technique of a kind, or several in sequence; each takes the settings that it has."""
+    from dataclasses import fields
 
-    if is_close_up and direction is not None:
-        raise typer.BadParameter("--direction is for --camera-movement: a close-up does not move.")
-    if not is_close_up and placement is not None:
-        raise typer.BadParameter(
-            "--placement is for --close-up: a camera movement stays on the frame's central axis."
-        )
+    from cinefoley.variations.sequence import Sequence as SequenceOfVariations
+    from cinefoley.variations.techniques import TECHNIQUES
+
+    taken = {kind: {f.name for f in fields(TECHNIQUES[kind])} & settings.keys() for kind in kinds}
+    for name in settings.keys() - set().union(*taken.values()):
+        raise typer.BadParameter(f"--{name.replace('_', '-')} is for {_SETTINGS[name]}.")
     try:
-        if is_close_up:
-            return CloseUp(scale_range=scale_range, placement=placement or "center")
-        return CameraMovement(scale_range=scale_range, direction=direction or "auto")
+        found = [TECHNIQUES[kind](**{name: settings[name] for name in taken[kind]}) for kind in kinds]
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from exc
+    return found[0] if len(found) == 1 else SequenceOfVariations(found)
 
 
 def _vary_videos(
@@ -160,7 +222,8 @@ def _vary_videos(
 
 def _is_ours(video: Path, out: Path) -> bool:
     """Whether a video in the output folder was written by an earlier run of this command."""
-    is_varied = video.stem.endswith((".close-up", ".camera-movement")) and video.with_suffix(".json").exists()
+    endings = tuple(f".{kind.replace('_', '-')}" for kind in (*_KINDS, "sequence"))
+    is_varied = video.stem.endswith(endings) and video.with_suffix(".json").exists()
     return is_varied and video.parent.resolve() == out.resolve()
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cinefoley.config.variations import Placement, check_scale_range
-from cinefoley.variations.variation import Variation, draw_uniform
+from cinefoley.variations.variation import Variation, draw_uniform, within
 from cinefoley.variations.window import Kind, Window
 
 __all__ = ["CloseUp", "close_up", "draw_scale"]
@@ -78,6 +78,5 @@ def close_up(
 
 def draw_scale(scale_range: tuple[float, float], *drawn: float) -> tuple[float, float]:
     """Turn two numbers of [0, 1) into ``(r_h, r_w)``; rounding cannot carry them out of the range."""
-    low, high = scale_range
-    r_h, r_w = (min(low + (high - low) * number, high) for number in drawn)
+    r_h, r_w = (within(scale_range, number) for number in drawn)
     return r_h, r_w

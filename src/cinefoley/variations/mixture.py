@@ -55,6 +55,11 @@ class Mixture(Variation):
                 f"got {tuple(weights)}"
             )
 
+    @property
+    def least_s(self) -> float:
+        """Seconds that the most demanding of the variations needs."""
+        return max(variation.least_s for variation in self.variations)
+
     @classmethod
     def from_config(cls, config: VariationConfig) -> Self:
         """The mixture that a configuration describes."""

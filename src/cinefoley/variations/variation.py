@@ -7,15 +7,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from cinefoley.variations.cropping import crop, frame_size
+from cinefoley.variations.cropping import frame_size
+from cinefoley.variations.showing import show
 from cinefoley.variations.window import Kind, Window
 
-__all__ = ["Variation", "draw_uniform"]
+__all__ = ["Variation", "draw_uniform", "within"]
 
 
 @dataclass(frozen=True, slots=True)
 class Variation(ABC):
-    """A way to show part of a clip: a window is drawn once, then cropped from all frames of the clip.
+    """A way to film a clip: a window is drawn once, then all frames of the clip are shown through it.
 
     A new one is a frozen dataclass in a module of its own, with a ``kind`` and a ``draw``. Its kind goes into
     :data:`~cinefoley.variations.window.Kind`.
@@ -23,6 +24,12 @@ class Variation(ABC):
 
     kind: ClassVar[Kind]
     """Its name in windows, records and test sets."""
+    _least_s: ClassVar[float] = 0.0
+
+    @property
+    def least_s(self) -> float:
+        """Seconds that a video must have for it."""
+        return self._least_s
 
     @abstractmethod
     def draw(self, size: tuple[int, int], *, generator: torch.Generator | None = None) -> Window:
@@ -45,10 +52,10 @@ class Variation(ABC):
         return {"variation": self.kind, **asdict(self)}
 
     def apply(self, video: Tensor, window: Window) -> Tensor:
-        """Cut a drawn window out of every frame: :func:`~cinefoley.variations.cropping.crop`.
+        """Show every frame through a drawn window: :func:`~cinefoley.variations.showing.show`.
 
         Args:
-            video: Frames, ``(..., T, C, H, W)``.
+            video: Frames, ``(..., T, C, H, W)``; floating ones in [0, 1] where the window has effects.
             window: Drawn for their height and width.
 
         Returns:
@@ -57,10 +64,10 @@ class Variation(ABC):
         Raises:
             ValueError: If window and frames do not fit.
         """
-        return crop(video, window)
+        return show(video, window)
 
     def __call__(self, video: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw one window for all of ``video`` and cut it out.
+        """Draw one window for all of ``video`` and show the frames through it.
 
         Args:
             video: Frames, ``(..., T, C, H, W)``, any dtype and device, before the encoder's square resize.
@@ -73,6 +80,12 @@ class Variation(ABC):
             ValueError: If there are too few frames for a movement.
         """
         return self.apply(video, self.draw(frame_size(video), generator=generator))
+
+
+def within(values: tuple[float, float], number: float) -> float:
+    """Turn a number of [0, 1) into one of a range; rounding cannot carry it out of the range."""
+    low, high = values
+    return min(low + (high - low) * number, high)
 
 
 def draw_uniform(count: int, generator: torch.Generator | None) -> list[float]:

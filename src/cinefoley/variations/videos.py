@@ -7,11 +7,13 @@ from pathlib import Path
 import torch
 
 from cinefoley.errors import VideoError
-from cinefoley.media.frames.crop import Crop, last_frame_time
+from cinefoley.media.frames.crop import Crop, FrameChange, last_frame_time
+from cinefoley.media.frames.pixels import Pixels
 from cinefoley.media.frames.video import Video, load_video
 from cinefoley.media.muxing.crop_video import crop_video
 from cinefoley.media.probe import probe
 from cinefoley.media.sections import Seconds
+from cinefoley.variations.showing import show_frame
 from cinefoley.variations.variation import Variation
 from cinefoley.variations.window import Box, Window
 
@@ -30,7 +32,8 @@ def draw_for_video(
 
     Raises:
         MediaError: If the video cannot be read.
-        VideoError: If it has no frame, less than 2x2 pixels, or one frame only where the window moves.
+        VideoError: If it has no frame, less than 2x2 pixels, one frame only where the window changes, or
+            fewer seconds than the variation needs.
     """
     name, info = Path(path).name, probe(path).video
     if info is None:
@@ -40,17 +43,23 @@ def draw_for_video(
     window = variation.draw((info.height, info.width), generator=generator).on(
         (info.height, info.width), multiple=2
     )
-    if window.is_moving and last_frame_time(path) <= 0:
-        raise VideoError(f"{name}: holds one frame only; a camera movement needs two at least.")
-    return window
+    if not window.is_moving:
+        return window
+    last_s, what = float(last_frame_time(path)), window.kind.replace("_", " ")
+    if last_s <= 0:
+        raise VideoError(f"{name}: holds one frame only; a {what} needs two at least.")
+    if last_s < variation.least_s:
+        raise VideoError(f"{name}: lasts {last_s:.2f} s; a {what} needs {variation.least_s:g} s at least.")
+    return window.lasting(last_s)
 
 
-def follow_window(window: Window, path: str | os.PathLike[str]) -> Crop:
+def follow_window(window: Window, path: str | os.PathLike[str]) -> Crop | FrameChange:
     """The window in every frame of a video, for ``crop=`` of ``load_video`` and ``stream_windows``.
 
     The window is at its start in the video's first frame and at its end in the last one; between them it
-    moves with the time that the file gives each frame, so variable rates come out right, and the same
-    source frame shows the same pixels at any sampling rate and in any section.
+    changes with the time that the file gives each frame, so variable rates come out right, and the same
+    source frame shows the same pixels at any sampling rate and in any section. A window that only crops gives
+    a :data:`Crop`, any other a :class:`FrameChange`.
 
     Args:
         window: Drawn for this video, or for another size of it.
@@ -61,11 +70,18 @@ def follow_window(window: Window, path: str | os.PathLike[str]) -> Crop:
         VideoError: If it has no frame.
     """
     last = last_frame_time(path) if window.is_moving else Fraction(0)
+    fitted = window.lasting(float(last))
+
+    def progress(time: Fraction) -> float:
+        return min(1.0, float(time / last)) if last else 0.0
 
     def box_at(time: Fraction, size: tuple[int, int]) -> Box:
-        return window.on(size).box_at(min(1.0, float(time / last)) if last else 0.0)
+        return window.on(size).box_at(progress(time))
 
-    return box_at
+    def change(time: Fraction, pixels: Pixels) -> Pixels:
+        return show_frame(pixels, fitted, progress(time))
+
+    return box_at if window.is_crop else FrameChange(change)
 
 
 def load_varied_video(
@@ -113,6 +129,8 @@ def vary_video(
     encoder_threads: int = 1,
 ) -> None:
     """Write a video of a window: :func:`cinefoley.media.muxing.crop_video.crop_video` along its path.
+
+    Where the window does more than crop, frames are changed as 8-bit RGB and stored as 4:2:0.
 
     Args:
         video_path: The video.

@@ -4,25 +4,47 @@ from dataclasses import dataclass, replace
 from math import floor
 from typing import Any, Literal, Self, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cinefoley.config.variations import Direction
+from cinefoley.variations.effects import Effect, effect_from_dict
+from cinefoley.variations.paths import Framing, Path, compose
 
 __all__ = ["Box", "Kind", "Window"]
 
-Kind = Literal["none", "close_up", "camera_movement"]
+Kind = Literal[
+    "none",
+    "close_up",
+    "camera_movement",
+    "zoom",
+    "handheld",
+    "pan",
+    "tilt",
+    "cut",
+    "rack_focus",
+    "light_change",
+    "occlusion",
+    "aspect_mask",
+    "sequence",
+]
 """Which variation a window belongs to; ``none`` shows the whole frame."""
 
 Box = tuple[int, int, int, int]
 """``(x0, y0, x1, y1)`` in pixels; the right and lower edges lie outside."""
 
 _CENTER = (0.5, 0.5)
+_CLIP_S = 8.192  # the paper's window: the length of a clip where it is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A window of constant size that stands still, or moves at constant speed, while a clip runs.
+    """What is shown of a clip while it runs: which part of the frame, and with which effects on its pixels.
+
+    Without ``paths``, the window has a constant size, and stands still or moves at constant speed. With
+    ``paths``, each is a framing of what the one before shows. Effects come after all framings, in order.
 
     All values are fractions, so the window fits any frame size. In pixels, a side of ``n`` becomes
     ``round(n * scale)``, at least 1; a place ``p`` along the free margin ``m`` is ``round(m * p)``; both in
@@ -43,6 +65,12 @@ class Window:
     """The way it moves; None where it stands still."""
     multiple: int = 1
     """Height, width and place are multiples of this many pixels: 2 where a codec shares colour among 2x2."""
+    paths: tuple[Path, ...] = ()
+    """Framings with keyframes; ``scale``, ``start`` and ``end`` are unused then."""
+    effects: tuple[Effect, ...] = ()
+    """Changes of the pixels that are shown."""
+    duration_s: float | None = None
+    """Seconds from the clip's first frame to its last; None where no clip is known, or none matters."""
 
     def __post_init__(self) -> None:
         if self.multiple < 1 or min(self.size) < self.multiple:
@@ -58,14 +86,65 @@ class Window:
 
     @property
     def is_moving(self) -> bool:
-        """Whether the window changes its place."""
-        return self.start != self.end
+        """Whether place, size or pixels change while the clip runs; such a clip needs two frames."""
+        changes = [path.is_moving for path in self.paths] + [effect.is_varying for effect in self.effects]
+        return self.start != self.end or any(changes)
+
+    @property
+    def is_crop(self) -> bool:
+        """Whether it is shown by cutting out boxes of one size, without a change to any pixel."""
+        is_plain = all(path.has_one_size and not path.waves for path in self.paths)
+        return is_plain and not self.effects
 
     @property
     def crop_size(self) -> tuple[int, int]:
-        """Height and width that are left, in pixels."""
-        height, width = (self._kept(side, scale) for side, scale in zip(self.size, self.scale, strict=True))
+        """Height and width of what is shown, in pixels: where the size changes, the largest."""
+        height, width = (self._kept(side, kept) for side, kept in zip(self.size, self._largest, strict=True))
         return height, width
+
+    @property
+    def seconds(self) -> float:
+        """``duration_s``, or the paper's 8.192 s where it is not known."""
+        return _CLIP_S if self.duration_s is None else self.duration_s
+
+    def lasting(self, duration_s: float) -> Self:
+        """The same window on a clip of known length, if it depends on that and none is known yet.
+
+        Args:
+            duration_s: Seconds from the clip's first frame to its last, 0 or more.
+        """
+        is_timed = any(path.waves for path in self.paths) or any(e.is_varying for e in self.effects)
+        return replace(self, duration_s=duration_s) if is_timed and self.duration_s is None else self
+
+    def framing_at(self, progress: float) -> Framing:
+        """What is shown at one moment, in fractions of the frame and not rounded.
+
+        Raises:
+            ValueError: If ``progress`` is outside [0, 1].
+        """
+        if not 0 <= progress <= 1:
+            raise ValueError(f"progress must lie in [0, 1], got {progress}")
+        if not self.paths:
+            at = [start + (end - start) * progress for start, end in zip(self.start, self.end, strict=True)]
+            return (1 - self.scale[0]) * at[0], (1 - self.scale[1]) * at[1], *self.scale
+        framing: Framing = (0.0, 0.0, 1.0, 1.0)
+        for path in self.paths:
+            framing = compose(framing, path.framing_at(progress, self.seconds))
+        return framing
+
+    def openings(self, num_frames: int) -> list[NDArray[np.float64]]:
+        """What effects leave visible, one entry for each effect that hides something.
+
+        Args:
+            num_frames: T, of a clip at a constant rate.
+
+        Returns:
+            Disjoint boxes ``(K, T, 4)`` as fractions of what is shown; see
+            :meth:`~cinefoley.variations.effects.Effect.openings`.
+        """
+        times = np.arange(num_frames) / max(1, num_frames - 1) * self.seconds
+        found = [effect.openings(times, self.seconds) for effect in self.effects]
+        return [boxes for boxes in found if boxes is not None]
 
     def on(self, size: tuple[int, int], *, multiple: int | None = None) -> Self:
         """The same window on frames of another height and width, and on another grid.
@@ -90,6 +169,8 @@ class Window:
         """
         if not 0 <= progress <= 1:
             raise ValueError(f"progress must lie in [0, 1], got {progress}")
+        if self.paths:
+            return self._box_of(self.framing_at(progress))
         height, width = self.crop_size
         y0, x0 = (
             self._round((side - kept) * (start + (end - start) * progress), most=side - kept)
@@ -116,13 +197,18 @@ class Window:
                     [ 80,  60, 240, 180]])
         """
         if num_frames < (2 if self.is_moving else 0):
-            raise ValueError(f"a camera movement needs at least two frames, got {num_frames}")
+            raise ValueError(f"a {self.kind.replace('_', ' ')} needs at least two frames, got {num_frames}")
         window = self if size is None else self.on(size)
         rows = [window.box_at(n / max(1, num_frames - 1)) for n in range(num_frames)]
         return torch.tensor(rows, dtype=torch.int64).reshape(num_frames, 4)
 
     def to_dict(self) -> dict[str, Any]:
         """All about the window, for JSON; the first and last box are there for readers without this class."""
+        more = {
+            "paths": [path.to_dict() for path in self.paths],
+            "effects": [effect.to_dict() for effect in self.effects],
+            "duration_s": self.duration_s,
+        }
         return {
             "kind": self.kind,
             "size": list(self.size),
@@ -133,6 +219,7 @@ class Window:
             "multiple": self.multiple,
             "first_box": list(self.box_at(0)),
             "last_box": list(self.box_at(1)),
+            **(more if self.paths or self.effects else {}),
         }
 
     @classmethod
@@ -151,13 +238,32 @@ class Window:
                 end=_pair(values["end"]),
                 direction=values["direction"],
                 multiple=values["multiple"],
+                paths=tuple(map(Path.from_dict, values.get("paths", ()))),
+                effects=tuple(map(effect_from_dict, values.get("effects", ()))),
+                duration_s=values.get("duration_s"),
             )
-        except (KeyError, TypeError) as exc:
+        except (KeyError, TypeError, AttributeError) as exc:
             raise ValueError(f"no record of a window: {values!r}") from exc
         for name, progress in (("first_box", 0), ("last_box", 1)):
             if tuple(values.get(name, window.box_at(progress))) != window.box_at(progress):
                 raise ValueError(f"{name} {values[name]} is not the window's, {window.box_at(progress)}")
         return window
+
+    @property
+    def _largest(self) -> tuple[float, float]:
+        """Largest kept fraction of the height and of the width."""
+        height, width = self.scale if not self.paths else (1.0, 1.0)
+        for path in self.paths:
+            height, width = height * path.largest[0], width * path.largest[1]
+        return height, width
+
+    def _box_of(self, framing: Framing) -> Box:
+        edges = []
+        for side, begin, kept in zip(self.size, framing[:2], framing[2:], strict=True):
+            length = self._kept(side, kept)
+            edges.append((self._round(side * begin, most=side - length), length))
+        (y0, height), (x0, width) = edges
+        return x0, y0, x0 + width, y0 + height
 
     def _kept(self, side: int, scale: float) -> int:
         return max(self.multiple, self._round(side * scale, most=side))

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cinefoley.data.events.event_file import record_in_window
 from cinefoley.data.json_lines import read_records
 from cinefoley.data.test_sets.test_set import read_test_set
 from cinefoley.data.test_sets.video_set import build_test_set
 from cinefoley.errors import DataError
 from cinefoley.stage.export import ExportSettings, export_clips
-from cinefoley.variations.camera_movement import CameraMovement
-from cinefoley.variations.close_up import CloseUp
+from cinefoley.variations import CameraMovement, CloseUp, Cut, Variation, Window
+from cinefoley.variations.effects import Bars, Occluder
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +24,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("is_view", [False, True])
-@pytest.mark.parametrize("variation", [CloseUp(placement="uniform"), CameraMovement()])
+@pytest.mark.parametrize("variation", [CloseUp(placement="uniform"), CameraMovement(), Cut()])
 def test_a_set_of_stage_clips_tells_what_its_windows_show(
-    exported: Path, tmp_path: Path, variation: CloseUp | CameraMovement, is_view: bool
+    exported: Path, tmp_path: Path, variation: Variation, is_view: bool
 ) -> None:
     built = build_test_set(exported, tmp_path / "set", variation, is_view=is_view)
     assert built.events_path is not None
@@ -48,6 +49,27 @@ def test_a_set_of_stage_clips_tells_what_its_windows_show(
         for begin, end in after["off_screen"]:
             told[round(begin * 8) : round(end * 8)] = True
         assert told.tolist() == hidden.tolist()
+
+
+def test_bars_and_what_passes_in_front_hide_events_and_leave_boxes(exported: Path) -> None:
+    (record, *_) = read_records(exported.with_suffix(".events.jsonl"))
+    size = (record["size"][0], record["size"][1])
+    x0, _, x1, _ = np.array(record["sources"][0]["target_boxes"]).T
+    narrow = Bars(width=0.49)  # only the middle of the frame remains
+    seen = record_in_window(record, Window(kind="aspect_mask", size=size, effects=(narrow,)))
+    is_inside = (x0 < 0.51) & (x1 > 0.49)
+    hidden = np.zeros(24, dtype=bool)
+    for begin, end in seen["off_screen"]:
+        hidden[round(begin * 8) : round(end * 8)] = True
+    assert hidden.tolist() == (~is_inside).tolist()
+    assert seen["sources"][0]["target_boxes"] == record["sources"][0]["target_boxes"]
+    wide = Occluder(width=1.5, moves_right=True, begin=0.0, lasts_s=3.0, colour=(0, 0, 0))
+    covered = record_in_window(record, Window(kind="occlusion", size=size, effects=(wide,)))
+    assert any(begin < 1.5 < end for begin, end in covered["off_screen"])  # covers all in the middle
+    times = {event["time_s"]: event["is_visible"] for event in covered["events"]}
+    assert not any(is_visible for time, is_visible in times.items() if 1.2 < time < 1.8)
+    both = record_in_window(record, Window(kind="sequence", size=size, effects=(narrow, wide)))
+    assert sum(e - b for b, e in both["off_screen"]) >= sum(e - b for b, e in seen["off_screen"])
 
 
 def test_small_windows_at_the_border_leave_targets_out(exported: Path, tmp_path: Path) -> None:

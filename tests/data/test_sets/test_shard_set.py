@@ -16,6 +16,8 @@ from cinefoley.errors import DataError, MediaError
 from cinefoley.media.audio.files import read_audio
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
+from cinefoley.variations.variation import Variation
+from cinefoley.variations.zoom import Zoom
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +51,11 @@ def test_windows_and_labels_are_those_of_a_set_of_the_films(
             assert ours.record[name] == theirs.record[name]
 
 
-def test_films_show_the_window_and_keep_the_sound(shards: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("variation", [CloseUp(), Zoom()], ids=["close-up", "zoom"])
+def test_films_show_the_window_and_keep_the_sound(shards: Path, tmp_path: Path, variation: Variation) -> None:
     source = ShardSource(shards, split="test")
     kept = {clip.id: clip for clip in map(source.__getitem__, range(2))}
-    for clip in build_shard_set(source, tmp_path, CloseUp()).clips:
+    for clip in build_shard_set(source, tmp_path, variation).clips:
         assert clip.video_path is not None
         assert clip.video_path.stem == Path(kept[clip.id].about()["source"]).stem
         shown = clip.load_video(fps=4).frames.float()

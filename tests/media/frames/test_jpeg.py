@@ -10,6 +10,7 @@ from cinefoley.errors import AudioError, VideoError
 from cinefoley.media.audio.files import read_audio
 from cinefoley.media.audio.flac import decode_flac, encode_flac
 from cinefoley.media.frames.jpeg import JpegFrames, decode_jpeg, encode_jpeg
+from cinefoley.media.frames.pixels import Pixels
 from cinefoley.media.frames.video import load_video, sample_video
 from cinefoley.media.muxing.mjpeg import save_mjpeg
 from cinefoley.media.probe import probe
@@ -69,14 +70,14 @@ def test_jpegs_are_picked_like_the_frames_of_a_video(stills: list[bytes]) -> Non
         sample_video(pictures(stills), FrameRate(Fraction(4)), None, Section.of(2, None), None)
 
 
-def test_a_crop_sees_the_number_and_the_size_of_each_still(stills: list[bytes]) -> None:
+def test_a_change_sees_the_number_and_the_pixels_of_each_still(stills: list[bytes]) -> None:
     asked: list[tuple[int, tuple[int, int]]] = []
 
-    def crop(index: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
-        asked.append((index, size))
-        return index, 0, index + 10, 20
+    def change(index: int, pixels: Pixels) -> Pixels:
+        asked.append((index, (pixels.shape[0], pixels.shape[1])))
+        return pixels[0:20, index : index + 10]
 
-    source = JpegFrames(stills, Fraction(4), Fraction(2), "the clip", crop=crop)
+    source = JpegFrames(stills, Fraction(4), Fraction(2), "the clip", change=change)
     shown = sample_video(source, FrameRate(Fraction(2)), None, Section.of(0, None), None).frames
     assert asked[:4] == [(index, (45, 64)) for index in (0, 2, 4, 6)]
     assert torch.equal(shown[3], torch.from_numpy(decode_jpeg(stills[6])[0:20, 6:16].copy()).permute(2, 0, 1))

@@ -16,8 +16,8 @@ from cinefoley.data.json_lines import Record
 from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.media.frames.jpeg import decode_jpeg
 from cinefoley.media.frames.pixels import Pixels
-from cinefoley.variations.cropping import crop
 from cinefoley.variations.resizing import resize
+from cinefoley.variations.showing import show
 from cinefoley.variations.window import Window
 
 __all__ = ["ClipFrames", "FrameSettings"]
@@ -152,7 +152,7 @@ class ClipFrames:
         return list(self._jpegs(row))
 
     def video(self, row: int, *, size: tuple[int, int], window: Window | None = None) -> Tensor:
-        """Decode, crop and resize the frames of one clip.
+        """Decode the frames of one clip, show them through a window, and resize them.
 
         Args:
             row: Which clip.
@@ -164,7 +164,8 @@ class ClipFrames:
         """
         frames = self._decode(row)
         if window is not None and window.kind != "none":
-            frames = crop(frames, window.on((frames.shape[-2], frames.shape[-1])))
+            fitted = window.on((frames.shape[-2], frames.shape[-1])).lasting(self.settings.duration_s)
+            frames = show(frames, fitted)
         return resize(frames, size)
 
     def videos(

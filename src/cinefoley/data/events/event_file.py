@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cinefoley.data.events.clip_events import ClipEvents, parse_events
 from cinefoley.data.json_lines import Record
@@ -86,10 +87,57 @@ def record_in_window(record: Mapping[str, Any], window: Window) -> Record:
     """
     height, width = record["size"]
     count = len(record["sources"][0]["target_boxes"])
-    boxes = window.boxes(count, (height, width)).numpy() / np.array([width, height, width, height])
     from cinefoley.stage.clip import describe_view  # loads what renders the stage
 
-    return describe_view(record, boxes)
+    fitted = window.lasting((count - 1) / float(record["fps"]))
+    boxes = fitted.boxes(count, (height, width)).numpy() / np.array([width, height, width, height])
+    seen = describe_view(record, boxes)
+    for openings in fitted.openings(count):
+        seen = _seen_through(seen, openings)
+    return seen
+
+
+def _seen_through(record: Record, openings: NDArray[np.float64]) -> Record:
+    """A record with the visibility that disjoint openings ``(K, T, 4)`` of the frame leave; boxes stay."""
+    from cinefoley.stage.clip import describe_view
+
+    views = [describe_view(record, boxes) for boxes in openings]
+    names = ("is_visible", "is_context_visible")
+    events = [
+        {**event, **{name: event[name] and any(each[name] for each in parts) for name in names}}
+        for event, *parts in zip(record["events"], *(view["events"] for view in views), strict=True)
+    ]
+    sources = [
+        {
+            **source,
+            "is_visible": [
+                was and any(now)
+                for was, *now in zip(source["is_visible"], *(p["is_visible"] for p in parts), strict=True)
+            ],
+        }
+        for source, *parts in zip(record["sources"], *(view["sources"] for view in views), strict=True)
+    ]
+    spans = [view["off_screen"] for view in views]
+    hidden = _off_screen(record["off_screen"], spans, len(openings[0]), float(record["fps"]))
+    return {**record, "events": events, "sources": sources, "off_screen": hidden}
+
+
+def _off_screen(
+    before: Sequence[Sequence[float]], openings: Sequence[Sequence[Sequence[float]]], count: int, fps: float
+) -> list[list[float]]:
+    """Spans in which nothing was in the frame before, or nothing is seen through any opening."""
+
+    def covered(spans: Sequence[Sequence[float]]) -> NDArray[np.bool_]:
+        middles = (np.arange(count) + 0.5) / fps
+        inside = np.zeros(count, dtype=bool)
+        for begin, end in spans:
+            inside |= (middles > begin) & (middles < end)
+        return inside
+
+    is_hidden = covered(before) | np.all([covered(spans) for spans in openings], axis=0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_hidden.astype(int), [0]])))
+    found: list[list[float]] = np.round(edges.reshape(-1, 2) / fps, 6).tolist()
+    return found
 
 
 class EventFile:

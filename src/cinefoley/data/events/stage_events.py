@@ -16,7 +16,7 @@ from cinefoley.stage.clip import describe_clip
 from cinefoley.stage.render import frame_times
 from cinefoley.variations.window import Window
 
-__all__ = ["stage_boxes", "stage_events"]
+__all__ = ["stage_boxes", "stage_events", "stage_record"]
 
 _FPS = 25.0
 _RATE = 16000
@@ -29,7 +29,7 @@ def stage_events(clip: Clip, window: Window | None) -> ClipEvents | None:
         clip: Any clip; None is returned for one that is not of the stage.
         window: The window that shows it; the whole frame if None.
     """
-    return parse_events(_record(clip, window)) if isinstance(clip, StageClip) else None
+    return parse_events(stage_record(clip, window)) if isinstance(clip, StageClip) else None
 
 
 def stage_boxes(
@@ -48,12 +48,13 @@ def stage_boxes(
     """
     if not isinstance(clip, StageClip):
         return None
-    boxes = np.array([source["target_boxes"] for source in _record(clip, window)["sources"]], np.float64)
+    boxes = np.array([source["target_boxes"] for source in stage_record(clip, window)["sources"]], np.float64)
     frames = np.floor(np.asarray(times_s) * _FPS).astype(int).clip(0, boxes.shape[1] - 1)
     return boxes[:, frames]
 
 
-def _record(clip: StageClip, window: Window | None) -> Record:
+def stage_record(clip: StageClip, window: Window | None) -> Record:
+    """Record of a stage clip as in an event file, whole or as a window shows it."""
     record = _whole_record(clip)
     return record if window is None else record_in_window(record, window)
 

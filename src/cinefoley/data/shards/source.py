@@ -21,8 +21,10 @@ from cinefoley.errors import DataError, MediaError
 from cinefoley.media.audio.flac import decode_flac
 from cinefoley.media.audio.reader import resample_blocks
 from cinefoley.media.frames.jpeg import JpegFrames
+from cinefoley.media.frames.pixels import Pixels
 from cinefoley.media.frames.video import Video, sample_video
 from cinefoley.media.sections import Seconds, Section, as_fraction, as_frame_rate
+from cinefoley.variations.showing import show_frame
 from cinefoley.variations.window import Box, Window
 
 __all__ = ["ShardClip", "ShardSource", "open_test_shards"]
@@ -97,7 +99,7 @@ class ShardClip:
             as_fraction(self.fps),
             Fraction(self.entry.duration_s).limit_denominator(1_000_000),
             self.id,
-            crop=None if window is None else self.follow(window),
+            change=None if window is None else self.show_through(window),
         )
         return sample_video(source, rate, size, section, self.path)
 
@@ -137,6 +139,34 @@ class ShardClip:
             return window.on(size).box_at(progress[index])
 
         return box_of
+
+    def show_through(self, window: Window) -> Callable[[int, Pixels], Pixels]:
+        """What a window shows of the stored frames, at their times in the original video.
+
+        Args:
+            window: Drawn for this clip, or for another size of it.
+
+        Returns:
+            From a frame's number and pixels ``(H, W, 3)`` to what is shown.
+
+        Raises:
+            MediaError: If the shard is missing or damaged.
+        """
+        if window.is_crop:
+            box_of = self.follow(window)
+
+            def cut(index: int, pixels: Pixels) -> Pixels:
+                x0, y0, x1, y1 = box_of(index, (pixels.shape[0], pixels.shape[1]))
+                return pixels[y0:y1, x0:x1]
+
+            return cut
+        progress, fitted = self.about()["progress"], window.lasting(self.last_s)
+        return lambda index, pixels: show_frame(pixels, fitted, progress[index])
+
+    @property
+    def last_s(self) -> float:
+        """Seconds from the first stored frame to the last."""
+        return (self.entry.num_frames - 1) / self.fps
 
     def jpegs(self) -> list[bytes]:
         """The stored frames as JPEGs, by one read.

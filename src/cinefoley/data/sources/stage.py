@@ -24,6 +24,7 @@ from cinefoley.stage.kinds import KINDS
 from cinefoley.stage.render import draw_take
 from cinefoley.stage.take import StageTake
 from cinefoley.stage.version import StageVersion, resolve_version
+from cinefoley.variations.showing import apply_effects
 from cinefoley.variations.window import Window
 
 __all__ = ["KIND_NAMES", "StageClip", "StageSource"]
@@ -110,14 +111,18 @@ class StageClip:
         instants = (sampling_instant(n, section.start, rate) for n in numbers)
         picked = [min(last, n) for n in pick_regular(instants, Fraction(source_fps), rate.choice)]
         take = self._take()
+        window = None if window is None else window.lasting(last / source_fps)
         pixels = take.frames(
             [index / source_fps for index in picked],
             size=size or (self.frame_size() if window is None else window.on(self.frame_size()).crop_size),
             aspect=take.aspect,
             windows=None if window is None else self._boxes(window, picked, last),
         )
+        frames = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
+        if window is not None:
+            frames = apply_effects(frames, window, [index / max(1, last) for index in picked])
         return Video(
-            frames=torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))),
+            frames=frames,
             times=torch.arange(len(picked)).double() / float(rate.fps),
             fps=rate.fps,
             duration=float(lasts),
@@ -139,6 +144,9 @@ class StageClip:
         """What the window shows of each frame, as fractions of the frame."""
         height, width = self.frame_size()
         fitted = window.on((height, width))
+        if not window.is_crop:  # changing sizes are resampled by fractions of pixels, as in a video
+            framings = [fitted.framing_at(index / max(1, last)) for index in picked]
+            return np.array([(x0, y0, x0 + w, y0 + h) for y0, x0, h, w in framings]).reshape(-1, 4)
         boxes = np.array([fitted.box_at(index / max(1, last)) for index in picked], dtype=np.float64)
         return boxes.reshape(-1, 4) / np.array([width, height, width, height], dtype=np.float64)
 

@@ -17,6 +17,7 @@ from cinefoley.data.sources.split_csv import SplitRow
 from cinefoley.data.test_sets.builder import build_set
 from cinefoley.data.test_sets.test_set import VariedSet
 from cinefoley.errors import MediaError
+from cinefoley.media.frames.crop import FrameChange
 from cinefoley.media.frames.jpeg import decode_jpeg
 from cinefoley.media.muxing.crop_video import crop_video
 from cinefoley.media.sections import as_fraction
@@ -102,9 +103,12 @@ class _ShardSetClip:
         if min(size) < 2:
             raise MediaError(f"{self.row.id}: {size[1]}x{size[0]} pixels hold no window; 2x2 are the least.")
         window = variation.draw(size, generator=generator).on(size, multiple=2)
+        what, last_s = window.kind.replace("_", " "), self.clip.last_s
         if window.is_moving and count < 2:
-            raise MediaError(f"{self.row.id}: holds one frame only; a camera movement needs two at least.")
-        return window
+            raise MediaError(f"{self.row.id}: holds one frame only; a {what} needs two at least.")
+        if last_s < variation.least_s:
+            raise MediaError(f"{self.row.id}: lasts {last_s:.2f} s; a {what} needs {variation.least_s:g} s.")
+        return window.lasting(last_s)
 
     def write(self, window: Window, folder: Path) -> Path:
         """Crop a temporary video of the whole clip, because cropping keeps the colour planes as they are."""
@@ -112,13 +116,19 @@ class _ShardSetClip:
         video = folder / f"{Path(clip.about()['source']).stem}.mkv"
         for jpeg in clip.jpegs():
             decode_jpeg(jpeg, name=clip.id)  # the video reader would skip a damaged one without an error
-        box_of, last = clip.follow(window), clip.entry.num_frames - 1
+        last = clip.entry.num_frames - 1
+
+        def number(time: Fraction) -> int:
+            return min(last, round(time * as_fraction(clip.fps)))
+
+        box_of, change = clip.follow(window), clip.show_through(window)
 
         def crop(time: Fraction, size: tuple[int, int]) -> Box:
-            return box_of(min(last, round(time * as_fraction(clip.fps))), size)
+            return box_of(number(time), size)
 
+        shown = crop if window.is_crop else FrameChange(lambda time, pixels: change(number(time), pixels))
         with TemporaryDirectory() as temporary:
             whole = Path(temporary) / "clip.mkv"
             write_shard_video(clip, whole)
-            crop_video(whole, video, crop)
+            crop_video(whole, video, shown)
         return video

@@ -9,7 +9,7 @@ from cinefoley.config.frame_rate import FrameRate
 from cinefoley.data.json_lines import Record, read_about, read_records
 from cinefoley.data.shards.source import ShardClip, ShardSource
 from cinefoley.errors import DataError, MediaError
-from cinefoley.media.frames.crop import Crop
+from cinefoley.media.frames.crop import Crop, FrameChange
 from cinefoley.media.frames.video import Video, load_video
 from cinefoley.media.sections import Seconds
 from cinefoley.variations.videos import follow_window
@@ -90,7 +90,7 @@ class VariedClip:
         """The file whose frames are shown: the video, or the clip that a view looks at."""
         return self.source_path if self.video_path is None else self.video_path
 
-    def crop(self) -> Crop | None:
+    def crop(self) -> Crop | FrameChange | None:
         """What ``load_video`` and ``stream_windows`` need as ``crop`` when they read :attr:`path`.
 
         Raises:

@@ -1,7 +1,8 @@
-"""Crop the frames of a video to a box that may move with time."""
+"""Crop the frames of a video to a box that may move with time, or change their pixels."""
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 
 from cinefoley.media.containers import has_exact_seeks, open_media, video_stream
@@ -10,23 +11,34 @@ from cinefoley.media.frames.frame_source import ChangedFrames, Frame, FrameSourc
 from cinefoley.media.frames.pixels import Pixels
 from cinefoley.media.timing import first_frame_time, packet_spans
 
-__all__ = ["Crop", "CroppedFrames", "last_frame_time"]
+__all__ = ["Crop", "CroppedFrames", "FrameChange", "last_frame_time"]
 
 Crop = Callable[[Fraction, tuple[int, int]], tuple[int, int, int, int]]
 """From seconds since the first frame, and (height, width) of the upright frame, to the box
 ``(x0, y0, x1, y1)`` that is shown, in pixels; the right and lower edges lie outside it."""
 
 
-class CroppedFrames(ChangedFrames):
-    """Frames of another source, each cropped to its box."""
+@dataclass(frozen=True, slots=True)
+class FrameChange:
+    """Another change of frames than a crop: what is shown has other pixels than the source."""
 
-    def __init__(self, source: FrameSource, crop: Crop) -> None:
+    change: Callable[[Fraction, Pixels], Pixels]
+    """From seconds since the first frame, and the upright frame ``(H, W, 3)``, to what is shown; all results
+    have one size."""
+
+
+class CroppedFrames(ChangedFrames):
+    """Frames of another source, each cropped to its box or changed."""
+
+    def __init__(self, source: FrameSource, crop: Crop | FrameChange) -> None:
         super().__init__(source)
         self._crop = crop
 
     def change(self, time: Fraction, frame: Frame) -> Pixels:
-        """Return the pixels inside the box."""
+        """Return the pixels inside the box, or the changed ones."""
         pixels = frame.pixels(None)
+        if isinstance(self._crop, FrameChange):
+            return self._crop.change(time, pixels)
         x0, y0, x1, y1 = self._crop(time, (pixels.shape[0], pixels.shape[1]))
         return pixels[y0:y1, x0:x1]
 

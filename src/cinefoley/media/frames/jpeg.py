@@ -88,8 +88,7 @@ class JpegFrames(RegularFrames):
         fps: Their rate.
         duration: Where the last one stops being shown, in seconds.
         name: What messages call them.
-        crop: From the number of a frame, and its height and width, to the box ``(x0, y0, x1, y1)`` that is
-            shown of it; the whole of it if None.
+        change: From the number of a frame and its pixels to what is shown of it; all of it if None.
     """
 
     def __init__(
@@ -99,14 +98,11 @@ class JpegFrames(RegularFrames):
         duration: Fraction,
         name: str,
         *,
-        crop: Callable[[int, tuple[int, int]], tuple[int, int, int, int]] | None = None,
+        change: Callable[[int, Pixels], Pixels] | None = None,
     ) -> None:
         super().__init__(len(jpegs), fps, duration, name, self._load_jpeg, resize_by=resize_fast)
-        self._jpegs, self._crop = jpegs, crop
+        self._jpegs, self._change = jpegs, change
 
     def _load_jpeg(self, index: int) -> Pixels:
         pixels = decode_jpeg(self._jpegs[index], name=f"{self.name}, frame {index}")
-        if self._crop is None:
-            return pixels
-        x0, y0, x1, y1 = self._crop(index, (pixels.shape[0], pixels.shape[1]))
-        return pixels[y0:y1, x0:x1]
+        return pixels if self._change is None else self._change(index, pixels)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cinefoley.config.frame_rate import FrameRate
-from cinefoley.media.frames.crop import Crop, CroppedFrames
+from cinefoley.media.frames.crop import Crop, CroppedFrames, FrameChange
 from cinefoley.media.frames.decoder import FrameReader
 from cinefoley.media.frames.frame_source import (
     FileFrames,
@@ -70,7 +70,7 @@ def load_video(
     start: Seconds = 0.0,
     duration: Seconds | None = None,
     *,
-    crop: Crop | None = None,
+    crop: Crop | FrameChange | None = None,
 ) -> Video:
     """Read a video, or a section of it, at a constant frame rate.
 
@@ -88,7 +88,7 @@ def load_video(
             frame.
         start: Seconds from the first frame.
         duration: Seconds to read; None, or more than there is, reads to the end.
-        crop: Which box of the upright source frame to keep; all else is cut off before ``size`` is made.
+        crop: Which box of the upright source frame to keep, or how to change the frame; ``size`` comes after.
 
     Returns:
         The clip: ``duration * fps`` frames, rounded, at least one.

@@ -8,7 +8,7 @@ from itertools import tee
 from torch import Tensor
 
 from cinefoley.config.frame_rate import FrameRate
-from cinefoley.media.frames.crop import Crop, CroppedFrames
+from cinefoley.media.frames.crop import Crop, CroppedFrames, FrameChange
 from cinefoley.media.frames.decoder import FrameReader
 from cinefoley.media.frames.frame_source import (
     FileFrames,
@@ -34,7 +34,7 @@ def stream_windows(
     size: tuple[int, int] | None = None,
     start: Seconds = 0.0,
     duration: Seconds | None = None,
-    crop: Crop | None = None,
+    crop: Crop | FrameChange | None = None,
 ) -> Iterator[Tensor]:
     """Yield windows of a video one after the other, with a single decode and constant memory.
 
@@ -52,7 +52,7 @@ def stream_windows(
         size: Height and width to squash to; None keeps the upright frame.
         start: Where the section begins, in seconds from the first frame.
         duration: Seconds of the section; None reaches to the end.
-        crop: Which box of the upright source frame to keep; all else is cut off before ``size`` is made.
+        crop: Which box of the upright source frame to keep, or how to change the frame; ``size`` comes after.
 
     Yields:
         ``(T, 3, H, W)`` uint8 for each window, in the order of ``starts``.

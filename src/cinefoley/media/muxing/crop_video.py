@@ -1,4 +1,4 @@
-"""Crop a video file: encode a window of its frames, copy its audio."""
+"""Crop a video file, or change its frames: encode what is shown, copy its audio."""
 
 import os
 from fractions import Fraction
@@ -12,9 +12,10 @@ from av.video.stream import VideoStream
 
 from cinefoley.media.containers import open_media
 from cinefoley.media.files.atomic_write import atomic_write
-from cinefoley.media.frames.crop import Crop
+from cinefoley.media.frames.crop import Crop, FrameChange
 from cinefoley.media.frames.decoder import FrameReader
 from cinefoley.media.muxing.audio_copy import AudioCopy, codec_name, kept_titles
+from cinefoley.media.muxing.frame_changer import FrameChanger
 from cinefoley.media.muxing.output import (
     container_format,
     explained_muxing,
@@ -39,7 +40,7 @@ _OPTIONS = {
 def crop_video(
     video_path: str | os.PathLike[str],
     out_path: str | os.PathLike[str],
-    crop: Crop,
+    crop: Crop | FrameChange,
     *,
     encoder_threads: int = 1,
 ) -> None:
@@ -55,7 +56,8 @@ def crop_video(
         video_path: The video.
         out_path: ``.mp4``, ``.m4v``, ``.mov``, ``.mkv`` or ``.webm``: :func:`cropped_video_suffix` finds one
             that holds the audio.
-        crop: The box of every frame, all of one size, on even pixels (4:2:0 shares colour among 2x2).
+        crop: The box of every frame, all of one size, on even pixels (4:2:0 shares colour among 2x2). Or a
+            change of every frame: then the frames are 8-bit 4:2:0 in BT.709.
         encoder_threads: Threads of the encoder; the same number gives the same bytes. 0 takes what there is.
 
     Raises:
@@ -116,40 +118,40 @@ class _VideoEncoder:
         target: OutputContainer,
         first: VideoFrame,
         source: VideoStream,
-        crop: Crop,
+        crop: Crop | FrameChange,
         *,
         threads: int,
         name: str,
     ) -> None:
         encoder = "libvpx-vp9" if target.format.name == "webm" else "libx264"
-        self._cropper = PlaneCropper(first, encoder, name)
-        self._crop = crop
+        self._shower = (
+            FrameChanger(first, crop.change, name)
+            if isinstance(crop, FrameChange)
+            else PlaneCropper(first, encoder, name, crop)
+        )
         self._target = target
-        x0, y0, x1, y1 = self._cropper.check(crop(Fraction(0), self._cropper.size))
+        height, width = self._shower.shown_size
         rate = source.average_rate or Fraction(25)
         options = {"crf": str(_CRF[encoder])} | _OPTIONS[encoder]
         stream = target.add_stream(encoder, rate=rate, options=options)
         assert isinstance(stream, VideoStream)
-        stream.width, stream.height = x1 - x0, y1 - y0
-        stream.pix_fmt = self._cropper.pixel_format
+        stream.width, stream.height = width, height
+        stream.pix_fmt = self._shower.pixel_format
         context = stream.codec_context
         context.thread_count = threads
         context.time_base = self._time_base = source.time_base or Fraction(1, 90000)
         aspect = source.sample_aspect_ratio
         if aspect:
-            context.sample_aspect_ratio = 1 / aspect if self._cropper.is_turned else aspect
-        self._cropper.tag(context, source.codec_context)
+            context.sample_aspect_ratio = 1 / aspect if self._shower.is_turned else aspect
+        self._shower.tag(context, source.codec_context)
         stream.metadata.update(kept_titles(source.metadata))
         self._stream = stream
         self._ticks = -1
         self._durations: dict[int, int] = {}
 
     def write(self, frame: VideoFrame, time: Fraction, end: Fraction) -> None:
-        """Encode the box of one frame, shown from ``time`` to ``end``."""
-        box = self._crop(time, self._cropper.size)
-        if (box[2] - box[0], box[3] - box[1]) != (self._stream.width, self._stream.height):
-            raise ValueError(f"all boxes of a video must have one size, got {box}")
-        cut = self._cropper.cut(frame, box)
+        """Encode what is shown of one frame from ``time`` to ``end``."""
+        cut = self._shower.show(frame, time)
         # encoders refuse two frames at one instant, which damaged files have
         self._ticks = max(self._ticks + 1, round(time / self._time_base))
         cut.pts, cut.time_base = self._ticks, self._time_base

@@ -1,5 +1,6 @@
 """Crop decoded frames plane by plane in their own pixel format, without conversion to RGB."""
 
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -12,9 +13,10 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace
 
 from cinefoley.errors import VideoError
+from cinefoley.media.frames.crop import Crop
 from cinefoley.media.frames.pixels import display_matrix, has_alpha, orient, to_rgb
 
-__all__ = ["PlaneCropper"]
+__all__ = ["PlaneCropper", "check_same_size", "tag_bt709"]
 
 _BT709 = 1
 
@@ -26,10 +28,14 @@ class PlaneCropper:
         first: Tells pixel format, size and rotation of all.
         encoder: FFmpeg's name of the encoder.
         name: What messages call the video.
+        crop: The box of every frame.
+
+    Raises:
+        ValueError: If the first box does not lie on even pixels inside the frame.
     """
 
-    def __init__(self, first: VideoFrame, encoder: str, name: str) -> None:
-        self._name = name
+    def __init__(self, first: VideoFrame, encoder: str, name: str, crop: Crop) -> None:
+        self._name, self._crop = name, crop
         self._stored = (first.width, first.height)
         self._is_see_through = has_alpha(first.format)
         # what to_rgb makes of a transparent frame is upright already
@@ -41,10 +47,13 @@ class PlaneCropper:
         """Height and width of the upright frame."""
         self._is_rgb = first.format.is_rgb or self._is_see_through
         self.pixel_format = _planar_format(first.format, encoder, is_turned=self.is_turned)
-        """What :meth:`cut` returns."""
+        """What :meth:`show` returns."""
         self._chroma_steps = _chroma_steps(VideoFormat(self.pixel_format))
+        x0, y0, x1, y1 = self._check(crop(Fraction(0), self.size))
+        self.shown_size = (y1 - y0, x1 - x0)
+        """Height and width of what is shown."""
 
-    def check(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    def _check(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
         """Hand a box back if it can be cut out.
 
         Raises:
@@ -56,27 +65,24 @@ class PlaneCropper:
             raise ValueError(f"a box must lie on even pixels inside {width}x{height}, got {box}")
         return box
 
-    def cut(self, frame: VideoFrame, box: tuple[int, int, int, int]) -> VideoFrame:
-        """Cut one box out of a frame.
+    def show(self, frame: VideoFrame, time: Fraction) -> VideoFrame:
+        """Cut its box out of a frame.
 
         Args:
             frame: Of the same size as the first.
-            box: ``(x0, y0, x1, y1)`` on even pixels of the upright frame.
+            time: Seconds since the first.
 
         Returns:
             A frame without times, in :attr:`pixel_format`.
 
         Raises:
             VideoError: If the frame has another size.
-            ValueError: If the box is odd or reaches outside the frame.
+            ValueError: If the box is odd, has another size than the first, or reaches outside the frame.
         """
-        if (frame.width, frame.height) != self._stored:
-            (width, height), now = self._stored, (frame.width, frame.height)
-            raise VideoError(
-                f"{self._name}: its frames change their size from {width}x{height} to "
-                f"{now[0]}x{now[1]} on the way. Export the video at one size first."
-            )
-        x0, y0, x1, y1 = self.check(box)
+        check_same_size(frame, self._stored, self._name)
+        x0, y0, x1, y1 = box = self._check(self._crop(time, self.size))
+        if (y1 - y0, x1 - x0) != self.shown_size:
+            raise ValueError(f"all boxes of a video must have one size, got {box}")
         source = self._converted(frame)
         cut = VideoFrame(x1 - x0, y1 - y0, self.pixel_format)
         for n, (plane, target) in enumerate(zip(source.planes, cut.planes, strict=True)):
@@ -88,8 +94,7 @@ class PlaneCropper:
     def tag(self, context: VideoCodecContext, source: VideoCodecContext) -> None:
         """Tell an encoder what the colours mean: as in the source, or BT.709 where it was RGB."""
         if self._is_rgb:
-            context.colorspace = context.color_primaries = context.color_trc = _BT709
-            context.color_range = ColorRange.MPEG
+            tag_bt709(context)
             return
         context.colorspace, context.color_range = source.colorspace, source.color_range
         context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
@@ -103,6 +108,31 @@ class PlaneCropper:
             {"dst_colorspace": Colorspace.ITU709, "dst_color_range": ColorRange.MPEG} if self._is_rgb else {}
         )
         return frame.reformat(format=self.pixel_format, threads=1, **colours)
+
+
+def check_same_size(frame: VideoFrame, stored: tuple[int, int], name: str) -> None:
+    """Check that a frame has the size of the first.
+
+    Args:
+        frame: The frame.
+        stored: Width and height of the first.
+        name: What messages call the video.
+
+    Raises:
+        VideoError: If it has another size.
+    """
+    if (frame.width, frame.height) != stored:
+        (width, height), now = stored, (frame.width, frame.height)
+        raise VideoError(
+            f"{name}: its frames change their size from {width}x{height} to "
+            f"{now[0]}x{now[1]} on the way. Export the video at one size first."
+        )
+
+
+def tag_bt709(context: VideoCodecContext) -> None:
+    """Tell an encoder that colours are BT.709 in limited range."""
+    context.colorspace = context.color_primaries = context.color_trc = _BT709
+    context.color_range = ColorRange.MPEG
 
 
 def _planar_format(source: VideoFormat, encoder: str, *, is_turned: bool) -> str:
