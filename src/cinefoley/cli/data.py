@@ -52,10 +52,7 @@ def prepare(
         Literal["processes", "dask"],
         typer.Option(help="Where to run the workers: processes on this machine, or a Dask cluster."),
     ] = "processes",
-    scheduler: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Address of the Dask scheduler, such as tcp://10.0.0.1:8786."),
-    ] = None,
+    scheduler: options.Scheduler = None,
     workers: options.Workers = -1,
     short_side: Annotated[
         int,

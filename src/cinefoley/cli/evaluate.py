@@ -1,23 +1,25 @@
 """``cinefoley evaluate``: metrics of generated audio, printed with their protocol."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from cinefoley.cli import options
-from cinefoley.cli.inputs import unshard
 from cinefoley.cli.outputs import check_free, note, print_json, write_texts
 from cinefoley.cli.progress import step_bar
+from cinefoley.cli.shared_generation import is_shared
+from cinefoley.cli.sound_folders import open_reference, open_sounds, open_videos
 
 if TYPE_CHECKING:
-    import torch
-
+    from cinefoley.evaluation.folder.embed_job import AlignmentChoice, EmbedJob
     from cinefoley.evaluation.folder.evaluate import Evaluation
-    from cinefoley.evaluation.folder.feature_cache import FeatureCache
     from cinefoley.evaluation.folder.per_clip_metrics import PerClipMetric
     from cinefoley.evaluation.folder.protocols import EvaluationSettings
+    from cinefoley.evaluation.folder.sounds import Sounds
     from cinefoley.metrics.backbones.protocol import Backbone
 
 __all__ = ["evaluate"]
@@ -30,12 +32,27 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="GENERATED",
-            help="Folder of generated audio or video files, one or several takes per clip.",
+            help="Folder of generated audio or video files, one or several takes per clip, or of shards that "
+            "`generate --to-shards` wrote.",
         ),
     ],
     reference: Annotated[
-        Path, typer.Option(metavar="REAL", help="Folder of the real audio or video files, one per clip.")
+        Path,
+        typer.Option(
+            metavar="REAL",
+            help="Folder of the real audio or video files, one per clip: files, shards, a dataset (with "
+            "--split), or a test set of `vary`.",
+        ),
     ],
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Use only clips of this split of --reference and --video, if these are datasets. Default: "
+            "test, of shards; otherwise all files.",
+        ),
+    ] = None,
+    csv: options.Csv = None,
     against: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder of another method's files, to compare on the same clips."),
@@ -117,6 +134,8 @@ def evaluate(
         Path | None,
         typer.Option(metavar="DIR", help="Cache folder for features. Default: in $CINEFOLEY_HOME."),
     ] = None,
+    engine: options.GenerationEngine = "local",
+    scheduler: options.Scheduler = None,
     device: options.Device = "auto",
     format: options.TableFormat = "text",
     out: options.ReportFolder = None,
@@ -128,16 +147,15 @@ def evaluate(
     Metrics are FAD, FD, KID, KL, IS, level and loudness range; with --video also Align Acc, with --events or
     --onsets also onset accuracy. Files are paired by name: dog.wav, dog.take1.wav and dog_sample_0.wav are
     compared with dog.wav or dog.mp4. Sample rates, lengths and channels may differ. Features are cached, so
-    the same command resumes a run that was stopped. torchrun distributes the work. Skipped files are reported
-    on stderr.
+    the same command resumes a run that was stopped. torchrun and --engine dask distribute the work.
+    Skipped files are reported on stderr.
     """
-    from cinefoley.evaluation.folder.feature_cache import FeatureCache
+    from cinefoley.evaluation.folder.embed_job import EmbedJob, load_backbones
     from cinefoley.evaluation.folder.protocols import PROTOCOLS, EvaluationSettings
     from cinefoley.evaluation.folder.report import as_json as evaluation_as_json
     from cinefoley.evaluation.folder.report import render
-    from cinefoley.metrics.backbones.loading import load_backbone
     from cinefoley.models.importing.published import cache_home
-    from cinefoley.pipelines.devices import choose_own_device
+    from cinefoley.pipelines.ranks import rank
 
     if video is not None and model is None:
         raise typer.BadParameter("--video needs --model, a model with an alignment classifier.")
@@ -150,24 +168,28 @@ def evaluate(
     options.check_bootstrap(bootstrap)
     if out is not None and not force:  # before the work
         check_free(out / name for name in _RESULTS)
-    generated, reference = unshard(generated, sounds_only=True), unshard(reference, sounds_only=True)
-    against = None if against is None else unshard(against, sounds_only=True)
-    video = None if video is None else unshard(video)
+    is_distributed = is_shared(engine, scheduler)
     settings = EvaluationSettings(
         protocol=PROTOCOLS[protocol], is_paired=not unpaired, replicas=bootstrap, seed=seed
     )
-    place = choose_own_device(device)
     weights: dict[Any, Path | None] = (
         {"lite": lite} if backbone == "lite" else {"panns": panns, "vggish": vggish}
     )
-    backbones = [load_backbone(name, path, device=place) for name, path in weights.items()]
-    feature_cache = FeatureCache(cache or cache_home() / "features")
-    metrics = _load_metrics(video, model, video_encoder, events, seed=seed, cache=feature_cache, device=place)
-    if not unpaired:
-        metrics += _reference_metrics(reference, has_onsets=onsets)
-    evaluation = _run(generated, reference, against, labels, backbones, metrics, settings, feature_cache)
-    if evaluation is None:  # rank 0 prints
-        return
+    job = EmbedJob(
+        weights=tuple(weights.items()),
+        reading=settings.protocol.reading,
+        cache=(cache or cache_home() / "features").absolute(),
+        device=device,
+        alignment=None if video is None else _alignment(str(model), video_encoder, seed),
+    )
+    backbones = load_backbones(job)  # missing weights are reported before shards are unpacked
+    folders = _open_folders(generated, reference, against, video, {"split": split, "csv": csv})
+    if is_distributed:
+        _embed_distributed(folders, job, settings, engine, scheduler)
+        if rank() > 0:  # rank 0 prints
+            return
+    metrics = _load_metrics(job, folders, events, has_onsets=onsets, is_paired=not unpaired)
+    evaluation = _run(folders, labels, backbones, metrics, settings, job.cache)
     _report_skipped(evaluation)
     if labels is not None and not evaluation.categories:
         note(f"{labels} contains none of the clips: no table by category.")
@@ -184,35 +206,72 @@ def evaluate(
         typer.echo(render(evaluation, format))
 
 
-def _load_metrics(
-    video: Path | None,
-    model: str | None,
-    video_encoder: str,
-    events: Path | None,
-    *,
-    seed: int,
-    cache: "FeatureCache",
-    device: "torch.device",
-) -> "list[PerClipMetric]":
-    metrics: list[PerClipMetric] = []
-    if video is not None and model is not None:
-        from cinefoley.evaluation.folder.alignment import AlignmentMetric
-        from cinefoley.evaluation.folder.pairing import find_sounds
-        from cinefoley.pipelines.loading import resolve_model
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folders:
+    """Sounds and videos that are compared."""
 
-        folder = resolve_model(model, local_files_only=True)
-        films = find_sounds(video, prefers_videos=True)
-        metrics.append(
-            AlignmentMetric(folder, films, video_encoder=video_encoder, seed=seed, cache=cache, device=device)
-        )
+    generated: "Path | Sounds"
+    real: "Path | Sounds"
+    against: "Path | Sounds | None"
+    videos: "Mapping[str, Path]"
+
+
+def _alignment(model: str, video_encoder: str, seed: int) -> "AlignmentChoice":
+    from cinefoley.evaluation.folder.embed_job import AlignmentChoice
+    from cinefoley.pipelines.loading import resolve_model
+
+    folder = resolve_model(model, local_files_only=True)
+    return AlignmentChoice(folder=folder, video_encoder=video_encoder, seed=seed)
+
+
+def _open_folders(
+    generated: Path, reference: Path, against: Path | None, video: Path | None, clips: dict[str, Any]
+) -> _Folders:
+    from cinefoley.evaluation.folder.pairing import find_sounds
+
+    return _Folders(
+        generated=open_sounds(generated),
+        real=open_reference(reference, **clips),
+        against=None if against is None else open_sounds(against),
+        videos={} if video is None else find_sounds(open_videos(video, **clips), prefers_videos=True),
+    )
+
+
+def _embed_distributed(
+    folders: _Folders,
+    job: "EmbedJob",
+    settings: "EvaluationSettings",
+    engine: str,
+    scheduler: str | None,
+) -> None:
+    from cinefoley.data.parallel import Engine
+    from cinefoley.evaluation.folder.embed_job import embed_shared
+    from cinefoley.evaluation.folder.evaluate import pair_folders
+
+    sides = [folders.generated, *([] if folders.against is None else [folders.against])]
+    pairs = [pair_folders(side, folders.real, settings) for side in sides]
+    cluster = Engine(name="dask", scheduler=scheduler) if engine == "dask" else None
+    with step_bar("reading audio") as on_clip:
+        embed_shared(job, pairs, folders.videos, cluster, on_clip=on_clip)
+
+
+def _load_metrics(
+    job: "EmbedJob", folders: _Folders, events: Path | None, *, has_onsets: bool, is_paired: bool
+) -> "list[PerClipMetric]":
+    from cinefoley.evaluation.folder.embed_job import load_alignment
+
+    alignment = load_alignment(job, folders.videos)
+    metrics: list[PerClipMetric] = [] if alignment is None else [alignment]
     if events is not None:
         from cinefoley.evaluation.folder.synchrony import EventMetric
 
         metrics.append(EventMetric(events))
+    if is_paired:
+        metrics += _reference_metrics(folders.real, has_onsets=has_onsets)
     return metrics
 
 
-def _reference_metrics(reference: Path, *, has_onsets: bool) -> "list[PerClipMetric]":
+def _reference_metrics(reference: "Path | Sounds", *, has_onsets: bool) -> "list[PerClipMetric]":
     from cinefoley.evaluation.folder.loudness import LoudnessMetric
     from cinefoley.evaluation.folder.pairing import find_sounds
     from cinefoley.evaluation.folder.reference_onsets import ReferenceOnsetMetric
@@ -222,38 +281,26 @@ def _reference_metrics(reference: Path, *, has_onsets: bool) -> "list[PerClipMet
 
 
 def _run(
-    generated: Path,
-    reference: Path,
-    against: Path | None,
+    folders: _Folders,
     labels: Path | None,
     backbones: "list[Backbone]",
     metrics: "list[PerClipMetric]",
     settings: "EvaluationSettings",
-    cache: "FeatureCache",
-) -> "Evaluation | None":
-    from cinefoley.evaluation.folder.evaluate import evaluate_folders, pair_folders
+    cache: Path,
+) -> "Evaluation":
+    from cinefoley.evaluation.folder.evaluate import evaluate_folders
+    from cinefoley.evaluation.folder.feature_cache import FeatureCache
     from cinefoley.evaluation.folder.labels import read_labels
-    from cinefoley.evaluation.folder.ranks import embed_in_ranks, world_size
 
     categories = read_labels(labels) if labels is not None else None
     with step_bar("reading audio") as on_file:
-        if world_size() > 1:
-            folders = [generated, *([] if against is None else [against])]
-            pairs = [pair_folders(folder, reference, settings) for folder in folders]
-            samples = [sample for found in pairs for sample in found.samples]
-            files = {path for found in pairs for path in found.real.values()}
-            reading = settings.protocol.reading
-            if not embed_in_ranks(
-                sorted(files), samples, backbones, metrics, reading=reading, cache=cache, on_file=on_file
-            ):
-                return None
         return evaluate_folders(
-            generated,
-            reference,
+            folders.generated,
+            folders.real,
             backbones,
             settings=settings,
-            cache=cache,
-            against=against,
+            cache=FeatureCache(cache),
+            against=folders.against,
             labels=categories,
             metrics=metrics,
             on_file=on_file,

@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,15 +14,14 @@ from cinefoley.cli import redo as redo_command
 from cinefoley.cli.inputs import check_stems_differ, find_generation_inputs
 from cinefoley.cli.outputs import echo_error, note, print_json, resumable
 from cinefoley.cli.progress import Start, progress_bar
-from cinefoley.errors import CinefoleyError, DeviceError, MissingWeightsError, WeightsError
+from cinefoley.cli.shared_generation import Sharing, check_window_outputs, run_shared
+from cinefoley.errors import CinefoleyError, DeviceError, WeightsError
 
 if TYPE_CHECKING:
     from cinefoley.config.foley import Quality
-    from cinefoley.pipelines.devices import Precision
-    from cinefoley.pipelines.foley import FoleyPipeline
     from cinefoley.pipelines.takes.existing import VideoReport
     from cinefoley.pipelines.takes.files import TakeFiles
-    from cinefoley.pipelines.takes.model_record import ModelRecord
+    from cinefoley.pipelines.takes.model_choice import LoadedModel
     from cinefoley.pipelines.takes.settings import GenerationSettings
     from cinefoley.pipelines.takes.video_source import VideoSource
 
@@ -155,6 +153,28 @@ def generate(
         ),
     ] = None,
     take: Annotated[int, typer.Option(min=1, metavar="N", help="Take that --redo changes.")] = 1,
+    sound_only: Annotated[
+        bool, typer.Option("--sound-only", help="Write no video beside each take's WAV.")
+    ] = False,
+    to_shards: Annotated[
+        bool,
+        typer.Option(
+            "--to-shards",
+            help="Write FLAC, mels and records into tar files (shards), which `evaluate` reads. Implies "
+            "--sound-only and --save-mel.",
+        ),
+    ] = False,
+    videos_per_shard: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="With --to-shards: videos whose takes are in one shard. A process that is "
+            "killed loses one shard at most.",
+        ),
+    ] = 16,
+    engine: options.GenerationEngine = "local",
+    scheduler: options.Scheduler = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing takes.")] = False,
@@ -170,8 +190,12 @@ def generate(
 
     Existing takes are skipped. If they were generated with a different model, seed or setting, the command
     stops with an error.
+
+    torchrun and --engine dask share the videos among processes and machines, each with one thread or one GPU;
+    ledger.jsonl then lists every video. Takes are the same whoever generates them.
     """
-    from cinefoley.pipelines.devices import choose_device
+    from cinefoley.pipelines.devices import choose_own_device
+    from cinefoley.pipelines.takes.model_choice import LoadedModel, ModelChoice
 
     chosen = {
         "num_inference_steps": steps,
@@ -193,24 +217,44 @@ def generate(
         "start": start,
         "duration": duration,
         "subtype": subtype,
-        "saves_mel": save_mel,
+        "saves_mel": save_mel or to_shards,
+        "writes_video": not (sound_only or to_shards),
         "overwrites": force,
     }
     settings = _make_settings(quality or "paper", given)  # a wrong option fails before any work
     stretch = None if redo is None else redo_command.read_stretch(redo)
-    choose_device(device)  # a wrong name fails before any work
+    choose_own_device(device)  # a wrong name fails before any work
+    sharing = Sharing(
+        engine=engine,
+        scheduler=scheduler,
+        videos_per_shard=videos_per_shard if to_shards else None,
+        as_json=as_json,
+        is_quiet=quiet,
+    )
+    sharing.check(settings, redo)
     found = find_generation_inputs(videos)
     check_stems_differ(video.path for video in found)
+    check_window_outputs(found, settings)
     if cues is not None:
         given["cues_s"] = _read_cues(cues, found)
         settings = _make_settings(quality or "paper", given)
-    loader = _Model(model, video_encoder, device, precision, has_double_guidance=double_guidance > 0)
+    choice = ModelChoice(
+        name=model,
+        video_encoder=video_encoder,
+        device=device,
+        precision=precision,
+        has_double_guidance=double_guidance > 0,
+    )
+    loader = LoadedModel(choice)
     if quality is None:
         settings = _make_settings(loader.default_quality, given)
     if stretch is not None:
         redo_command.redo(
             found, out, take, stretch, settings, lambda: loader.pipeline, as_json=as_json, is_quiet=quiet
         )
+        return
+    if sharing.is_shared:
+        run_shared(out, settings, choice, found, sharing)
         return
     run = _Run(out, settings, loader, is_quiet=quiet)
     code = 0
@@ -251,70 +295,6 @@ def _make_settings(quality: "Quality", options: dict[str, Any]) -> "GenerationSe
         raise typer.BadParameter(str(exc)) from exc
 
 
-class _Model:
-    """A model that is loaded when the first video needs it."""
-
-    def __init__(
-        self,
-        name: str,
-        video_encoder: str | None,
-        device: str,
-        precision: "Precision",
-        *,
-        has_double_guidance: bool,
-    ) -> None:
-        self._name = name
-        self._video_encoder = video_encoder
-        self._device = device
-        self._precision = precision
-        self._has_double_guidance = has_double_guidance
-
-    @cached_property
-    def default_quality(self) -> "Quality":
-        """The preset in the model's folder; ``paper`` where it cannot be read, which loading will report."""
-        from cinefoley.config.foley import FoleyConfig
-
-        try:
-            return FoleyConfig.load(self._folder).quality
-        except (CinefoleyError, OSError, ValueError, TypeError, KeyError):
-            return "paper"
-
-    @cached_property
-    def record(self) -> "ModelRecord":
-        """Digests for the JSON beside the takes; computed without loading the model."""
-        from cinefoley.pipelines.takes.model_record import ModelRecord
-
-        return ModelRecord.of(self._name, self._folder, self._video_encoder)
-
-    @cached_property
-    def _folder(self) -> Path:
-        from cinefoley.pipelines.loading import resolve_model
-
-        return resolve_model(self._name)
-
-    @cached_property
-    def pipeline(self) -> "FoleyPipeline":
-        """The loaded model, on its device."""
-        from cinefoley.pipelines.devices import choose_device, choose_dtype
-        from cinefoley.pipelines.foley import FoleyPipeline
-
-        if not _log.isEnabledFor(logging.INFO):
-            logging.getLogger("diffusers").setLevel(logging.ERROR)  # its messages are for developers
-        device = choose_device(self._device)
-        dtype = choose_dtype(device, self._precision)
-        _log.info("loading %s from %s onto %s in %s", self._name, self._folder, device, dtype)
-        pipeline = FoleyPipeline.from_pretrained(self._folder, torch_dtype=dtype)
-        if self._video_encoder is not None:
-            try:
-                pipeline.use_video_encoder(self._video_encoder)
-            except ValueError as exc:
-                raise MissingWeightsError(f"{self._name}: {exc} with --video-encoder.") from exc
-        if self._has_double_guidance:
-            pipeline.load_guidance_classifier()  # fails before any video is read if the model has none
-        pipeline.to(device).prepack()
-        return pipeline
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
     video: Path
@@ -326,7 +306,9 @@ class _Outcome:
 class _Run:
     """Generates for one video after the other; a failure does not stop the others."""
 
-    def __init__(self, out: Path, settings: "GenerationSettings", model: _Model, *, is_quiet: bool) -> None:
+    def __init__(
+        self, out: Path, settings: "GenerationSettings", model: "LoadedModel", *, is_quiet: bool
+    ) -> None:
         self._out = out
         self._settings = settings
         self._model = model
@@ -344,7 +326,9 @@ class _Run:
             WeightsError: If the model cannot be used.
             DeviceError: If its device cannot be used.
         """
-        for number, video in enumerate(videos):
+        from cinefoley.pipelines.takes.shared_run import videos_in_turn
+
+        for number, video in enumerate(videos_in_turn(videos, self._out)):
             began = time.perf_counter()
             report, error = None, None
             try:
@@ -370,7 +354,7 @@ class _Run:
         else:
             for outcome in self._outcomes:
                 for take in outcome.report.takes if outcome.report else ():
-                    typer.echo(f"{take.wav}\n{take.video}")
+                    typer.echo("\n".join(str(path) for path in (take.wav, take.video) if path is not None))
         for outcome in self._outcomes:
             if outcome.error is not None:
                 echo_error(outcome.error)
@@ -449,6 +433,6 @@ def _as_json(outcome: _Outcome) -> dict[str, Any]:
 
 
 def _paths(take: "TakeFiles") -> dict[str, Any]:
-    paths = {"wav": take.wav, "film": take.video} | ({"mel": take.mel} if take.mel is not None else {})
+    paths = {"wav": take.wav, "film": take.video, "mel": take.mel}
     level = asdict(take.level) if take.level is not None else {}
-    return {"take": take.take} | {kind: str(path) for kind, path in paths.items()} | level
+    return {"take": take.take} | {kind: str(path) for kind, path in paths.items() if path is not None} | level

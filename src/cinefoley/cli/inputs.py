@@ -11,9 +11,17 @@ from cinefoley.cli.progress import step_bar
 from cinefoley.errors import MediaError, OutputError
 
 if TYPE_CHECKING:
+    from cinefoley.data.test_sets.test_set import VariedSet
     from cinefoley.pipelines.takes.video_source import VideoSource
 
-__all__ = ["are_shards", "check_stems_differ", "find_generation_inputs", "find_videos", "unshard"]
+__all__ = [
+    "are_shards",
+    "check_stems_differ",
+    "find_generation_inputs",
+    "find_videos",
+    "find_view",
+    "unshard",
+]
 
 _VIDEO_SUFFIXES = {
     *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
@@ -44,7 +52,7 @@ def find_generation_inputs(arguments: Sequence[str]) -> list["VideoSource"]:
     """Find videos and clips to generate takes for, in the order of the arguments, each once.
 
     As :func:`find_videos`, but a folder of shards stands for its clips: those of the split ``test``, if there
-    is one.
+    is one. A test set of windows stands for its clips, seen through their windows.
 
     Args:
         arguments: Paths and patterns.
@@ -54,16 +62,33 @@ def find_generation_inputs(arguments: Sequence[str]) -> list["VideoSource"]:
         MediaError: If a folder or a pattern contains no video, or a shard is missing.
     """
     from cinefoley.data.shards.source import open_test_shards
-    from cinefoley.pipelines.takes.video_source import ShardVideo, VideoFile
+    from cinefoley.pipelines.takes.video_source import ShardVideo, VideoFile, ViewVideo
 
     found: list[VideoSource] = []
     for argument in arguments:
-        source = open_test_shards(Path(argument).expanduser())
-        if source is None:
-            found += [VideoFile(video) for video in find_videos([argument])]
-        else:
+        folder = Path(argument).expanduser()
+        source, view = open_test_shards(folder), find_view(folder)
+        if source is not None:
             found += [ShardVideo.of(source[number]) for number in range(len(source))]
+        elif view is not None:
+            found += [ViewVideo(clip) for clip in view.clips]
+        else:
+            found += [VideoFile(video) for video in find_videos([argument])]
     return list({video.path: video for video in found}.values())
+
+
+def find_view(folder: Path) -> "VariedSet | None":
+    """A test set that contains windows and no videos; None for any other path.
+
+    Raises:
+        DataError: If the set is unfinished or damaged.
+    """
+    if not (folder / "test_set.json").is_file():  # checked first: the import is slow
+        return None
+    from cinefoley.data.test_sets.test_set import read_test_set
+
+    found = read_test_set(folder)
+    return found if found.is_view else None
 
 
 def are_shards(folder: Path) -> bool:
@@ -88,12 +113,13 @@ def check_stems_differ(films: Iterable[Path]) -> None:
             )
 
 
-def unshard(folder: Path, *, sounds_only: bool = False) -> Path:
+def unshard(folder: Path, *, sounds_only: bool = False, split: str | None = None) -> Path:
     """Unpack a folder of shards into the cache, once.
 
     Args:
         folder: Folder of shards; any other folder is returned as it is.
         sounds_only: Whether to unpack FLAC files; else videos.
+        split: Only clips of this split; None: of ``test``, if there are any, else all.
 
     Returns:
         Folder of audio or video files.
@@ -105,10 +131,10 @@ def unshard(folder: Path, *, sounds_only: bool = False) -> Path:
     if not are_shards(folder):
         return folder
     from cinefoley.data.cache.extracted_shards import extract_audio, extract_videos
-    from cinefoley.data.shards.source import open_test_shards
+    from cinefoley.data.shards.source import ShardSource, open_test_shards
     from cinefoley.models.importing.published import cache_home
 
-    source = open_test_shards(folder)
+    source = open_test_shards(folder) if split is None else ShardSource(folder, split=split)
     if source is None:
         return folder
     with step_bar(f"unpacking {folder.name}") as step:

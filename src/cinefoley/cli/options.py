@@ -21,6 +21,7 @@ __all__ = [
     "Device",
     "Duration",
     "Force",
+    "GenerationEngine",
     "GuidanceScale",
     "Host",
     "Init",
@@ -35,6 +36,7 @@ __all__ = [
     "Quiet",
     "ReportFolder",
     "RunDir",
+    "Scheduler",
     "Split",
     "StageSplit",
     "StageVersion",
@@ -127,6 +129,17 @@ TakeSeed = Annotated[
     typer.Option(
         min=0, max=_LARGEST_SEED, metavar="N", help="Random seed. The same seed generates the same takes."
     ),
+]
+GenerationEngine = Annotated[
+    Literal["local", "dask"],
+    typer.Option(
+        help="Who computes: this process (and the others that torchrun started), or the workers of a Dask "
+        "scheduler."
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Address of the Dask scheduler, such as tcp://10.0.0.1:8786."),
 ]
 DenoisingSteps = Annotated[
     int, typer.Option("--steps", min=1, metavar="N", help="Number of denoising steps per window.")

@@ -4,7 +4,7 @@ import logging
 import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence, Sized
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
@@ -60,7 +60,7 @@ class Engine:
             return
         client = _connect(str(self.scheduler))
         try:
-            yield {"backend": "dask", "client": client}
+            yield {"backend": _cluster_backend(client)}
         finally:
             client.close()
 
@@ -71,6 +71,7 @@ def run_tasks(
     """Run all tasks, and yield their results as they are finished.
 
     The task of a worker that dies is run again by another worker, so running a task twice must do no harm.
+    If the scheduler of a cluster dies, the tasks go on when another answers at the same address in time.
     A task that kills every worker ends the run, unless ``work`` skips it by itself.
 
     Args:
@@ -82,22 +83,23 @@ def run_tasks(
         One result for each task, in any order. Close the generator to drop tasks that have not begun.
 
     Raises:
-        DataError: If workers keep dying without finishing anything, or the cluster is lost.
+        DataError: If workers keep dying without finishing anything, or the scheduler does not come back.
         Exception: What ``work`` raises; tasks that were not begun are dropped then.
     """
     left = dict(enumerate(tasks))
     deaths = 0
-    with engine.started() as settings:
-        while left:
+    while left:
+        with engine.started() as settings:  # again after a loss: a new scheduler may have the same address
             try:
                 with closing(_run_once(work, left, engine, settings)) as finished:
                     for number, result in finished:
                         deaths = 0
-                        if left.pop(number, None) is not None:
+                        if number in left:
+                            del left[number]
                             yield result
-            except _worker_deaths(engine) as exc:
+            except _losses(engine) as exc:
                 deaths += 1
-                _log.warning("a worker has died; %d tasks are left (%s)", len(left), exc)
+                _log.warning("a worker or the scheduler is lost; %d tasks are left (%s)", len(left), exc)
                 if deaths > _MOST_DEATHS:
                     raise DataError(
                         f"Workers have died {deaths} times without finishing anything: out of memory, or by "
@@ -216,12 +218,27 @@ def _run_once(
             results.close()
 
 
-def _worker_deaths(engine: Engine) -> tuple[type[BaseException], ...]:
+def _losses(engine: Engine) -> tuple[type[BaseException], ...]:
+    """Errors that tell of a worker that has died, or of a scheduler."""
     if engine.name == "processes":
         return (BrokenExecutor,)
     from distributed import KilledWorker
 
-    return (KilledWorker,)
+    return (KilledWorker, CancelledError)  # the latter: the scheduler is lost
+
+
+def _cluster_backend(client: Any) -> Any:
+    """Backend of joblib for Dask, which uses the cluster even while it has a single worker.
+
+    With one worker, joblib would run every task in this process, also when more workers join later.
+    """
+    from joblib._dask import DaskDistributedBackend
+
+    class Cluster(DaskDistributedBackend):  # type: ignore[misc]
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            return max(2, int(super().effective_n_jobs(n_jobs)))
+
+    return Cluster(client=client)
 
 
 def _connect(address: str) -> Any:

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,15 +13,28 @@ from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.errors import VideoError
+from cinefoley.media.frames.crop import Crop
 from cinefoley.media.frames.video import Video, video_from_frames
 from cinefoley.media.frames.windows import sample_windows, stream_windows
 from cinefoley.media.timing import video_duration
 from cinefoley.pipelines.windows import OVERLAP_S, WindowPlan, plan_windows
 
-__all__ = ["VideoInput", "encoder_frames", "plan_video", "window_frames"]
+__all__ = ["CroppedVideo", "VideoInput", "encoder_frames", "plan_video", "window_frames"]
 
-VideoInput = str | os.PathLike[str] | Video | Tensor
-"""A file, a video in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's rate."""
+
+@dataclass(frozen=True, slots=True)
+class CroppedVideo:
+    """A file, shown through a window."""
+
+    path: Path
+    """The file."""
+    crop: Crop
+    """Which box of each frame is shown."""
+
+
+VideoInput = str | os.PathLike[str] | CroppedVideo | Video | Tensor
+"""A file, a part of its frames, a video in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's
+rate."""
 
 
 def plan_video(
@@ -32,7 +47,7 @@ def plan_video(
         ValueError: If a number is out of range, or a tensor is no video.
         TypeError: If it is no video.
     """
-    if not isinstance(video, str | os.PathLike | Video | Tensor):
+    if not isinstance(video, str | os.PathLike | CroppedVideo | Video | Tensor):
         raise TypeError(
             "a video is a file, a Video, or a tensor (1, T, 3, H, W); got "
             f"{type(video).__name__}. Give several videos one by one, and of a stage clip its as_video()"
@@ -45,6 +60,8 @@ def plan_video(
             )
         whole = video.shape[1] / config.video_fps
     else:
+        if isinstance(video, CroppedVideo):
+            video = video.path
         whole = video.duration if isinstance(video, Video) else video_duration(video)
     if start < 0 or (duration is not None and duration <= 0):
         raise ValueError(f"need start >= 0 and duration > 0, got start={start}, duration={duration}")
@@ -79,6 +96,8 @@ def window_frames(
         video = video_from_frames((video[0] * 255).round().to(torch.uint8).cpu(), fps=config.video_fps)
     if isinstance(video, Video):
         return iter(sample_windows(video, **options))
+    if isinstance(video, CroppedVideo):
+        return iter(stream_windows(video.path, crop=video.crop, **options))
     return iter(stream_windows(video, **options))
 
 

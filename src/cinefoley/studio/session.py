@@ -188,7 +188,7 @@ class StudioSession:
                     start_s=start_s,
                     end_s=end_s,
                     wav=take.wav,
-                    video=take.video,
+                    video=take.video or take.wav,  # takes of the studio have videos
                     remark=take.level.remark() if take.level is not None else None,
                 )
                 for place, take in enumerate(report.takes, start=1)

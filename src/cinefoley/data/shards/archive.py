@@ -15,7 +15,7 @@ from cinefoley.data.sources.clip_source import ClipEvent, events_as_json
 from cinefoley.errors import MediaError
 from cinefoley.media.files.atomic_write import atomic_write
 
-__all__ = ["ShardEntry", "ShardWriter", "read_members", "writing_shard"]
+__all__ = ["ShardEntry", "ShardWriter", "TarWriter", "escaped_key", "read_members", "writing_shard"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +75,40 @@ class ShardEntry:
             raise ValueError(f"not an entry of an index ({exc})") from exc
 
 
+class TarWriter:
+    """Appends members to an archive.
+
+    The bytes depend on the members alone: no times, owners or file modes of this machine.
+
+    Args:
+        file: Where the archive goes.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._hashed = _Hashed(file)
+        self._tar = tarfile.open(fileobj=self._hashed, mode="w", format=tarfile.GNU_FORMAT)  # type: ignore[call-overload]  # noqa: SIM115  # closed by close
+
+    @property
+    def offset(self) -> int:
+        """Byte at which the next member begins."""
+        return int(self._tar.offset)
+
+    def append(self, name: str, content: bytes) -> int:
+        """Append a member. Returns the byte at which its content begins."""
+        member = tarfile.TarInfo(name)
+        member.size, member.mode = len(content), 0o444
+        self._tar.addfile(member, io.BytesIO(content))
+        padded = -(-len(content) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        return self.offset - padded
+
+    def close(self) -> tuple[int, str]:
+        """Finish the archive. Returns its size in bytes and its SHA-256."""
+        self._tar.close()
+        return self._hashed.size, self._hashed.digest.hexdigest()
+
+
 class ShardWriter:
     """Appends clips to a shard; made by :func:`writing_shard`.
-
-    The bytes depend on the clips alone: no times, owners or file modes of this machine.
 
     Args:
         file: Where the archive goes.
@@ -86,8 +116,7 @@ class ShardWriter:
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
-        self._hashed = _Hashed(file)
-        self._tar = tarfile.open(fileobj=self._hashed, mode="w", format=tarfile.GNU_FORMAT)  # type: ignore[call-overload]  # noqa: SIM115  # closed by close
+        self._tar = TarWriter(file)
         self._name = name
 
     def add(self, item: EncodedClip) -> ShardEntry:
@@ -96,9 +125,7 @@ class ShardWriter:
         for suffix, content in item.members():
             if suffix.endswith("jpg") and not stills_offset:
                 stills_offset = self._tar.offset
-            member = tarfile.TarInfo(f"{_key(item.clip.id)}.{suffix}")
-            member.size, member.mode = len(content), 0o444
-            self._tar.addfile(member, io.BytesIO(content))
+            self._tar.append(f"{escaped_key(item.clip.id)}.{suffix}", content)
         return ShardEntry(
             id=item.clip.id,
             labels=item.clip.labels,
@@ -117,8 +144,7 @@ class ShardWriter:
 
     def close(self) -> tuple[int, str]:
         """Finish the archive. Returns its size in bytes and its SHA-256."""
-        self._tar.close()
-        return self._hashed.size, self._hashed.digest.hexdigest()
+        return self._tar.close()
 
 
 @contextmanager
@@ -163,7 +189,7 @@ def read_members(path: Path, begin: int, end: int) -> dict[str, bytes]:
         ) from exc
 
 
-def _key(clip_id: str) -> str:
+def escaped_key(clip_id: str) -> str:
     """The id as WebDataset's key, which ends at the first dot."""
     return clip_id.replace("%", "%25").replace(".", "%2E")
 

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,7 +12,7 @@ from cinefoley.errors import MediaError, MissingWeightsError
 from cinefoley.evaluation.folder.feature_cache import FeatureCache
 from cinefoley.evaluation.folder.pairing import Sample
 from cinefoley.evaluation.folder.per_clip_metrics import Measurement, Ratio
-from cinefoley.media.audio.files import read_audio
+from cinefoley.evaluation.folder.sounds import has_saved_mel, read_mel, read_sound, sound_digest
 from cinefoley.media.frames.windows import stream_windows
 from cinefoley.metrics.alignment import AlignmentScorer, alignment_accuracy
 from cinefoley.metrics.backbones.protocol import Embedding
@@ -63,7 +62,8 @@ class AlignmentMetric:
         self._scorer = AlignmentScorer.from_model(folder).to(device)
         self._encoder = load_part(encoder, VideoEncoder).to(device).eval()
         self._device = torch.device(device)
-        self._videos = videos
+        self.videos = videos
+        """The video of each clip; workers replace it with those of their clips."""
         self._config = self._scorer.config
         self._seed = seed
         self._cache = cache or FeatureCache(None)
@@ -83,14 +83,14 @@ class AlignmentMetric:
         means, draws, analysed = {}, {}, 0
         problems: dict[Sample, str] = {}
         for sample in samples:
-            if sample.clip not in self._videos:
+            if sample.clip not in self.videos:
                 continue
             try:
                 mean, draw = self._probabilities(sample)
             except MediaError as exc:
                 problems[sample] = str(exc)
                 continue
-            analysed += not _saved_mel(sample.path).is_file()
+            analysed += not has_saved_mel(sample.path)
             means[sample] = (float(alignment_accuracy(mean[None])), 1.0)
             draws[sample] = (float(alignment_accuracy(draw[None])), 1.0)
         why = "no sample has a video of its clip's name"
@@ -110,8 +110,8 @@ class AlignmentMetric:
 
     def _probabilities(self, sample: Sample) -> Tensor:
         """With the posterior's mean, and with a sample of it: ``(2,)``."""
-        video, saved = self._videos[sample.clip], _saved_mel(sample.path)
-        sound = file_digest(saved if saved.is_file() else sample.path)
+        video = self.videos[sample.clip]
+        sound = sound_digest(_saved_mel(sample.path) if has_saved_mel(sample.path) else sample.path)
         network = f"{self._digest} {self._encoder_digest} {self._config} {file_digest(video)}"
         reading = f"{_READING} {self._seed}/{sample.clip}/{sample.number}"
         known = self._cache.get(sound, network, reading)
@@ -140,19 +140,17 @@ class AlignmentMetric:
         return self._last_video[1]
 
     def _mel(self, sound: Path) -> Tensor:
-        saved, config = _saved_mel(sound), self._config
-        if saved.is_file():
-            try:
-                mel = torch.from_numpy(np.load(saved, allow_pickle=False)[:1].astype(np.float32))
-            except (ValueError, OSError, IndexError) as exc:
-                raise MediaError(f"{saved}: damaged ({exc}). Generate it again.") from exc
+        config = self._config
+        if has_saved_mel(sound):
+            mel = torch.from_numpy(read_mel(sound)[:1])
             if mel.ndim != 3 or mel.shape[1] != config.mel.n_mels or not bool(mel.isfinite().all()):
                 raise MediaError(
-                    f"{saved}: not a mel of this model: expected finite (windows, {config.mel.n_mels}, "
-                    f"frames), got {tuple(mel.shape)}. Use the model that generated it, or move it away."
+                    f"{_saved_mel(sound)}: not a mel of this model: expected finite (windows, "
+                    f"{config.mel.n_mels}, frames), got {tuple(mel.shape)}. Use the model that generated it, "
+                    "or move it away."
                 )
         else:
-            waveform, _ = read_audio(sound, sample_rate=config.mel.sample_rate, mono=True)
+            waveform, _ = read_sound(sound, sample_rate=config.mel.sample_rate, mono=True)
             mel = mel_spectrogram(waveform[:, : config.window_samples], config.mel)
         missing = config.mel_frames - mel.shape[-1]
         return F.pad(mel, (0, max(0, missing)))[..., : config.mel_frames]

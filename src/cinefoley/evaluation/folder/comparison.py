@@ -10,6 +10,7 @@ from cinefoley.evaluation.folder.distribution_metrics import Side, score_sides
 from cinefoley.evaluation.folder.features import FileFeatures
 from cinefoley.evaluation.folder.pairing import Pairs
 from cinefoley.evaluation.folder.protocols import EvaluationSettings
+from cinefoley.evaluation.folder.sounds import Sounds
 from cinefoley.evaluation.scores import Draws, Score, bootstrap_draws
 from cinefoley.metrics.backbones.protocol import Backbone
 from cinefoley.metrics.backbones.resampling import RESAMPLER
@@ -81,7 +82,7 @@ class FolderComparison:
         """Clips with a usable generated sound."""
         return len({sample.clip for sample in self.samples})
 
-    def check_enough(self, generated: Path, real: Path) -> None:
+    def check_enough(self, generated: Path | Sounds, real: Path | Sounds) -> None:
         """Check that both folders have enough usable clips.
 
         Raises:

@@ -11,6 +11,7 @@ from cinefoley.evaluation.folder.pairing import Pairs, Sample, find_sounds, grou
 from cinefoley.evaluation.folder.per_clip_metrics import PerClipMetric
 from cinefoley.evaluation.folder.per_clip_scores import PerClipScores
 from cinefoley.evaluation.folder.protocols import EvaluationSettings
+from cinefoley.evaluation.folder.sounds import Sounds
 from cinefoley.evaluation.scores import Score, combine, difference
 from cinefoley.metrics.backbones.protocol import Backbone
 
@@ -35,7 +36,7 @@ class Evaluation:
     """Scores by category, without intervals; ``clips`` counts."""
 
 
-def pair_folders(generated: Path, real: Path, settings: EvaluationSettings) -> Pairs:
+def pair_folders(generated: Path | Sounds, real: Path | Sounds, settings: EvaluationSettings) -> Pairs:
     """Find the sounds of both folders and match them.
 
     Raises:
@@ -54,13 +55,13 @@ def pair_folders(generated: Path, real: Path, settings: EvaluationSettings) -> P
 
 
 def evaluate_folders(
-    generated: Path,
-    real: Path,
+    generated: Path | Sounds,
+    real: Path | Sounds,
     backbones: Sequence[Backbone],
     *,
     settings: EvaluationSettings,
     cache: FeatureCache,
-    against: Path | None = None,
+    against: Path | Sounds | None = None,
     labels: Mapping[str, str] | None = None,
     metrics: Sequence[PerClipMetric] = (),
     on_file: Callable[[int, int], None] | None = None,

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from cinefoley.errors import MediaError, MediaWarning
 from cinefoley.evaluation.folder.feature_cache import FeatureCache
-from cinefoley.media.audio.files import read_audio
+from cinefoley.evaluation.folder.sounds import read_sound, sound_digest, sound_exists
 from cinefoley.metrics.backbones.protocol import Backbone, Embedding
 from cinefoley.metrics.backbones.reading import Reading, prepare
-from cinefoley.metrics.backbones.weights import file_digest
 
 __all__ = ["FileFeatures", "embed_file", "embed_files"]
 
@@ -66,9 +65,13 @@ def embed_file(
     path: Path, backbones: Sequence[Backbone], *, reading: Reading, cache: FeatureCache
 ) -> FileFeatures:
     """Embed one file, reading it at most once; errors become its ``problem``."""
-    if not path.is_file():
+    if not sound_exists(path):
         return FileFeatures(problem="missing")
-    digest, how = file_digest(path), reading.describe()
+    how = reading.describe()
+    try:
+        digest = sound_digest(path)
+    except MediaError as exc:
+        return FileFeatures(problem=f"unreadable ({exc})")
     inspection = cache.get(digest, _INSPECTION, how)
     embeddings = {
         backbone.name: cached
@@ -117,9 +120,9 @@ def _read(path: Path) -> tuple[Tensor, int, bool]:
     """The sound, its rate, and whether parts of it are lost."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MediaWarning)
-        waveform, rate = read_audio(path)
+        waveform, rate = read_sound(path)
     is_damaged = any(issubclass(warning.category, MediaWarning) for warning in caught)
-    return waveform, rate, is_damaged or _is_cut_off(path)
+    return waveform, rate, is_damaged or (path.is_file() and _is_cut_off(path))
 
 
 def _is_cut_off(path: Path) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 from cinefoley.errors import MediaError
 from cinefoley.evaluation.folder.pairing import Sample
 from cinefoley.evaluation.folder.per_clip_metrics import Measurement, Ratio
-from cinefoley.media.audio.loudness import Loudness, measure_file_loudness
+from cinefoley.evaluation.folder.sounds import sound_loudness
+from cinefoley.media.audio.loudness import Loudness
 
 __all__ = ["LEVEL", "LEVEL_ERROR", "RANGE", "REFERENCE_RANGE", "LoudnessMetric"]
 
@@ -31,7 +32,7 @@ class LoudnessMetric:
 
     def __init__(self, real: Mapping[str, Path]) -> None:
         self._real = real
-        self._of_real = cache(measure_file_loudness)
+        self._of_real = cache(sound_loudness)
 
     def measure(self, samples: Sequence[Sample]) -> Measurement:
         """Means over samples."""
@@ -43,7 +44,7 @@ class LoudnessMetric:
             if sample.clip not in self._real:
                 continue
             try:
-                found, real = measure_file_loudness(sample.path), self._of_real(self._real[sample.clip])
+                found, real = sound_loudness(sample.path), self._of_real(self._real[sample.clip])
             except MediaError as exc:
                 problems[sample] = str(exc)
                 continue

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cinefoley.errors import CinefoleyError, MediaError
+from cinefoley.evaluation.folder.sounds import Sounds
 
 __all__ = ["Pairs", "Sample", "find_sounds", "group_samples", "pair_by_name"]
 
@@ -46,19 +47,21 @@ class Pairs:
         return str(min(counts)) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
 
-def find_sounds(folder: Path, *, prefers_videos: bool = False) -> dict[str, Path]:
+def find_sounds(folder: Path | Sounds, *, prefers_videos: bool = False) -> dict[str, Path]:
     """Audio and video files of a folder, by stem; of an audio and a video file of one name, the audio file.
 
     The suffix decides: a text file called ``.wav`` is found here, and is an error when it is read. Other
     files are ignored.
 
     Args:
-        folder: Searched without its subfolders.
+        folder: Searched without its subfolders; or sounds that were found otherwise.
         prefers_videos: Find video files only.
 
     Raises:
         MediaError: If it is no folder, or holds no audio or video file, or two audio files of one name.
     """
+    if isinstance(folder, Sounds):
+        return dict(sorted(folder.files.items()))
     if not folder.is_dir():
         raise MediaError(f"{folder}: no such folder; expected one with audio or video files.")
     found: dict[str, Path] = {}

@@ -14,7 +14,7 @@ from cinefoley.errors import CinefoleyError
 from cinefoley.evaluation.folder.labels import stem_of_clip
 from cinefoley.evaluation.folder.pairing import Sample
 from cinefoley.evaluation.folder.per_clip_metrics import Measurement, Ratio
-from cinefoley.media.audio.files import read_audio
+from cinefoley.evaluation.folder.sounds import read_sound
 from cinefoley.metrics.backbones.weights import file_digest
 from cinefoley.metrics.events import match_visible_onsets, off_screen_energy
 from cinefoley.metrics.onsets import OnsetCounts, detect_onsets, match_onsets
@@ -120,7 +120,7 @@ def _label(tolerance_s: float) -> str:
 
 def read_for_onsets(path: Path) -> Tensor:
     """The mean of all channels at 16 kHz, padded with silence to the 0.2 s that onset detection needs."""
-    waveform = read_audio(path, sample_rate=EVENT_RATE, mono=True)[0][0]
+    waveform = read_sound(path, sample_rate=EVENT_RATE, mono=True)[0][0]
     return F.pad(waveform, (0, max(0, EVENT_RATE // 5 - len(waveform))))
 
 

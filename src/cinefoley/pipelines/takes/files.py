@@ -71,8 +71,8 @@ class TakeFiles:
     """Number of the take, from 1."""
     wav: Path
     """The sound."""
-    video: Path
-    """The input's video stream with that sound."""
+    video: Path | None
+    """The input's video stream with that sound; None if not requested."""
     mel: Path | None = None
     """Mels of the windows, ``(windows, n_mels, frames)`` float32; None if not requested."""
     level: TakeLevel | None = field(default=None, compare=False)
@@ -82,8 +82,8 @@ class TakeFiles:
 
     def moved_to(self, folder: Path) -> "TakeFiles":
         """The same file names in another folder."""
-        mel = self.mel and folder / self.mel.name
-        return replace(self, wav=folder / self.wav.name, video=folder / self.video.name, mel=mel)
+        mel, video = (path and folder / path.name for path in (self.mel, self.video))
+        return replace(self, wav=folder / self.wav.name, video=video, mel=mel)
 
     def describe(self) -> dict[str, Any]:
         """Number, file names without folders, and level, for JSON."""
@@ -100,7 +100,7 @@ def plan_takes(source: VideoSource, out_dir: Path, settings: GenerationSettings)
         TakeFiles(
             take=take,
             wav=wav,
-            video=wav.with_suffix(source.suffix),
+            video=wav.with_suffix(source.suffix) if settings.writes_video else None,
             mel=mel_path(wav) if settings.saves_mel else None,
         )
         for take, wav in enumerate(wavs, start=1)
@@ -113,11 +113,12 @@ def mel_path(wav: Path) -> Path:
 
 
 def existing_take(take: TakeFiles) -> TakeFiles | None:
-    """The existing files of a take; None unless both its WAV and its video exist."""
+    """The existing files of a take; None unless its WAV exists, and its video if one is requested."""
     videos = [video for video in _possible_videos(take) if video.exists()]
-    if not videos or not take.wav.exists():
+    if not take.wav.exists() or (take.video is not None and not videos):
         return None
-    return replace(take, video=videos[0], mel=take.mel if take.mel and take.mel.exists() else None)
+    mel = take.mel if take.mel and take.mel.exists() else None
+    return replace(take, video=None if take.video is None else videos[0], mel=mel)
 
 
 def check_names_free(takes: Iterable[TakeFiles]) -> None:
@@ -136,4 +137,6 @@ def check_names_free(takes: Iterable[TakeFiles]) -> None:
 
 
 def _possible_videos(take: TakeFiles) -> list[Path]:
+    if take.video is None:
+        return []
     return [take.video, *(take.video.with_suffix(suffix) for suffix in OTHER_SUFFIXES)]

@@ -10,13 +10,14 @@ from cinefoley.errors import CinefoleyError, OutputError
 from cinefoley.media.audio.files import read_audio, write_audio
 from cinefoley.media.audio.loudness import measure_file_loudness
 from cinefoley.media.audio.writer import Subtype
+from cinefoley.media.files.staging import staging_folder
 from cinefoley.media.probe import probe
 from cinefoley.pipelines.inpainting import FADE_S, Stretch, redo_stretch
 from cinefoley.pipelines.sampling import draw_noise
 from cinefoley.pipelines.takes.files import TakeFiles, existing_take, plan_takes
 from cinefoley.pipelines.takes.settings import GenerationSettings
 from cinefoley.pipelines.takes.sidecar import check_same_video, find_take, update_take
-from cinefoley.pipelines.takes.staging import publish_take, staging_folder
+from cinefoley.pipelines.takes.staging import publish_take
 from cinefoley.pipelines.takes.video_source import VideoSource, as_video_source
 
 if TYPE_CHECKING:
@@ -97,10 +98,11 @@ def redo_take(
         sound[piece] /= max(1.0, float(sound[piece].abs().max()))  # the stretch alone, not to clip
     mark = {"start_s": stretch.start_s, "end_s": stretch.end_s, "seed": settings.seed, "cross_fade_s": FADE_S}
     with staging_folder(out_dir) as staging:
-        staged = replace(there, mel=None, wav=staging / there.wav.name, video=staging / there.video.name)
+        staged = replace(there.moved_to(staging), mel=None)
         write_audio(staged.wav, sound, rate, subtype=subtype)
         loudness = measure_file_loudness(staged.wav)
-        source.write_take(staged.wav, staged.video, start=start)
+        if staged.video is not None:
+            source.write_take(staged.wav, staged.video, start=start)
         publish_take(staged, out_dir, [])
         changes = {
             "redone": [*done, mark],
@@ -120,7 +122,9 @@ def find_written(
         OutputError: If there is no such take, no record of it, or the record is of another video.
     """
     planned = plan_takes(source, out_dir, GenerationSettings(num_takes=take, saves_mel=True))[take - 1]
-    there, sidecar = existing_take(planned), out_dir / f"{source.path.stem}.json"
+    sound_only = replace(planned, video=None)
+    there = existing_take(planned) or existing_take(sound_only)
+    sidecar = out_dir / f"{source.path.stem}.json"
     record = find_take(sidecar, take)
     if there is None or record is None:
         raise OutputError(

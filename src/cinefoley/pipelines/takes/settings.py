@@ -32,6 +32,8 @@ class GenerationSettings(SamplingSettings):
     cues_s: tuple[float, ...] | None = None
     """Times to which the events of every take are moved, ascending, in seconds from the first frame; None
     moves nothing."""
+    writes_video: bool = True
+    """Whether each take also gets the video with its sound."""
     overwrites: bool = False
     """Whether to replace existing takes."""
 

@@ -1,32 +1,11 @@
-"""Atomic publishing of takes: staging folder, and the renames that put a complete take in place."""
+"""Atomic publishing of takes: the renames that put a complete take in place."""
 
-import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from cinefoley.errors import OutputError
 from cinefoley.pipelines.takes.files import TakeFiles, mel_path
 
-__all__ = ["publish_take", "staging_folder"]
-
-
-@contextmanager
-def staging_folder(out_dir: Path) -> Iterator[Path]:
-    """Temporary folder inside ``out_dir``, removed at the end in every case.
-
-    Raises:
-        OutputError: If it cannot be created; errors raised inside name the files in ``out_dir``.
-    """
-    folder = out_dir / f".cinefoley-{secrets.token_hex(8)}.part"  # before it exists, so it is always removed
-    try:
-        _make_folder(folder)
-        yield folder
-    except OutputError as exc:
-        raise OutputError(str(exc).replace(str(folder), str(out_dir))) from exc
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+__all__ = ["publish_take"]
 
 
 def publish_take(take: TakeFiles, out_dir: Path, finished: list[TakeFiles]) -> None:
@@ -39,9 +18,8 @@ def publish_take(take: TakeFiles, out_dir: Path, finished: list[TakeFiles]) -> N
         OutputError: If a file cannot be moved.
     """
     target = take.moved_to(out_dir)
-    paths = [(take.video, target.video), (take.wav, target.wav)]
-    if take.mel is not None and target.mel is not None:
-        paths.insert(1, (take.mel, target.mel))
+    pairs = [(take.video, target.video), (take.mel, target.mel), (take.wav, target.wav)]
+    paths = [(source, moved) for source, moved in pairs if source is not None and moved is not None]
     begun: list[tuple[Path, Path, Path | None]] = []
     destination = target.wav
     try:
@@ -68,13 +46,3 @@ def _link_to_existing(path: Path, folder: Path) -> Path | None:
     except OSError:
         return None
     return link
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir()
-    except OSError as exc:
-        raise OutputError(
-            f"{folder.parent}: cannot be written ({exc.strerror}). Choose a writable folder with -o."
-        ) from exc

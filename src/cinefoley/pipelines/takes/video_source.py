@@ -1,4 +1,4 @@
-"""Input of ``generate``: a video file or a clip of shards, and how a take of it is written."""
+"""Input of ``generate``: a video file, a clip of shards or a window of either; how a take is written."""
 
 import os
 from dataclasses import dataclass
@@ -10,14 +10,15 @@ from torch.nn import functional as F
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.data.cache.extracted_shards import write_shard_video
 from cinefoley.data.shards.source import ShardClip
+from cinefoley.data.test_sets.test_set import VariedClip
 from cinefoley.errors import MediaError
 from cinefoley.media.audio.files import read_audio
 from cinefoley.media.muxing.replace_audio import fitting_suffixes, replace_audio, video_suffix
 from cinefoley.media.timing import video_duration
 from cinefoley.pipelines.takes.model_record import file_sha256
-from cinefoley.pipelines.video_input import VideoInput
+from cinefoley.pipelines.video_input import CroppedVideo, VideoInput
 
-__all__ = ["ShardVideo", "VideoFile", "VideoSource", "as_video_source"]
+__all__ = ["ShardVideo", "VideoFile", "VideoSource", "ViewVideo", "as_video_source"]
 
 
 class VideoSource(Protocol):
@@ -67,6 +68,14 @@ class VideoSource(Protocol):
         """Name, path and digest for the record of the takes: JSON values."""
         ...
 
+    def identity(self) -> list[Any]:
+        """What changes when the video changes, found without reading it: JSON values.
+
+        Raises:
+            MediaError: If the video is missing.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class VideoFile:
@@ -100,6 +109,14 @@ class VideoFile:
     def describe(self) -> dict[str, Any]:
         """Name, path and digest."""
         return {"name": self.path.name, "path": str(self.path), "sha256": file_sha256(self.path)}
+
+    def identity(self) -> list[Any]:
+        """Name, size and time of change."""
+        try:
+            state = self.path.stat()
+        except OSError as exc:
+            raise MediaError(f"{self.path}: cannot be read ({exc.strerror}).") from exc
+        return [self.path.name, state.st_size, state.st_mtime_ns]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +174,71 @@ class ShardVideo:
         """Name, path, id, and the digest of the clip's content."""
         entry = self.clip.entry
         return {"name": self.path.name, "path": str(self.path), "id": entry.id, "sha256": entry.digest}
+
+    def identity(self) -> list[Any]:
+        """Name, id and digest."""
+        return [self.stem, self.clip.entry.id, self.clip.entry.digest]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewVideo:
+    """A clip of a test set that contains windows and no videos (``cinefoley vary --view``)."""
+
+    clip: VariedClip
+    """The clip and its window."""
+
+    @property
+    def path(self) -> Path:
+        """Path of the original video; of a clip of shards, the shards' folder and the video's name."""
+        return self.clip.source_path
+
+    @property
+    def suffix(self) -> str:
+        """Suffix of the original video."""
+        return self.path.suffix
+
+    def check(self) -> None:
+        """Check that the original video is there.
+
+        Raises:
+            MediaError: If it is not.
+        """
+        if self.clip.clip is not None:
+            fault = self.clip.clip.find_fault()
+            if fault is not None:
+                raise MediaError(fault.message)
+            return
+        video_duration(self.path)
+
+    def model_input(self, config: FoleyConfig) -> VideoInput:
+        """The frames inside the window."""
+        if self.clip.clip is not None:
+            return self.clip.load_video(fps=config.video_fps, size=config.frame_size)
+        crop = self.clip.crop()
+        return self.path if crop is None else CroppedVideo(self.path, crop)
+
+    def write_take(self, sound: Path, out_path: Path, *, start: float) -> None:
+        """Not possible: there is no video of the window.
+
+        Raises:
+            MediaError: Always.
+        """
+        raise MediaError(
+            f"{self.path.name}: this test set contains windows and no videos. Write only the sounds, or "
+            "build the set without --view."
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Name, path, id, window, and the digest of the original video or of the clip in shards."""
+        record = self.clip.record
+        digest = record.get("clip_sha256") or record["source_sha256"]
+        own = {"name": self.path.name, "path": str(self.path), "id": self.clip.id, "sha256": digest}
+        return own | {"window": record["window"]}
+
+    def identity(self) -> list[Any]:
+        """The line of the manifest, which contains digests and the window."""
+        record = self.clip.record
+        return [record.get(key) for key in ("id", "source", "source_sha256", "clip_sha256", "window")]
 
 
 def as_video_source(video: str | os.PathLike[str] | VideoSource) -> VideoSource:

@@ -1,0 +1,173 @@
+"""Take stream: write the sounds and mels of a video window by window, and describe the generation."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cinefoley.media.audio.fitted_writer import FittedAudio, fitted_audio
+from cinefoley.media.files.atomic_write import atomic_write
+from cinefoley.pipelines.takes.files import TakeFiles, TakeLevel
+from cinefoley.pipelines.takes.model_record import ModelRecord
+from cinefoley.pipelines.takes.settings import GenerationSettings
+from cinefoley.pipelines.takes.sidecar import read_versions
+from cinefoley.pipelines.takes.video_source import VideoSource
+from cinefoley.pipelines.video_input import VideoInput
+
+if TYPE_CHECKING:
+    from cinefoley.pipelines.foley import FoleyPipeline
+    from cinefoley.pipelines.windows import WindowPlan
+
+__all__ = ["TakeStream"]
+
+_NOT_RECORDED = ("seed", "overwrites", "writes_video")  # the seed has a place of its own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeStream:
+    """The takes of one video, before they are generated."""
+
+    pipeline: "FoleyPipeline"
+    """The model."""
+    video: VideoInput
+    """The pipeline's argument."""
+    settings: GenerationSettings
+    """What is generated."""
+    plan: "WindowPlan"
+    """The windows of the video."""
+    record: dict[str, Any]
+    """Everything needed to generate the takes again, ready for JSON."""
+    timings_s: dict[str, float] = field(default_factory=dict)
+    """Seconds spent in each part; also in the record."""
+
+    @classmethod
+    def of(
+        cls,
+        pipeline: "FoleyPipeline",
+        source: VideoSource,
+        settings: GenerationSettings,
+        model: ModelRecord | None,
+    ) -> Self:
+        """Open a video and place its windows.
+
+        Raises:
+            MediaError: If the video cannot be used.
+        """
+        video = source.model_input(pipeline.foley_config)
+        plan = pipeline.plan(video, start=settings.start, duration=settings.duration)
+        timings: dict[str, float] = {}
+        record = _describe_run(pipeline, source, settings, plan, model) | {"timings_s": timings}
+        return cls(
+            pipeline=pipeline, video=video, settings=settings, plan=plan, record=record, timings_s=timings
+        )
+
+    def write(
+        self, takes: Sequence[TakeFiles], on_step: Callable[[int, int], None] | None = None
+    ) -> list[TakeFiles]:
+        """Generate takes in one pass, and write their WAVs and mels window by window.
+
+        Args:
+            takes: Which takes, and where they go.
+            on_step: Called with finished and total denoiser calls; may raise to stop.
+
+        Returns:
+            The takes with their levels.
+
+        Raises:
+            MediaError: If the video cannot be read.
+            MissingWeightsError: If double guidance is requested and the model has no guidance classifier.
+            OutputError: If a file cannot be written.
+        """
+        config, settings = self.pipeline.foley_config, self.settings
+        with ExitStack() as files:
+            sounds = [
+                files.enter_context(fitted_audio(take.wav, config.mel.sample_rate, subtype=settings.subtype))
+                for take in takes
+            ]
+            shape = (len(self.plan), config.mel.n_mels, config.mel_frames)
+            mels = [files.enter_context(_mel_file(take.mel, shape)) for take in takes if take.mel is not None]
+            blocks = self.pipeline.stream(
+                self.video,
+                num_takes=max(take.take for take in takes),
+                seed=settings.seed,
+                start=settings.start,
+                duration=settings.duration,
+                on_step=on_step,
+                timings_s=self.timings_s,
+                **settings.options(),
+            )
+            whole: list[list[Tensor]] = [[] for _ in takes]
+            for block in blocks:
+                for take, sound, parts in zip(takes, sounds, whole, strict=True):
+                    audio = block.audios[take.take - 1]
+                    if settings.cues_s is None:
+                        sound.write(audio)
+                    else:
+                        parts.append(audio)
+                for take, mel in zip(takes, mels, strict=False):
+                    mel.write(block.mels[take.take - 1].float().numpy().tobytes())
+            if settings.cues_s is not None:
+                takes = [
+                    _write_moved(take, sound, torch.cat(parts), settings, config.mel.sample_rate)
+                    for take, sound, parts in zip(takes, sounds, whole, strict=True)
+                ]
+        return [
+            replace(take, level=TakeLevel.of(sound, take.wav))
+            for take, sound in zip(takes, sounds, strict=True)
+        ]
+
+
+def _write_moved(
+    take: TakeFiles, sound: FittedAudio, waveform: Tensor, settings: GenerationSettings, sample_rate: int
+) -> TakeFiles:
+    """Move a take's events to the cues, write it, and record the moves."""
+    from cinefoley.delivery.moving import move_to_cues
+
+    moved, moves = move_to_cues(waveform, sample_rate, settings.cues_s or (), start_s=settings.start)
+    sound.write(moved)
+    return replace(take, moves=tuple(moves))
+
+
+@contextmanager
+def _mel_file(path: Path, shape: tuple[int, int, int]) -> Iterator[BinaryIO]:
+    """A ``.npy`` file that is written window by window."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        yield file
+
+
+def _describe_run(
+    pipeline: "FoleyPipeline",
+    source: VideoSource,
+    settings: GenerationSettings,
+    plan: "WindowPlan",
+    model: ModelRecord | None,
+) -> dict[str, Any]:
+    rate = pipeline.foley_config.mel.sample_rate
+    choices = {key: value for key, value in asdict(settings).items() if key not in _NOT_RECORDED}
+    return {
+        "film": source.describe(),
+        "model": None if model is None else asdict(model),
+        "seed": settings.seed,
+        "settings": choices,
+        "sample_rate": rate,
+        "samples": plan.total,
+        "duration_s": plan.total / rate,
+        "windows": {
+            "length_s": plan.window / rate,
+            "cross_fade_s": plan.fade / rate,
+            "starts_s": [start / rate for start in plan.starts],
+        },
+        "device": {
+            "name": str(pipeline.device),
+            "dtype": str(pipeline.unet.dtype).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+        },
+        "versions": read_versions(),
+    }
