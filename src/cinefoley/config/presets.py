@@ -73,51 +73,39 @@ def diff_foley() -> ModelConfig:
 def lite() -> ModelConfig:
     """The small default model: the same parts, trained from nothing on the Foley stage.
 
-    It differs from Diff-Foley where a small size or a short training requires it: 64-pixel frames; hop 250,
-    so that 32 frames and 512 mel frames both last 8.000 s; one image channel in the autoencoder; and a
-    denoiser that predicts velocity, whose loss weighs the early timesteps, which decide the structure, more
-    than the loss of the noise does.
+    What is not named here is as in Diff-Foley. It differs where a small size or a short training requires it:
+    64-pixel frames; hop 250, so that 32 frames and 512 mel frames both last 8.000 s; one image channel in the
+    autoencoder; and a denoiser that predicts velocity, whose loss weighs the early timesteps, which decide
+    the structure, more than the loss of the noise does.
     """
     return ModelConfig(
         foley=FoleyConfig(
             mel=MelConfig(hop_length=250),
-            mel_frames=512,
-            video_fps=4.0,
-            video_frames=32,
             frame_size=(64, 64),
-            null_condition="zero_context",
         ),
-        video_encoder=VideoEncoderConfig(
-            width=32, blocks=(1, 1, 2, 1), temporal_kernels=(1, 3, 3, 3), feature_dim=512
-        ),
+        video_encoder=VideoEncoderConfig(width=32, blocks=(1, 1, 2, 1), temporal_kernels=(1, 3, 3, 3)),
         audio_encoder=AudioEncoderConfig(
-            n_mels=128,
             channels=(16, 32, 64, 128, 256),
             time_pools=(2, 2, 2, 2, 1),
             band_pools=(2, 2, 2, 2, 2),
-            feature_dim=512,
             dropout=0.1,
         ),
         autoencoder=AutoencoderConfig(
             channels=1,
             block_out_channels=(16, 32, 64, 128),
             layers_per_block=1,
-            latent_channels=4,
             scaling_factor=1.0,
             norm_num_groups=8,
             has_middle_attention=False,
         ),
         denoiser=DenoiserConfig(
-            latent_channels=4,
             block_out_channels=(32, 64, 128, 128),
             has_attention=(False, True, True, True),
             layers_per_block=1,
             num_heads=4,
-            context_dim=768,
             norm_num_groups=16,
             prediction_type="v_prediction",
         ),
-        max_frames=40,
     )
 
 

@@ -1,5 +1,7 @@
 """Build networks and the noise schedule from a model configuration, with random weights."""
 
+from dataclasses import asdict
+
 from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
 
 from cinefoley.config.model import (
@@ -25,26 +27,12 @@ __all__ = [
 
 def build_video_encoder(config: VideoEncoderConfig) -> VideoEncoder:
     """The video encoder, with random weights."""
-    return VideoEncoder(
-        width=config.width,
-        blocks=config.blocks,
-        temporal_kernels=config.temporal_kernels,
-        feature_dim=config.feature_dim,
-        frames_per_feature=config.frames_per_feature,
-        has_motion=config.has_motion,
-    )
+    return VideoEncoder(**asdict(config))
 
 
 def build_audio_encoder(config: AudioEncoderConfig) -> AudioEncoder:
     """The spectrogram encoder, with random weights."""
-    return AudioEncoder(
-        n_mels=config.n_mels,
-        channels=config.channels,
-        time_pools=config.time_pools,
-        band_pools=config.band_pools,
-        feature_dim=config.feature_dim,
-        dropout=config.dropout,
-    )
+    return AudioEncoder(**asdict(config))
 
 
 def build_conditioner(config: ModelConfig) -> Conditioner:

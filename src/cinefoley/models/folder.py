@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cinefoley.config.foley import FoleyConfig
-from cinefoley.errors import CheckpointMismatchError, MissingWeightsError, WeightsError
+from cinefoley.errors import MissingWeightsError, WeightsError
 from cinefoley.models.conditioner import Conditioner
+from cinefoley.models.strict_state import check_state
 from cinefoley.models.video_encoder import VideoEncoder
 
 __all__ = ["PARTS", "copy_other_parts", "load_foley_config", "load_part", "load_scheduler"]
@@ -64,7 +65,14 @@ def load_part(folder: Path, part_class: type[PartT], *, dtype: torch.dtype | Non
         raise WeightsError(
             f"{folder}: damaged or not a {part_class.__name__} ({exc}). Fetch or save it again."
         ) from exc
-    _check(folder, module, state)
+    check_state(
+        module,
+        state,
+        folder,
+        wanted_by="its config.json",
+        fits=f"its config.json ({type(module).__name__})",
+        remedy="Fetch or train it again.",
+    )
     module.to_empty(device="cpu").load_state_dict(state)
     # not module.to(dtype): diffusers 0.42 then warns about modules to keep in float32, even if there are none
     return nn.Module.to(module, dtype or torch.float32).eval()
@@ -112,25 +120,3 @@ def copy_other_parts(source: Path, target: Path) -> None:
         copy = target / part.name
         if (part / "config.json").is_file() and not copy.exists():
             shutil.copytree(part, copy)
-
-
-def _check(folder: Path, module: nn.Module, state: dict[str, Tensor]) -> None:
-    expected = module.state_dict()
-    missing = [key for key in expected if key not in state]
-    unexpected = [key for key in state if key not in expected]
-    if missing or unexpected:
-        first = (missing or unexpected)[0]
-        raise CheckpointMismatchError(
-            f"{folder} does not fit its config.json ({type(module).__name__}): {len(missing)} keys missing, "
-            f"{len(unexpected)} unexpected, first {first!r}."
-        )
-    for key, value in state.items():
-        if value.shape != expected[key].shape:
-            raise CheckpointMismatchError(
-                f"{folder}: {key!r} has shape {tuple(value.shape)}, its config.json expects "
-                f"{tuple(expected[key].shape)}."
-            )
-        if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise CheckpointMismatchError(
-                f"{folder}: {key!r} contains NaN or infinite numbers. Fetch or train it again."
-            )

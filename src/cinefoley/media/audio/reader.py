@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av
 import numpy as np
@@ -24,6 +22,7 @@ from cinefoley.media.containers import (
     seek,
     stored_packets,
 )
+from cinefoley.media.files.resources import OpenedTogether
 from cinefoley.media.sections import Section
 from cinefoley.media.timing import Timeline, first_frame_time, seconds, stated_end, warn_of_jumps
 
@@ -40,7 +39,7 @@ _BLOCK = 65536
 _LOWEST_RATE, _HIGHEST_RATE, _MOST_CHANNELS = 1000, 4_000_000, 64
 
 
-class AudioReader:
+class AudioReader(OpenedTogether):
     """Decode a file's audio once, as blocks of float32.
 
     Time 0 is the first frame where the file has one, else the first sample; an audio stream that begins
@@ -53,31 +52,20 @@ class AudioReader:
         self.section = section
         self.sample_rate = 0
         self.channels = 0
-        self._resources = ExitStack()
 
-    def __enter__(self) -> Self:
-        with ExitStack() as opening:
-            self._container = opening.enter_context(open_media(self.path))
-            self._stream = audio_stream(self._container, self.path)
-            self.sample_rate = self._stream.codec_context.sample_rate
-            self.channels = self._stream.codec_context.channels
-            if not (
-                _LOWEST_RATE <= self.sample_rate <= _HIGHEST_RATE and 1 <= self.channels <= _MOST_CHANNELS
-            ):
-                raise AudioError(
-                    f"{self.path.name}: its audio has {self.sample_rate} samples per second and "
-                    f"{self.channels} channels; expected {_LOWEST_RATE} to {_HIGHEST_RATE} samples and 1 to "
-                    f"{_MOST_CHANNELS} channels. Export it again."
-                )
-            # without a video, the first sample is the origin
-            self._origin = first_frame_time(self.path) if moving_video_streams(self._container) else None
-            self._resources = opening.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._resources.__exit__(kind, exc, trace)
+    def _open(self, opening: ExitStack) -> None:
+        self._container = opening.enter_context(open_media(self.path))
+        self._stream = audio_stream(self._container, self.path)
+        self.sample_rate = self._stream.codec_context.sample_rate
+        self.channels = self._stream.codec_context.channels
+        if not (_LOWEST_RATE <= self.sample_rate <= _HIGHEST_RATE and 1 <= self.channels <= _MOST_CHANNELS):
+            raise AudioError(
+                f"{self.path.name}: its audio has {self.sample_rate} samples per second and "
+                f"{self.channels} channels; expected {_LOWEST_RATE} to {_HIGHEST_RATE} samples and 1 to "
+                f"{_MOST_CHANNELS} channels. Export it again."
+            )
+        # without a video, the first sample is the origin
+        self._origin = first_frame_time(self.path) if moving_video_streams(self._container) else None
 
     def __iter__(self) -> Iterator[Samples]:
         """Yield the section's audio. To be called once.

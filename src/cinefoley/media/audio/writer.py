@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from math import log10
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import soundfile
@@ -16,6 +16,7 @@ from torch import Tensor
 from cinefoley.errors import AudioError, MediaWarning
 from cinefoley.media.audio.reader import Samples
 from cinefoley.media.files.atomic_write import atomic_write, cause_of_failed_write
+from cinefoley.media.files.resources import OpenedTogether
 
 __all__ = ["AudioWriter", "Subtype", "as_integers", "as_samples"]
 
@@ -28,7 +29,7 @@ _BYTES = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}
 _SFC_SET_ADD_PEAK_CHUNK = 0x1050  # sndfile.h
 
 
-class AudioWriter:
+class AudioWriter(OpenedTogether):
     """Write a WAV or FLAC file block by block; it appears under its name only when the block succeeds.
 
     Integers hold nothing beyond full scale: such samples are clipped, and a warning at the end reports how
@@ -70,28 +71,24 @@ class AudioWriter:
         self._clipped = 0
         self._peak = 0.0
         self._format = _check_format(self.path, subtype)
-        self._resources = ExitStack()
 
-    def __enter__(self) -> Self:
-        with ExitStack() as opening:
-            self._temporary = opening.enter_context(atomic_write(self.path))
-            self._file: Any = soundfile.SoundFile(
-                str(self._temporary),
-                "w",
-                samplerate=self.sample_rate,
-                channels=self.channels,
-                format=self._format,
-                subtype=self.subtype,
-            )
-            opening.callback(self._close)
-            _leave_out_the_date(self._file)
-            self._resources = opening.pop_all()
-        return self
+    def _open(self, opening: ExitStack) -> None:
+        self._temporary = opening.enter_context(atomic_write(self.path))
+        self._file: Any = soundfile.SoundFile(
+            str(self._temporary),
+            "w",
+            samplerate=self.sample_rate,
+            channels=self.channels,
+            format=self._format,
+            subtype=self.subtype,
+        )
+        opening.callback(self._close)
+        _leave_out_the_date(self._file)
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._resources.__exit__(kind, exc, trace)
+        super().__exit__(kind, exc, trace)
         if kind is None and self._clipped:
             warnings.warn(
                 f"{self.path.name}: {self._clipped} samples beyond full scale were clipped "

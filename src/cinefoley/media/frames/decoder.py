@@ -9,7 +9,6 @@ from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import av
 from av.video.frame import VideoFrame
@@ -23,6 +22,7 @@ from cinefoley.media.containers import (
     video_packets,
     video_stream,
 )
+from cinefoley.media.files.resources import OpenedTogether
 from cinefoley.media.timing import Timeline, frame_length, seconds, stated_end, warn_of_jumps
 
 __all__ = ["FrameReader"]
@@ -30,7 +30,7 @@ __all__ = ["FrameReader"]
 _SEEK_FROM_S = 20  # decoding a few seconds is cheaper than a seek that lands wrong
 
 
-class FrameReader:
+class FrameReader(OpenedTogether):
     """Decode a video's frames once, from the one shown at ``start`` on, each with its time.
 
     Times count from the first frame of the file, in exact seconds. Frames that cannot be decoded are left
@@ -49,24 +49,20 @@ class FrameReader:
         """Whether a seek has skipped frames before ``start``."""
         self._damaged = 0
         self._origin = self._first_time = Fraction(0)
-        self._resources = ExitStack()
 
-    def __enter__(self) -> Self:
-        with ExitStack() as opening:
-            self._container = opening.enter_context(open_media(self.path))
-            self._stream = video_stream(self._container, self.path)
-            # Slice threads are faster here; frame threads delay and hold several frames each.
-            self._stream.thread_type = "SLICE"
-            self._stated_end = stated_end(self._container, self._stream)
-            self._frame_length = frame_length(self._stream)
-            self._timeline = Timeline(self._container, self._stream)
-            self._resources = opening.pop_all()
-        return self
+    def _open(self, opening: ExitStack) -> None:
+        self._container = opening.enter_context(open_media(self.path))
+        self._stream = video_stream(self._container, self.path)
+        # Slice threads are faster here; frame threads delay and hold several frames each.
+        self._stream.thread_type = "SLICE"
+        self._stated_end = stated_end(self._container, self._stream)
+        self._frame_length = frame_length(self._stream)
+        self._timeline = Timeline(self._container, self._stream)
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._resources.__exit__(kind, exc, trace)
+        super().__exit__(kind, exc, trace)
         if exc is None and not self.is_finished:  # a finished iteration has warned already
             self._warn_of_damage()
 

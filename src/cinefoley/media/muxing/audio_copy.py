@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av
 from av.audio.stream import AudioStream
@@ -15,6 +13,7 @@ from av.packet import Packet
 
 from cinefoley.errors import MediaError
 from cinefoley.media.containers import open_media, stored_packets, video_stream
+from cinefoley.media.files.resources import OpenedTogether
 from cinefoley.media.muxing.output import supported_codecs
 from cinefoley.media.timing import first_frame_time
 
@@ -23,7 +22,7 @@ __all__ = ["AudioCopy", "codec_name", "kept_titles"]
 _TITLES = {"title", "artist", "album", "date", "comment", "copyright", "description", "language"}
 
 
-class AudioCopy:
+class AudioCopy(OpenedTogether):
     """Copies all audio of a video into another one, packet by packet, in time with the frames.
 
     Args:
@@ -36,21 +35,12 @@ class AudioCopy:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
-        self._resources = ExitStack()
 
-    def __enter__(self) -> Self:
+    def _open(self, opening: ExitStack) -> None:
         self._origin = first_frame_time(self._path)
-        with ExitStack() as opening:
-            self._container: InputContainer = opening.enter_context(open_media(self._path))
-            self.video = video_stream(self._container, self._path)
-            self._streams = list(self._container.streams.audio)
-            self._resources = opening.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._resources.__exit__(kind, exc, trace)
+        self._container: InputContainer = opening.enter_context(open_media(self._path))
+        self.video = video_stream(self._container, self._path)
+        self._streams = list(self._container.streams.audio)
 
     @property
     def sample_rate(self) -> int:

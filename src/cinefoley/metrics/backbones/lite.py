@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cinefoley.errors import CheckpointMismatchError, MissingWeightsError, WeightsError
+from cinefoley.metrics.backbones.network import NetworkBackbone
 from cinefoley.metrics.backbones.panns import log_mel
-from cinefoley.metrics.backbones.protocol import Embedding, check_waveform
-from cinefoley.metrics.backbones.resampling import resample
+from cinefoley.metrics.backbones.protocol import Embedding
 from cinefoley.metrics.backbones.weights import fill_strictly, read_weights
 
 __all__ = ["LITE_FOLDER", "LiteBackbone", "LiteNet"]
@@ -57,8 +57,10 @@ class LiteNet(nn.Module):
         return features, self.classifier(features)
 
 
-class LiteBackbone:
+class LiteBackbone(NetworkBackbone):
     """The small classifier with its front-end; a :class:`~cinefoley.metrics.backbones.protocol.Backbone`.
+
+    A clip of at least 0.31 s gives features ``(512,)`` and logits of the stage's classes.
 
     Args:
         folder: Folder with ``config.json`` (``classes``, ``channels``) and ``model.safetensors``.
@@ -71,25 +73,17 @@ class LiteBackbone:
 
     name = "lite"
     sample_rate = _RATE
+    shortest = _SHORTEST
 
     def __init__(self, folder: Path = LITE_FOLDER, *, device: torch.device | str = "cpu") -> None:
         self.classes, channels = _read_config(folder)
         weights = folder / "model.safetensors"
-        tensors, self.digest = read_weights(weights)
+        tensors, digest = read_weights(weights)
         network = fill_strictly(lambda: LiteNet(len(self.classes), channels), tensors, path=weights)
-        self._network = network.to(device)
-        self._device = torch.device(device)
+        super().__init__(network, digest, device=device)
 
-    @torch.inference_mode()
-    def embed(self, waveform: Tensor, sample_rate: int) -> Embedding:
-        """Embed one clip of at least 0.31 s: features ``(512,)``, logits of the stage's classes.
-
-        Raises:
-            ValueError: If it is not ``(N,)``, shorter, or not finite.
-        """
-        resampled = resample(torch.as_tensor(waveform).float(), sample_rate, self.sample_rate)
-        resampled = check_waveform(self.name, resampled, at_least=_SHORTEST, sample_rate=self.sample_rate)
-        features, logits = self._network(log_mel(resampled.to(self._device))[None])
+    def _embed(self, waveform: Tensor) -> Embedding:
+        features, logits = self._network(log_mel(waveform.to(self._device))[None])
         return Embedding(features[0].cpu(), logits[0].cpu())
 
 

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cinefoley.config.mel import MelConfig
-from cinefoley.metrics.backbones.protocol import Embedding, check_waveform
-from cinefoley.metrics.backbones.resampling import resample
+from cinefoley.metrics.backbones.network import NetworkBackbone
+from cinefoley.metrics.backbones.protocol import Embedding
 from cinefoley.metrics.backbones.weights import fill_strictly, read_weights
 from cinefoley.spectral.filters import mel_filters
 
@@ -80,8 +80,10 @@ class Cnn14(nn.Module):
         return features, self.fc_audioset(features)
 
 
-class PannsBackbone:
+class PannsBackbone(NetworkBackbone):
     """Cnn14 with its front-end; a :class:`~cinefoley.metrics.backbones.protocol.Backbone`.
+
+    A clip of at least 0.31 s gives features ``(2048,)`` and logits ``(527,)``.
 
     Args:
         weights: ``Cnn14_16k_mAP=0.438.pth``, or a safetensors file with its tensors.
@@ -93,22 +95,15 @@ class PannsBackbone:
 
     name = "panns"
     sample_rate = _MEL.sample_rate
+    shortest = _SHORTEST
 
     def __init__(self, weights: Path, *, device: torch.device | str = "cpu") -> None:
-        tensors, self.digest = read_weights(weights, under="model")
-        self._network = fill_strictly(Cnn14, _without_constants(tensors), path=weights).to(device)
-        self._device = torch.device(device)
+        tensors, digest = read_weights(weights, under="model")
+        network = fill_strictly(Cnn14, _without_constants(tensors), path=weights)
+        super().__init__(network, digest, device=device)
 
-    @torch.inference_mode()
-    def embed(self, waveform: Tensor, sample_rate: int) -> Embedding:
-        """Embed one clip of at least 0.31 s: features ``(2048,)``, logits ``(527,)``.
-
-        Raises:
-            ValueError: If it is not ``(N,)``, shorter, or not finite.
-        """
-        resampled = resample(torch.as_tensor(waveform).float(), sample_rate, self.sample_rate)
-        resampled = check_waveform(self.name, resampled, at_least=_SHORTEST, sample_rate=self.sample_rate)
-        features, logits = self._network(log_mel(resampled.to(self._device))[None])
+    def _embed(self, waveform: Tensor) -> Embedding:
+        features, logits = self._network(log_mel(waveform.to(self._device))[None])
         return Embedding(features[0].cpu(), logits[0].cpu())
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cinefoley.metrics.backbones.protocol import Embedding, check_waveform
-from cinefoley.metrics.backbones.resampling import resample
+from cinefoley.metrics.backbones.network import NetworkBackbone
+from cinefoley.metrics.backbones.protocol import Embedding
 from cinefoley.metrics.backbones.weights import fill_strictly, read_weights
 
 __all__ = ["VggishBackbone", "VggishNet", "log_mel_examples"]
@@ -71,8 +71,10 @@ class VggishNet(nn.Module):
         return embedding
 
 
-class VggishBackbone:
+class VggishBackbone(NetworkBackbone):
     """VGGish with its front-end; a :class:`~cinefoley.metrics.backbones.protocol.Backbone`.
+
+    A clip of at least 0.975 s gives features ``(S, 128)``, one row per 0.96 s, and no logits.
 
     Args:
         weights: ``vggish-10086976.pth``, or a safetensors file with its tensors.
@@ -84,22 +86,14 @@ class VggishBackbone:
 
     name = "vggish"
     sample_rate = _RATE
+    shortest = _SHORTEST
 
     def __init__(self, weights: Path, *, device: torch.device | str = "cpu") -> None:
-        tensors, self.digest = read_weights(weights)
-        self._network = fill_strictly(VggishNet, tensors, path=weights).to(device)
-        self._device = torch.device(device)
+        tensors, digest = read_weights(weights)
+        super().__init__(fill_strictly(VggishNet, tensors, path=weights), digest, device=device)
 
-    @torch.inference_mode()
-    def embed(self, waveform: Tensor, sample_rate: int) -> Embedding:
-        """Embed one clip of at least 0.975 s: features ``(S, 128)``, one row per 0.96 s, and no logits.
-
-        Raises:
-            ValueError: If it is not ``(N,)``, shorter, or not finite.
-        """
-        resampled = resample(torch.as_tensor(waveform).float(), sample_rate, self.sample_rate)
-        resampled = check_waveform(self.name, resampled, at_least=_SHORTEST, sample_rate=self.sample_rate)
-        examples = log_mel_examples(resampled).to(self._device)
+    def _embed(self, waveform: Tensor) -> Embedding:
+        examples = log_mel_examples(waveform).to(self._device)
         rows = [self._network(chunk).cpu() for chunk in examples.split(_CHUNK)]
         return Embedding(torch.cat(rows), None)
 

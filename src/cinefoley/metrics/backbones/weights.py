@@ -8,8 +8,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from cinefoley.errors import CheckpointMismatchError, MissingWeightsError, WeightsError
+from cinefoley.errors import MissingWeightsError, WeightsError
 from cinefoley.models.importing.torch_files import read_torch_file
+from cinefoley.models.strict_state import check_state
 
 __all__ = ["file_digest", "fill_strictly", "read_weights"]
 
@@ -64,24 +65,8 @@ def fill_strictly(build: Callable[[], ModuleT], tensors: Mapping[str, Tensor], *
     with torch.device("meta"):  # drawing random weights would take longer than reading the real ones
         module = build()
     name = type(module).__name__
+    check_state(module, tensors, path, wanted_by=name, fits=name, remedy="Fetch it again.")
     expected = module.state_dict()
-    missing = [key for key in expected if key not in tensors]
-    unexpected = [key for key in tensors if key not in expected]
-    if missing or unexpected:
-        raise CheckpointMismatchError(
-            f"{path} does not fit {name}: {len(missing)} keys missing, {len(unexpected)} "
-            f"unexpected, first {(missing or unexpected)[0]!r}."
-        )
-    for key, value in tensors.items():
-        if value.shape != expected[key].shape:
-            raise CheckpointMismatchError(
-                f"{path}: {key!r} has shape {tuple(value.shape)}, {name} expects "
-                f"{tuple(expected[key].shape)}."
-            )
-        if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise CheckpointMismatchError(
-                f"{path}: {key!r} contains NaN or infinite numbers. Fetch it again."
-            )
     state = {key: value.to(expected[key].dtype) for key, value in tensors.items()}
     module.load_state_dict(state, assign=True)
     return module.eval().requires_grad_(False)
