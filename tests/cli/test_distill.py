@@ -57,12 +57,15 @@ def test_every_validation_has_a_line_of_the_log(distil: RunCli, tmp_path: Path) 
 def test_the_options_reach_the_run(distil: RunCli, tmp_path: Path) -> None:
     options = ("--preset", "paper_both", "--proportion", 0.5, "--placement", "uniform", "--seed", 4)
     optimizer = ("--optimizer", "muon", "--learning-rate", 0.002)
+    options += ("--scale-range", 0.3, 0.5, "--max-grad-norm", 0)
     loss = ("--feature-space", "raw", "--cosine-weight", 2, "--mse-weight", 0.5, "--batch-norm", "train")
     assert distil("--run-dir", tmp_path, *options, *loss, "--schedule", "constant", *optimizer).code == 0
     record = json.loads((tmp_path / "run.json").read_text())
     variation = record["recipe"]["variation"]
     assert (variation["variation_proportion"], variation["placement"]) == (0.5, "uniform")
     assert variation["camera_movement_weight"] == 1.0
+    assert variation["scale_range"] == [0.3, 0.5]
+    assert record["train"]["max_grad_norm"] is None
     names = ("feature_space", "cosine_weight", "mse_weight", "batch_norm")
     assert [record["recipe"][name] for name in names] == ["raw", 2.0, 0.5, "train"]
     trained = ("seed", "schedule", "batch_norm", "optimizer", "learning_rate")

@@ -192,6 +192,7 @@ def test_clips_that_are_trained_on_are_no_test(
         ),
         (("table1", "-o", "out", "--bootstrap", "2"), "a 95 % interval needs at least 40 resamplings"),
         (("table1", "-o", "out", "--guidance-scale", "-1"), "--guidance-scale"),
+        (("table1", "-o", "out", "--scale-range", "0.5", "0.4"), "scale_range must be ordered inside (0, 1]"),
         (("table1", "-o", "out", "--epochs", "nan"), "--epochs must be positive and finite, got nan"),
     ],
 )

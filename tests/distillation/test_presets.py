@@ -63,3 +63,14 @@ def test_the_papers_students_are_trained_as_it_says(name: Any) -> None:
     found = config.steps, config.batch_size, config.optimizer, config.learning_rate
     paper, ours = (2500, 32, "adamw", 5e-4), (10000, 8, "muon", 1.5e-3)
     assert found == (ours if name == "cinematic" else paper)
+
+
+def test_options_replace_a_preset_s_range_and_clipping() -> None:
+    recipe = distillation("paper")
+    assert recipe.with_options() == recipe
+    changed = recipe.with_options(scale_range=(0.3, 0.5), max_grad_norm=0.0)
+    assert changed.variation.scale_range == (0.3, 0.5)
+    assert changed.schedule.max_grad_norm is None
+    assert recipe.with_options(max_grad_norm=2.0).schedule.max_grad_norm == 2.0
+    with pytest.raises(ValueError, match="scale_range must be ordered inside"):
+        recipe.with_options(scale_range=(0.5, 0.3))

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import DPMSolverMultistepScheduler
+from torch.nn import functional as F
 
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.quality import QUALITIES, sampling_settings
+from cinefoley.pipelines.schedulers import set_exact_timesteps
 from cinefoley.pipelines.settings import SamplingSettings
 from cinefoley.pipelines.takes.settings import generation_settings
 
@@ -28,6 +31,30 @@ def test_paper_is_diff_foleys_sampling_with_everything_else_off() -> None:
         double_guidance_scale=0.0,
         compat=None,
     )
+
+
+@torch.no_grad()
+def test_paper_is_the_published_loop_bit_for_bit(tiny_model: Path) -> None:
+    """The loop written out: 25 steps of DPM-Solver++, both halves in one batch, w = 4.5 at every step."""
+    pipeline = FoleyPipeline.from_pretrained(tiny_model)
+    generator = torch.Generator().manual_seed(0)
+    frames, width = pipeline.foley_config.feature_frames, pipeline.conditioner.config.feature_dim
+    features = F.normalize(torch.randn(2, frames, width, generator=generator), dim=-1)
+    noise = torch.randn(2, *pipeline.latent_shape, generator=generator)
+
+    scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
+    set_exact_timesteps(scheduler, 25)
+    context = pipeline.conditioner(features)
+    both = torch.cat([torch.zeros_like(context), context])
+    latents = noise
+    for timestep in scheduler.timesteps:
+        doubled = torch.cat([latents, latents]).contiguous(memory_format=torch.channels_last)
+        unconditional, conditional = pipeline.unet(doubled, timestep, both).sample.chunk(2)
+        guided = unconditional + 4.5 * (conditional - unconditional)
+        latents = scheduler.step(guided, timestep, latents).prev_sample
+
+    assert torch.equal(pipeline.sample(features, latents=noise, quality="paper"), latents)
+    assert torch.equal(pipeline.sample(features, latents=noise), latents)
 
 
 def test_presets_are_called_by_their_names_and_get_faster() -> None:

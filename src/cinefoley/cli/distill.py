@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cinefoley.cli import options
 from cinefoley.cli.field_help import field_help
 from cinefoley.cli.progress import Preparation
 from cinefoley.cli.training_run import (
@@ -53,6 +54,7 @@ def distill(
             help=field_help("config.variations.VariationConfig.variation_proportion", _BY_PRESET),
         ),
     ] = None,
+    scale_range: options.ScaleRange = None,
     placement: Annotated[
         Literal["center", "uniform"] | None,
         typer.Option(help=field_help("config.variations.VariationConfig.placement", _BY_PRESET)),
@@ -73,6 +75,7 @@ def distill(
         Literal["frozen", "train"] | None,
         typer.Option(help=field_help(f"{_RECIPE}.batch_norm", "Default: frozen.")),
     ] = None,
+    max_grad_norm: options.MaxGradNorm = None,
     init: Annotated[
         Path | None,
         typer.Option(
@@ -156,18 +159,18 @@ def _recipe(given: dict[str, Any]) -> "DistillationRecipe":
     from cinefoley.distillation.presets import distillation
 
     recipe = distillation(given["preset"])
-    changed: dict[str, Any] = {} if given["placement"] is None else {"placement": given["placement"]}
-    if given["proportion"] is not None:
-        changed["variation_proportion"] = given["proportion"]
+    fields = {"variation_proportion": "proportion", "placement": "placement"}
+    changed = {field: given[name] for field, name in fields.items() if given[name] is not None}
     names = ("feature_space", "cosine_weight", "mse_weight", "batch_norm")
     schedule = recipe.schedule
     if given["epochs"] is not None:
         if given["steps"] is not None:
             raise ValueError("--epochs and --steps both set the length of the run; give one of them")
         schedule = replace(schedule, epochs=given["epochs"])
-    return replace(
+    recipe = replace(
         recipe,
         variation=replace(recipe.variation, **changed),
         schedule=schedule,
         **{name: given[name] for name in names if given[name] is not None},
     )
+    return recipe.with_options(scale_range=given["scale_range"], max_grad_norm=given["max_grad_norm"])

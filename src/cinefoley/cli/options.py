@@ -28,6 +28,7 @@ __all__ = [
     "Json",
     "Labels",
     "LearningRate",
+    "MaxGradNorm",
     "Model",
     "ModelFolders",
     "Port",
@@ -36,6 +37,7 @@ __all__ = [
     "Quiet",
     "ReportFolder",
     "RunDir",
+    "ScaleRange",
     "Scheduler",
     "Split",
     "StageSplit",
@@ -150,6 +152,22 @@ GuidanceScale = Annotated[
         min=0,
         metavar="SCALE",
         help="Strength of classifier-free guidance by the video; 1: no guidance.",
+    ),
+]
+
+ScaleRange = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        metavar="A B",
+        help=field_help("config.variations.VariationConfig.scale_range", "Default: the preset's."),
+    ),
+]
+MaxGradNorm = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        metavar="NORM",
+        help=field_help("config.training.OptimizerConfig.max_grad_norm", "0 does not clip. Default: 1."),
     ),
 ]
 

@@ -13,6 +13,7 @@ from cinefoley.cli.reproduction.figure4 import figure4
 from cinefoley.cli.reproduction.figure5 import figure5
 from cinefoley.cli.reproduction.figure6 import figure6
 from cinefoley.cli.reproduction.tables import reproduce_tables
+from cinefoley.config.variations import check_scale_range
 
 if TYPE_CHECKING:
     from cinefoley.cli.reproduction.setup import Given
@@ -116,6 +117,8 @@ def reproduce(
     epochs: Annotated[
         float | None, typer.Option(metavar="N", help="Number of passes over the training clips. Default: 25.")
     ] = None,
+    scale_range: options.ScaleRange = None,
+    max_grad_norm: options.MaxGradNorm = None,
     num_inference_steps: options.DenoisingSteps = 25,
     guidance_scale: options.GuidanceScale = 4.5,
     bootstrap: options.Bootstrap = 200,
@@ -163,6 +166,11 @@ def reproduce(
         raise typer.BadParameter("name an output folder with -o.")
     if epochs is not None and not 0 < epochs < math.inf:
         raise typer.BadParameter(f"--epochs must be positive and finite, got {epochs:g}.")
+    if scale_range is not None:
+        try:
+            check_scale_range(scale_range)
+        except ValueError as exc:
+            raise typer.BadParameter(f"{exc}.") from exc
     given: Given = locals() | {"workers": options.count_workers(workers)}
     match table:
         case "figure4":

@@ -1,7 +1,7 @@
 """Distillation recipe: variation, loss and schedule of a student's training, as typed settings."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 from cinefoley.config.recipes import ScheduleRecipe
 from cinefoley.config.variations import VariationConfig
@@ -32,6 +32,28 @@ class DistillationRecipe:
     batch_norm: Literal["train", "frozen"] = "frozen"
     """BatchNorm statistics: those of the varied clips (train), or the teacher's (frozen). The paper does not
     say."""
+
+    def with_options(
+        self,
+        *,
+        scale_range: tuple[float, float] | None = None,
+        max_grad_norm: float | None = None,
+    ) -> Self:
+        """The recipe with options that both ``distill`` and ``reproduce`` have; None keeps its own value.
+
+        Args:
+            scale_range: In place of that of the variation.
+            max_grad_norm: In place of that of the schedule; 0 does not clip.
+
+        Raises:
+            ValueError: If a value is out of range.
+        """
+        recipe = self
+        if scale_range is not None:
+            recipe = replace(recipe, variation=replace(recipe.variation, scale_range=scale_range))
+        if max_grad_norm is not None:
+            recipe = replace(recipe, schedule=replace(recipe.schedule, max_grad_norm=max_grad_norm or None))
+        return recipe
 
     @property
     def loss_settings(self) -> dict[str, object]:

@@ -140,6 +140,7 @@ def training_plan(given: Given, preparation: Preparation) -> "TrainingPlan":
         clip_s=clip_s,
         workers=given["workers"],
         overrides=overrides,
+        options={name: given[name] for name in ("scale_range", "max_grad_norm")},
         device=choose_device(given["device"]),
         on_prepared=preparation.show,
         shows_progress=not given["quiet"],

@@ -40,6 +40,8 @@ class TrainingPlan:
     """Decoding processes."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the engine in place of the paper's, such as a smoke run's few steps."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of :meth:`DistillationRecipe.with_options`, for every encoder."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     """Where features are computed."""
     on_prepared: Callable[[str, int, int], None] | None = None
@@ -69,7 +71,7 @@ class EncoderTraining:
         method, plan = encoder.method, self._plan
         if method.preset is None:
             return {}
-        recipe = distillation(method.preset)
+        recipe = distillation(method.preset).with_options(**plan.options)
         overrides = {**plan.overrides, "seed": encoder.seed}
         return {
             "has_teacher": method.has_teacher,
@@ -121,7 +123,7 @@ class EncoderTraining:
     def _student_settings(self, preset: DistillationPreset, seed: int, run_dir: Path) -> DistillSettings:
         plan = self._plan
         return DistillSettings(
-            recipe=distillation(preset),
+            recipe=distillation(preset).with_options(**plan.options),
             teacher=self._model,
             run_dir=run_dir,
             cache_dir=plan.cache_dir,
