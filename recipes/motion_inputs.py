@@ -179,13 +179,18 @@ def total(counts: list[OnsetCounts]) -> float:
     return sum(counts, OnsetCounts()).f1
 
 
-def scores(found: dict[str, tuple[Array, Array]], threshold: float) -> tuple[float, float]:
+def scores(
+    found: dict[str, tuple[Array, Array]],
+    threshold: float,
+    pick: Callable[[Array, float], Array] = pick,
+    slots_per_s: float = FPS * SLOTS,
+) -> tuple[float, float]:
     """F1, and F1 with the onsets of every other video."""
     picked = {name: pick(probability, threshold) for name, (probability, _) in found.items()}
     own = [match_onsets(picked[name], onsets) for name, (_, onsets) in found.items()]
     others = []
     for name, other in itertools.permutations(found, 2):
-        duration_s, onsets = len(found[name][0]) / FPS / SLOTS, found[other][1]
+        duration_s, onsets = len(found[name][0]) / slots_per_s, found[other][1]
         others.append(match_onsets(picked[name], onsets[onsets < duration_s]))
     return total(own), total(others)
 
