@@ -65,7 +65,8 @@ def test_numbers_come_with_their_protocol_line(evaluate: RunCli) -> None:
     lines = result.out.splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["FD-lite", "KID-lite", "KL-lite", "IS-lite"]
     assert [line.split(",")[0] for line in lines[5:9]] == list(LOUDNESS)
-    assert lines[9].startswith("protocol: protocol cinefoley; backbones lite (sha256:")
+    assert lines[9].startswith("E-L1 ")
+    assert lines[10].startswith("protocol: protocol cinefoley; backbones lite (sha256:")
 
 
 def test_json_and_files_hold_the_same_numbers(evaluate: RunCli, tmp_path: Path) -> None:
@@ -81,6 +82,7 @@ def test_json_and_files_hold_the_same_numbers(evaluate: RunCli, tmp_path: Path) 
         "KL-lite",
         "IS-lite",
         *(f"{n}, LU" for n in LOUDNESS),
+        "E-L1",
     ]
     assert (tmp_path / "home" / "features").is_dir()
     again = evaluate("--json", "-o", tmp_path / "report")
@@ -129,7 +131,7 @@ def test_onsets_of_the_reference_are_the_events(evaluate: RunCli) -> None:
     assert own == others == {"value": 1.0, "low": 1.0, "high": 1.0}  # noise from the first sample has none
     assert "the next 10 by name" in result["protocol"]["reference_onsets"]
     lines = evaluate("--onsets").out.splitlines()
-    assert [line[:23] for line in lines[9:11]] == ["reference onset F1 ±100"] * 2
+    assert [line[:23] for line in lines[10:12]] == ["reference onset F1 ±100"] * 2
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cinefoley.metrics import accumulators
 from cinefoley.metrics.functional.divergence import kl_divergence
+from cinefoley.metrics.functional.envelope import envelope_distance
 from cinefoley.metrics.functional.frechet import frechet_distance
 from cinefoley.metrics.functional.inception import inception_score
 from cinefoley.metrics.functional.kernel import kernel_inception_distance
@@ -181,6 +182,18 @@ class TestKLDivergence(MetricTester):
         return (float(scipy.special.rel_entr(real, generated + 1e-6).sum(axis=1).mean()),)
 
 
+class TestEnvelopeDistance(MetricTester):
+    name = "EnvelopeDistance"
+    is_paired = True
+
+    def function(self, *sets: Tensor) -> Any:
+        return envelope_distance(*sets)
+
+    def reference(self, *sets: Array) -> Numbers:
+        real, generated = sets
+        return (float(np.abs(real - generated).mean()),)
+
+
 class TestInceptionScore(MetricTester):
     name = "InceptionScore"
     num_sets = 1
@@ -203,6 +216,7 @@ def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], dict[str
         TestFrechetDistance(),
         TestKernelInceptionDistance(),
         TestKLDivergence(),
+        TestEnvelopeDistance(),
         TestInceptionScore(),
     ]
     for tester in testers:

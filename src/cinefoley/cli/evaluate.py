@@ -144,11 +144,11 @@ def evaluate(
 ) -> None:
     """Measure the quality and the synchrony of generated audio.
 
-    Metrics are FAD, FD, KID, KL, IS, level and loudness range; with --video also Align Acc, with --events or
-    --onsets also onset accuracy. Files are paired by name: dog.wav, dog.take1.wav and dog_sample_0.wav are
-    compared with dog.wav or dog.mp4. Sample rates, lengths and channels may differ. Features are cached, so
-    the same command resumes a run that was stopped. torchrun and --engine dask distribute the work.
-    Skipped files are reported on stderr.
+    Metrics are FAD, FD, KID, KL, IS, E-L1, level and loudness range; with --video also Align Acc, with
+    --events or --onsets also onset accuracy. Files are paired by name: dog.wav, dog.take1.wav and
+    dog_sample_0.wav are compared with dog.wav or dog.mp4. Sample rates, lengths and channels may differ.
+    Features are cached, so the same command resumes a run that was stopped. torchrun and --engine dask
+    distribute the work. Skipped files are reported on stderr.
     """
     from cinefoley.evaluation.folder.embed_job import EmbedJob, load_backbones
     from cinefoley.evaluation.folder.protocols import PROTOCOLS, EvaluationSettings
@@ -272,12 +272,13 @@ def _load_metrics(
 
 
 def _reference_metrics(reference: "Path | Sounds", *, has_onsets: bool) -> "list[PerClipMetric]":
+    from cinefoley.evaluation.folder.envelope import EnvelopeMetric
     from cinefoley.evaluation.folder.loudness import LoudnessMetric
     from cinefoley.evaluation.folder.pairing import find_sounds
     from cinefoley.evaluation.folder.reference_onsets import ReferenceOnsetMetric
 
     real = find_sounds(reference)
-    return [LoudnessMetric(real), *([ReferenceOnsetMetric(real)] if has_onsets else [])]
+    return [LoudnessMetric(real), EnvelopeMetric(real), *([ReferenceOnsetMetric(real)] if has_onsets else [])]
 
 
 def _run(

@@ -8,12 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cinefoley.metrics.functional.divergence import kl_divergence
+from cinefoley.metrics.functional.envelope import envelope_distance, rms_envelope
 from cinefoley.metrics.functional.frechet import frechet_distance
 from cinefoley.metrics.functional.inception import inception_score
 from cinefoley.metrics.functional.kernel import kernel_inception_distance
 
 if TYPE_CHECKING:
     from cinefoley.metrics.accumulators import (
+        EnvelopeDistance,
         FrechetDistance,
         InceptionScore,
         KernelInceptionDistance,
@@ -22,18 +24,22 @@ if TYPE_CHECKING:
     from cinefoley.metrics.backbones.loading import load_backbone
 
 __all__ = [
+    "EnvelopeDistance",
     "FrechetDistance",
     "InceptionScore",
     "KLDivergence",
     "KernelInceptionDistance",
+    "envelope_distance",
     "frechet_distance",
     "inception_score",
     "kernel_inception_distance",
     "kl_divergence",
     "load_backbone",
+    "rms_envelope",
 ]
 
 _HOMES = {
+    "EnvelopeDistance": "cinefoley.metrics.accumulators",
     "FrechetDistance": "cinefoley.metrics.accumulators",
     "InceptionScore": "cinefoley.metrics.accumulators",
     "KLDivergence": "cinefoley.metrics.accumulators",

@@ -7,11 +7,12 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from cinefoley.metrics.functional.divergence import Activation, kl_divergence
+from cinefoley.metrics.functional.envelope import envelope_distance
 from cinefoley.metrics.functional.frechet import frechet_distance
 from cinefoley.metrics.functional.inception import inception_score
 from cinefoley.metrics.functional.kernel import kernel_inception_distance
 
-__all__ = ["FrechetDistance", "InceptionScore", "KLDivergence", "KernelInceptionDistance"]
+__all__ = ["EnvelopeDistance", "FrechetDistance", "InceptionScore", "KLDivergence", "KernelInceptionDistance"]
 
 
 class _RowMetric(Metric):
@@ -192,6 +193,33 @@ class KLDivergence(_RowMetric):
             activation=self.activation,
             epsilon=self.epsilon,
         )
+
+
+class EnvelopeDistance(_RowMetric):
+    """:func:`~cinefoley.metrics.functional.envelope.envelope_distance` (E-L1) of all updated pairs.
+
+    Args:
+        width: Frames of an envelope.
+        **kwargs: torchmetrics' own.
+    """
+
+    higher_is_better = False
+    _sets = ("real", "generated")
+
+    def __init__(self, width: int = 1024, **kwargs: Any) -> None:
+        super().__init__(width, **kwargs)
+
+    def update(self, real: Tensor, generated: Tensor, clips: Tensor) -> None:
+        """Take pairs in: envelopes ``(R, width)`` of both sides, and the numbers of their clips ``(R,)``.
+
+        All rows of a clip come in one call. Samples of one clip are clips of their own.
+        """
+        self._store("real", real, clips)
+        self._store("generated", generated, clips)
+
+    def compute(self) -> Tensor:
+        """The mean over pairs, scalar float64."""
+        return envelope_distance(self._ordered("real"), self._ordered("generated"))
 
 
 class InceptionScore(_RowMetric):
