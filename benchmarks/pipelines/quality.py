@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cinefoley.evaluation.stage.take_metrics import watch_takes
+from cinefoley.evaluation.stage.take_metrics import stage_frames
 from cinefoley.metrics import frechet_distance, kl_divergence
 from cinefoley.metrics.backbones.lite import LiteBackbone
 from cinefoley.metrics.onsets import detect_onsets, match_onsets
@@ -45,6 +45,18 @@ ROWS: dict[str, dict[str, Any]] = {
     "10 steps, interval 0.2 to 0.8": TEN | {"guidance_interval": (0.2, 0.8)},
     "10 steps, guidance 2": TEN | {"guidance_scale": 2.0},
     "10 steps, no guidance": TEN | {"guidance_scale": 1.0},
+    **{
+        f"12 steps, guidance {scale:g}, interval {start:g} to {stop:g}": {
+            "num_inference_steps": 12,
+            "guidance_scale": scale,
+            "guidance_interval": (start, stop),
+        }
+        for scale, start, stop in (
+            *((4.5, 0.0, stop) for stop in (0.2, 0.3, 0.4, 0.5)),
+            *((4.5, 0.1, stop) for stop in (0.3, 0.4, 0.5)),
+            *((3.0, 0.0, stop) for stop in (0.3, 0.4, 0.6)),
+        )
+    },
     "10 steps, UniPC": TEN | {"sampler": "unipc"},
     "10 steps, Karras": TEN | {"use_karras_sigmas": True},
     "10 steps, cache 2": TEN | {"cache_interval": 2},
@@ -97,7 +109,7 @@ def generate(
 ) -> dict[str, list[dict[str, Any]]]:
     """Generate and judge the takes of some clips, every row in turn."""
     rate = pipeline.foley_config.mel.sample_rate
-    features = pipeline.encode_video(watch_takes(clips, pipeline).float() / 255)
+    features = pipeline.encode_video(stage_frames(clips, pipeline).float() / 255)
     features = features.repeat_interleave(takes, dim=0)
     shape = (1, *pipeline.latent_shape)
     noise = torch.cat(
