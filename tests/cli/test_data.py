@@ -60,6 +60,7 @@ def test_the_options_default_to_the_settings() -> None:
     settings = ShardSettings()
     assert options["short_side"].default == settings.short_side
     assert options["jpeg_quality"].default == settings.jpeg_quality
+    assert (options["fps"].default, options["frame_choice"].default) == (settings.fps, settings.frame_choice)
     assert options["duration"].default == settings.duration_s
     assert options["min_duration"].default == settings.least_s
     assert options["clips_per_shard"].default == settings.clips_per_shard

@@ -61,6 +61,16 @@ def prepare(
     jpeg_quality: Annotated[
         int, typer.Option(min=1, max=95, metavar="N", help="JPEG quality of the stored frames.")
     ] = 90,
+    fps: Annotated[
+        float,
+        typer.Option(
+            min=0.1, metavar="N", help="Frames per second to store: those that the model reads (models info)."
+        ),
+    ] = 4.0,
+    frame_choice: Annotated[
+        Literal["before_middle", "nearest"],
+        typer.Option(help="Frame to store for each instant: as the model chooses it (models info)."),
+    ] = "before_middle",
     duration: Annotated[
         float, typer.Option(min=0.5, metavar="S", help="Length to store of each clip, in seconds.")
     ] = 10.0,
@@ -75,7 +85,7 @@ def prepare(
 ) -> None:
     """Decode every clip of a dataset once, into WebDataset shards.
 
-    DIR gets shards/*.tar (JPEG frames at 4 fps, FLAC audio at 16 kHz, mel spectrogram, label, digests),
+    DIR gets shards/*.tar (JPEG frames, FLAC audio at 16 kHz, mel spectrogram, label, digests),
     index.jsonl, and ledger.jsonl with the outcome of every row: used, or skipped as missing, unreadable, no
     picture, no sound, mute, still or too short. The shards are the same bytes for any number of workers.
     """
@@ -90,6 +100,8 @@ def prepare(
         settings = ShardSettings(
             short_side=short_side,
             jpeg_quality=jpeg_quality,
+            fps=fps,
+            frame_choice=frame_choice,
             duration_s=duration,
             least_s=min(min_duration, duration),
             clips_per_shard=clips_per_shard,

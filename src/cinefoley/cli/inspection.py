@@ -71,6 +71,7 @@ def describe_model(folder: Path) -> dict[str, Any]:
         "window_s": config.window_s,
         "frames": config.video_frames,
         "fps": config.video_fps,
+        "frame_choice": config.frame_choice,
         "frame_size": list(config.frame_size),
         "sample_rate": config.mel.sample_rate,
         "parts": parts,

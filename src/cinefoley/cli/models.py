@@ -231,7 +231,8 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         return f"{name:<32} {text}"
 
     yield line("model", report["path"])
-    yield line("window", f"{report['window_s']:g} s, {report['frames']} frames at {report['fps']:g} fps")
+    window = f"{report['window_s']:g} s, {report['frames']} frames at {report['fps']:g} fps"
+    yield line("window", f"{window}, {report['frame_choice']}")
     yield line("licence", report["licence"] or "not stated")
     yield line("card", report["card"] or "none")
     if report["origin"]:

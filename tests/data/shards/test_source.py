@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from cinefoley.config.foley import FoleyConfig
+from cinefoley.config.frame_rate import FrameRate
 from cinefoley.config.mel import MelConfig
 from cinefoley.data.cache.clip_cache import prepare_clips
 from cinefoley.data.json_lines import read_records
@@ -103,14 +104,29 @@ def test_the_same_frames_are_picked_as_from_the_film(films: Path, shards: Path) 
         assert difference(first.frames, second.frames) < 4
 
 
-def test_other_rates_show_the_latest_picture_that_is_kept(shards: Path) -> None:
+def test_lower_rates_show_the_latest_picture_that_is_kept_and_higher_ones_are_refused(shards: Path) -> None:
     clip = ShardSource(shards)[0]
     kept = [decode_jpeg(still) for still in clip.jpegs()]
-    slow, fast = clip.video(fps=2).frames, clip.video(fps=8).frames
+    slow = clip.video(fps=2).frames
+    message = r"holds 4 frames per second, and the model reads 8\. Prepare shards with --fps 8 --frame-choice"
+    with pytest.raises(DataError, match=message):
+        clip.video(fps=8)
     assert list(clip.video(fps=2).source_indices.tolist()) == [0, 2, 4, 6, 8]
     assert torch.equal(slow[1].permute(1, 2, 0), torch.from_numpy(kept[2].copy()))
-    assert fast.shape[0] == 20
-    assert torch.equal(fast[0], fast[1])
+
+
+def test_the_choice_of_frames_is_that_of_the_settings(films: Path, tmp_path: Path) -> None:
+    rate = FrameRate.of(12, "nearest")
+    settings = replace(SETTINGS, fps=12.0, frame_choice="nearest")
+    assert ShardSettings.from_description(settings.describe()) == settings
+    assert "frame_choice" not in SETTINGS.describe()
+    prepare_shards(films, tmp_path / "shards", csv=films / "train.csv", settings=settings)
+    kept, film = ShardSource(tmp_path / "shards"), FolderSource(films, csv=films / "train.csv")
+    assert kept.settings.frame_rate == rate
+    first, second = (source[1].video(fps=rate, size=(32, 32)).frames.float() for source in (film, kept))
+    assert float((first - second).abs().mean()) < 4  # JPEG
+    other = film[1].video(fps=12, size=(32, 32)).frames.float()
+    assert float((other - second).abs().mean()) > float((first - second).abs().mean())
 
 
 @pytest.mark.parametrize("variation", [CloseUp(), CameraMovement()])

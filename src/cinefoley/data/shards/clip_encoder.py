@@ -97,7 +97,7 @@ def _read(
     clip: FileClip, row: SplitRow, size: tuple[int, int], settings: ShardSettings
 ) -> EncodedClip | ClipFault:
     assert clip.path is not None  # its header was read
-    shown = read_video_frames(clip.path, size, fps=settings.fps, duration_s=settings.duration_s)
+    shown = read_video_frames(clip.path, size, fps=settings.frame_rate, duration_s=settings.duration_s)
     fault = find_short(clip.id, shown.duration_s, settings.least_s)
     if fault is not None:
         return fault

@@ -3,9 +3,9 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
-from cinefoley.config.frame_rate import FrameRate
+from cinefoley.config.frame_rate import FrameChoice, FrameRate
 from cinefoley.config.mel import MelConfig
 from cinefoley.data.json_lines import Record, json_digest, read_about
 
@@ -34,10 +34,14 @@ class ShardSettings:
     """A clip whose peak lies below this, in dB re full scale, is mute."""
     mel: MelConfig = field(default_factory=MelConfig)
     """The mel that is stored beside the audio, and the audio's sample rate."""
+    frame_choice: FrameChoice = "before_middle"
+    """Which frame of a video is stored for each instant."""
     clips_per_shard: int = 64
     """Rows of the split CSV in one shard; a kill loses one shard, and a worker makes one at a time."""
 
     def __post_init__(self) -> None:
+        if self.frame_choice not in get_args(FrameChoice):
+            raise ValueError(f"frame_choice must be one of {', '.join(get_args(FrameChoice))}: {self}")
         if self.fps <= 0 or self.short_side < 16 or not 1 <= self.jpeg_quality <= 95:
             raise ValueError(f"need fps > 0, 16 pixels or more and a quality of 1 to 95: {self}")
         if not 0 < self.least_s <= self.duration_s:
@@ -48,6 +52,8 @@ class ShardSettings:
     def describe(self) -> dict[str, Any]:
         """All that shapes a shard, as JSON values."""
         content: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if self.frame_choice == "before_middle":  # as shards from before there was a choice
+            del content["frame_choice"]
         return {"format": _FORMAT, **content}
 
     @classmethod
@@ -68,7 +74,7 @@ class ShardSettings:
     @property
     def frame_rate(self) -> FrameRate:
         """Rate and choice of the stored frames."""
-        return FrameRate.of(self.fps)
+        return FrameRate.of(self.fps, self.frame_choice)
 
     @property
     def digest(self) -> str:

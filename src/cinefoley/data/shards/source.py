@@ -87,13 +87,20 @@ class ShardClip:
         """Stored frames, sampled by the same rule as those of a video.
 
         At the stored rate, and from a start on its grid, they are the same frames that the original video
-        gives; otherwise the latest stored frame is used. A moving window is where it is in the video.
+        gives; at a lower rate the latest stored frame is used. A moving window is where it is in the video.
 
         Raises:
+            DataError: If more frames per second are asked for than are stored.
             MediaError: If the shard is missing or damaged, or the clip ends before ``start``.
             ValueError: If a number is out of range.
         """
         section, rate = Section.of(start, duration), as_frame_rate(fps)
+        if rate.fps > as_fraction(self.fps):
+            raise DataError(
+                f"{self.path.name}: holds {self.fps:g} frames per second, and the model reads "
+                f"{float(rate.fps):g}. Prepare shards with --fps {float(rate.fps):g} "
+                f"--frame-choice {rate.choice}."
+            )
         source = JpegFrames(
             self.jpegs(),
             as_fraction(self.fps),
