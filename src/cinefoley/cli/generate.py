@@ -145,6 +145,21 @@ def generate(
             "video.",
         ),
     ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SOUND", help="Example of what the takes should sound like; the video says when."
+        ),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Kind of sound instead, of those that `cinefoley models info` lists."
+        ),
+    ] = None,
+    unlike: Annotated[
+        Path | None, typer.Option(metavar="SOUND", help="Example of what the takes should not sound like.")
+    ] = None,
     redo: Annotated[
         str | None,
         typer.Option(
@@ -217,11 +232,16 @@ def generate(
         "start": start,
         "duration": duration,
         "subtype": subtype,
+        "like": None if like is None else str(like),
+        "kind": kind,
+        "unlike": None if unlike is None else str(unlike),
         "saves_mel": save_mel or to_shards,
         "writes_video": not (sound_only or to_shards),
         "overwrites": force,
     }
     settings = _make_settings(quality or "paper", given)  # a wrong option fails before any work
+    for sound in filter(None, (like, unlike)):
+        _check_example(sound)
     stretch = None if redo is None else redo_command.read_stretch(redo)
     choose_own_device(device)  # a wrong name fails before any work
     sharing = Sharing(
@@ -269,6 +289,14 @@ def generate(
     run.render(as_json=as_json)
     if code or run.num_failed:
         raise typer.Exit(code or 1)
+
+
+def _check_example(sound: Path) -> None:
+    """Fail before any work if a sound is no example."""
+    from cinefoley.config.foley import FoleyConfig
+    from cinefoley.pipelines.control import example_window
+
+    example_window(sound, FoleyConfig())
 
 
 def _read_cues(sheet: Path, videos: "Sequence[VideoSource]") -> tuple[float, ...]:

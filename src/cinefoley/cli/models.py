@@ -201,6 +201,7 @@ def info(
     """
     from cinefoley.cli.inspection import describe_model
     from cinefoley.models.importing.published import read_record
+    from cinefoley.models.kinds import Kinds
     from cinefoley.pipelines.loading import resolve_model
 
     folder = resolve_model(model, local_files_only=True)
@@ -209,6 +210,7 @@ def info(
     report = describe_model(folder) | {
         "licence": _licence(card),
         "card": str(card) if card.is_file() else None,
+        "kinds": list(Kinds.names_of(folder)),
         "origin": record.get("origin"),
         "sources": record.get("sources", {}),
     }
@@ -243,6 +245,8 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         )
     total = sum(part["parameters"] for part in report["parts"].values())
     yield line("parameters", f"{total:,}")
+    if report["kinds"]:
+        yield line("kinds", ", ".join(report["kinds"]))
     for name, part in report["parts"].items():
         about = (
             f"{part['parameters']:,} parameters, {'/'.join(part['dtypes'])}, {part['bytes'] / 2**20:.1f} MiB"

@@ -18,6 +18,7 @@ from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.folder import copy_other_parts
 from cinefoley.models.prepacked import can_prepack, prepack
 from cinefoley.models.video_encoder import VideoEncoder
+from cinefoley.pipelines.control import Control, Example
 from cinefoley.pipelines.denoiser import Denoise, guided_denoiser
 from cinefoley.pipelines.double_guidance import DoubleGuidance, load_guidance_classifier
 from cinefoley.pipelines.loading import HubOptions, load_components, load_video_encoder, resolve_model
@@ -243,6 +244,7 @@ class FoleyPipeline(DiffusionPipeline):
         generator: torch.Generator | None = None,
         on_step: Callable[[int], None] | None = None,
         wrap_denoiser: Callable[[Denoise, Scheduler], Denoise] | None = None,
+        negative_features: Tensor | None = None,
         **sampling: Unpack[SamplingOptions],
     ) -> Tensor:
         """Denoise one window per row.
@@ -261,6 +263,7 @@ class FoleyPipeline(DiffusionPipeline):
             on_step: Called with the number of finished denoiser calls.
             wrap_denoiser: Changes the guided denoiser, such as
                 :func:`~cinefoley.pipelines.inpainting.keep_known`; called once with it and the scheduler.
+            negative_features: ``(B, T, D)``, what guidance leads away from; None: the null condition.
             sampling: ``quality``, and fields of :class:`SamplingSettings` that replace the preset's values.
 
         Returns:
@@ -282,7 +285,7 @@ class FoleyPipeline(DiffusionPipeline):
             settings.num_inference_steps,
             use_karras_sigmas=settings.use_karras_sigmas,
         )
-        denoise = self._denoiser(video_features, scheduler, settings)
+        denoise = self._denoiser(video_features, scheduler, settings, negative_features)
         return denoise_latents(
             latents.to(self.unet.device, torch.float32),
             denoise if wrap_denoiser is None else wrap_denoiser(denoise, scheduler),
@@ -325,6 +328,9 @@ class FoleyPipeline(DiffusionPipeline):
         start: float = 0.0,
         duration: float | None = None,
         on_step: Callable[[int, int], None] | None = None,
+        example: Example | None = None,
+        kind: str | None = None,
+        unlike: Example | None = None,
         **sampling: Unpack[SamplingOptions],
     ) -> FoleyOutput:
         """Generate takes for a video, or a section of it.
@@ -339,6 +345,10 @@ class FoleyPipeline(DiffusionPipeline):
             start: Start of the section, in seconds.
             duration: Length of the section in seconds; None: to the end.
             on_step: Called with finished and total denoiser calls.
+            example: Sound that the takes should be like, at the video's times: a file, or a waveform and its
+                sample rate.
+            kind: Kind of sound instead, of those that the model names.
+            unlike: Sound that the takes should be unlike.
             sampling: As in :meth:`sample`. ``compat="diff-foley"`` also lowers the pitch of everything by the
                 factor 0.73, as the reference does.
 
@@ -363,6 +373,7 @@ class FoleyPipeline(DiffusionPipeline):
                 duration=duration,
                 on_step=on_step,
                 timings_s=timings,
+                control=self.control(example=example, kind=kind, unlike=unlike),
                 **sampling,
             )
         )
@@ -379,11 +390,13 @@ class FoleyPipeline(DiffusionPipeline):
         duration: float | None = None,
         on_step: Callable[[int, int], None] | None = None,
         timings_s: dict[str, float] | None = None,
+        control: Control | None = None,
         **sampling: Unpack[SamplingOptions],
     ) -> Iterator[FoleyBlock]:
         """Generate takes window by window, in memory that does not grow with the video.
 
-        Arguments are those of :meth:`__call__`; ``timings_s`` receives the seconds spent in each part.
+        Arguments are those of :meth:`__call__`; ``timings_s`` receives the seconds spent in each part, and
+        ``control``, from :meth:`control`, says what takes should be like.
 
         Yields:
             One block per window; their ``audios`` in order are the takes.
@@ -398,7 +411,24 @@ class FoleyPipeline(DiffusionPipeline):
             on_step=on_step,
             timings_s={} if timings_s is None else timings_s,
             settings=self.sampling_settings(**sampling),
+            control=control,
         )
+
+    def control(
+        self, *, example: Example | None = None, kind: str | None = None, unlike: Example | None = None
+    ) -> Control:
+        """Read what takes should be like or unlike; see :meth:`Control.of`, whose errors apply.
+
+        Raises:
+            MissingWeightsError: If something is given, and the pipeline was not loaded from a folder.
+        """
+        if example is None and kind is None and unlike is None:
+            return Control()
+        if self._folder is None:
+            raise MissingWeightsError(
+                "Examples and kinds need a model folder; load one with FoleyPipeline.from_pretrained."
+            )
+        return Control.of(self._folder, self.foley_config, example=example, kind=kind, unlike=unlike)
 
     def plan(self, video: VideoInput, *, start: float = 0.0, duration: float | None = None) -> WindowPlan:
         """Place the windows of a video, without decoding it.
@@ -422,11 +452,19 @@ class FoleyPipeline(DiffusionPipeline):
         encoder: VideoEncoder = self.video_encoder_student if self._is_student_used else self.video_encoder
         return encoder
 
-    def _denoiser(self, video_features: Tensor, scheduler: Scheduler, settings: SamplingSettings) -> Denoise:
+    def _denoiser(
+        self,
+        video_features: Tensor,
+        scheduler: Scheduler,
+        settings: SamplingSettings,
+        negative_features: Tensor | None,
+    ) -> Denoise:
+        avoided = negative_features
+        null = self._null_context(video_features) if avoided is None else self.embed(avoided)
         denoise = guided_denoiser(
             self.unet,
             self.embed(video_features),
-            None if settings.guidance_scale == 1 else self._null_context(video_features),
+            None if settings.guidance_scale == 1 else null,
             scheduler,
             settings,
             prediction_type=self.scheduler.config.prediction_type,

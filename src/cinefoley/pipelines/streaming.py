@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from cinefoley.pipelines.control import Control
 from cinefoley.pipelines.output import FoleyBlock
 from cinefoley.pipelines.sampling import draw_noise
 from cinefoley.pipelines.settings import SamplingSettings
@@ -46,6 +47,7 @@ def stream_blocks(
     on_step: Callable[[int, int], None] | None,
     timings_s: dict[str, float],
     settings: SamplingSettings,
+    control: Control | None = None,
 ) -> Iterator[FoleyBlock]:
     """Generate takes window by window; see :meth:`FoleyPipeline.stream`.
 
@@ -56,6 +58,7 @@ def stream_blocks(
         raise ValueError(f"num_takes must be at least 1, got {num_takes}")
     if not 0 <= operator.index(seed) < 2**32:  # PyTorch's generator would map it to another seed
         raise ValueError(f"seed must be 0 to 2**32 - 1, got {seed}")
+    control = control or Control()
     plan = pipeline.plan(video, start=start, duration=duration)
     fader = CrossFader(plan)
     frames_of_windows = window_frames(video, plan, pipeline.foley_config, start=start, duration=duration)
@@ -64,7 +67,8 @@ def stream_blocks(
         with _timed(timings_s, "read"):
             frames = next(frames_of_windows)
         with _timed(timings_s, "encode"):
-            features = pipeline.encode_video(frames[None].float() / 255)
+            features = control.apply(pipeline.encode_video(frames[None].float() / 255))
+            negative = control.negative(features)
         audios, mels = [], []
         for takes in torch.arange(num_takes).split(_MAX_BATCH):
             shape = (1, *pipeline.latent_shape)
@@ -74,6 +78,7 @@ def stream_blocks(
                     features.expand(len(takes), -1, -1),
                     latents=torch.cat(noise),
                     on_step=count_step,
+                    negative_features=None if negative is None else negative.expand(len(takes), -1, -1),
                     **settings.options(),
                 )
             with _timed(timings_s, "decode"):

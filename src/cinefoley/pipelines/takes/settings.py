@@ -32,6 +32,12 @@ class GenerationSettings(SamplingSettings):
     cues_s: tuple[float, ...] | None = None
     """Times to which the events of every take are moved, ascending, in seconds from the first frame; None
     moves nothing."""
+    like: str | None = None
+    """Sound file that takes should be like; None: as the video says."""
+    kind: str | None = None
+    """Kind of sound that takes should be of, of those that the model names; None: as the video says."""
+    unlike: str | None = None
+    """Sound file that takes should be unlike; None: none."""
     writes_video: bool = True
     """Whether each take also gets the video with its sound."""
     overwrites: bool = False
@@ -43,6 +49,10 @@ class GenerationSettings(SamplingSettings):
             raise ValueError(f"takes must be at least 1 and the seed 0 to 2**32 - 1: {self}")
         if not (math.isfinite(self.start) and self.start >= 0):
             raise ValueError(f"start must be 0 s or more, got {self.start}")
+        if self.like is not None and self.kind is not None:
+            raise ValueError("takes follow an example or a kind; omit like or kind")
+        if self.unlike is not None and self.guidance_scale == 1:
+            raise ValueError("guidance_scale 1 turns guidance off, so unlike would be ignored; omit one")
         cues = self.cues_s or ()
         if not all(math.isfinite(cue) for cue in cues) or any(b <= a for a, b in pairwise(cues)):
             raise ValueError(f"cues_s must be finite and ascend, got {cues}")

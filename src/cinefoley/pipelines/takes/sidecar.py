@@ -39,6 +39,9 @@ _ADDED = {  # settings that older records lack, with the value that was used
     "use_karras_sigmas": False,
     "cache_interval": 1,
     "cues_s": None,
+    "like": None,
+    "kind": None,
+    "unlike": None,
 }
 _NOT_COMPARED = {"num_takes", "quality"}  # the numbers of a quality are compared, not its name
 _NO_DIFFERENCE = {("saves_mel", False)}  # a take with mels also serves where none are requested

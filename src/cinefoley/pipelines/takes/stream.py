@@ -13,7 +13,7 @@ from torch import Tensor
 from cinefoley.media.audio.fitted_writer import FittedAudio, fitted_audio
 from cinefoley.media.files.atomic_write import atomic_write
 from cinefoley.pipelines.takes.files import TakeFiles, TakeLevel
-from cinefoley.pipelines.takes.model_record import ModelRecord
+from cinefoley.pipelines.takes.model_record import ModelRecord, file_sha256
 from cinefoley.pipelines.takes.settings import GenerationSettings
 from cinefoley.pipelines.takes.sidecar import read_versions
 from cinefoley.pipelines.takes.video_source import VideoSource
@@ -99,6 +99,9 @@ class TakeStream:
                 duration=settings.duration,
                 on_step=on_step,
                 timings_s=self.timings_s,
+                control=self.pipeline.control(
+                    example=settings.like, kind=settings.kind, unlike=settings.unlike
+                ),
                 **settings.options(),
             )
             whole: list[list[Tensor]] = [[] for _ in takes]
@@ -142,6 +145,14 @@ def _mel_file(path: Path, shape: tuple[int, int, int]) -> Iterator[BinaryIO]:
         yield file
 
 
+def _describe_sound(path: str) -> dict[str, str]:
+    """Name and digest of an example; without digest where it cannot be read, which generation will report."""
+    try:
+        return {"name": Path(path).name, "sha256": file_sha256(Path(path))}
+    except OSError:
+        return {"name": Path(path).name}
+
+
 def _describe_run(
     pipeline: "FoleyPipeline",
     source: VideoSource,
@@ -156,6 +167,7 @@ def _describe_run(
         "model": None if model is None else asdict(model),
         "seed": settings.seed,
         "settings": choices,
+        "sounds": {name: _describe_sound(choices[name]) for name in ("like", "unlike") if choices[name]},
         "sample_rate": rate,
         "samples": plan.total,
         "duration_s": plan.total / rate,
