@@ -111,7 +111,7 @@ def has_splits(data: str, csv: Path | None = None) -> bool:
         return True
     folder = Path(data).expanduser()
     if ShardLayout.find(folder) is not None:
-        return any(entry.split for entry in ShardSource(folder).entries)
+        return any(entry.split for entry in ShardSource(folder).rows)
     return folder.is_dir() and all(find_export(folder, split) for split in ("train", "test"))
 
 

@@ -73,6 +73,6 @@ def test_measuring_takes_the_test_split_where_there_is_one(
 
 def test_clips_of_films_of_one_name_cannot_be_told_apart(shards: Path, tmp_path: Path) -> None:
     source = ShardSource(shards)
-    source.entries = [source.entries[0], replace(source.entries[0], id="twin")]
+    source.rows = [source.rows[0], replace(source.rows[0], id="twin")]
     with pytest.raises(DataError, match="are both of the video"):
         extract_audio(source, tmp_path)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.data.cache.clip_windows import DecodedClips
-from cinefoley.data.cache.content_cache import ClipFile, cached_chunks, plan_clip_files
+from cinefoley.data.cache.content_cache import ClipFile, cached_clips, read_clips
 from cinefoley.data.cache.shard_stream import should_stream, stream_shards
 from cinefoley.data.cache.tensor_files import Chunk, write_chunk
 from cinefoley.data.cache.tensor_rows import ChunkedRows
@@ -16,7 +16,7 @@ from cinefoley.data.events.rows import event_rows, kind_rows
 from cinefoley.data.json_lines import Record
 from cinefoley.data.shards.source import ShardSource
 from cinefoley.data.sources.clip_reader import ClipSettings, DecodedClip, read_clip
-from cinefoley.data.sources.clip_source import Clip, ClipFault, ClipSource
+from cinefoley.data.sources.clip_source import Clip, ClipSource
 
 __all__ = ["prepare_clips"]
 
@@ -71,25 +71,23 @@ def prepare_clips(
     if isinstance(source, ShardSource) and should_stream(source, settings):
         return stream_shards(source, settings)
     per_file = max(1, min(clips_per_file, _MOST_BYTES // settings.row_bytes))
-    files = plan_clip_files(source, settings, cache_dir, name="clips", clips_per_file=per_file)
-    chunks = cached_chunks(files, _make, unit="clips", workers=workers, on_done=on_clip)
-    return _join(source, settings, files, chunks)
+    chunks = cached_clips(
+        source,
+        settings,
+        cache_dir,
+        _make,
+        name="clips",
+        clips_per_file=per_file,
+        workers=workers,
+        on_clip=on_clip,
+    )
+    return _join(source, settings, chunks)
 
 
 def _make(file: ClipFile[ClipSettings]) -> int:
     """Decode the clips of one file and write it. Returns the number of clips that were read."""
-    rows: list[tuple[Clip, DecodedClip]] = []
-    faults: list[Record] = []
-    for clip in file.clips:
-        read = read_clip(clip, file.settings)
-        if isinstance(read, ClipFault):
-            faults.append(read.to_record(clip.id))
-        else:
-            rows.append((clip, read))
-    notes = {
-        "clips": [_note(clip) for clip, _ in rows],
-        "ledger": faults,
-    }
+    rows, faults = read_clips(file, read_clip)
+    notes = {"clips": [_note(clip) for clip, _ in rows], "ledger": faults}
     write_chunk(file.path, _stack([row for _, row in rows], file.settings), notes)
     return len(file.clips)
 
@@ -115,27 +113,22 @@ def _stack(rows: Sequence[DecodedClip], settings: ClipSettings) -> dict[str, Ten
     }
 
 
-def _join(
-    source: ClipSource,
-    settings: ClipSettings,
-    files: Sequence[ClipFile[ClipSettings]],
-    chunks: Sequence[Chunk],
-) -> DecodedClips:
-    notes = [note for _, known in chunks for note in known["clips"]]
+def _join(source: ClipSource, settings: ClipSettings, chunks: Sequence[tuple[str, Chunk]]) -> DecodedClips:
+    rows = [tensors for _, (tensors, _) in chunks]
+    known = [notes for _, (_, notes) in chunks]
+    notes = [note for notes in known for note in notes["clips"]]
     events_s, is_onset_like = event_rows([note["events"] or [] for note in notes])
     return DecodedClips(
         ids=tuple(note["id"] for note in notes),
-        frames=ChunkedRows([tensors["frames"] for tensors, _ in chunks]),
-        mels=ChunkedRows([tensors["mels"] for tensors, _ in chunks]),
+        frames=ChunkedRows([tensors["frames"] for tensors in rows]),
+        mels=ChunkedRows([tensors["mels"] for tensors in rows]),
         kinds=kind_rows([note["labels"] for note in notes], source.label_names),
         events_s=events_s,
         is_onset_like=is_onset_like,
         has_events=torch.tensor([note["events"] is not None for note in notes], dtype=torch.bool),
-        lengths_s=torch.cat([tensors["lengths_s"] for tensors, _ in chunks]),
+        lengths_s=torch.cat([tensors["lengths_s"] for tensors in rows]),
         label_names=source.label_names,
-        ledger=tuple(record for _, known in chunks for record in known["ledger"]),
+        ledger=tuple(record for notes in known for record in notes["ledger"]),
         settings=settings,
-        chunks=tuple(
-            (file.path.stem, len(known["clips"])) for file, (_, known) in zip(files, chunks, strict=True)
-        ),
+        chunks=tuple((stem, len(notes["clips"])) for stem, (_, notes) in chunks),
     )

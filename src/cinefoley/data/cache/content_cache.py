@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from cinefoley.data.cache.tensor_files import Chunk, claimed_cache, read_chunk
-from cinefoley.data.json_lines import json_digest
+from cinefoley.data.json_lines import Record, json_digest
 from cinefoley.data.parallel import Engine, run_missing
-from cinefoley.data.sources.clip_source import Clip, ClipSource
+from cinefoley.data.sources.clip_source import Clip, ClipFault, ClipSource
 from cinefoley.data.sources.file_digests import FileDigests
 from cinefoley.errors import DataError
 
-__all__ = ["CacheFile", "ClipFile", "SupportsDescribe", "cached_chunks", "plan_clip_files"]
+__all__ = ["CacheFile", "ClipFile", "SupportsDescribe", "cached_chunks", "cached_clips", "read_clips"]
 
 
 class SupportsDescribe(Protocol):
@@ -40,6 +40,7 @@ class CacheFile(Protocol):
 
 
 FileT = TypeVar("FileT", bound=CacheFile)
+RowT = TypeVar("RowT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,21 +58,60 @@ class ClipFile(Generic[SettingsT]):
         return len(self.clips)
 
 
-def plan_clip_files(
-    source: ClipSource, settings: SettingsT, cache_dir: Path, *, name: str, clips_per_file: int
-) -> list[ClipFile[SettingsT]]:
-    """Divide the clips of a source among files of a cache.
+def cached_clips(
+    source: ClipSource,
+    settings: SettingsT,
+    cache_dir: Path,
+    make: Callable[[ClipFile[SettingsT]], int],
+    *,
+    name: str,
+    clips_per_file: int,
+    workers: int = 1,
+    on_clip: Callable[[int, int], None] | None = None,
+) -> list[tuple[str, Chunk]]:
+    """Decode the clips of a source into files of a cache, or map what an earlier run has decoded.
 
     Args:
         source: The clips.
         settings: How they are decoded.
         cache_dir: Folder of the cache; made if it is missing.
+        make: Decodes and writes one file, and returns ``len`` of it; another process may call it.
         name: The files go into a folder ``name-*``, one for each settings.
         clips_per_file: Clips of each file but the last.
+        workers: Worker processes; -1 for every core.
+        on_clip: Called with finished clips and all clips, after each file.
+
+    Returns:
+        Stem and content of every file. Its notes have ``clips``, a record for each row, and ``ledger``.
 
     Raises:
+        DataError: If workers keep dying, or the cache is cleared meanwhile.
         OutputError: If the folder cannot be made or written to.
     """
+    files = _plan(source, settings, cache_dir, name=name, clips_per_file=clips_per_file)
+    chunks = cached_chunks(files, make, unit="clips", workers=workers, on_done=on_clip)
+    return [(file.path.stem, chunk) for file, chunk in zip(files, chunks, strict=True)]
+
+
+def read_clips(
+    file: ClipFile[SettingsT], read: Callable[[Clip, SettingsT], RowT | ClipFault]
+) -> tuple[list[tuple[Clip, RowT]], list[Record]]:
+    """Read the clips of one file: those that can be used with what was read, and the ledger of the others."""
+    rows: list[tuple[Clip, RowT]] = []
+    faults: list[Record] = []
+    for clip in file.clips:
+        result = read(clip, file.settings)
+        if isinstance(result, ClipFault):
+            faults.append(result.to_record(clip.id))
+        else:
+            rows.append((clip, result))
+    return rows, faults
+
+
+def _plan(
+    source: ClipSource, settings: SettingsT, cache_dir: Path, *, name: str, clips_per_file: int
+) -> list[ClipFile[SettingsT]]:
+    """Divide the clips of a source among files."""
     with claimed_cache(cache_dir), FileDigests(cache_dir / "digests.jsonl") as digests:
         prints = source.fingerprints(digests.sha256)
     ids, description = source.ids, settings.describe()

@@ -102,7 +102,7 @@ def _unpack(
     write: Callable[[ShardClip, Path], None],
     on_clip: Callable[[int, int], None] | None,
 ) -> Path:
-    digests = "\n".join(entry.digest for entry in source.entries)
+    digests = "\n".join(entry.digest for entry in source.rows)
     folder = cache_dir / f"unpacked-{hashlib.sha256(digests.encode()).hexdigest()[:16]}" / suffix[1:]
     owners: dict[str, str] = {}
     with claimed_cache(folder):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
-from cinefoley.data.cache.content_cache import ClipFile, cached_chunks, plan_clip_files
+from cinefoley.data.cache.content_cache import ClipFile, cached_clips, read_clips
 from cinefoley.data.cache.tensor_files import Chunk, write_chunk
 from cinefoley.data.json_lines import Record, json_digest
 from cinefoley.data.shards.source import ShardClip, ShardSource
@@ -64,18 +64,24 @@ def prepare_frames(
         settings = settings.of_videos()
     if isinstance(source, ShardSource) and source.settings.frame_rate == settings.frame_rate:
         return _look_at_shards(source, settings, clips_per_file)
-    files = plan_clip_files(source, settings, cache_dir, name="pictures", clips_per_file=clips_per_file)
-    chunks = cached_chunks(files, _make, unit="clips", workers=workers, on_done=on_clip)
-    kept = [note for _, notes in chunks for note in notes["clips"]]
+    chunks = cached_clips(
+        source,
+        settings,
+        cache_dir,
+        _make,
+        name="pictures",
+        clips_per_file=clips_per_file,
+        workers=workers,
+        on_clip=on_clip,
+    )
+    kept = [note for _, (_, notes) in chunks for note in notes["clips"]]
     return ClipFrames(
         ids=[note["id"] for note in kept],
         sizes=[(height, width) for height, width in (note["size"] for note in kept)],
-        chunks=[
-            (file.path.stem, len(notes["clips"])) for file, (_, notes) in zip(files, chunks, strict=True)
-        ],
-        jpegs=_Mapped(chunks, settings.num_frames),
+        chunks=[(stem, len(notes["clips"])) for stem, (_, notes) in chunks],
+        jpegs=_Mapped([chunk for _, chunk in chunks], settings.num_frames),
         settings=settings,
-        ledger=[record for _, notes in chunks for record in notes["ledger"]],
+        ledger=[record for _, (_, notes) in chunks for record in notes["ledger"]],
     )
 
 
@@ -141,17 +147,9 @@ class _Mapped:
 
 def _make(file: ClipFile[FrameSettings]) -> int:
     """Decode the clips of one file and write it. Returns the number of clips that were read."""
-    kept: list[Record] = []
-    faults: list[Record] = []
-    jpeg: list[bytes] = []
-    for clip in file.clips:
-        read = _read(clip, file.settings)
-        if isinstance(read, ClipFault):
-            faults.append(read.to_record(clip.id))
-        else:
-            frames, size = read
-            kept.append({"id": clip.id, "size": list(size)})
-            jpeg += frames
+    rows, faults = read_clips(file, _read)
+    kept = [{"id": clip.id, "size": list(size)} for clip, (_, size) in rows]
+    jpeg = [frame for _, (frames, _) in rows for frame in frames]
     ends = torch.tensor([len(frame) for frame in jpeg], dtype=torch.int64).cumsum(0)
     joined = torch.from_numpy(np.frombuffer(b"".join(jpeg), dtype=np.uint8).copy())
     write_chunk(file.path, {"jpeg": joined, "ends": ends}, {"clips": kept, "ledger": faults})

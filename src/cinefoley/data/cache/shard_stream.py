@@ -40,7 +40,7 @@ def should_stream(source: ShardSource, settings: ClipSettings) -> bool:
         source: The shards.
         settings: How clips are decoded; if the frame rate is not that of the shards, they are cached.
     """
-    kept = sum(entry.end - entry.offset for entry in source.entries)
+    kept = sum(entry.end - entry.offset for entry in source.rows)
     return settings.frame_rate == source.settings.frame_rate and settings.row_bytes * len(source) > kept
 
 

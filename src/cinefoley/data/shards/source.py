@@ -3,11 +3,10 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 from cinefoley.config.frame_rate import FrameRate
 from cinefoley.data.shards.archive import ShardEntry, read_members
 from cinefoley.data.shards.layout import ShardLayout, ShardSettings
-from cinefoley.data.sources.clip_source import ClipEvent, ClipFault, FileDigest, events_as_json
+from cinefoley.data.sources.clip_source import ClipEvent, ClipFault, FileDigest, ListedSource, events_as_json
 from cinefoley.errors import DataError, MediaError
 from cinefoley.media.audio.flac import decode_flac
 from cinefoley.media.audio.reader import resample_blocks
@@ -221,7 +220,7 @@ class ShardClip:
             ) from None
 
 
-class ShardSource:
+class ShardSource(ListedSource[ShardEntry]):
     """The clips of a folder of shards, as ``cinefoley data prepare`` makes them.
 
     Args:
@@ -239,8 +238,7 @@ class ShardSource:
     def __init__(
         self, folder: Path | str, *, split: str | None = None, label_names: Sequence[str] | None = None
     ) -> None:
-        self.folder = Path(folder)
-        layout = ShardLayout(self.folder)
+        layout = ShardLayout(Path(folder))
         about = layout.read_about()
         if about is None:
             raise DataError(
@@ -253,35 +251,16 @@ class ShardSource:
             )
         try:
             self.settings = ShardSettings.from_description(about["settings"])
-            self.label_names = tuple(about["label_names"] if label_names is None else label_names)
+            labels = tuple(about["label_names"] if label_names is None else label_names)
             entries = list(_read_index(layout.index))
         except (KeyError, ValueError, OSError) as exc:
             raise DataError(f"{folder}: the shards are damaged ({exc}). Prepare the clips again.") from exc
-        self.entries: Sequence[ShardEntry] = _of_split(entries, split, self.folder)
+        super().__init__(Path(folder), _of_split(entries, split, Path(folder)), labels)
         self._shards = layout.shards
-
-    @property
-    def name(self) -> str:
-        """The folder."""
-        return str(self.folder)
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """The stored clips, as in the split CSV."""
-        return [entry.id for entry in self.entries]
-
-    def first(self, count: int) -> Self:
-        """The first clips of this source, with all of its labels."""
-        part = copy(self)
-        part.entries = self.entries[:count]
-        return part
-
-    def __len__(self) -> int:
-        return len(self.entries)
 
     def __getitem__(self, index: int) -> ShardClip:
         """Clip ``index``; its shard is not opened."""
-        entry = self.entries[index]
+        entry = self.rows[index]
         return ShardClip(
             path=self._shards / f"{entry.shard}.tar",
             entry=entry,
@@ -289,9 +268,10 @@ class ShardSource:
             sample_rate=self.settings.mel.sample_rate,
         )
 
-    def fingerprints(self, digest_of: FileDigest) -> list[str]:
-        """From digest, labels and events of each index entry, without reading shards."""
-        return [_fingerprint(entry) for entry in self.entries]
+    def _fingerprint(self, row: ShardEntry, digest_of: FileDigest) -> str:
+        """From digest, labels and events of the index entry, without reading the shard."""
+        content = [_FORMAT, row.digest, row.labels, events_as_json(row.events)]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def open_test_shards(folder: Path) -> ShardSource | None:
@@ -305,7 +285,7 @@ def open_test_shards(folder: Path) -> ShardSource | None:
     if ShardLayout.find(folder) is None:
         return None
     whole = ShardSource(folder)
-    has_test = any(entry.split == "test" for entry in whole.entries)
+    has_test = any(entry.split == "test" for entry in whole.rows)
     return ShardSource(folder, split="test") if has_test else whole
 
 
@@ -334,8 +314,3 @@ def _of_split(entries: list[ShardEntry], split: str | None, folder: Path) -> lis
 
 def _joined(names: Iterable[str]) -> str:
     return ", ".join(sorted(name or "(none)" for name in names))
-
-
-def _fingerprint(entry: ShardEntry) -> str:
-    content = [_FORMAT, entry.digest, entry.labels, events_as_json(entry.events)]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

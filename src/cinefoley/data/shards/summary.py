@@ -99,17 +99,17 @@ def summarize(folder: Path) -> ShardSummary:
     layout = ShardLayout(folder)
     about = layout.read_about() or {}
     labels = Counter(dict.fromkeys(source.label_names, 0))
-    labels.update(entry.labels[0] for entry in source.entries if entry.labels)
-    sizes = Counter(f"{entry.size[1]}x{entry.size[0]}" for entry in source.entries)
+    labels.update(entry.labels[0] for entry in source.rows if entry.labels)
+    sizes = Counter(f"{entry.size[1]}x{entry.size[0]}" for entry in source.rows)
     outcomes = _count_outcomes(layout)
     return ShardSummary(
         num_rows=outcomes.total(),
         outcomes=dict(outcomes.most_common()),
-        splits=dict(sorted(Counter(entry.split for entry in source.entries).items())),
+        splits=dict(sorted(Counter(entry.split for entry in source.rows).items())),
         labels=dict(sorted(labels.items(), key=lambda item: (-item[1], item[0]))),
         num_shards=int(about.get("num_shards", 0)),
         num_bytes=int(about.get("num_bytes", 0)),
-        durations_s=tuple(entry.duration_s for entry in source.entries),
+        durations_s=tuple(entry.duration_s for entry in source.rows),
         sizes=dict(sizes.most_common()),
     )
 

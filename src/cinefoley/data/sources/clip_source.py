@@ -5,10 +5,12 @@ moment, and a clip can be sent to a worker process that reads it.
 """
 
 import errno
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -26,6 +28,7 @@ __all__ = [
     "ClipSource",
     "FaultReason",
     "FileDigest",
+    "ListedSource",
     "events_as_json",
     "is_of_this_machine",
 ]
@@ -185,6 +188,59 @@ class ClipSource(Protocol):
             MediaError: If a video cannot be read because of this machine.
         """
         ...
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+RowT = TypeVar("RowT", bound=_HasId)
+
+
+class ListedSource(ABC, Generic[RowT]):
+    """Base of the sources that hold a row for each of their clips.
+
+    Args:
+        folder: Where the clips are.
+        rows: What is known of each clip.
+        label_names: Every label that a clip may have.
+    """
+
+    def __init__(self, folder: Path, rows: Sequence[RowT], label_names: tuple[str, ...]) -> None:
+        self.folder = folder
+        self.rows = rows
+        self.label_names = label_names
+
+    @property
+    def name(self) -> str:
+        """The folder."""
+        return str(self.folder)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The clips' names: as in the split CSV, or the videos' names without suffix."""
+        return [row.id for row in self.rows]
+
+    def first(self, count: int) -> Self:
+        """The first clips of this source, with all of its labels."""
+        part = copy(self)
+        part.rows = self.rows[:count]
+        return part
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Clip:
+        """Clip ``index``, not yet opened."""
+
+    def fingerprints(self, digest_of: FileDigest) -> list[str]:
+        """A hash of each clip's content, labels and events."""
+        return [self._fingerprint(row, digest_of) for row in self.rows]
+
+    @abstractmethod
+    def _fingerprint(self, row: RowT, digest_of: FileDigest) -> str: ...
 
 
 def is_of_this_machine(exc: BaseException) -> bool:

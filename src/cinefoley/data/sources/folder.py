@@ -4,10 +4,8 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from torch import Tensor
 
@@ -18,6 +16,7 @@ from cinefoley.data.sources.clip_source import (
     ClipEvent,
     ClipFault,
     FileDigest,
+    ListedSource,
     events_as_json,
     is_of_this_machine,
 )
@@ -106,7 +105,7 @@ class FileClip:
         return self.path
 
 
-class FolderSource:
+class FolderSource(ListedSource[FileClip]):
     """The videos of one folder.
 
     Args:
@@ -130,51 +129,41 @@ class FolderSource:
         label_names: Sequence[str] | None = None,
         events: Mapping[str, Annotation] | None = None,
     ) -> None:
-        self.folder = Path(folder)
-        videos = ClipFolder(self.folder)
+        folder = Path(folder)
+        videos = ClipFolder(folder)
         known = events or {}
         if csv is None:
-            self._clips = [_listed_nowhere(path) for path in videos.videos()]
-            self.label_names = tuple(label_names or ())
-        else:
-            whole = read_split(csv, label_names=label_names)
-            rows = _chosen(whole, Path(csv), split)
-            found = videos.find_all(rows, listed={row.id for row in whole})
-            if not any(found.values()):
-                raise DataError(
-                    f"{self.folder}: holds none of the {len(rows)} clips of {Path(csv).name} (looked for "
-                    f"names such as {candidate_stems(rows[0])[0]}.mp4). Name the folder that holds them."
-                )
-            self._clips = [_listed(row, found[row.id], known.get(row.id)) for row in rows]
-            heard = {label for clip in self._clips for label in clip.labels}
-            self.label_names = tuple(sorted(heard)) if label_names is None else tuple(label_names)
-
-    @property
-    def name(self) -> str:
-        """The folder."""
-        return str(self.folder)
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """As in the split CSV, or the videos' names without suffix, sorted."""
-        return [clip.id for clip in self._clips]
-
-    def first(self, count: int) -> Self:
-        """The first clips of this source, with all of its labels."""
-        part = copy(self)
-        part._clips = self._clips[:count]
-        return part
-
-    def __len__(self) -> int:
-        return len(self._clips)
+            super().__init__(
+                folder, [_listed_nowhere(path) for path in videos.videos()], tuple(label_names or ())
+            )
+            return
+        whole = read_split(csv, label_names=label_names)
+        rows = _chosen(whole, Path(csv), split)
+        found = videos.find_all(rows, listed={row.id for row in whole})
+        if not any(found.values()):
+            raise DataError(
+                f"{folder}: holds none of the {len(rows)} clips of {Path(csv).name} (looked for "
+                f"names such as {candidate_stems(rows[0])[0]}.mp4). Name the folder that holds them."
+            )
+        clips = [_listed(row, found[row.id], known.get(row.id)) for row in rows]
+        heard = {label for clip in clips for label in clip.labels}
+        super().__init__(folder, clips, tuple(sorted(heard) if label_names is None else label_names))
 
     def __getitem__(self, index: int) -> FileClip:
         """The clip of row ``index``; its video is not opened."""
-        return self._clips[index]
+        return self.rows[index]
 
-    def fingerprints(self, digest_of: FileDigest) -> list[str]:
-        """From every video's bytes, its labels and its events."""
-        return [_fingerprint(clip, digest_of) for clip in self._clips]
+    def _fingerprint(self, row: FileClip, digest_of: FileDigest) -> str:
+        """From the video's bytes, its labels and its events."""
+        try:
+            content = "missing" if row.path is None else digest_of(row.path)
+        except MediaError as exc:
+            if is_of_this_machine(exc):
+                raise
+            content = "unreadable"
+        return hashlib.sha256(
+            json.dumps([content, row.labels, events_as_json(row.events)]).encode()
+        ).hexdigest()
 
 
 def find_export(folder: Path, split: str) -> tuple[Path, Path] | None:
@@ -226,15 +215,3 @@ def _listed(row: SplitRow, path: Path | None, known: Annotation | None) -> FileC
 
 def _listed_nowhere(path: Path) -> FileClip:
     return FileClip(id=path.stem, path=path, expected=path.name)
-
-
-def _fingerprint(clip: FileClip, digest_of: FileDigest) -> str:
-    try:
-        content = "missing" if clip.path is None else digest_of(clip.path)
-    except MediaError as exc:
-        if is_of_this_machine(exc):
-            raise
-        content = "unreadable"
-    return hashlib.sha256(
-        json.dumps([content, clip.labels, events_as_json(clip.events)]).encode()
-    ).hexdigest()
