@@ -1,5 +1,6 @@
 """What several rooms' tests share: the choice of slow tests, a tiny model on disk, and small films."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -134,40 +135,34 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def guided_tiny_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model with a guidance classifier beside it. Not to be written to."""
+def _with_classifier(model: Path, folder: Path, part: str, channels: tuple[int, ...]) -> Path:
+    """A copy of the tiny model with a classifier of random weights."""
     import torch
 
     from cinefoley.models.classifier import AlignmentClassifier
 
-    folder = tmp_path_factory.mktemp("models") / "guided"
-    shutil.copytree(tiny_model, folder)
+    shutil.copytree(model, folder)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         classifier = AlignmentClassifier(
-            block_out_channels=(8, 16), feature_dim=16, max_frames=10, num_heads=2, norm_num_groups=4
+            block_out_channels=channels, feature_dim=16, max_frames=10, num_heads=2, norm_num_groups=4
         )
-    classifier.save_pretrained(folder / "guidance_classifier")
+    classifier.save_pretrained(folder / part)
     return folder
+
+
+@pytest.fixture(scope="session")
+def guided_tiny_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with a guidance classifier beside it. Not to be written to."""
+    folder = tmp_path_factory.mktemp("models") / "guided"
+    return _with_classifier(tiny_model, folder, "guidance_classifier", (8, 16))
 
 
 @pytest.fixture(scope="session")
 def tiny_judge(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model with an alignment classifier of random weights. Not to be written to."""
-    import torch
-
-    from cinefoley.models.classifier import AlignmentClassifier
-
     folder = tmp_path_factory.mktemp("models") / "judge"
-    shutil.copytree(tiny_model, folder)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        classifier = AlignmentClassifier(
-            block_out_channels=(8, 16, 16), feature_dim=16, max_frames=10, num_heads=2, norm_num_groups=4
-        )
-    classifier.save_pretrained(folder / "alignment")
-    return folder
+    return _with_classifier(tiny_model, folder, "alignment", (8, 16, 16))
 
 
 @pytest.fixture(scope="session")
@@ -270,3 +265,13 @@ def stage_shards(stage_films: Path, tmp_path_factory: pytest.TempPathFactory) ->
     settings = ShardSettings(duration_s=5.0, least_s=4.0, clips_per_shard=2)
     prepare_shards(stage_films, out, csv=stage_films / "train.csv", settings=settings)
     return out
+
+
+@pytest.fixture(params=["avsync.mp4", "car.mp4", "drum.mp4", "vggsound.mp4"])
+def real_clip(request: pytest.FixtureRequest) -> Path:
+    """A real clip, from the folder that ``CINEFOLEY_CLIPS`` names."""
+    folder = os.environ.get("CINEFOLEY_CLIPS")
+    if folder is None:
+        pytest.skip("CINEFOLEY_CLIPS names no folder of real clips")
+    name: str = request.param
+    return Path(folder) / name

@@ -1,13 +1,13 @@
 """Backbones are fetched from the web, which here is a server of our own on 127.0.0.1."""
 
 import hashlib
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from tests.http_server import serving
 
 from cinefoley.errors import MissingWeightsError, OutputError, WeightsError
 from cinefoley.models.importing.backbones import (
@@ -62,17 +62,9 @@ def web() -> Iterator[Web]:
             self.send_header("Content-Length", str(length))
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the tests' output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/release"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Handler) as address:
+        state.url = f"{address}/release"
+        yield state
 
 
 @pytest.fixture

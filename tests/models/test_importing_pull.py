@@ -6,15 +6,15 @@ import os
 import resource
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tests.http_server import serving
 
 from cinefoley.config.model import ModelConfig
 from cinefoley.errors import MissingWeightsError, OutputError, WeightsError
@@ -75,17 +75,9 @@ def hub() -> Iterator[Hub]:
             if with_content:
                 self.wfile.write(content[begin : state.cuts_after if is_cut else None])
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the tests' output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Handler) as address:
+        state.endpoint = address
+        yield state
 
 
 @pytest.fixture

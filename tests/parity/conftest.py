@@ -1,6 +1,6 @@
 """What the parity tests share: the reference's numbers, and checkpoints filled with them."""
 
-import importlib.util
+import importlib
 import json
 import shutil
 from collections.abc import Callable, Generator, Iterator
@@ -35,13 +35,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.fixture(scope="session")
 def reference_weights() -> ModuleType:
-    """The module beside this file; pytest puts no folder of tests on the import path."""
-    spec = importlib.util.spec_from_file_location("reference_weights", _HERE / "reference_weights.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The module beside this file."""
+    return importlib.import_module("tests.parity.reference_weights")
 
 
 @pytest.fixture(scope="session")

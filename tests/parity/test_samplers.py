@@ -19,7 +19,7 @@ from cinefoley.pipelines.double_guidance import DoubleGuidance
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.guidance import combine_halves
 from cinefoley.pipelines.schedulers import make_scheduler
-from cinefoley.pipelines.settings import Sampler, SamplingSettings
+from cinefoley.pipelines.settings import Sampler, SamplingOptions, SamplingSettings
 from cinefoley.spectral.magnitude import Compat
 
 _NAMES: dict[Sampler, str] = {"dpm++": "DPM_Solver", "ddim": "DDIM", "plms": "PLMS"}
@@ -52,45 +52,29 @@ def test_the_network_is_called_at_the_reference_times(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", ["ddim", "plms"])
+@pytest.mark.parametrize(
+    ("sampler", "fixture"),
+    [("ddim", "samplers"), ("plms", "samplers"), ("dpm++", "double_guidance"), ("ddim", "double_guidance")],
+)
 def test_latents(
     sampler: Sampler,
+    fixture: str,
     pipeline: FoleyPipeline,
     features: torch.Tensor,
     noise: torch.Tensor,
     reference_fixture: Callable[[str], dict[str, Any]],
     assert_close: Any,
 ) -> None:
-    latents = pipeline.sample(
-        features,
-        latents=noise,
-        num_inference_steps=5,
-        guidance_scale=_GUIDANCE_SCALE,
-        sampler=sampler,
-    )
-    assert_close(latents, reference_fixture("samplers")[f"{_NAMES[sampler]}_5_final"], _FIVE_STEPS)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("sampler", ["dpm++", "ddim"])
-def test_latents_under_double_guidance(
-    sampler: Sampler,
-    pipeline: FoleyPipeline,
-    features: torch.Tensor,
-    noise: torch.Tensor,
-    reference_fixture: Callable[[str], dict[str, Any]],
-    assert_close: Any,
-) -> None:
-    latents = pipeline.sample(
-        features,
-        latents=noise,
-        num_inference_steps=5,
-        guidance_scale=_GUIDANCE_SCALE,
-        sampler=sampler,
-        double_guidance_scale=_DOUBLE_GUIDANCE_SCALE,
-        compat="diff-foley",
-    )
-    assert_close(latents, reference_fixture("double_guidance")[f"{_NAMES[sampler]}_5_final"], _FIVE_STEPS)
+    """Alone, and under double guidance with the reference's raw features."""
+    settings: SamplingOptions = {
+        "sampler": sampler,
+        "num_inference_steps": 5,
+        "guidance_scale": _GUIDANCE_SCALE,
+    }
+    if fixture == "double_guidance":
+        settings |= {"double_guidance_scale": _DOUBLE_GUIDANCE_SCALE, "compat": "diff-foley"}
+    latents = pipeline.sample(features, latents=noise, **settings)
+    assert_close(latents, reference_fixture(fixture)[f"{_NAMES[sampler]}_5_final"], _FIVE_STEPS)
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """Variations of real clips, from the folder that CINEFOLEY_CLIPS names."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -17,28 +16,19 @@ from cinefoley.variations.videos import draw_for_video, load_varied_video, vary_
 pytestmark = pytest.mark.clips
 
 
-@pytest.fixture(params=["avsync.mp4", "car.mp4", "drum.mp4", "vggsound.mp4"])
-def clip(request: pytest.FixtureRequest) -> Path:
-    folder = os.environ.get("CINEFOLEY_CLIPS")
-    if folder is None:
-        pytest.skip("CINEFOLEY_CLIPS names no folder of real clips")
-    name: str = request.param
-    return Path(folder) / name
-
-
 @pytest.mark.parametrize("variation", [CloseUp(), CameraMovement()], ids=["close-up", "camera movement"])
 def test_its_varied_video_shows_the_window_and_audio_as_before(
-    clip: Path, tmp_path: Path, variation: CloseUp | CameraMovement
+    real_clip: Path, tmp_path: Path, variation: CloseUp | CameraMovement
 ) -> None:
-    out = tmp_path / f"out{cropped_video_suffix(clip)}"
-    window = draw_for_video(variation, clip, generator=torch.Generator().manual_seed(0))
-    vary_video(clip, out, window)
-    view, film = load_varied_video(clip, window), load_video(out)
+    out = tmp_path / f"out{cropped_video_suffix(real_clip)}"
+    window = draw_for_video(variation, real_clip, generator=torch.Generator().manual_seed(0))
+    vary_video(real_clip, out, window)
+    view, film = load_varied_video(real_clip, window), load_video(out)
     assert film.size == window.crop_size
     assert torch.equal(view.source_indices, film.source_indices)
     assert (view.frames.float() - film.frames.float()).square().mean() < 255**2 / 10**4.0  # 40 dB
-    assert video_duration(out) == video_duration(clip)
-    sound, before = read_audio(out)[0], read_audio(clip)[0]
+    assert video_duration(out) == video_duration(real_clip)
+    sound, before = read_audio(out)[0], read_audio(real_clip)[0]
     length = min(sound.shape[1], before.shape[1])
     assert torch.equal(sound[:, :length], before[:, :length])
     assert abs(sound.shape[1] - before.shape[1]) < 44.1  # these files state their end in milliseconds

@@ -1,37 +1,12 @@
-from pathlib import Path
-from typing import Any
-
 import pytest
 import torch
+from tests.data.cache.stage_frames import READING, SIZE, mean_error
 
 from cinefoley.config.frame_rate import FrameRate
 from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
-from cinefoley.data.cache.frame_cache import prepare_frames
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.variations import CameraMovement, CloseUp
 from cinefoley.variations.resizing import resize
-
-SIZE = (16, 16)
-READING = FrameSettings.of(SIZE, FrameRate.of(4), duration_s=1.5, least_s=1.25, scale=0.4)
-
-
-def prepare(cache: Path, count: int = 5, **options: Any) -> ClipFrames:
-    source = StageSource("train", count, duration_s=1.5)
-    return prepare_frames(source, READING, cache, clips_per_file=2, **options)
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def pictures(cache: Path) -> ClipFrames:
-    return prepare(cache)
-
-
-def mean_error(first: torch.Tensor, second: torch.Tensor) -> float:
-    return float((first.float() - second.float()).abs().mean())
 
 
 def test_pictures_are_kept_as_large_as_the_smallest_window_needs() -> None:

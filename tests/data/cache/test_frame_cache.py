@@ -1,21 +1,19 @@
 import errno
 import shutil
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 import pytest
 import torch
+from tests.data.cache.stage_frames import READING, SIZE, mean_error, prepare
 
-from cinefoley.config.frame_rate import FrameRate
-from cinefoley.data.cache.clip_frames import ClipFrames, FrameSettings
+from cinefoley.data.cache.clip_frames import ClipFrames
 from cinefoley.data.cache.frame_cache import prepare_frames
 from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.data.shards.prepare import prepare_shards
 from cinefoley.data.shards.source import ShardSource
 from cinefoley.data.sources.folder import FolderSource
-from cinefoley.data.sources.stage import StageSource
 from cinefoley.errors import OutputError
 from cinefoley.media.frames.jpeg import decode_jpeg
 from cinefoley.media.muxing.replace_audio import replace_audio
@@ -23,28 +21,6 @@ from cinefoley.media.muxing.save_video import save_video
 from cinefoley.stage.render import render_clip
 from cinefoley.variations import CameraMovement
 from cinefoley.variations.resizing import resize
-
-SIZE = (16, 16)
-READING = FrameSettings.of(SIZE, FrameRate.of(4), duration_s=1.5, least_s=1.25, scale=0.4)
-
-
-def prepare(cache: Path, count: int = 5, **options: Any) -> ClipFrames:
-    source = StageSource("train", count, duration_s=1.5)
-    return prepare_frames(source, READING, cache, clips_per_file=2, **options)
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def pictures(cache: Path) -> ClipFrames:
-    return prepare(cache)
-
-
-def mean_error(first: torch.Tensor, second: torch.Tensor) -> float:
-    return float((first.float() - second.float()).abs().mean())
 
 
 def test_what_is_there_is_not_made_again(cache: Path, pictures: ClipFrames) -> None:

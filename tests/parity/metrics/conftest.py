@@ -1,6 +1,6 @@
 """The inputs of the metrics' fixtures, drawn again, and backbones filled with the fixtures' weights."""
 
-import importlib.util
+import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +15,8 @@ _HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def metric_inputs() -> ModuleType:
-    """The module beside this file; pytest puts no folder of tests on the import path."""
-    spec = importlib.util.spec_from_file_location("metric_inputs", _HERE / "metric_inputs.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The module beside this file."""
+    return importlib.import_module("tests.parity.metrics.metric_inputs")
 
 
 @pytest.fixture(scope="session")
