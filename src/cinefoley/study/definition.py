@@ -13,7 +13,7 @@ __all__ = ["AttentionSettings", "StudySettings", "load_study"]
 
 _CONSENT = (
     "You will watch pairs of short videos. The videos of a pair differ only in their sound, and you choose "
-    "the one whose sound fits the picture better. Your answers are stored without your name or address. You "
+    "the one whose sound fits the video better. Your answers are stored without your name or address. You "
     "can stop at any time, and delete your answers on the same page."
 )
 _REASONS = (
@@ -46,9 +46,9 @@ class StudySettings:
     """The TOML file."""
     methods: Mapping[str, Path]
     """Folder of videos by name of the method; participants do not see the names."""
-    title: str = "Which sound fits the picture?"
+    title: str = "Which sound fits the video?"
     """Heading of every page."""
-    question: str = "Which sound fits the picture better?"
+    question: str = "Which sound fits the video better?"
     """Question after both videos were watched."""
     consent: str = _CONSENT
     """Text that participants agree to; paragraphs are separated by empty lines."""
