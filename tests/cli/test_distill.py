@@ -55,7 +55,16 @@ def test_every_validation_has_a_line_of_the_log(distil: RunCli, tmp_path: Path) 
 
 @pytest.mark.muon
 def test_the_options_reach_the_run(distil: RunCli, tmp_path: Path) -> None:
-    options = ("--preset", "paper_both", "--proportion", 0.5, "--placement", "uniform", "--seed", 4)
+    options: tuple[object, ...] = (
+        "--preset",
+        "paper_both",
+        "--proportion",
+        0.5,
+        "--placement",
+        "uniform",
+        "--seed",
+        4,
+    )
     optimizer = ("--optimizer", "muon", "--learning-rate", 0.002)
     options += ("--scale-range", 0.3, 0.5, "--max-grad-norm", 0)
     loss = ("--feature-space", "raw", "--cosine-weight", 2, "--mse-weight", 0.5, "--batch-norm", "train")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.errors import VideoError
-from cinefoley.media.frames.crop import Crop
+from cinefoley.media.frames.crop import Crop, FrameChange
 from cinefoley.media.frames.video import Video, video_from_frames
 from cinefoley.media.frames.windows import sample_windows, stream_windows
 from cinefoley.media.timing import video_duration
@@ -28,8 +28,8 @@ class CroppedVideo:
 
     path: Path
     """The file."""
-    crop: Crop
-    """Which box of each frame is shown."""
+    crop: Crop | FrameChange
+    """Which box of each frame is shown, or how each frame is changed."""
 
 
 VideoInput = str | os.PathLike[str] | CroppedVideo | Video | Tensor
