@@ -1,5 +1,9 @@
 import json
+import os
 import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cinefoley.cli.reproduction.setup import table_plan
 from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.data.shards.prepare import prepare_shards
 from cinefoley.data.shards.source import ShardSource
@@ -88,6 +93,66 @@ def test_shards_are_trained_on_and_measured_by_their_splits(rerun: RunCli, tmp_p
     assert not list((tmp_path / "out").rglob("*.mkv"))
     again = rerun("table4", *options, "--json", "--quiet")
     assert again.json[0]["scores"] == report["scores"]
+
+
+def test_a_dry_run_prints_hours_for_several_numbers_of_devices(rerun: RunCli, tmp_path: Path) -> None:
+    options = ("-o", tmp_path / "out", "--dry-run", "--limit", 2, "--json", "-q")
+    result = rerun("table1", *options, "--devices", 1, "--devices", 64)
+    assert result.code == 0, result.err
+    steps = {step["name"].partition(":")[0]: step for step in result.json["steps"]}
+    takes = steps["generate and measure"]
+    assert takes["pieces"] == 3 * 3 * 2 * 1  # encoders, test sets, clips, takes of --quick
+    assert takes["hours"]["1"] == pytest.approx(64 * takes["hours"]["64"])
+    assert not (tmp_path / "out" / "runs").exists()
+
+
+def test_real_data_is_measured_by_the_papers_protocol() -> None:
+    given: dict[str, Any] = dict.fromkeys(("clips", "takes", "seeds", "view", "method", "limit", "quick"))
+    whole = table_plan("table1", given | {"data": "vggsound"})
+    pilot = table_plan("table1", given | {"data": "vggsound", "limit": 50})
+    stage = table_plan("table1", given | {"data": "stage"})
+    assert (whole.clips > 1_000_000, whole.takes, whole.seeds) == (True, 10, 3)
+    assert (pilot.clips, pilot.takes) == (50, 10)
+    assert (stage.clips, stage.takes) == (1000, 2)
+
+
+@pytest.mark.slow
+def test_two_ranks_share_a_table_and_one_prints_it(rerun: RunCli, tiny_judge: Path, tmp_path: Path) -> None:
+    """Training, takes and features are shared; scores are those of one process."""
+    alone = rerun("table4", "-o", tmp_path / "alone", "--method", "k = 75 %", "--json", "-q").json
+    size = ["--model", str(tiny_judge), "--clips", "3", "--train-clips", "2", "--seeds", "1", "--quick"]
+    size += [
+        "--workers",
+        "1",
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+        "--method",
+        "k = 75 %",
+        "--json",
+        "-q",
+    ]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    command = [sys.executable, "-m", "cinefoley.cli.main", "reproduce", "table4", *size]
+    ranks = [
+        subprocess.Popen(
+            [*command, "-o", str(tmp_path / "two")],
+            env=shared | {"RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    outputs = [process.communicate(timeout=300)[0] for process in ranks]
+    assert [process.returncode for process in ranks] == [0, 0]
+    assert outputs[1] == ""
+    teacher = [score for score in json.loads(outputs[0])[0]["scores"] if score["method"] == "teacher"]
+    assert teacher == [score for score in alone[0]["scores"] if score["method"] == "teacher"]
+    assert not list((tmp_path / "two").rglob("*.part"))
 
 
 @pytest.mark.slow

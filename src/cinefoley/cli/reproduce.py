@@ -13,6 +13,7 @@ from cinefoley.cli.reproduction.figure4 import figure4
 from cinefoley.cli.reproduction.figure5 import figure5
 from cinefoley.cli.reproduction.figure6 import figure6
 from cinefoley.cli.reproduction.tables import reproduce_tables
+from cinefoley.cli.shared_generation import is_shared
 from cinefoley.config.variations import check_scale_range
 
 if TYPE_CHECKING:
@@ -134,6 +135,29 @@ def reproduce(
         bool,
         typer.Option("--quick", help="Smoke test: a few clips and steps, some minutes, no valid results."),
     ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=2, metavar="N", help="Pilot: use the first N training and the first N test clips."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print the steps of a table and their cost in hours, computed from short measurements on "
+            "this device, and stop.",
+        ),
+    ] = False,
+    devices: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="With --dry-run: number of devices to compute the hours for; may be repeated. Default: 1, 4 "
+            "and 64.",
+        ),
+    ] = None,
+    engine: options.GenerationEngine = "local",
+    scheduler: options.Scheduler = None,
     precision: Annotated[
         Literal["auto", "bf16", "fp32"], typer.Option(help="Number format in training and generation.")
     ] = "auto",
@@ -152,6 +176,9 @@ def reproduce(
 
     Tables are printed beside the paper's, with a protocol line, and written to DIR. Finished work is stored
     in DIR, shared between tables, and resumed by the same command.
+
+    On real data, the default is the paper's protocol: all test clips, 10 takes. torchrun shares all steps of
+    a table among processes, each with its GPU or core; --engine dask lets a cluster generate and measure.
     """
     _reject_unused(context, table)
     _check_backbones(backbone or [])
@@ -164,13 +191,8 @@ def reproduce(
         return
     if out is None:
         raise typer.BadParameter("name an output folder with -o.")
-    if epochs is not None and not 0 < epochs < math.inf:
-        raise typer.BadParameter(f"--epochs must be positive and finite, got {epochs:g}.")
-    if scale_range is not None:
-        try:
-            check_scale_range(scale_range)
-        except ValueError as exc:
-            raise typer.BadParameter(f"{exc}.") from exc
+    _check_training(epochs, scale_range)
+    is_shared(engine, scheduler)  # options that do not fit together fail before any work
     given: Given = locals() | {"workers": options.count_workers(workers)}
     match table:
         case "figure4":
@@ -179,6 +201,8 @@ def reproduce(
             figure5(given)
         case "figure6":
             figure6(given, named)
+        case _ if dry_run:
+            _print_costs(table, given)
         case _:
             reproduce_tables(given, _read_part(part))
 
@@ -207,11 +231,29 @@ def _check_backbones(names: Sequence[str]) -> None:
         )
 
 
+def _check_training(epochs: float | None, scale_range: tuple[float, float] | None) -> None:
+    if epochs is not None and not 0 < epochs < math.inf:
+        raise typer.BadParameter(f"--epochs must be positive and finite, got {epochs:g}.")
+    if scale_range is not None:
+        try:
+            check_scale_range(scale_range)
+        except ValueError as exc:
+            raise typer.BadParameter(f"{exc}.") from exc
+
+
 def _read_part(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text)
     if found is None or int(found[1]) > int(found[2]):
         raise typer.BadParameter(f"--part is K/N with K from 1 to N, such as 2/3; got {text!r}.")
     return int(found[1]), int(found[2])
+
+
+def _print_costs(table: str, given: "Given") -> None:
+    from cinefoley.cli.reproduction.dry_run import print_costs
+
+    if table == "all":
+        raise typer.BadParameter("--dry-run is for one table: table1, table3 or table4.")
+    print_costs(table, given)  # type: ignore[arg-type]  # the other names have their own branches
 
 
 def _table2(study: Path) -> None:

@@ -47,6 +47,21 @@ class Engine:
         if (self.name == "dask") != (self.scheduler is not None):
             raise ValueError("the engine dask needs a scheduler's address, and no other engine takes one")
 
+    def count_workers(self) -> int:
+        """Worker processes that there are now.
+
+        Raises:
+            CinefoleyError: If Dask is not installed.
+            DataError: If the scheduler does not answer, or has no worker.
+        """
+        if self.name == "processes":
+            return self.jobs if self.jobs > 0 else joblib.cpu_count()
+        client = _connect(str(self.scheduler))
+        try:
+            return len(client.ncores())
+        finally:
+            client.close()
+
     @contextmanager
     def started(self) -> Iterator[dict[str, Any]]:
         """Connect, if need be. Yields the arguments of ``joblib.parallel_config``.

@@ -27,11 +27,14 @@ def reproduce_tables(given: Given, part: tuple[int, int]) -> None:
         given: Values of the command's options.
         part: Which part of the work to do, and of how many; a table is printed if all parts are complete.
     """
+    from cinefoley.cli.reproduction.cluster import cluster_measure
     from cinefoley.evaluation.paper.reproduction import match_scored_dtype, reproduce_table
     from cinefoley.evaluation.paper.table_report import render_table, table_as_json
     from cinefoley.evaluation.paper.tables import TABLES
+    from cinefoley.pipelines.ranks import rank
 
-    is_verbose = not given["quiet"]
+    is_main = rank() == 0
+    is_verbose = not given["quiet"] and is_main
     names: list[TableName] = list(TABLES) if given["table"] == "all" else [given["table"]]
     reports = []
     for name in names:
@@ -56,9 +59,12 @@ def reproduce_tables(given: Given, part: tuple[int, int]) -> None:
                 replicas=replicas,
                 scores_dir=scores_dir,
                 part=part,
+                cluster=cluster_measure(name, given, experiment),
                 on_stage=steps.begin,
                 on_clip=steps.advance,
             )
+        if not is_main:
+            continue
         if table is None:
             print(
                 f"{name}: part {part[0]}/{part[1]} is done. When the scores of all parts are in "
@@ -68,7 +74,7 @@ def reproduce_tables(given: Given, part: tuple[int, int]) -> None:
             continue
         protocol = protocol_line(table, plan, experiment, training, given)
         title = f"{name.capitalize().replace('e', 'e ', 1)} on {given['data']}"
-        kind, note = _extent(plan, TABLES[name], is_quick=given["quick"])
+        kind, note = _extent(plan, TABLES[name], given)
         text = render_table(table, protocol, title=title, note=note)
         report = table_as_json(table, protocol)
         texts = {".md": text, ".json": json.dumps(report, indent=2) + "\n"}
@@ -76,16 +82,19 @@ def reproduce_tables(given: Given, part: tuple[int, int]) -> None:
         reports.append(report)
         if not given["as_json"]:
             typer.echo(text)
-    if given["as_json"]:
+    if given["as_json"] and is_main:
         print_json(reports)
 
 
-def _extent(plan: "TablePlan", whole: "TablePlan", *, is_quick: bool) -> tuple[str, str | None]:
+def _extent(plan: "TablePlan", whole: "TablePlan", given: Given) -> tuple[str, str | None]:
     """File name suffix and note of an incomplete table, so that it does not overwrite a complete one."""
     kinds, notes = [], []
-    if is_quick:
+    if given["quick"]:
         kinds.append(".quick")
         notes.append(_QUICK)
+    if given["limit"] is not None:
+        kinds.append(".pilot")
+        notes.append(f"Pilot: the first {given['limit']} training and test clips at most.")
     missing: list[str] = [view for view in whole.views if view not in plan.views]
     missing += [method.name for method in whole.methods if method not in plan.methods]
     if missing:

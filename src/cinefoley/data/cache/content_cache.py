@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from cinefoley.data.cache.tensor_files import Chunk, claimed_cache, read_chunk
+from cinefoley.data.cache.tensor_files import Chunk, claimed_cache, make_together, read_chunk
 from cinefoley.data.json_lines import Record, json_digest
 from cinefoley.data.parallel import Engine, run_missing
 from cinefoley.data.sources.clip_source import Clip, ClipFault, ClipSource
 from cinefoley.data.sources.file_digests import FileDigests
-from cinefoley.errors import DataError
+from cinefoley.errors import CinefoleyError, DataError
 
 __all__ = ["CacheFile", "ClipFile", "SupportsDescribe", "cached_chunks", "cached_clips", "read_clips"]
 
@@ -131,18 +131,20 @@ def cached_chunks(
     *,
     unit: str,
     workers: int = 1,
+    is_shared: bool = False,
     on_done: Callable[[int, int], None] | None = None,
 ) -> list[Chunk]:
     """Make the files that are missing or truncated, and map all of them into memory.
 
-    Of several processes that ask for the same files, one makes them and the others wait. A run that was
-    killed resumes at the first file that is missing.
+    Of several processes that ask for the same files, one makes them and the others wait, or all share the
+    work. A run that was killed resumes with the files that are missing.
 
     Args:
         files: All files, in one folder; at least one.
         make: Makes one, and returns ``len`` of it; another process may call it.
         unit: What is counted, for messages: clips, windows.
         workers: Worker processes; -1 for every core.
+        is_shared: Whether all processes that ask share the work: where it is a network's, on its own device.
         on_done: Called with finished and all clips or windows, after each file that is made.
 
     Raises:
@@ -150,6 +152,9 @@ def cached_chunks(
         OutputError: If the cache cannot be written; says how much is cached.
     """
     folder = files[0].path.parent
+    if is_shared:
+        _make_together(files, make, f"{unit} are cached in {folder} (another folder: --cache)", on_done)
+        return _read_all(folder, files)
     with claimed_cache(folder):
         missing = [file for file in files if read_chunk(file.path) is None]
         total = sum(map(len, files))
@@ -161,6 +166,26 @@ def cached_chunks(
             stored_in=f"{unit} are cached in {folder} (another folder: --cache)",
             on_done=on_done,
         )
+    return _read_all(folder, files)
+
+
+def _make_together(
+    files: Sequence[FileT],
+    make: Callable[[FileT], int],
+    stored_in: str,
+    on_done: Callable[[int, int], None] | None,
+) -> None:
+    done, total = 0, sum(map(len, files))
+    try:
+        for file in make_together(files, lambda file: file.path, make):
+            done += len(file)
+            if on_done is not None:
+                on_done(done, total)
+    except CinefoleyError as exc:
+        raise type(exc)(f"{exc} {done} of {total} {stored_in}; the same command resumes there.") from exc
+
+
+def _read_all(folder: Path, files: Sequence[FileT]) -> list[Chunk]:
     chunks = [chunk for chunk in (read_chunk(file.path) for file in files) if chunk is not None]
     if len(chunks) < len(files):
         raise DataError(f"{folder}: files of the cache have disappeared. Was it cleared? Run again.")

@@ -185,7 +185,9 @@ def encode_groups(
         return len(file)
 
     filled = [file for file in files if len(file)]
-    return [tensors for tensors, _ in cached_chunks(filled, make, unit="windows", on_done=on_row)]
+    return [
+        tensors for tensors, _ in cached_chunks(filled, make, unit="windows", is_shared=True, on_done=on_row)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,10 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
@@ -14,8 +14,12 @@ from torch import Tensor
 
 from cinefoley.errors import OutputError
 from cinefoley.media.files.atomic_write import atomic_write
+from cinefoley.media.files.claims import claim_each
+from cinefoley.media.files.staging import remove_left_behind, staging_folder
 
-__all__ = ["Chunk", "claimed_cache", "read_chunk", "write_chunk"]
+__all__ = ["Chunk", "claimed_cache", "make_together", "read_chunk", "write_chunk"]
+
+TaskT = TypeVar("TaskT")
 
 Chunk = tuple[dict[str, Tensor], dict[str, Any]]
 """Tensors by name, and notes about their rows as JSON values."""
@@ -34,8 +38,10 @@ def write_chunk(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, A
     content = save(
         {name: tensor.contiguous() for name, tensor in tensors.items()}, {_NOTES: json.dumps(notes)}
     )
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
+    with staging_folder(path.parent) as staging:  # several processes may write to one folder
+        with atomic_write(staging / path.name) as temporary:
+            temporary.write_bytes(content)
+        (staging / path.name).replace(path)
 
 
 def read_chunk(path: Path) -> Chunk | None:
@@ -77,7 +83,40 @@ def claimed_cache(folder: Path) -> Iterator[None]:
         ) from exc
     try:
         for left_behind in folder.glob(".cinefoley-*.part"):
-            left_behind.unlink(missing_ok=True)
+            if not left_behind.is_dir():
+                left_behind.unlink(missing_ok=True)
+        remove_left_behind(folder)
         yield
     finally:
         lock.release()
+
+
+def make_together(
+    tasks: Sequence[TaskT], path_of: Callable[[TaskT], Path], make: Callable[[TaskT], object]
+) -> Iterator[TaskT]:
+    """Make the files that are missing or damaged; processes that want the same files share the work.
+
+    Files are handed out one by one to whoever is free: ranks, or any processes that share the folder. All of
+    them return when every file exists.
+
+    Args:
+        tasks: One for each file, the same in every process; all files are in one folder.
+        path_of: The file of a task.
+        make: Writes it, by :func:`write_chunk`.
+
+    Yields:
+        Tasks that this process has done.
+
+    Raises:
+        OutputError: If the folder cannot be written.
+    """
+    if not tasks:
+        return
+    for task in claim_each(
+        tasks,
+        path_of(tasks[0]).parent,
+        lambda task: path_of(task).name,
+        lambda task: read_chunk(path_of(task)) is not None,
+    ):
+        make(task)
+        yield task

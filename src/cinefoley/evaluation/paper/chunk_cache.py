@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cinefoley.data.cache.tensor_files import Chunk, claimed_cache, read_chunk, write_chunk
+from cinefoley.data.cache.tensor_files import Chunk, make_together, read_chunk, write_chunk
 from cinefoley.errors import DataError
 from cinefoley.metrics.backbones.protocol import Backbone, Embedding
 
@@ -28,35 +28,38 @@ def cached_chunks(
     """Make the missing cache files of all clips, then map every file into memory.
 
     A file's name depends on its own clips and the key, and on no other clips: a larger or smaller set finds
-    the files that it shares. A killed run resumes after its last file.
+    the files that it shares. A killed run resumes after its last file. Processes that want the same files
+    share the work.
 
     Args:
-        folder: Of the files; one process writes to it, others wait.
+        folder: Of the files.
         clips: Id and digest of every clip.
         make: From the places of a file's clips to its content.
         key: All that decides the content but the clips, ready for JSON.
         clips_per_file: Clips of a file.
-        on_clip: Called with finished and all clips.
+        on_clip: Called with finished and all clips, those of other processes included.
 
     Raises:
         DataError: If a file that was just written cannot be read.
         OutputError: If the folder cannot be written.
     """
+    files: dict[Path, range] = {}
+    for start in range(0, len(clips), clips_per_file):
+        places = range(start, min(start + clips_per_file, len(clips)))
+        text = json.dumps([*key, list(clips[start : places.stop])], sort_keys=True)
+        files[folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.safetensors"] = places
+    paths = list(files)
+    for path in make_together(paths, lambda path: path, lambda path: write_chunk(path, *make(files[path]))):
+        if on_clip is not None:
+            on_clip(files[path].stop, len(clips))
     chunks = []
-    with claimed_cache(folder):
-        for start in range(0, len(clips), clips_per_file):
-            places = range(start, min(start + clips_per_file, len(clips)))
-            text = json.dumps([*key, list(clips[start : places.stop])], sort_keys=True)
-            path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.safetensors"
-            chunk = read_chunk(path)
-            if chunk is None:
-                write_chunk(path, *make(places))
-                chunk = read_chunk(path)
-            if chunk is None:
-                raise DataError(f"{path}: cannot be read again. Was the cache cleared? Run again.")
-            chunks.append(chunk)
-            if on_clip is not None:
-                on_clip(places.stop, len(clips))
+    for path in paths:
+        chunk = read_chunk(path)
+        if chunk is None:
+            raise DataError(f"{path}: cannot be read again. Was the cache cleared? Run again.")
+        chunks.append(chunk)
+    if on_clip is not None:
+        on_clip(len(clips), len(clips))
     return chunks
 
 

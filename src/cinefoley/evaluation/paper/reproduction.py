@@ -31,6 +31,7 @@ def reproduce_table(
     replicas: int = 200,
     scores_dir: Path | None = None,
     part: tuple[int, int] = (1, 1),
+    cluster: Callable[[View, Path | None], None] | None = None,
     on_stage: Callable[[str], None] | None = None,
     on_clip: Callable[[int, int], None] | None = None,
 ) -> Table | None:
@@ -46,6 +47,8 @@ def reproduce_table(
             weights nor its takes.
         part: ``(k, n)``: only every n-th encoder, from the k-th on, so that n processes or machines share the
             work.
+        cluster: Called with a view and an encoder's folder (None: the teacher) before its takes are measured
+            here: lets other machines do so.
         on_stage: Called with what begins.
         on_clip: Called with finished and all clips of the present step.
 
@@ -57,7 +60,7 @@ def reproduce_table(
     """
     experiment = replace(experiment, settings=replace(experiment.settings, num_takes=plan.takes))
     scorer = _EncoderScorer(
-        experiment, training, plan.views, replicas, ScoreStore(scores_dir), on_stage, on_clip
+        experiment, training, plan.views, replicas, ScoreStore(scores_dir), cluster, on_stage, on_clip
     )
     found: dict[Encoder, Mapping[View, EncoderScores] | None] = {}
     skipped: dict[str, str] = {}
@@ -133,11 +136,13 @@ class _EncoderScorer:
         views: Sequence[View],
         replicas: int,
         store: ScoreStore,
+        cluster: Callable[[View, Path | None], None] | None,
         on_stage: Callable[[str], None] | None,
         on_clip: Callable[[int, int], None] | None,
     ) -> None:
         self._experiment, self._views, self._replicas, self._store = experiment, views, replicas, store
         self._training = EncoderTraining(training, experiment.model, experiment.model_folder)
+        self._cluster = cluster
         self._report = on_stage or (lambda text: None)
         self._on_clip = on_clip
 
@@ -167,6 +172,8 @@ class _EncoderScorer:
 
     def _measure(self, view: View, folder: Path | None, run: Record) -> EncoderScores:
         real = self._real
+        if self._cluster is not None:
+            self._cluster(view, folder)
         takes = self._experiment.measure(real, view, folder or "teacher", on_clip=self._on_clip)
         return EncoderScores(
             scores=score_method(real, takes, replicas=self._replicas),
