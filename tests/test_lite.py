@@ -53,7 +53,7 @@ def test_it_is_what_its_preset_says(pipeline: FoleyPipeline) -> None:
 
 
 @pytest.mark.slow
-def test_its_sounds_fit_the_films(pipeline: FoleyPipeline) -> None:
+def test_its_sounds_fit_the_videos(pipeline: FoleyPipeline) -> None:
     """A short form of recipes/lite_figures.py, on clips of the valid split and with fewer steps."""
     judge = AlignmentScorer.from_model(resolve_model("lite")).eval()
     takes = measure_takes(

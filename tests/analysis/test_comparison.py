@@ -86,7 +86,7 @@ def test_boxes_are_what_is_shown(pipeline: FoleyPipeline, hits: Clip) -> None:
     assert float((inside - found.frames[0]).abs().mean()) < 8
 
 
-def test_a_film_of_which_nothing_is_known(pipeline: FoleyPipeline, tmp_path: Path, render_film: Any) -> None:
+def test_a_video_of_which_nothing_is_known(pipeline: FoleyPipeline, tmp_path: Path, render_film: Any) -> None:
     path = render_film(tmp_path / "film.mp4")
     found = compare(FileClip(id="film", path=path, expected="film.mp4"), pipeline, "close_up", clip_s=1.0)
     assert found.events is None
@@ -99,14 +99,17 @@ def test_a_length_is_needed(pipeline: FoleyPipeline, hits: Clip) -> None:
         compare(hits, pipeline, "close_up", clip_s=0.0)
 
 
-def test_films_of_an_export_bring_their_events(tmp_path: Path) -> None:
+def test_videos_of_an_export_bring_their_events(tmp_path: Path) -> None:
     settings = ExportSettings(split="test", duration_s=2.0, side=64, sample_rate=16000)
     export_clips(tmp_path, 1, settings)
-    film = FileClip(id="test-000000", path=tmp_path / "test-000000.mp4", expected="test-000000.mp4")
+    video = FileClip(id="test-000000", path=tmp_path / "test-000000.mp4", expected="test-000000.mp4")
     clip = StageSource("test", 1, duration_s=2.0)[0]
     views: tuple[View, ...] = ("full", "camera_movement")
     for view in views:
-        found, expected = known_events(film, window_of(film, view)), stage_events(clip, window_of(clip, view))
+        found, expected = (
+            known_events(video, window_of(video, view)),
+            stage_events(clip, window_of(clip, view)),
+        )
         assert found is not None
         assert expected is not None
         np.testing.assert_allclose(found.times, expected.times, atol=1e-6)
@@ -120,9 +123,9 @@ def test_films_of_an_export_bring_their_events(tmp_path: Path) -> None:
     of_set.settings.write_text("{}\n")
     found = known_events(moved, None)
     assert found is not None
-    assert found.times.tolist() == known_events(film, None).times.tolist()  # type: ignore[union-attr]
+    assert found.times.tolist() == known_events(video, None).times.tolist()  # type: ignore[union-attr]
     other = FileClip(id="rain", path=tmp_path / "rain.mp4", expected="rain.mp4")
-    assert known_events(other, window_of(film, "close_up")) is None
+    assert known_events(other, window_of(video, "close_up")) is None
     (tmp_path / "test.events.jsonl").write_text("{}\n")
     with pytest.raises(DataError, match="line 1"):
-        known_events(film, window_of(film, "close_up"))
+        known_events(video, window_of(video, "close_up"))

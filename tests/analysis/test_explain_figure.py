@@ -47,7 +47,7 @@ def test_waveforms_share_the_scale_of_the_loudest() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 8])
-def test_short_films_show_the_frames_they_have(count: int) -> None:
+def test_short_videos_show_the_frames_they_have(count: int) -> None:
     strip = draw_explanation(make_explanation(count), columns=6).axes[0].images[0].get_array()
     assert strip is not None
     assert strip.shape[:2] == (24, 32 * min(count, 6))
@@ -95,8 +95,8 @@ def test_without_heat_frames_are_grey() -> None:
 
 def test_encoders_stand_side_by_side() -> None:
     explanation = make_explanation()
-    film = side_by_side(explanation)
-    assert film.shape == (8, 3, 24, 64)
+    video = side_by_side(explanation)
+    assert video.shape == (8, 3, 24, 64)
     heat = explanation.heats["student"]
     right = overlay(explanation.frames, heat, most=warmest_of(heat))
-    assert np.array_equal(film[..., 32:].permute(0, 2, 3, 1).numpy(), right)
+    assert np.array_equal(video[..., 32:].permute(0, 2, 3, 1).numpy(), right)

@@ -35,7 +35,7 @@ def explain(
     return explain_clip(clip, pipeline, audio_encoder=audio_encoder, **options)
 
 
-def film_clip(path: Path) -> FileClip:
+def video_clip(path: Path) -> FileClip:
     return FileClip(id=path.stem, path=path, expected=path.name)
 
 
@@ -73,10 +73,10 @@ def test_a_window_is_shown_as_it_is_seen(pipeline: FoleyPipeline, audio_encoder:
     assert not torch.equal(seen.values["teacher"], whole.values["teacher"])
 
 
-def test_a_silent_film_is_explained_by_what_is_made_of_it(
+def test_a_silent_video_is_explained_by_what_is_made_of_it(
     pipeline: FoleyPipeline, audio_encoder: AudioEncoder, tmp_path: Path, render_film: Any
 ) -> None:
-    found = explain(film_clip(render_film(tmp_path / "film.mp4")), pipeline, audio_encoder)
+    found = explain(video_clip(render_film(tmp_path / "film.mp4")), pipeline, audio_encoder)
     assert found.explained == "similarity to the generated sound"
     assert list(found.sounds) == ["teacher", "student"]
 
@@ -84,25 +84,25 @@ def test_a_silent_film_is_explained_by_what_is_made_of_it(
 def test_without_an_audio_tower_it_is_the_energy(
     pipeline: FoleyPipeline, tmp_path: Path, render_film: Any
 ) -> None:
-    found = explain(film_clip(render_film(tmp_path / "film.mp4")), pipeline, None)
+    found = explain(video_clip(render_film(tmp_path / "film.mp4")), pipeline, None)
     assert found.explained == "feature energy"
     assert float(found.values["teacher"].min()) > 0
 
 
-def test_a_short_film_is_explained_as_far_as_it_goes(
+def test_a_short_video_is_explained_as_far_as_it_goes(
     pipeline: FoleyPipeline, audio_encoder: AudioEncoder, tmp_path: Path
 ) -> None:
     save_video(tmp_path / "film.mp4", torch.zeros(1, 3, 48, 64, dtype=torch.uint8), 4)
-    found = explain(film_clip(tmp_path / "film.mp4"), pipeline, audio_encoder)
+    found = explain(video_clip(tmp_path / "film.mp4"), pipeline, audio_encoder)
     assert len(found.frames) == 1
     assert len(found.sounds["teacher"]) == round(found.duration_s * found.sample_rate)
 
 
-def test_a_film_that_ends_before_the_start_is_told(
+def test_a_video_that_ends_before_the_start_is_told(
     pipeline: FoleyPipeline, audio_encoder: AudioEncoder, tmp_path: Path, render_film: Any
 ) -> None:
     with pytest.raises(VideoError):
-        explain(film_clip(render_film(tmp_path / "film.mp4")), pipeline, audio_encoder, start=9.0)
+        explain(video_clip(render_film(tmp_path / "film.mp4")), pipeline, audio_encoder, start=9.0)
 
 
 def test_the_sound_is_heard_at_the_frames_moments(

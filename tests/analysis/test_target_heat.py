@@ -90,15 +90,15 @@ def test_the_same_encoder_twice_gains_nothing(
     assert told[-1] == (12, 12)
 
 
-def test_films_have_no_known_targets(
+def test_videos_have_no_known_targets(
     encoders: dict[str, VideoEncoder], audio_encoder: AudioEncoder, foley: FoleyConfig, tmp_path: Path
 ) -> None:
     from cinefoley.media.muxing.save_video import save_video
 
     save_video(tmp_path / "film.mp4", torch.zeros(12, 3, 48, 64, dtype=torch.uint8), 4)
-    film = FileClip(id="film", path=tmp_path / "film.mp4", expected="film.mp4")
+    video = FileClip(id="film", path=tmp_path / "film.mp4", expected="film.mp4")
     with pytest.raises(ValueError, match="no stage clip"):
-        measure_target_heat([film], "full", encoders, audio_encoder, foley)
+        measure_target_heat([video], "full", encoders, audio_encoder, foley)
 
 
 def test_boxes_follow_the_window() -> None:

@@ -65,12 +65,12 @@ def test_jemalloc_needs_no_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     assert allocator["advice"] is None
 
 
-def test_a_film_is_told_with_its_takes_and_windows(
+def test_a_video_is_told_with_its_takes_and_windows(
     run_cli: RunCli, render_film: Callable[..., Path], tmp_path: Path
 ) -> None:
-    film = render_film(tmp_path / "rain.mov", duration_s=9.0, fps=4)
-    report = run_cli("doctor", film, "--json").json
-    told = run_cli("doctor", film).out
+    video = render_film(tmp_path / "rain.mov", duration_s=9.0, fps=4)
+    report = run_cli("doctor", video, "--json").json
+    told = run_cli("doctor", video).out
 
     assert report["container"] == "mov"
     assert report["duration_s"] == 9.0
@@ -82,12 +82,12 @@ def test_a_film_is_told_with_its_takes_and_windows(
     assert "yes: writes rain.take1.wav and rain.take1.mov" in told
 
 
-def test_a_film_without_a_container_of_its_own_goes_into_matroska(
+def test_a_video_without_a_container_of_its_own_goes_into_matroska(
     run_cli: RunCli, render_film: Callable[..., Path], tmp_path: Path
 ) -> None:
-    film = render_film(tmp_path / "rain.mp4").rename(tmp_path / "rain.avi")
+    video = render_film(tmp_path / "rain.mp4").rename(tmp_path / "rain.avi")
 
-    assert run_cli("doctor", film, "--json").json["takes_suffix"] == ".mkv"
+    assert run_cli("doctor", video, "--json").json["takes_suffix"] == ".mkv"
 
 
 def test_sound_without_pictures_cannot_be_used(run_cli: RunCli, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def student(tiny_model: Path, tmp_path: Path) -> Path:
     return tmp_path / "student"
 
 
-def test_a_figure_and_a_film_are_written(explain: RunCli, rain: Path, student: Path, tmp_path: Path) -> None:
+def test_a_figure_and_a_video_are_written(explain: RunCli, rain: Path, student: Path, tmp_path: Path) -> None:
     result = explain(rain, "--student", student)
     assert result.code == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
@@ -40,10 +40,10 @@ def test_a_figure_and_a_film_are_written(explain: RunCli, rain: Path, student: P
     }
     assert "teacher: feature energy" in result.out
     assert "student: feature energy" in result.out
-    film = probe(tmp_path / "out" / "rain.explain.mp4")
-    assert film.video is not None
-    assert film.audio is not None
-    assert film.video.width == 2 * 64
+    video = probe(tmp_path / "out" / "rain.explain.mp4")
+    assert video.video is not None
+    assert video.audio is not None
+    assert video.video.width == 2 * 64
     sound, _ = read_audio(tmp_path / "out" / "rain.explain.mp4")
     assert 0.5 < sound.abs().max() < 0.99, (
         "what random weights make is loud, and was lowered rather than clipped"
@@ -67,7 +67,7 @@ def test_without_a_student_the_teacher_stands_alone(explain: RunCli, rain: Path)
     assert list(json.loads(result.out)["mean"]) == ["teacher"]
 
 
-def test_a_films_own_sound_is_shown(explain: RunCli, rain: Path, tmp_path: Path) -> None:
+def test_a_videos_own_sound_is_shown(explain: RunCli, rain: Path, tmp_path: Path) -> None:
     write_audio(tmp_path / "tone.wav", torch.sin(torch.arange(32000) / 10)[None] * 0.5, 16000)
     replace_audio(rain, tmp_path / "tone.wav", tmp_path / "with_sound.mp4")
     assert explain(tmp_path / "with_sound.mp4").code == 0

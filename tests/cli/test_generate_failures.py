@@ -62,7 +62,7 @@ def write_no_frames(path: Path) -> None:
         ("gone.mp4", lambda path: None, "gone.mp4: no such file"),
     ],
 )
-def test_a_file_that_is_no_film_is_told_without_loading_the_model(
+def test_a_file_that_is_no_video_is_told_without_loading_the_model(
     generate: RunCli, tmp_path: Path, name: str, write: Callable[[Path], None], told: str
 ) -> None:
     write(tmp_path / name)
@@ -72,7 +72,7 @@ def test_a_file_that_is_no_film_is_told_without_loading_the_model(
     assert left_in(tmp_path / "out") == []
 
 
-def test_a_film_that_fails_is_told_at_the_end_and_the_others_finish(
+def test_a_video_that_fails_is_told_at_the_end_and_the_others_finish(
     generate: RunCli, rain: Path, tmp_path: Path
 ) -> None:
     write_text(tmp_path / "notes.mp4")
@@ -85,13 +85,13 @@ def test_a_film_that_fails_is_told_at_the_end_and_the_others_finish(
     assert last == "1 of 2 videos failed."
 
 
-def test_of_a_film_that_is_cut_off_the_rest_is_used_and_a_warning_says_how_much(
+def test_of_a_video_that_is_cut_off_the_rest_is_used_and_a_warning_says_how_much(
     generate: RunCli, render_film: Callable[..., Path], tmp_path: Path
 ) -> None:
-    film = render_film(tmp_path / "rain.mkv", duration_s=4.0)
-    whole = film.read_bytes()
-    film.write_bytes(whole[: len(whole) * 2 // 3])
-    result = generate(film, "-q")
+    video = render_film(tmp_path / "rain.mkv", duration_s=4.0)
+    whole = video.read_bytes()
+    video.write_bytes(whole[: len(whole) * 2 // 3])
+    result = generate(video, "-q")
 
     assert result.code == 0
     assert result.err.startswith("warning: rain.mkv: is cut off or damaged: used the first ")
@@ -100,14 +100,14 @@ def test_of_a_film_that_is_cut_off_the_rest_is_used_and_a_warning_says_how_much(
     assert left_in(tmp_path / "out") == ["rain.json", "rain.take1.mkv", "rain.take1.wav"]
 
 
-def test_a_film_without_its_index_is_told(
+def test_a_video_without_its_index_is_told(
     generate: RunCli, render_film: Callable[..., Path], tmp_path: Path
 ) -> None:
-    film = render_film(tmp_path / "rain.mp4")
-    whole = film.read_bytes()
-    film.write_bytes(whole[: len(whole) // 2])
+    video = render_film(tmp_path / "rain.mp4")
+    whole = video.read_bytes()
+    video.write_bytes(whole[: len(whole) // 2])
 
-    assert_refused(generate(film), "rain.mp4: its index is missing", "cut off?")
+    assert_refused(generate(video), "rain.mp4: its index is missing", "cut off?")
 
 
 def test_a_start_behind_the_end_is_told(generate: RunCli, rain: Path, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_json_of_somebody_else_is_not_replaced(generate: RunCli, rain: Path, t
     assert json.loads(events.read_text())["takes"]
 
 
-def test_two_films_of_one_name_are_refused_before_any_work(
+def test_two_videos_of_one_name_are_refused_before_any_work(
     generate: RunCli, rain: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "b").mkdir()

@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_folder_stands_for_its_films_by_name(folder: Path) -> None:
+def test_a_folder_stands_for_its_videos_by_name(folder: Path) -> None:
     assert find_videos([str(folder)]) == [folder / "a.MOV", folder / "b.mp4", folder / "c.webm"]
 
 
@@ -34,7 +34,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(folder: Path) -> No
     assert find_videos([str(odd)]) == [odd]
 
 
-def test_arguments_keep_their_order_and_films_come_once(folder: Path) -> None:
+def test_arguments_keep_their_order_and_videos_come_once(folder: Path) -> None:
     named = [str(folder / "c.webm"), str(folder), str(folder / "a.MOV")]
 
     assert find_videos(named) == [folder / "c.webm", folder / "a.MOV", folder / "b.mp4"]
@@ -48,7 +48,7 @@ def test_a_path_that_does_not_exist_is_kept_for_whoever_opens_it(folder: Path) -
     assert find_videos([str(folder / "gone.mp4")]) == [folder / "gone.mp4"]
 
 
-def test_takes_in_a_folder_are_no_films_but_takes_named_are(folder: Path) -> None:
+def test_takes_in_a_folder_are_no_videos_but_takes_named_are(folder: Path) -> None:
     (folder / "b.take1.mp4").touch()
     (folder / "b.json").touch()
 
@@ -56,30 +56,30 @@ def test_takes_in_a_folder_are_no_films_but_takes_named_are(folder: Path) -> Non
     assert find_videos([str(folder / "b.take1.mp4")]) == [folder / "b.take1.mp4"]
 
 
-def test_a_film_that_is_merely_called_a_take_is_one(folder: Path) -> None:
+def test_a_video_that_is_merely_called_a_take_is_one(folder: Path) -> None:
     (folder / "scene.take3.mp4").touch()
 
     assert folder / "scene.take3.mp4" in find_videos([str(folder)])
 
 
-def test_films_want_takes_in_the_order_in_which_they_are_named(folder: Path) -> None:
+def test_videos_want_takes_in_the_order_in_which_they_are_named(folder: Path) -> None:
     named = [str(folder / "c.webm"), str(folder), str(folder / "a.MOV")]
 
-    assert [film.path for film in find_generation_inputs(named)] == [
+    assert [video.path for video in find_generation_inputs(named)] == [
         folder / "c.webm",
         folder / "a.MOV",
         folder / "b.mp4",
     ]
 
 
-def test_a_folder_without_films_is_refused(folder: Path) -> None:
+def test_a_folder_without_videos_is_refused(folder: Path) -> None:
     (folder / "empty").mkdir()
 
     with pytest.raises(MediaError, match="empty: no video in this folder"):
         find_videos([str(folder / "empty")])
 
 
-def test_a_test_set_stands_for_its_films(folder: Path, render_film: Callable[..., Path]) -> None:
+def test_a_test_set_stands_for_its_videos(folder: Path, render_film: Callable[..., Path]) -> None:
     (folder / "films").mkdir()
     render_film(folder / "films" / "rain.mp4")
     (folder / "rain.csv").write_text("id\nrain\n")
@@ -91,12 +91,12 @@ def test_a_test_set_stands_for_its_films(folder: Path, render_film: Callable[...
         find_videos([str(folder / "view")])
 
 
-def test_a_pattern_without_films_is_refused(folder: Path) -> None:
+def test_a_pattern_without_videos_is_refused(folder: Path) -> None:
     with pytest.raises(MediaError, match=r"\*\.avi: no video matches this pattern"):
         find_videos([str(folder / "*.avi")])
 
 
 @pytest.mark.parametrize("other", ["b/rain.mp4", "a/rain.mov", "a/Rain.webm"])
-def test_two_films_whose_takes_would_have_one_name_are_both_named(other: str) -> None:
+def test_two_videos_whose_takes_would_have_one_name_are_both_named(other: str) -> None:
     with pytest.raises(OutputError, match=rf"a/rain\.mp4 and {other} would both write rain\.take1\.wav"):
         check_stems_differ([Path("a/rain.mp4"), Path("a/snow.mp4"), Path(other)])

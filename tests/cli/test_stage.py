@@ -15,30 +15,30 @@ RunCli = Callable[..., Any]
 SMALL = ("--size", "64x48", "--fps", 12, "--duration", 1.5)
 
 
-def test_a_film_its_sound_and_its_events_are_written(run_cli: RunCli, tmp_path: Path) -> None:
-    film = tmp_path / "drum.mp4"
-    result = run_cli("stage", "render", "-o", film, "--seed", 3, "--kind", "drum", "--split", "test", *SMALL)
+def test_a_video_its_sound_and_its_events_are_written(run_cli: RunCli, tmp_path: Path) -> None:
+    video = tmp_path / "drum.mp4"
+    result = run_cli("stage", "render", "-o", video, "--seed", 3, "--kind", "drum", "--split", "test", *SMALL)
 
-    assert (result.code, result.out, result.err) == (0, f"{film}\n", "")
-    info = probe(film)
+    assert (result.code, result.out, result.err) == (0, f"{video}\n", "")
+    info = probe(video)
     assert info.video is not None
     assert info.audio is not None
     assert (info.video.codec, info.audio.codec) == ("h264", "aac")
     assert (info.video.width, info.video.height) == (64, 48)
-    sound, rate = read_audio(film.with_suffix(".wav"))
+    sound, rate = read_audio(video.with_suffix(".wav"))
     assert sound.shape == (1, round(1.5 * rate))
     clip = render_clip(3, split="test", fps=12, size=(48, 64), duration_s=1.5, kind="drum")
-    described = json.loads(film.with_suffix(".json").read_text())
+    described = json.loads(video.with_suffix(".json").read_text())
     assert described["events"] == clip.describe()["events"]
     assert described["size"] == [48, 64]
 
 
-def test_a_silent_film_has_no_sound_but_its_wav_has(run_cli: RunCli, tmp_path: Path) -> None:
-    film = tmp_path / "drum.mp4"
-    run_cli("stage", "render", "-o", film, "--silent", *SMALL)
+def test_a_silent_video_has_no_sound_but_its_wav_has(run_cli: RunCli, tmp_path: Path) -> None:
+    video = tmp_path / "drum.mp4"
+    run_cli("stage", "render", "-o", video, "--silent", *SMALL)
 
-    assert probe(film).audio is None
-    assert film.with_suffix(".wav").exists()
+    assert probe(video).audio is None
+    assert video.with_suffix(".wav").exists()
 
 
 def test_the_same_seed_renders_the_same_pictures(run_cli: RunCli, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_another_split_is_validated_on_and_heard(train_tiny: RunCli, tmp_path: P
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported stage: two clips to train on, one to validate on, and one film that is none."""
     folder = tmp_path_factory.mktemp("films")
     for split, count in (("train", 2), ("valid", 1)):
@@ -94,21 +94,23 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_exported_stage_is_trained_on_by_its_own_list(
-    train_tiny: RunCli, films: Path, tmp_path: Path
+    train_tiny: RunCli, videos: Path, tmp_path: Path
 ) -> None:
-    result = train_tiny("autoencoder", "--data", films, "--run-dir", tmp_path, "--json")
+    result = train_tiny("autoencoder", "--data", videos, "--run-dir", tmp_path, "--json")
     assert result.json["num_clips"] == 2
     assert "note:" not in result.err
-    towers = train_tiny("cavp", "--data", films, "--run-dir", tmp_path / "cavp")
+    towers = train_tiny("cavp", "--data", videos, "--run-dir", tmp_path / "cavp")
     assert towers.code == 0
     assert (tmp_path / "cavp" / "warm_start").is_dir(), "its events are known"
 
 
-def test_a_folder_with_a_list_names_what_is_left_out(train_tiny: RunCli, films: Path, tmp_path: Path) -> None:
+def test_a_folder_with_a_list_names_what_is_left_out(
+    train_tiny: RunCli, videos: Path, tmp_path: Path
+) -> None:
     listed = tmp_path / "list.csv"
     listed.write_text("valid-000000,0,a,train\ngone,0,b,train\ntrain-000000,0,a,test\n")
     result = train_tiny(
-        "autoencoder", "--data", films, "--csv", listed, "--run-dir", tmp_path / "run", "--batch-size", 1
+        "autoencoder", "--data", videos, "--csv", listed, "--run-dir", tmp_path / "run", "--batch-size", 1
     )
     assert result.code == 0
     assert f"1 of 2 clips used, 1 missing (see {tmp_path / 'run' / 'ledger.jsonl'})" in result.err
@@ -116,10 +118,10 @@ def test_a_folder_with_a_list_names_what_is_left_out(train_tiny: RunCli, films: 
     assert (entry["id"], entry["reason"]) == ("gone", "missing")
 
 
-def test_a_list_that_is_not_used_is_pointed_out(train_tiny: RunCli, films: Path, tmp_path: Path) -> None:
+def test_a_list_that_is_not_used_is_pointed_out(train_tiny: RunCli, videos: Path, tmp_path: Path) -> None:
     folder = tmp_path / "films"
     folder.mkdir()
-    (folder / "a.mp4").write_bytes((films / "train-000000.mp4").read_bytes())
+    (folder / "a.mp4").write_bytes((videos / "train-000000.mp4").read_bytes())
     (folder / "my.csv").write_text("a,0,rain,train\n")
     result = train_tiny("autoencoder", "--data", folder, "--run-dir", tmp_path / "run", "--steps", 1)
     assert f"note: {folder / 'my.csv'} is not used; pass it with --csv" in result.err
@@ -138,13 +140,13 @@ def test_a_list_that_is_not_used_is_pointed_out(train_tiny: RunCli, films: Path,
     ],
 )
 def test_a_list_with_unknown_columns_or_labels_is_a_plain_error(
-    train_tiny: RunCli, films: Path, tmp_path: Path, text: str, labels: str | None, message: str
+    train_tiny: RunCli, videos: Path, tmp_path: Path, text: str, labels: str | None, message: str
 ) -> None:
     listed, names = tmp_path / "list.csv", tmp_path / "labels.txt"
     listed.write_text(text)
     names.write_text(labels or "")
     more = () if labels is None else ("--labels", names)
-    result = train_tiny("ldm", "--data", films, "--csv", listed, "--run-dir", tmp_path / "run", *more)
+    result = train_tiny("ldm", "--data", videos, "--csv", listed, "--run-dir", tmp_path / "run", *more)
     assert (result.code, result.out) == (1, "")
     assert message in result.err
     assert result.err.count("\n") == 1

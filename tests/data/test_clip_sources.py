@@ -97,7 +97,7 @@ def test_clips_that_the_stage_does_not_have_are_refused(bad: dict[str, Any]) -> 
         StageSource(**settings)
 
 
-def test_a_listed_folder_gives_its_films_sound_and_labels(listed: Listed) -> None:
+def test_a_listed_folder_gives_its_videos_sound_and_labels(listed: Listed) -> None:
     source = is_source(FolderSource(listed.clips, csv=listed.csv, split="test"))
     assert list(source.ids) == ["cat", "ant", "gone", "bee", "dud"]
     assert source.label_names == ("ants walking", "bee buzzing", "cat purring", "nothing")
@@ -120,14 +120,14 @@ def test_a_window_is_cut_out_before_the_picture_is_squashed(listed: Listed) -> N
     assert torch.equal(shown.frames, expected.frames)
 
 
-def test_a_folder_without_a_list_gives_every_film(some_clips: Path) -> None:
+def test_a_folder_without_a_list_gives_every_video(some_clips: Path) -> None:
     source = FolderSource(some_clips)
     assert list(source.ids) == ["ant_000001", "bee_20000_30000", "cat", "dud"]
     assert source.label_names == source[0].labels == ()
     assert len(source.first(2)) == 2
 
 
-def test_two_films_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_videos_of_one_name_are_refused(tmp_path: Path) -> None:
     for suffix in (".mp4", ".mkv"):
         (tmp_path / f"rain{suffix}").touch()
     with pytest.raises(DataError, match=r"rain\.mp4 and rain\.mkv have the same name"):
@@ -262,7 +262,7 @@ def test_what_is_no_record_of_events_is_told(tmp_path: Path, line: str) -> None:
         read_annotations(path)
 
 
-def test_a_clip_of_one_split_is_never_read_from_another_splits_film(
+def test_a_clip_of_one_split_is_never_read_from_another_splits_video(
     tmp_path: Path, render_film: Callable[..., Path]
 ) -> None:
     for name in ("a", "a_0"):

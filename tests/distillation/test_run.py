@@ -107,8 +107,8 @@ def test_shards_give_the_losses_of_their_videos(
 ) -> None:
     """To the last digit, and so the same student; nothing but the teacher's features is kept of shards."""
     events = read_annotations(stage_films / "train.events.jsonl")
-    films = FolderSource(stage_films, csv=stage_films / "train.csv", events=events)
-    run(tiny_model, tmp_path / "cache-1", tmp_path / "films", source=films)
+    videos = FolderSource(stage_films, csv=stage_films / "train.csv", events=events)
+    run(tiny_model, tmp_path / "cache-1", tmp_path / "films", source=videos)
     run(tiny_model, tmp_path / "cache-2", tmp_path / "shards", source=ShardSource(stage_shards))
     assert losses(tmp_path / "shards") == losses(tmp_path / "films")
     weights = [

@@ -69,12 +69,12 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
 def test_version_doctor_and_generate_work_without_any_extra(
     environment: Path, tmp_path: Path, render_film: Callable[..., Path]
 ) -> None:
-    film = render_film(tmp_path / "film.mp4", duration_s=2.0)
+    video = render_film(tmp_path / "film.mp4", duration_s=2.0)
 
     where = _in(environment, tmp_path, "python", "-c", "import cinefoley; print(cinefoley.__file__)")
     version = _in(environment, tmp_path, "cinefoley", "--version")
     doctor = _in(environment, tmp_path, "cinefoley", "doctor")
-    _in(environment, tmp_path, "cinefoley", "generate", str(film), "--steps", "2", "-o", "out")
+    _in(environment, tmp_path, "cinefoley", "generate", str(video), "--steps", "2", "-o", "out")
 
     assert Path(where.strip()).is_relative_to(environment.parent)
     assert re.fullmatch(r"cinefoley \d+\.\d+\.\d+\S*\n", version)

@@ -23,7 +23,7 @@ def pipeline(tiny_model: Path) -> FoleyPipeline:
 
 
 @pytest.fixture(scope="module")
-def long_film(tmp_path_factory: pytest.TempPathFactory, render_film: Render) -> Path:
+def long_video(tmp_path_factory: pytest.TempPathFactory, render_film: Render) -> Path:
     return render_film(tmp_path_factory.mktemp("films") / "long.mp4", duration_s=5.3)
 
 
@@ -31,48 +31,48 @@ def test_sound_is_exactly_as_long_as_the_picture(
     pipeline: FoleyPipeline, tmp_path: Path, render_film: Render
 ) -> None:
     for seconds in (1.0, 2.5, 4.75):
-        film = render_film(tmp_path / f"{seconds}.mp4", duration_s=seconds)
-        result = pipeline(film, num_takes=2, num_inference_steps=1)
+        video = render_film(tmp_path / f"{seconds}.mp4", duration_s=seconds)
+        result = pipeline(video, num_takes=2, num_inference_steps=1)
         assert result.audios.shape == (2, seconds * RATE)
         assert result.audios.dtype == torch.float32
 
 
 def test_the_same_seed_gives_the_same_takes_and_another_seed_others(
-    pipeline: FoleyPipeline, long_film: Path
+    pipeline: FoleyPipeline, long_video: Path
 ) -> None:
-    first, second = (pipeline(long_film, seed=5, num_inference_steps=2).audios for _ in range(2))
-    other = pipeline(long_film, seed=6, num_inference_steps=2).audios
+    first, second = (pipeline(long_video, seed=5, num_inference_steps=2).audios for _ in range(2))
+    other = pipeline(long_video, seed=6, num_inference_steps=2).audios
     assert torch.equal(first, second)
     assert not torch.allclose(first, other, atol=1e-3)
 
 
-def test_a_take_does_not_depend_on_how_many_there_are(pipeline: FoleyPipeline, long_film: Path) -> None:
-    one = pipeline(long_film, num_takes=1, num_inference_steps=2)
-    three = pipeline(long_film, num_takes=3, num_inference_steps=2)
+def test_a_take_does_not_depend_on_how_many_there_are(pipeline: FoleyPipeline, long_video: Path) -> None:
+    one = pipeline(long_video, num_takes=1, num_inference_steps=2)
+    three = pipeline(long_video, num_takes=3, num_inference_steps=2)
     assert torch.allclose(one.mels[0], three.mels[0], atol=1e-4)
     assert not torch.allclose(three.mels[0], three.mels[1], atol=1e-2)
 
 
-def test_takes_beyond_a_batch_are_takes_like_others(pipeline: FoleyPipeline, long_film: Path) -> None:
-    result = pipeline(long_film, num_takes=18, num_inference_steps=1, duration=2.0)
+def test_takes_beyond_a_batch_are_takes_like_others(pipeline: FoleyPipeline, long_video: Path) -> None:
+    result = pipeline(long_video, num_takes=18, num_inference_steps=1, duration=2.0)
     assert result.audios.shape == (18, 2 * RATE)
     assert len({tuple(mel.flatten()[:50].tolist()) for mel in result.mels[:, 0]}) == 18
 
 
-def test_what_is_no_film_and_what_is_no_option_is_told(
-    pipeline: FoleyPipeline, long_film: Path, tiny_model: Path
+def test_what_is_no_video_and_what_is_no_option_is_told(
+    pipeline: FoleyPipeline, long_video: Path, tiny_model: Path
 ) -> None:
-    for nothing in ([long_film, long_film], render_clip(0, duration_s=1.0), None):
+    for nothing in ([long_video, long_video], render_clip(0, duration_s=1.0), None):
         with pytest.raises(TypeError, match="a video is a file, a Video, or a tensor"):
             pipeline(nothing)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"unknown arguments: steps\. .*num_inference_steps"):
-        pipeline(long_film, steps=3)  # type: ignore[call-arg]
+        pipeline(long_video, steps=3)  # type: ignore[call-arg]
     for name, value in (("video_encodr", "teacher"), ("dtype", torch.float16), ("scheduler", None)):
         with pytest.raises(TypeError, match=f"unknown arguments: {name}"):
             FoleyPipeline.from_pretrained(tiny_model, **{name: value})  # type: ignore[arg-type]
 
 
-def test_a_clip_of_the_stage_is_a_film(pipeline: FoleyPipeline, tmp_path: Path) -> None:
+def test_a_clip_of_the_stage_is_a_video(pipeline: FoleyPipeline, tmp_path: Path) -> None:
     clip = render_clip(0, duration_s=1.0)
     save_video(tmp_path / "clip.mkv", clip.as_video(), waveform=clip.waveform, sample_rate=clip.sample_rate)
     assert clip.as_video().frames.permute(0, 2, 3, 1).numpy().tobytes() == clip.frames.tobytes()
@@ -81,50 +81,52 @@ def test_a_clip_of_the_stage_is_a_film(pipeline: FoleyPipeline, tmp_path: Path) 
         save_video(tmp_path / "clip.mkv", clip)  # type: ignore[arg-type]
 
 
-def test_a_generator_can_stand_in_for_the_seed(pipeline: FoleyPipeline, long_film: Path) -> None:
-    drawn = pipeline(long_film, generator=torch.Generator().manual_seed(3), num_inference_steps=1)
-    again = pipeline(long_film, seed=drawn.seed, num_inference_steps=1)
+def test_a_generator_can_stand_in_for_the_seed(pipeline: FoleyPipeline, long_video: Path) -> None:
+    drawn = pipeline(long_video, generator=torch.Generator().manual_seed(3), num_inference_steps=1)
+    again = pipeline(long_video, seed=drawn.seed, num_inference_steps=1)
     assert torch.equal(drawn.audios, again.audios)
     for seed in (-1, 2**32):
         with pytest.raises(ValueError, match=r"seed must be 0 to 2\*\*32 - 1"):
-            pipeline(long_film, seed=seed)
+            pipeline(long_video, seed=seed)
     with pytest.raises(ValueError, match="not both"):
-        pipeline(long_film, seed=1, generator=torch.Generator())
+        pipeline(long_video, seed=1, generator=torch.Generator())
 
 
-def test_a_long_film_is_windows_that_stream_into_the_whole(pipeline: FoleyPipeline, long_film: Path) -> None:
-    whole = pipeline(long_film, num_takes=2, num_inference_steps=1, seed=4)
-    blocks = list(pipeline.stream(long_film, num_takes=2, num_inference_steps=1, seed=4))
-    assert [block.window for block in blocks] == list(range(len(pipeline.plan(long_film))))
+def test_a_long_video_is_windows_that_stream_into_the_whole(
+    pipeline: FoleyPipeline, long_video: Path
+) -> None:
+    whole = pipeline(long_video, num_takes=2, num_inference_steps=1, seed=4)
+    blocks = list(pipeline.stream(long_video, num_takes=2, num_inference_steps=1, seed=4))
+    assert [block.window for block in blocks] == list(range(len(pipeline.plan(long_video))))
     assert len(blocks) == 3
     assert torch.equal(torch.cat([block.audios for block in blocks], dim=1), whole.audios)
     assert whole.mels.shape == (2, 3, 64, 160)
     assert whole.video_features.shape == (3, 10, 16)
 
 
-def test_each_window_sees_its_own_frames(pipeline: FoleyPipeline, long_film: Path) -> None:
-    plan = pipeline.plan(long_film)
-    features = pipeline(long_film, num_inference_steps=1).video_features
+def test_each_window_sees_its_own_frames(pipeline: FoleyPipeline, long_video: Path) -> None:
+    plan = pipeline.plan(long_video)
+    features = pipeline(long_video, num_inference_steps=1).video_features
     for index, start in enumerate(plan.starts):
-        clip = load_video(long_film, fps=4, size=(32, 32), start=start / RATE, duration=2.5)
+        clip = load_video(long_video, fps=4, size=(32, 32), start=start / RATE, duration=2.5)
         expected = pipeline.encode_video(clip.frames[None].float() / 255)[0]
         assert torch.allclose(features[index], expected, atol=1e-5)
 
 
-def test_a_section_is_as_long_as_asked_for(pipeline: FoleyPipeline, long_film: Path) -> None:
-    result = pipeline(long_film, start=1.0, duration=1.5, num_inference_steps=1)
+def test_a_section_is_as_long_as_asked_for(pipeline: FoleyPipeline, long_video: Path) -> None:
+    result = pipeline(long_video, start=1.0, duration=1.5, num_inference_steps=1)
     assert result.audios.shape == (1, 1.5 * RATE)
-    to_the_end = pipeline(long_film, start=4.0, duration=60.0, num_inference_steps=1)
+    to_the_end = pipeline(long_video, start=4.0, duration=60.0, num_inference_steps=1)
     assert to_the_end.audios.shape[1] == round((64 / 12 - 4.0) * RATE), "64 pictures at 12 fps"
 
 
-def test_film_clip_and_frames_give_the_same_sound(
+def test_video_clip_and_frames_give_the_same_sound(
     pipeline: FoleyPipeline, tmp_path: Path, render_film: Render
 ) -> None:
-    film = render_film(tmp_path / "film.mp4", duration_s=2.5, size=(32, 32))
-    clip = load_video(film, fps=12)
-    frames = load_video(film, fps=4).frames[None].float() / 255
-    by_file, by_clip, by_frames = (pipeline(x, num_inference_steps=2).mels for x in (film, clip, frames))
+    video = render_film(tmp_path / "film.mp4", duration_s=2.5, size=(32, 32))
+    clip = load_video(video, fps=12)
+    frames = load_video(video, fps=4).frames[None].float() / 255
+    by_file, by_clip, by_frames = (pipeline(x, num_inference_steps=2).mels for x in (video, clip, frames))
     assert torch.allclose(by_file, by_clip, atol=1e-5)
     assert torch.allclose(by_file, by_frames, atol=1e-5)
 
@@ -161,7 +163,7 @@ def test_guidance_moves_away_from_the_unconditional_prediction(pipeline: FoleyPi
 
 
 def test_a_saved_model_is_the_same_model_offline(
-    pipeline: FoleyPipeline, tmp_path: Path, long_film: Path, monkeypatch: pytest.MonkeyPatch
+    pipeline: FoleyPipeline, tmp_path: Path, long_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     pipeline.save_pretrained(tmp_path / "copy")
@@ -169,7 +171,7 @@ def test_a_saved_model_is_the_same_model_offline(
     assert isinstance(copy, DiffusionPipeline)
     assert copy.foley_config == pipeline.foley_config
     assert torch.equal(
-        copy(long_film, num_inference_steps=2).audios, pipeline(long_film, num_inference_steps=2).audios
+        copy(long_video, num_inference_steps=2).audios, pipeline(long_video, num_inference_steps=2).audios
     )
     assert sorted(p.suffix for p in (tmp_path / "copy").rglob("*model.*")) == [".safetensors"] * 4
 
@@ -203,7 +205,7 @@ def test_an_encoder_for_another_generator_is_refused(pipeline: FoleyPipeline, tm
     assert pipeline.video_encoder_student is None
 
 
-def test_one_film_at_a_time(pipeline: FoleyPipeline) -> None:
+def test_one_video_at_a_time(pipeline: FoleyPipeline) -> None:
     """What lies behind the first of a batch would be ignored in silence."""
     with pytest.raises(ValueError, match="give one video at a time"):
         pipeline(torch.rand(2, 4, 3, 32, 32), num_inference_steps=1)
@@ -248,22 +250,22 @@ def test_frames_that_are_no_video_are_refused(
         pipeline.encode_video(video)
 
 
-def test_numbers_out_of_range_are_refused(pipeline: FoleyPipeline, long_film: Path) -> None:
+def test_numbers_out_of_range_are_refused(pipeline: FoleyPipeline, long_video: Path) -> None:
     with pytest.raises(ValueError, match="num_takes must be at least 1"):
-        pipeline(long_film, num_takes=0)
+        pipeline(long_video, num_takes=0)
     with pytest.raises(ValueError, match="num_inference_steps must be at least 1"):
-        pipeline(long_film, num_inference_steps=0)
+        pipeline(long_video, num_inference_steps=0)
     with pytest.raises(ValueError, match="guidance_scale must be 0 or more"):
-        pipeline(long_film, guidance_scale=float("nan"))
+        pipeline(long_video, guidance_scale=float("nan"))
     with pytest.raises(ValueError, match="latents must be"):
         pipeline.sample(torch.rand(1, 10, 16), latents=torch.rand(1, 4, 2, 2))
     with pytest.raises(VideoError, match=r"nothing is left at 9\.000 s"):
-        pipeline(long_film, start=9.0)
+        pipeline(long_video, start=9.0)
 
 
-def test_progress_counts_every_step(pipeline: FoleyPipeline, long_film: Path) -> None:
+def test_progress_counts_every_step(pipeline: FoleyPipeline, long_video: Path) -> None:
     seen: list[tuple[int, int]] = []
-    pipeline(long_film, num_inference_steps=2, on_step=lambda done, total: seen.append((done, total)))
+    pipeline(long_video, num_inference_steps=2, on_step=lambda done, total: seen.append((done, total)))
     assert seen == [(n, 6) for n in range(1, 7)]
 
 

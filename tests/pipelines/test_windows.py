@@ -16,12 +16,12 @@ def joined(total: int, window: int = WINDOW, overlap: int = OVERLAP, value: floa
 
 
 @given(total=st.integers(1, 20_000), window=st.integers(10, 1000), share=st.floats(0, 0.49))
-def test_sound_is_exactly_as_long_as_the_film(total: int, window: int, share: float) -> None:
+def test_sound_is_exactly_as_long_as_the_video(total: int, window: int, share: float) -> None:
     assert joined(total, window, int(window * share)).shape == (2, total)
 
 
 @given(total=st.integers(1, 20_000))
-def test_windows_cover_the_film_and_overlap_enough(total: int) -> None:
+def test_windows_cover_the_video_and_overlap_enough(total: int) -> None:
     plan = plan_windows(total, window=WINDOW, overlap=OVERLAP)
     assert plan.starts[0] == 0
     assert plan.starts[-1] + WINDOW >= total
@@ -30,7 +30,7 @@ def test_windows_cover_the_film_and_overlap_enough(total: int) -> None:
     assert all(overlap >= OVERLAP for overlap in overlaps)
 
 
-def test_a_short_film_is_one_window() -> None:
+def test_a_short_video_is_one_window() -> None:
     assert plan_windows(300, window=WINDOW, overlap=OVERLAP).starts == (0,)
     assert plan_windows(WINDOW, window=WINDOW, overlap=OVERLAP).starts == (0,)
     assert len(plan_windows(WINDOW + 1, window=WINDOW, overlap=OVERLAP)) == 2

@@ -20,13 +20,13 @@ def test_a_cut_parts_two_shots_that_follow_without_a_gap(two_shots: Path) -> Non
     assert first.end_s == second.start_s == pytest.approx(1.5, abs=0.1)
 
 
-def test_a_film_without_a_cut_is_one_shot(tmp_path: Path) -> None:
+def test_a_video_without_a_cut_is_one_shot(tmp_path: Path) -> None:
     save_video(tmp_path / "still.mp4", torch.full((24, 3, 48, 64), 90, dtype=torch.uint8), 12)
 
     assert find_shots(tmp_path / "still.mp4") == [Shot(0.0, 2.0)]
 
 
-def test_what_is_no_film_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.mp4").write_text("not a film")
 
     with pytest.raises(MediaError):

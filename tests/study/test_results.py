@@ -92,7 +92,7 @@ def test_of_three_methods_every_two_are_judged_and_adjusted_for_it() -> None:
     assert third.adjusted_p_value is None
 
 
-def test_results_are_read_beside_the_file_without_its_films(
+def test_results_are_read_beside_the_file_without_its_videos(
     make_bench: MakeBench, study_folder: Path, tmp_path: Path
 ) -> None:
     bench = make_bench()

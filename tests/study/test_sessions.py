@@ -88,7 +88,7 @@ def test_forged_secrets_open_nothing(bench: Bench, forged: str) -> None:
     assert refusal(lambda: bench.sessions.video(forged, "left")) == "unknown"
 
 
-def test_a_vote_before_both_films_were_played_is_too_early(bench: Bench) -> None:
+def test_a_vote_before_both_videos_were_played_is_too_early(bench: Bench) -> None:
     token = bench.arrive()
     trial = bench.turn(token)
 
@@ -99,7 +99,7 @@ def test_a_vote_before_both_films_were_played_is_too_early(bench: Bench) -> None
     assert refusal(lambda: bench.sessions.vote(token, trial, "left")) == "early"
 
 
-def test_a_film_cannot_be_played_in_less_time_than_it_takes(bench: Bench) -> None:
+def test_a_video_cannot_be_played_in_less_time_than_it_takes(bench: Bench) -> None:
     token = bench.arrive()
     trial = bench.turn(token)
 

@@ -27,7 +27,7 @@ def write(path: Path, *, level: int = 20, frames: int = 6, has_sound: bool = Tru
     save_video(path, picture, 12, waveform=TONE if has_sound else None, sample_rate=8000)
 
 
-def test_films_are_found_by_method_and_name(videos: StudyVideos) -> None:
+def test_videos_are_found_by_method_and_name(videos: StudyVideos) -> None:
     assert videos.clips == [f"clip{n}.mp4" for n in range(4)]
     assert videos.checks == ["check0.mp4", "check1.mp4"]
     video = videos.videos["Ours", "clip2.mp4"]
@@ -52,7 +52,7 @@ def test_odd_names_are_only_names(copied: Path) -> None:
     assert "'; DROP TABLE votes; -- %2e%2e #é.mp4" in find(copied).clips
 
 
-def test_unequal_lists_of_films_are_refused_by_name(copied: Path) -> None:
+def test_unequal_lists_of_videos_are_refused_by_name(copied: Path) -> None:
     (copied / "ours" / "clip1.mp4").unlink()
 
     with pytest.raises(StudyError, match=r"ours lacks 1 of the 4 videos of the other folders \(clip1.mp4\)"):
@@ -68,21 +68,21 @@ def test_a_missing_and_an_empty_folder_are_refused(copied: Path) -> None:
         find(copied)
 
 
-def test_a_file_that_is_no_film_is_refused(copied: Path) -> None:
+def test_a_file_that_is_no_video_is_refused(copied: Path) -> None:
     (copied / "ours" / "clip1.mp4").write_text("not a video")
 
     with pytest.raises(StudyError, match=r"clip1.mp4: cannot be part of a study"):
         find(copied)
 
 
-def test_a_film_without_sound_is_refused(copied: Path) -> None:
+def test_a_video_without_sound_is_refused(copied: Path) -> None:
     write(copied / "ours" / "clip0.mp4", has_sound=False)
 
     with pytest.raises(StudyError, match=r"clip0.mp4: has no sound; a study compares videos with sound"):
         find(copied)
 
 
-def test_films_of_other_length_are_refused(copied: Path) -> None:
+def test_videos_of_other_length_are_refused(copied: Path) -> None:
     write(copied / "ours" / "clip0.mp4", frames=9)
 
     with pytest.raises(StudyError, match=r"lasts 0.75 s, but .*base/clip0.mp4 0.50 s"):

@@ -23,10 +23,10 @@ def test_its_varied_video_shows_the_window_and_audio_as_before(
     out = tmp_path / f"out{cropped_video_suffix(real_clip)}"
     window = draw_for_video(variation, real_clip, generator=torch.Generator().manual_seed(0))
     vary_video(real_clip, out, window)
-    view, film = load_varied_video(real_clip, window), load_video(out)
-    assert film.size == window.crop_size
-    assert torch.equal(view.source_indices, film.source_indices)
-    assert (view.frames.float() - film.frames.float()).square().mean() < 255**2 / 10**4.0  # 40 dB
+    view, video = load_varied_video(real_clip, window), load_video(out)
+    assert video.size == window.crop_size
+    assert torch.equal(view.source_indices, video.source_indices)
+    assert (view.frames.float() - video.frames.float()).square().mean() < 255**2 / 10**4.0  # 40 dB
     assert video_duration(out) == video_duration(real_clip)
     sound, before = read_audio(out)[0], read_audio(real_clip)[0]
     length = min(sound.shape[1], before.shape[1])

@@ -68,7 +68,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def long_film(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def long_video(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten seconds, to be waited for."""
     path = tmp_path_factory.mktemp("films") / "long.mp4"
     save_video(path, torch.full((40, 3, 48, 64), 90, dtype=torch.uint8), 4)
@@ -97,7 +97,7 @@ class User:
     def upload(self, film: Path) -> None:
         self.page.locator("#video input[type=file]").set_input_files(film)
 
-    def open_film(self, film: Path) -> None:
+    def open_video(self, film: Path) -> None:
         self.upload(film)
         self.page.locator("#strip .shots li").first.wait_for()
 
@@ -149,7 +149,7 @@ def check_line_over_spectrogram(user: User) -> None:
 
 def test_the_whole_journey(enter: Any, film: Path, tmp_path: Path) -> None:
     user = enter()
-    user.open_film(film)
+    user.open_video(film)
     user.says("two_shots.mp4: 3.00 s, 2 shots.")
     assert user.page.locator("#strip .shots img").count() == 2
     take_screenshot(user.page, "studio-film")
@@ -182,7 +182,7 @@ def test_the_whole_journey(enter: Any, film: Path, tmp_path: Path) -> None:
 
 def test_a_missing_encoder_is_explained_and_a_region_is_chosen_by_its_shot(enter: Any, film: Path) -> None:
     user = enter()
-    user.open_film(film)
+    user.open_video(film)
     user.page.get_by_label("student", exact=True).check()
     user.button("Generate").click()
     user.says("this model has no student")
@@ -231,10 +231,10 @@ def test_files_that_are_no_video_incomplete_or_too_large_are_refused(
 
 
 def test_stop_stops_and_a_reload_begins_anew_and_keeps_nothing(
-    enter: Any, studio: Studio, long_film: Path
+    enter: Any, studio: Studio, long_video: Path
 ) -> None:
     user = enter()
-    user.open_film(long_film)
+    user.open_video(long_video)
     user.set_takes(8)
     user.button("Generate").click()
     user.page.get_by_text(re.compile(r"Generating, \d+ s left")).first.wait_for()
@@ -256,10 +256,10 @@ def test_stop_stops_and_a_reload_begins_anew_and_keeps_nothing(
     wait_until_nothing_is_kept(studio, user.page)
 
 
-def test_two_users_at_once_are_queued(enter: Any, film: Path, long_film: Path) -> None:
+def test_two_users_at_once_are_queued(enter: Any, film: Path, long_video: Path) -> None:
     first, second = enter(), enter()
-    first.open_film(long_film)
-    second.open_film(film)
+    first.open_video(long_video)
+    second.open_video(film)
     first.set_takes(4)
     second.set_takes(1)
     first.button("Generate").click()
@@ -277,7 +277,7 @@ def test_a_phone_shows_everything_in_its_width_and_a_closed_page_leaves_no_file(
     enter: Any, studio: Studio, film: Path
 ) -> None:
     user = enter(viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True)
-    user.open_film(film)
+    user.open_video(film)
     user.set_takes(1)
     user.button("Generate").tap()
     user.says("Generated 1 take.")
@@ -292,7 +292,7 @@ def test_a_phone_shows_everything_in_its_width_and_a_closed_page_leaves_no_file(
     assert user.page.request.get(f"{studio.address.rstrip('/')}{address}").status == 404
 
 
-def test_a_forged_request_opens_no_film_that_was_not_uploaded(studio: Studio, film: Path) -> None:
+def test_a_forged_request_opens_no_video_that_was_not_uploaded(studio: Studio, film: Path) -> None:
     def ask(path: str, body: object = None) -> bytes:
         request = urllib.request.Request(
             f"{studio.address}gradio_api/{path}" if path != "config" else f"{studio.address}config",

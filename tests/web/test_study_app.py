@@ -92,7 +92,7 @@ def test_nothing_that_a_participant_gets_names_a_method_or_a_file(site: Site) ->
     assert "content-disposition" not in video.headers
 
 
-def test_films_have_other_addresses_and_tags_for_everybody(site: Site) -> None:
+def test_videos_have_other_addresses_and_tags_for_everybody(site: Site) -> None:
     first, second = (site.trial(site.arrive()) for _ in range(2))
     answers = [
         site.client.head(f"/videos/{trial}/{side}") for trial in (first, second) for side in ("left", "right")
@@ -102,7 +102,7 @@ def test_films_have_other_addresses_and_tags_for_everybody(site: Site) -> None:
     assert len({answer.headers["last-modified"] for answer in answers}) == 1
 
 
-def test_films_come_in_ranges(site: Site) -> None:
+def test_videos_come_in_ranges(site: Site) -> None:
     video = f"/videos/{site.trial(site.arrive())}/right"
     whole = site.client.get(video)
     part = site.client.get(video, headers={"Range": "bytes=10-19"})

@@ -14,7 +14,7 @@ from tests.web.conftest import StudyServer
 StartServer = Callable[[Path], StudyServer]
 
 CROWD = 200
-FILM_S = 0.5
+VIDEO_S = 0.5
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Voter:
 
     def watch(self) -> None:
         for side in ("left", "right"):
-            time.sleep(FILM_S)
+            time.sleep(VIDEO_S)
             body = {"trial": self.standing["trial"], "side": side}
             self.server.request_until_answered("POST", f"{self.path}/played", body)
 

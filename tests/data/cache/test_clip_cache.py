@@ -319,16 +319,16 @@ def test_clips_that_are_all_bad_leave_empty_columns(faulty: Path, tmp_path: Path
     assert [record["reason"] for record in clips.ledger] == ["mute", "still", "too short"]
 
 
-def test_a_film_that_is_replaced_is_decoded_again(
+def test_a_video_that_is_replaced_is_decoded_again(
     render_film: Callable[..., Path], faulty: Path, tmp_path: Path
 ) -> None:
-    films = tmp_path / "films"
-    films.mkdir()
-    film = films / "rain.mp4"
-    film.write_bytes((faulty / "zeros.mp4").read_bytes())
-    first = prepare_clips(FolderSource(films), CONFIG, tmp_path / "cache", duration_s=DURATION_S)
-    film.write_bytes((faulty / "good.mp4").read_bytes())
-    second = prepare_clips(FolderSource(films), CONFIG, tmp_path / "cache", duration_s=DURATION_S)
+    videos = tmp_path / "films"
+    videos.mkdir()
+    video = videos / "rain.mp4"
+    video.write_bytes((faulty / "zeros.mp4").read_bytes())
+    first = prepare_clips(FolderSource(videos), CONFIG, tmp_path / "cache", duration_s=DURATION_S)
+    video.write_bytes((faulty / "good.mp4").read_bytes())
+    second = prepare_clips(FolderSource(videos), CONFIG, tmp_path / "cache", duration_s=DURATION_S)
     assert (len(first), len(second)) == (0, 1)
     assert len((tmp_path / "cache" / "digests.jsonl").read_text().splitlines()) == 2
     assert second.kinds.tolist() == [[-1, -1]]

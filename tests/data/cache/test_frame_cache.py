@@ -55,7 +55,7 @@ def test_clips_of_no_use_are_named_and_the_mute_are_used(tmp_path: Path, some_cl
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Larger than a reading of 16 pixels needs; one is broken, one short. Not to be written to."""
     folder = tmp_path_factory.mktemp("films")
     for seed, size in enumerate([(96, 128), (128, 96), (90, 130)]):
@@ -74,11 +74,11 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_shards_and_films_give_the_same_pictures_to_the_byte(films: Path, tmp_path: Path) -> None:
+def test_shards_and_videos_give_the_same_pictures_to_the_byte(videos: Path, tmp_path: Path) -> None:
     """What is broken, and what is short, is left out of both with the same words; windows are drawn alike."""
     settings = ShardSettings(duration_s=1.5, least_s=1.0, clips_per_shard=2)
-    prepare_shards(films, tmp_path / "shards", csv=films / "list.csv", settings=settings)
-    of_videos = prepare_frames(FolderSource(films, csv=films / "list.csv"), READING, tmp_path / "cache")
+    prepare_shards(videos, tmp_path / "shards", csv=videos / "list.csv", settings=settings)
+    of_videos = prepare_frames(FolderSource(videos, csv=videos / "list.csv"), READING, tmp_path / "cache")
     of_shards = prepare_frames(ShardSource(tmp_path / "shards"), READING, tmp_path / "none")
     assert of_videos.ids == of_shards.ids == ("0", "1", "2")
     assert of_videos.ledger == of_shards.ledger
@@ -94,9 +94,9 @@ def test_shards_and_films_give_the_same_pictures_to_the_byte(films: Path, tmp_pa
         assert torch.equal(*shown)
 
 
-def test_pictures_of_films_are_decoded_as_coarsely_as_a_window_allows(films: Path, tmp_path: Path) -> None:
+def test_pictures_of_videos_are_decoded_as_coarsely_as_a_window_allows(videos: Path, tmp_path: Path) -> None:
     """A half of 96 pixels is still more than the 40 that are needed."""
-    pictures = prepare_frames(FolderSource(films), READING, tmp_path)
+    pictures = prepare_frames(FolderSource(videos), READING, tmp_path)
     assert [pictures.settings.reduction(size) for size in ((96, 128), (79, 160), (360, 640))] == [2, 1, 8]
     shown = pictures.video(0, size=(48, 64))
     fine = torch.stack([torch.from_numpy(decode_jpeg(still)) for still in pictures.jpegs(0)])
@@ -104,9 +104,9 @@ def test_pictures_of_films_are_decoded_as_coarsely_as_a_window_allows(films: Pat
     assert READING.reduction((360, 640)) == 1, "what is kept no larger than needed is decoded as it is"
 
 
-def test_shards_of_another_rate_are_kept_like_other_clips(films: Path, tmp_path: Path) -> None:
+def test_shards_of_another_rate_are_kept_like_other_clips(videos: Path, tmp_path: Path) -> None:
     settings = ShardSettings(duration_s=1.5, least_s=1.0, fps=8)
-    prepare_shards(films, tmp_path / "shards", csv=films / "list.csv", settings=settings)
+    prepare_shards(videos, tmp_path / "shards", csv=videos / "list.csv", settings=settings)
     source = ShardSource(tmp_path / "shards")
     pictures = prepare_frames(source, READING, tmp_path / "cache")
     assert list((tmp_path / "cache").rglob("*.safetensors"))
@@ -134,9 +134,9 @@ def test_shards_of_another_rate_and_of_larger_pictures_are_known_by_what_is_kept
     assert decode_jpeg(pictures.jpegs(0)[0]).shape == (560, 747, 3)
 
 
-def test_a_shard_that_is_gone_or_cut_off_is_named(films: Path, tmp_path: Path) -> None:
+def test_a_shard_that_is_gone_or_cut_off_is_named(videos: Path, tmp_path: Path) -> None:
     settings = ShardSettings(duration_s=1.5, least_s=1.0, clips_per_shard=1)
-    prepare_shards(films, tmp_path, csv=films / "list.csv", settings=settings)
+    prepare_shards(videos, tmp_path, csv=videos / "list.csv", settings=settings)
     source = ShardSource(tmp_path)
     first, second = sorted((tmp_path / "shards").glob("*.tar"))[:2]
     first.unlink()

@@ -42,12 +42,12 @@ def test_frames_are_those_a_decoder_would_pick(prepared: tuple[StageClips, Path]
     clips, _ = prepared
     take = draw_take(0, split="train", duration_s=CONFIG.window_s)
     every = take.frames([n / 24 for n in range(48)], size=CONFIG.frame_size, aspect=take.aspect)
-    film = video_from_frames(torch.from_numpy(every).permute(0, 3, 1, 2), fps=24)
-    expected = resample_video(film, fps=4).frames
+    video = video_from_frames(torch.from_numpy(every).permute(0, 3, 1, 2), fps=24)
+    expected = resample_video(video, fps=4).frames
     assert torch.equal(clips.frames[0], expected)
 
 
-def test_frames_look_like_those_of_a_larger_film() -> None:
+def test_frames_look_like_those_of_a_larger_video() -> None:
     """They are drawn small at once; a film is drawn large and squashed."""
     take = draw_take(3, split="train", duration_s=2.0)
     wide = (90, round(90 * take.aspect)) if take.aspect >= 1 else (round(90 / take.aspect), 90)

@@ -30,13 +30,13 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_they_are_those_of_the_stage_up_to_the_end_of_takes(exported: Path, view: View) -> None:
     whole = EventFile(exported / "test.events.jsonl", until_s=SECONDS)
     short = EventFile(exported / "test.events.jsonl", until_s=SECONDS / 2)
-    films = FolderSource(exported, csv=exported / "test.csv")
+    videos = FolderSource(exported, csv=exported / "test.csv")
     clips = StageSource("test", 4, duration_s=SECONDS)
     left_out = 0
     for row in range(4):
-        film, clip = films[row], clips[row]
-        found, expected = whole(film, window_of(film, view)), stage_events(clip, window_of(film, view))
-        early = short(film, window_of(film, view))
+        video, clip = videos[row], clips[row]
+        found, expected = whole(video, window_of(video, view)), stage_events(clip, window_of(video, view))
+        early = short(video, window_of(video, view))
         assert found is not None
         assert expected is not None
         assert early is not None
@@ -55,8 +55,8 @@ def test_a_clip_that_is_not_written_down_is_unknown(exported: Path, tmp_path: Pa
     bare = {name: value for name, value in json.loads(first).items() if name != "sources"}
     (tmp_path / "events.jsonl").write_text(f"\n{json.dumps(bare)}\n")
     events = EventFile(tmp_path / "events.jsonl", until_s=SECONDS)
-    films = FolderSource(exported, csv=tmp_path / "test.csv")
-    known, unknown = films[0], films[1]
+    videos = FolderSource(exported, csv=tmp_path / "test.csv")
+    known, unknown = videos[0], videos[1]
     assert events(known, None) is not None
     assert events(known, window_of(known, "close_up")) is None, "nobody knows what a window shows"
     assert events(unknown, None) is None
@@ -75,9 +75,9 @@ def test_a_line_that_is_no_clip_is_named(tmp_path: Path, line: str) -> None:
 def test_a_window_over_damaged_boxes_is_told(exported: Path, tmp_path: Path) -> None:
     first, *_ = (exported / "test.events.jsonl").read_text().splitlines()
     (tmp_path / "events.jsonl").write_text(json.dumps(json.loads(first) | {"sources": []}) + "\n")
-    film = FolderSource(exported, csv=exported / "test.csv")[0]
+    video = FolderSource(exported, csv=exported / "test.csv")[0]
     with pytest.raises(DataError, match="line 1"):
-        EventFile(tmp_path / "events.jsonl", until_s=SECONDS)(film, window_of(film, "close_up"))
+        EventFile(tmp_path / "events.jsonl", until_s=SECONDS)(video, window_of(video, "close_up"))
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_finished_shards_are_not_made_again(stand_in: StandIn, shards: Path, tmp
     assert digests(tmp_path / "out") == digests(shards)
 
 
-def test_a_film_that_arrives_later_is_taken_in(stand_in: StandIn, tmp_path: Path) -> None:
+def test_a_video_that_arrives_later_is_taken_in(stand_in: StandIn, tmp_path: Path) -> None:
     clips = tmp_path / "clips"
     shutil.copytree(stand_in.clips, clips, copy_function=shutil.copy2)
     (clip_id,) = [name for name, outcome in stand_in.outcomes.items() if outcome == "missing"][:1]
@@ -231,14 +231,14 @@ def test_a_split_called_as_no_split_is_loses_no_row(stand_in: StandIn, tmp_path:
 
 
 def test_other_events_make_the_shard_again(tmp_path: Path) -> None:
-    films = tmp_path / "films"
-    export_clips(films, 2, ExportSettings(split="train", duration_s=2.0, side=32, fps=8, sample_rate=16000))
+    videos = tmp_path / "films"
+    export_clips(videos, 2, ExportSettings(split="train", duration_s=2.0, side=32, fps=8, sample_rate=16000))
 
     def make() -> int:
-        return prepare_shards(films, tmp_path / "out", csv=films / "train.csv", settings=SETTINGS).num_made
+        return prepare_shards(videos, tmp_path / "out", csv=videos / "train.csv", settings=SETTINGS).num_made
 
     assert make() == 1
-    events = films / "train.events.jsonl"
+    events = videos / "train.events.jsonl"
     changed = [line | {"events": [e | {"is_onset_like": False} for e in line["events"]]}
                for line in read_records(events)]  # fmt: skip
     write_records(events, changed)

@@ -29,7 +29,7 @@ def film(tmp_path: Path) -> Path:
     return tmp_path / "film.mp4"
 
 
-def test_pictures_are_those_that_loading_the_film_picks(film: Path) -> None:
+def test_pictures_are_those_that_loading_the_video_picks(film: Path) -> None:
     kept = read_video_frames(film, (40, 64), fps=4, duration_s=5.0)
     video = load_video(film, 4, None, 0, 5.0)
     assert np.array_equal(np.stack(kept.frames), video.frames.permute(0, 2, 3, 1).numpy())
@@ -46,7 +46,7 @@ def test_stills_are_the_pictures_and_always_the_same_bytes(film: Path) -> None:
     assert decode_jpeg(kept.jpegs(90)[0]).shape == (20, 32, 3)
 
 
-def test_what_is_lost_of_a_film_is_told(film: Path) -> None:
+def test_what_is_lost_of_a_video_is_told(film: Path) -> None:
     content = film.read_bytes()
     film.write_bytes(content[: len(content) // 4] + bytes(600) + content[len(content) // 4 + 600 :])
     kept = read_video_frames(film, (40, 64), fps=4, duration_s=2.0)

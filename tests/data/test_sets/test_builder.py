@@ -20,7 +20,7 @@ def test_seeds_of_clips_are_what_they_were() -> None:
     assert len({clip_seed(0, str(n)) for n in range(1000)}) == 1000
 
 
-def test_what_is_finished_is_found_again_and_halves_of_films_are_removed(tmp_path: Path) -> None:
+def test_what_is_finished_is_found_again_and_halves_of_videos_are_removed(tmp_path: Path) -> None:
     layout = SetLayout(tmp_path)
     settings = describe_set(CloseUp(), 0, ROWS, is_view=False, clips=tmp_path)
     assert begin_set(layout, settings) == {}

@@ -23,7 +23,7 @@ def rain(tmp_path: Path, render_film: Callable[..., Path]) -> Path:
     ("variation", "stem"),
     [(CloseUp(), "rain.close-up"), (CameraMovement(direction="up"), "rain.camera-movement")],
 )
-def test_a_film_and_the_record_of_its_window_are_written(
+def test_a_video_and_the_record_of_its_window_are_written(
     rain: Path, tmp_path: Path, variation: CloseUp | CameraMovement, stem: str
 ) -> None:
     out = tmp_path / "new" / "folder"
@@ -40,10 +40,10 @@ def test_a_film_and_the_record_of_its_window_are_written(
 
 def test_what_was_made_in_the_same_way_is_kept(rain: Path, tmp_path: Path) -> None:
     record = vary_file(rain, tmp_path / "out", CloseUp())
-    film = tmp_path / "out" / "rain.close-up.mp4"
-    before = film.stat().st_mtime_ns
+    video = tmp_path / "out" / "rain.close-up.mp4"
+    before = video.stat().st_mtime_ns
     assert vary_file(rain, tmp_path / "out", CloseUp()) == record
-    assert film.stat().st_mtime_ns == before
+    assert video.stat().st_mtime_ns == before
 
 
 def test_what_was_made_otherwise_is_replaced_only_when_asked(rain: Path, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_what_was_made_otherwise_is_replaced_only_when_asked(rain: Path, tmp_pat
     assert (out / "rain.camera-movement.json").read_text() == "mine"
 
 
-def test_a_damaged_film_is_made_again_when_asked(rain: Path, tmp_path: Path) -> None:
+def test_a_damaged_video_is_made_again_when_asked(rain: Path, tmp_path: Path) -> None:
     vary_file(rain, tmp_path, CloseUp())
     whole = (tmp_path / "rain.close-up.mp4").read_bytes()
     (tmp_path / "rain.close-up.mp4").write_bytes(whole[:-1])

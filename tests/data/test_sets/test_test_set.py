@@ -30,13 +30,13 @@ def pair(request: pytest.FixtureRequest, listed: Listed, tmp_path: Path) -> tupl
     return read_test_set(tmp_path / "films"), read_test_set(tmp_path / "view")
 
 
-def test_a_view_shows_what_the_films_show(pair: tuple[Any, Any]) -> None:
-    films, view = pair
-    assert (films.is_view, view.is_view) == (False, True)
+def test_a_view_shows_what_the_videos_show(pair: tuple[Any, Any]) -> None:
+    videos, view = pair
+    assert (videos.is_view, view.is_view) == (False, True)
     assert not (view.folder / "clips").exists()
-    for film, seen in zip(films.clips, view.clips, strict=True):
-        assert (film.id, film.window, film.label) == (seen.id, seen.window, seen.label)
-        a, b = film.load_video(size=(32, 32)), seen.load_video(size=(32, 32))
+    for video, seen in zip(videos.clips, view.clips, strict=True):
+        assert (video.id, video.window, video.label) == (seen.id, seen.window, seen.label)
+        a, b = video.load_video(size=(32, 32)), seen.load_video(size=(32, 32))
         assert torch.equal(a.source_indices, b.source_indices)
         assert (a.frames.float() - b.frames.float()).square().mean() < 255**2 / 10**3.3  # 33 dB
         part = seen.load_video(fps=10, start=0.5, duration=0.5)

@@ -84,18 +84,18 @@ def test_two_runs_do_not_build_one_set_at_once(listed: Listed, tmp_path: Path) -
     assert len(build(listed, tmp_path / "cu").clips) == 3
 
 
-def test_a_film_whose_times_step_back_is_named_and_the_others_are_made(
+def test_a_video_whose_times_step_back_is_named_and_the_others_are_made(
     listed: Listed, render_film: Callable[..., Path], tmp_path: Path
 ) -> None:
     once = tmp_path / "once.mkv"
     noise = torch.rand(2 * 16000, generator=torch.Generator().manual_seed(0)) - 0.5
     replace_audio(render_film(tmp_path / "silent.mkv"), noise, once, sample_rate=16000)
-    films = tmp_path / "films"
-    films.mkdir()
-    (films / "twice.mkv").write_bytes(2 * once.read_bytes())
-    shutil.copy(once, films / "well.mkv")
+    videos = tmp_path / "films"
+    videos.mkdir()
+    (videos / "twice.mkv").write_bytes(2 * once.read_bytes())
+    shutil.copy(once, videos / "well.mkv")
     (tmp_path / "list.csv").write_text("id\ntwice\nwell\n")
-    built = build_test_set(tmp_path / "list.csv", tmp_path / "set", CloseUp(), clips=films)
+    built = build_test_set(tmp_path / "list.csv", tmp_path / "set", CloseUp(), clips=videos)
     assert [clip.id for clip in built.clips] == ["well"]
     assert [entry["id"] for entry in built.ledger] == ["twice"]
     assert "times may step back" in built.ledger[0]["message"]
@@ -149,13 +149,13 @@ def test_a_finished_set_is_checked_and_mended_not_made_again(listed: Listed, tmp
     out = tmp_path / "cu"
     build(listed, out)
     whole = files(out)
-    films = sorted((out / "clips").iterdir())
-    films[0].write_bytes(films[0].read_bytes()[:-1])
-    films[1].unlink()
-    before = films[2].stat().st_mtime_ns
+    videos = sorted((out / "clips").iterdir())
+    videos[0].write_bytes(videos[0].read_bytes()[:-1])
+    videos[1].unlink()
+    before = videos[2].stat().st_mtime_ns
     build(listed, out)
     assert files(out) == whole
-    assert films[2].stat().st_mtime_ns == before
+    assert videos[2].stat().st_mtime_ns == before
 
 
 def test_a_clip_that_arrives_later_is_added(listed: Listed, some_clips: Path, tmp_path: Path) -> None:
@@ -249,10 +249,10 @@ def test_a_clip_of_one_picture_goes_to_the_ledger_of_movements_alone(tmp_path: P
 def test_damage_is_recorded_beside_the_clip(some_clips: Path, tmp_path: Path) -> None:
     from cinefoley.media.muxing.save_video import save_video
 
-    film = tmp_path / "cut.mkv"
+    video = tmp_path / "cut.mkv"
     noise = torch.randint(0, 256, (60, 3, 48, 64), generator=torch.Generator().manual_seed(0))
-    save_video(film, noise.to(torch.uint8), 25)
-    film.write_bytes(film.read_bytes()[: film.stat().st_size * 2 // 3])
+    save_video(video, noise.to(torch.uint8), 25)
+    video.write_bytes(video.read_bytes()[: video.stat().st_size * 2 // 3])
     (tmp_path / "list.csv").write_text("id\ncut\n")
     (clip,) = build_test_set(tmp_path / "list.csv", tmp_path / "cu", CloseUp()).clips
     assert any("cut off or damaged" in warning for warning in clip.record["warnings"])

@@ -16,7 +16,7 @@ Parts = Mapping[Sample, tuple[float, float]]
 
 
 @pytest.fixture
-def films(tmp_path: Path, render_film: Callable[..., Path]) -> dict[str, Path]:
+def videos(tmp_path: Path, render_film: Callable[..., Path]) -> dict[str, Path]:
     (tmp_path / "films").mkdir()
     return {clip: render_film(tmp_path / "films" / f"{clip}.mp4", seed=n) for n, clip in enumerate("ab")}
 
@@ -35,10 +35,10 @@ def probabilities(judge: AlignmentMetric, samples: list[Sample]) -> list[list[fl
     return [judge._probabilities(sample).tolist() for sample in samples]
 
 
-def test_every_sample_with_a_film_is_judged_twice(
-    tiny_judge: Path, films: dict[str, Path], samples: list[Sample]
+def test_every_sample_with_a_video_is_judged_twice(
+    tiny_judge: Path, videos: dict[str, Path], samples: list[Sample]
 ) -> None:
-    measurement = AlignmentMetric(tiny_judge, films).measure(samples)
+    measurement = AlignmentMetric(tiny_judge, videos).measure(samples)
     assert list(measurement.ratios) == ["Align Acc", "Align Acc, posterior mean"]
     for ratio in measurement.ratios.values():
         assert list(ratio.parts) == samples[:4]
@@ -48,36 +48,36 @@ def test_every_sample_with_a_film_is_judged_twice(
 
 
 def test_what_is_said_of_a_sample_does_not_depend_on_the_others(
-    tiny_judge: Path, films: dict[str, Path], samples: list[Sample]
+    tiny_judge: Path, videos: dict[str, Path], samples: list[Sample]
 ) -> None:
-    together = probabilities(AlignmentMetric(tiny_judge, films), samples[:4])
-    backwards = probabilities(AlignmentMetric(tiny_judge, films), samples[3::-1])
+    together = probabilities(AlignmentMetric(tiny_judge, videos), samples[:4])
+    backwards = probabilities(AlignmentMetric(tiny_judge, videos), samples[3::-1])
     assert backwards[::-1] == together
     assert len({draw for _, draw in together}) == 4
-    other = probabilities(AlignmentMetric(tiny_judge, films, seed=1), samples[:4])
+    other = probabilities(AlignmentMetric(tiny_judge, videos, seed=1), samples[:4])
     assert [mean for mean, _ in other] == [mean for mean, _ in together]
     assert [draw for _, draw in other] != [draw for _, draw in together]
 
 
 def test_probabilities_are_kept_by_content(
-    tiny_judge: Path, films: dict[str, Path], samples: list[Sample], tmp_path: Path
+    tiny_judge: Path, videos: dict[str, Path], samples: list[Sample], tmp_path: Path
 ) -> None:
     cache = FeatureCache(tmp_path / "cache")
-    first = probabilities(AlignmentMetric(tiny_judge, films, cache=cache), samples[:4])
-    again = AlignmentMetric(tiny_judge, films, cache=cache)
+    first = probabilities(AlignmentMetric(tiny_judge, videos, cache=cache), samples[:4])
+    again = AlignmentMetric(tiny_judge, videos, cache=cache)
     again._scorer.probabilities = None  # type: ignore[assignment,method-assign]
     assert probabilities(again, samples[:4]) == first
-    swapped = {"a": films["b"], "b": films["a"]}
+    swapped = {"a": videos["b"], "b": videos["a"]}
     assert probabilities(AlignmentMetric(tiny_judge, swapped, cache=cache), samples[:4]) != first
 
 
 def test_the_generated_mel_is_taken_where_it_was_saved(
-    tiny_judge: Path, films: dict[str, Path], samples: list[Sample]
+    tiny_judge: Path, videos: dict[str, Path], samples: list[Sample]
 ) -> None:
-    before = probabilities(AlignmentMetric(tiny_judge, films), samples[:1])
+    before = probabilities(AlignmentMetric(tiny_judge, videos), samples[:1])
     saved = samples[0].path.with_suffix(".mel.npy")
     np.save(saved, np.random.Generator(np.random.PCG64(0)).random((2, 64, 160), dtype=np.float32))
-    judge = AlignmentMetric(tiny_judge, films)
+    judge = AlignmentMetric(tiny_judge, videos)
     assert probabilities(judge, samples[:1]) != before
     assert judge.measure(samples).protocol["alignment_mels"] == "1 generated, 3 taken of the sound"
 
@@ -95,7 +95,7 @@ def test_the_generated_mel_is_taken_where_it_was_saved(
 )
 def test_a_saved_mel_that_is_none_is_a_problem(
     tiny_judge: Path,
-    films: dict[str, Path],
+    videos: dict[str, Path],
     samples: list[Sample],
     content: bytes | np.ndarray,
     message: str,
@@ -105,28 +105,30 @@ def test_a_saved_mel_that_is_none_is_a_problem(
         saved.write_bytes(content)
     else:
         np.save(saved, content)
-    measurement = AlignmentMetric(tiny_judge, films).measure(samples)
+    measurement = AlignmentMetric(tiny_judge, videos).measure(samples)
     assert list(measurement.problems) == samples[:1]
     assert re.search(message, measurement.problems[samples[0]])
     assert list(measurement.ratios["Align Acc"].parts) == samples[1:4]
     assert measurement.protocol["alignment_mels"] == "0 generated, 3 taken of the sound"
 
 
-def test_a_film_that_is_none_is_a_problem_of_its_samples(
-    tiny_judge: Path, films: dict[str, Path], samples: list[Sample]
+def test_a_video_that_is_none_is_a_problem_of_its_samples(
+    tiny_judge: Path, videos: dict[str, Path], samples: list[Sample]
 ) -> None:
-    films["a"].write_text("no film")
-    measurement = AlignmentMetric(tiny_judge, films).measure(samples)
+    videos["a"].write_text("no film")
+    measurement = AlignmentMetric(tiny_judge, videos).measure(samples)
     assert list(measurement.problems) == samples[:3]
     assert "a.mp4: is not a media file" in measurement.problems[samples[0]]
     assert list(measurement.ratios["Align Acc"].parts) == samples[3:4]
 
 
 def test_whose_features_judge_is_a_choice(
-    tiny_judge: Path, films: dict[str, Path], samples: list[Sample]
+    tiny_judge: Path, videos: dict[str, Path], samples: list[Sample]
 ) -> None:
     with pytest.raises(MissingWeightsError, match="has no student video encoder"):
-        AlignmentMetric(tiny_judge, films, video_encoder="student")
-    named = AlignmentMetric(tiny_judge, films, video_encoder=str(tiny_judge / "video_encoder"))
-    assert probabilities(named, samples[:2]) == probabilities(AlignmentMetric(tiny_judge, films), samples[:2])
+        AlignmentMetric(tiny_judge, videos, video_encoder="student")
+    named = AlignmentMetric(tiny_judge, videos, video_encoder=str(tiny_judge / "video_encoder"))
+    assert probabilities(named, samples[:2]) == probabilities(
+        AlignmentMetric(tiny_judge, videos), samples[:2]
+    )
     assert "encoder video_encoder (sha256:" in str(named.measure(samples).protocol["alignment_judge"])

@@ -74,7 +74,7 @@ def test_protocols_differ_where_the_tools_do(folders: Folders, spectrum: Any) ->
     assert "kl epsilon 0.0" in protocol_line(theirs)
 
 
-def test_rates_lengths_channels_and_films_mix(
+def test_rates_lengths_channels_and_videos_mix(
     folders: Folders, spectrum: Any, write_sound: Callable[..., Path], tmp_path: Path
 ) -> None:
     generated, real = folders(10)

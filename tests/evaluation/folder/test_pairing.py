@@ -57,12 +57,12 @@ def test_a_protocol_may_leave_one_in_a_hundred_out() -> None:
         pair_by_name(named("a"), named("b"), least_share=0.0)
 
 
-def test_sounds_are_taken_before_films_and_all_else_is_left_alone(tmp_path: Path) -> None:
+def test_sounds_are_taken_before_videos_and_all_else_is_left_alone(tmp_path: Path) -> None:
     touch(tmp_path, "a.wav", "a.mp4", "a.json", "a.mel.npy", "b.MP4", ".hidden.wav", "notes.txt")
     (tmp_path / "folder.wav").mkdir()
     assert {stem: path.name for stem, path in find_sounds(tmp_path).items()} == {"a": "a.wav", "b": "b.MP4"}
-    films = find_sounds(tmp_path, prefers_videos=True)
-    assert {path.name for path in films.values()} == {"a.mp4", "b.MP4"}
+    videos = find_sounds(tmp_path, prefers_videos=True)
+    assert {path.name for path in videos.values()} == {"a.mp4", "b.MP4"}
 
 
 def test_two_sounds_of_one_name_are_refused(tmp_path: Path) -> None:

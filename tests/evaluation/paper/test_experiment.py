@@ -106,7 +106,7 @@ def test_the_window_is_that_of_the_test_set(make_experiment: Any) -> None:
 
 
 @pytest.mark.parametrize("variation", [CloseUp(), CameraMovement()])
-def test_a_films_window_is_that_of_the_test_set(
+def test_a_videos_window_is_that_of_the_test_set(
     render_film: Any, tmp_path: Path, variation: CloseUp | CameraMovement
 ) -> None:
     (tmp_path / "films").mkdir()
@@ -136,12 +136,12 @@ def test_a_window_hides_events(make_experiment: Any) -> None:
     assert hidden > 0
 
 
-def test_films_have_no_known_events(some_films: Path) -> None:
-    assert stage_events(FolderSource(some_films)[0], None) is None
+def test_videos_have_no_known_events(some_videos: Path) -> None:
+    assert stage_events(FolderSource(some_videos)[0], None) is None
 
 
 @pytest.fixture
-def some_films(tmp_path: Path, render_film: Any) -> Path:
+def some_videos(tmp_path: Path, render_film: Any) -> Path:
     (tmp_path / "films").mkdir()
     render_film(tmp_path / "films" / "one.mp4")
     return tmp_path / "films"
@@ -151,14 +151,14 @@ def test_real_sounds_are_as_long_as_takes_and_mute_ones_are_left_out(
     make_experiment: Any, teacher: VideoEncoder, render_film: Any, spectrum: Any, tmp_path: Path
 ) -> None:
     """A sound may end before its picture; heard second by second it would give fewer rows than the others."""
-    films = tmp_path / "films"
-    films.mkdir()
+    videos = tmp_path / "films"
+    videos.mkdir()
     silent = render_film(tmp_path / "silent.mp4", duration_s=3.0)
     noise = torch.rand(RATE * 3, generator=torch.Generator().manual_seed(0)) - 0.5
     for name, sound in (("long", noise), ("mute", 0 * noise), ("short", noise[: RATE * 3 // 4])):
-        replace_audio(silent, sound, films / f"{name}.mkv", sample_rate=RATE)
+        replace_audio(silent, sound, videos / f"{name}.mkv", sample_rate=RATE)
     experiment = make_experiment(
-        source=FolderSource(films), backbones=[SegmentBackbone(spectrum)], cache_dir=tmp_path / "cache"
+        source=FolderSource(videos), backbones=[SegmentBackbone(spectrum)], cache_dir=tmp_path / "cache"
     )
 
     real = experiment.read_real(teacher)
@@ -171,7 +171,7 @@ def test_real_sounds_are_as_long_as_takes_and_mute_ones_are_left_out(
     assert float(short[1].max()) < 1e-3 < float(long[1].min())
 
 
-def test_a_broken_film_is_named_and_left_out(
+def test_a_broken_video_is_named_and_left_out(
     make_experiment: Any, teacher: VideoEncoder, tmp_path: Path
 ) -> None:
     from cinefoley.media.muxing.save_video import save_video

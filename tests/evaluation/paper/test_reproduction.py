@@ -119,15 +119,15 @@ def test_with_and_without_a_teacher_as_many_steps_are_made(
     make_experiment: Any, whole_model: Path, render_film: Any, tmp_path: Path
 ) -> None:
     """Though a mute film has nothing to teach without a teacher."""
-    films = tmp_path / "films"
-    films.mkdir()
+    videos = tmp_path / "films"
+    videos.mkdir()
     noise = torch.rand(3 * RATE, generator=torch.Generator().manual_seed(0)) - 0.5
     for seed, level in enumerate((1, 1, 1, 0)):
         silent = render_film(tmp_path / f"{seed}.mp4", seed=seed, duration_s=3.0)
-        replace_audio(silent, level * noise, films / f"{seed}.mkv", sample_rate=RATE)
+        replace_audio(silent, level * noise, videos / f"{seed}.mkv", sample_rate=RATE)
     (tmp_path / "films.csv").write_text("id\n0\n1\n2\n3\ngone\n")
     training = TrainingPlan(
-        source=FolderSource(films, csv=tmp_path / "films.csv"),
+        source=FolderSource(videos, csv=tmp_path / "films.csv"),
         runs_dir=tmp_path / "runs",
         cache_dir=tmp_path / "work",
         clip_s=CLIP_S,

@@ -81,7 +81,7 @@ class Meter(AlignmentClassifier):
         return latents.mean(dim=(1, 2, 3))
 
 
-def test_pairs_are_judged_by_sort_and_silent_films_are_left_out() -> None:
+def test_pairs_are_judged_by_sort_and_silent_videos_are_left_out() -> None:
     said = torch.tensor([[0.9, 0.2, 0.7], [0.8, 0.6, 0.1], [0.4, 0.3, 0.3], [0.5, 0.5, 0.5]])
     pairs = AlignmentPairs(
         video_features=F.normalize(torch.ones(4, 8, 16), dim=-1),

@@ -25,8 +25,8 @@ def sliding(time: Fraction, size: tuple[int, int]) -> Box:
 
 
 def test_each_source_frame_is_cut_to_the_box_of_its_own_time(make_video: MakeVideo) -> None:
-    film = make_video(times=50, fps=25)
-    whole, cut = load_video(film, fps=4), load_video(film, fps=4, crop=sliding)
+    video = make_video(times=50, fps=25)
+    whole, cut = load_video(video, fps=4), load_video(video, fps=4, crop=sliding)
     assert cut.size == (24, 40)
     assert torch.equal(cut.source_indices, whole.source_indices)
     for full, shown, index in zip(whole.frames, cut.frames, cut.source_indices.tolist(), strict=True):
@@ -35,22 +35,22 @@ def test_each_source_frame_is_cut_to_the_box_of_its_own_time(make_video: MakeVid
 
 
 def test_a_section_shows_the_same_boxes_as_the_whole_video(make_video: MakeVideo) -> None:
-    film = make_video(times=75, fps=25)
-    whole = load_video(film, fps=8, crop=sliding).frames
-    assert torch.equal(load_video(film, fps=8, start=1, duration=1, crop=sliding).frames, whole[8:16])
-    first, second = stream_windows(film, starts=[0, 1], frames_per_window=8, fps=8, crop=sliding)
+    video = make_video(times=75, fps=25)
+    whole = load_video(video, fps=8, crop=sliding).frames
+    assert torch.equal(load_video(video, fps=8, start=1, duration=1, crop=sliding).frames, whole[8:16])
+    first, second = stream_windows(video, starts=[0, 1], frames_per_window=8, fps=8, crop=sliding)
     assert torch.equal(first, whole[:8])
     assert torch.equal(second, whole[8:16])
 
 
 def test_the_crop_comes_before_the_resize(make_video: MakeVideo) -> None:
-    film = make_video(times=3, size=(48, 80))
+    video = make_video(times=3, size=(48, 80))
 
     def red_corner(time: Fraction, size: tuple[int, int]) -> Box:
         assert size == (48, 80)
         return 0, 0, 16, 8
 
-    frames = load_video(film, fps=25, size=(30, 50), crop=red_corner).frames.int()
+    frames = load_video(video, fps=25, size=(30, 50), crop=red_corner).frames.int()
     assert frames[:, 0].min() > 230  # nothing of the grey beside it has bled in
     assert frames[:, 1:].max() < 25
 
@@ -58,9 +58,9 @@ def test_the_crop_comes_before_the_resize(make_video: MakeVideo) -> None:
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov", "a.ts", "a.avi", "a.h264"])
 @pytest.mark.parametrize("num_frames", [1, 50])
 def test_the_last_frame_begins_when_decoding_says(make_video: MakeVideo, name: str, num_frames: int) -> None:
-    film = make_video(name, times=num_frames)
-    with FrameReader(film) as reader:
-        assert last_frame_time(film) == max(time for time, _ in reader)
+    video = make_video(name, times=num_frames)
+    with FrameReader(video) as reader:
+        assert last_frame_time(video) == max(time for time, _ in reader)
 
 
 def test_the_last_frame_of_a_variable_rate_begins_when_its_time_says(make_video: MakeVideo) -> None:

@@ -33,7 +33,7 @@ def test_a_tone_survives_resampling(source: int) -> None:
     torch.testing.assert_close(found[400:-400], tone(16000, 1.0)[400:-400], rtol=0, atol=5e-3)
 
 
-@pytest.mark.parametrize(("source", "target"), [(44100, 16000), (48000, 32000), (9001, 8000)])
+@pytest.mark.parametrize(("source", "target"), [(44100, 16000), (48000, 32000), (1801, 1600)])
 def test_filters_of_every_phase_or_of_taps_that_weigh_give_the_same(
     monkeypatch: pytest.MonkeyPatch, source: int, target: int
 ) -> None:

@@ -24,16 +24,16 @@ def pipeline(tiny_model: Path) -> FoleyPipeline:
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory, render_film: Callable[..., Path]) -> Path:
+def video(tmp_path_factory: pytest.TempPathFactory, render_film: Callable[..., Path]) -> Path:
     return render_film(tmp_path_factory.mktemp("film") / "rain.mp4", duration_s=4.0)
 
 
 def test_what_is_streamed_to_disk_is_what_the_pipeline_returns(
-    pipeline: FoleyPipeline, film: Path, tmp_path: Path
+    pipeline: FoleyPipeline, video: Path, tmp_path: Path
 ) -> None:
     settings = GenerationSettings(num_takes=2, seed=5, num_inference_steps=2, subtype="FLOAT", saves_mel=True)
-    report = generate_files(pipeline, film, tmp_path, settings)
-    result = pipeline(film, num_takes=2, seed=5, num_inference_steps=2)
+    report = generate_files(pipeline, video, tmp_path, settings)
+    result = pipeline(video, num_takes=2, seed=5, num_inference_steps=2)
 
     for take, audio in zip(report.takes, result.audios, strict=True):
         samples, rate = soundfile.read(take.wav, dtype="float32")
@@ -47,45 +47,45 @@ def test_what_is_streamed_to_disk_is_what_the_pipeline_returns(
 
 
 def test_takes_of_another_seed_are_not_taken_for_what_is_asked_for(
-    pipeline: FoleyPipeline, film: Path, tmp_path: Path
+    pipeline: FoleyPipeline, video: Path, tmp_path: Path
 ) -> None:
     settings = GenerationSettings(num_inference_steps=1)
-    (take,) = generate_files(pipeline, film, tmp_path, settings).takes
+    (take,) = generate_files(pipeline, video, tmp_path, settings).takes
     before = take.wav.read_bytes()
     with pytest.raises(OutputError, match=r"rain\.take1\.wav, generated with seed 0, not 1\."):
-        generate_files(pipeline, film, tmp_path, replace(settings, seed=1, num_takes=2))
+        generate_files(pipeline, video, tmp_path, replace(settings, seed=1, num_takes=2))
     assert take.wav.read_bytes() == before
-    assert generate_files(pipeline, film, tmp_path, replace(settings, num_takes=2)).skipped == (take,)
+    assert generate_files(pipeline, video, tmp_path, replace(settings, num_takes=2)).skipped == (take,)
 
 
-def test_a_film_with_a_name_as_long_as_names_can_be(
-    pipeline: FoleyPipeline, film: Path, tmp_path: Path
+def test_a_video_with_a_name_as_long_as_names_can_be(
+    pipeline: FoleyPipeline, video: Path, tmp_path: Path
 ) -> None:
     longest = tmp_path / f"{'x' * (255 - len('.take1.mel.npy'))}.mp4"
-    longest.hardlink_to(film)
+    longest.hardlink_to(video)
     (take,) = generate_files(
         pipeline, longest, tmp_path / "out", GenerationSettings(num_inference_steps=1)
     ).takes
     assert take.wav.exists()
 
 
-def test_the_report_names_what_is_on_disk(pipeline: FoleyPipeline, film: Path, tmp_path: Path) -> None:
+def test_the_report_names_what_is_on_disk(pipeline: FoleyPipeline, video: Path, tmp_path: Path) -> None:
     settings = GenerationSettings(num_takes=2, num_inference_steps=1, saves_mel=True)
-    report = generate_files(pipeline, film, tmp_path / "new" / "folder", settings)
+    report = generate_files(pipeline, video, tmp_path / "new" / "folder", settings)
 
     on_disk = set((tmp_path / "new" / "folder").iterdir())
     written = {path for take in report.takes for path in (take.wav, take.video, take.mel)}
     assert written | {report.sidecar} == on_disk
     assert (report.duration_s, report.seed, report.skipped) == (4.0, 0, ())
     assert report.timings_s["total"] > 0
-    assert report_existing(film, tmp_path / "new" / "folder", settings).skipped == report.takes
+    assert report_existing(video, tmp_path / "new" / "folder", settings).skipped == report.takes
 
 
-def test_takes_of_another_film_of_the_same_name_are_neither_replaced_nor_taken_for_ones_own(
-    pipeline: FoleyPipeline, film: Path, render_film: Callable[..., Path], tmp_path: Path
+def test_takes_of_another_video_of_the_same_name_are_neither_replaced_nor_taken_for_ones_own(
+    pipeline: FoleyPipeline, video: Path, render_film: Callable[..., Path], tmp_path: Path
 ) -> None:
     settings = GenerationSettings(num_inference_steps=1)
-    (take,) = generate_files(pipeline, film, tmp_path / "out", settings).takes
+    (take,) = generate_files(pipeline, video, tmp_path / "out", settings).takes
     before = take.wav.read_bytes()
     (tmp_path / "other").mkdir()
     for suffix in (".mov", ".mp4"):
@@ -101,10 +101,10 @@ def test_takes_of_another_film_of_the_same_name_are_neither_replaced_nor_taken_f
 
 @pytest.mark.parametrize("failing", [".mp4", ".wav"])
 def test_an_older_take_stays_where_a_new_one_cannot_be_put(
-    pipeline: FoleyPipeline, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+    pipeline: FoleyPipeline, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     settings = GenerationSettings(num_inference_steps=1)
-    generate_files(pipeline, film, tmp_path, settings)
+    generate_files(pipeline, video, tmp_path, settings)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     rename = Path.replace
 
@@ -115,14 +115,14 @@ def test_an_older_take_stays_where_a_new_one_cannot_be_put(
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OutputError, match="cannot be written"):
-        generate_files(pipeline, film, tmp_path, replace(settings, seed=1, overwrites=True))
+        generate_files(pipeline, video, tmp_path, replace(settings, seed=1, overwrites=True))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_steps_are_counted_over_all_windows(pipeline: FoleyPipeline, film: Path, tmp_path: Path) -> None:
+def test_steps_are_counted_over_all_windows(pipeline: FoleyPipeline, video: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     settings = GenerationSettings(num_inference_steps=2)
-    generate_files(pipeline, film, tmp_path, settings, lambda done, total: seen.append((done, total)))
+    generate_files(pipeline, video, tmp_path, settings, lambda done, total: seen.append((done, total)))
 
     assert seen == [(done, 4) for done in (1, 2, 3, 4)]
 
@@ -135,7 +135,7 @@ class Stop(BaseException):
 @pytest.mark.parametrize("is_new", [True, False])
 def test_whoever_stops_it_between_two_files_finds_what_was_there_before(
     pipeline: FoleyPipeline,
-    film: Path,
+    video: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     last: str,
@@ -143,7 +143,7 @@ def test_whoever_stops_it_between_two_files_finds_what_was_there_before(
 ) -> None:
     settings = GenerationSettings(num_inference_steps=1)
     if not is_new:
-        generate_files(pipeline, film, tmp_path, settings)
+        generate_files(pipeline, video, tmp_path, settings)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     rename = Path.replace
 
@@ -155,12 +155,12 @@ def test_whoever_stops_it_between_two_files_finds_what_was_there_before(
 
     monkeypatch.setattr(Path, "replace", rename_and_stop)
     with pytest.raises(Stop):
-        generate_files(pipeline, film, tmp_path, replace(settings, seed=1, overwrites=True))
+        generate_files(pipeline, video, tmp_path, replace(settings, seed=1, overwrites=True))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_take_in_place_is_on_record_though_stopped_before_its_record(
-    pipeline: FoleyPipeline, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pipeline: FoleyPipeline, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = GenerationSettings(num_takes=2, num_inference_steps=1)
 
@@ -171,27 +171,27 @@ def test_a_take_in_place_is_on_record_though_stopped_before_its_record(
     with monkeypatch.context() as patched:
         patched.setattr("cinefoley.pipelines.takes.generate.publish_take", publish_and_stop)
         with pytest.raises(Stop):
-            generate_files(pipeline, film, tmp_path, settings)
+            generate_files(pipeline, video, tmp_path, settings)
     assert {path.name for path in tmp_path.iterdir()} == {"rain.take1.mp4", "rain.take1.wav", "rain.json"}
-    report = generate_files(pipeline, film, tmp_path, settings)
+    report = generate_files(pipeline, video, tmp_path, settings)
     assert [take.take for take in report.skipped] == [1]
     assert [take.take for take in report.takes] == [2]
 
 
 @pytest.mark.parametrize("at", [1, 3, 4])
 def test_whoever_stops_it_at_a_step_finds_nothing(
-    pipeline: FoleyPipeline, film: Path, tmp_path: Path, at: int
+    pipeline: FoleyPipeline, video: Path, tmp_path: Path, at: int
 ) -> None:
     def stop(done: int, total: int) -> None:
         if done == at:
             raise Stop
 
     with pytest.raises(Stop):
-        generate_files(pipeline, film, tmp_path, GenerationSettings(num_inference_steps=2), stop)
+        generate_files(pipeline, video, tmp_path, GenerationSettings(num_inference_steps=2), stop)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_film_without_pictures_writes_nothing(pipeline: FoleyPipeline, tmp_path: Path) -> None:
+def test_a_video_without_pictures_writes_nothing(pipeline: FoleyPipeline, tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("no film")
 
     with pytest.raises(MediaError):

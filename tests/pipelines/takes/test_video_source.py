@@ -31,27 +31,27 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> ShardClip:
     return ShardSource(folder / "shards")[0]
 
 
-def test_a_path_is_a_film_on_disk(render_film: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_path_is_a_video_on_disk(render_film: Callable[..., Path], tmp_path: Path) -> None:
     path = render_film(tmp_path / "rain.mp4")
-    film = as_video_source(str(path))
-    assert film == VideoFile(path)
-    assert as_video_source(film) is film
-    assert (film.suffix, film.model_input(CONFIG)) == (".mp4", path)
-    film.check()
-    assert film.describe()["name"] == "rain.mp4"
+    video = as_video_source(str(path))
+    assert video == VideoFile(path)
+    assert as_video_source(video) is video
+    assert (video.suffix, video.model_input(CONFIG)) == (".mp4", path)
+    video.check()
+    assert video.describe()["name"] == "rain.mp4"
     with pytest.raises(MediaError):
         VideoFile(tmp_path / "gone.mp4").check()
 
 
 def test_a_clip_of_shards_is_watched_where_it_lies(clip: ShardClip) -> None:
-    film = ShardVideo.of(clip)
-    film.check()
-    watched = film.model_input(CONFIG)
+    video = ShardVideo.of(clip)
+    video.check()
+    watched = video.model_input(CONFIG)
     assert isinstance(watched, Video)
     assert torch.equal(watched.frames, clip.video(fps=4, size=(16, 16)).frames)
-    assert film.path.parent == clip.path
-    assert film.path.stem == Path(clip.about()["source"]).stem
-    assert film.describe()["sha256"] == clip.entry.digest
+    assert video.path.parent == clip.path
+    assert video.path.stem == Path(clip.about()["source"]).stem
+    assert video.describe()["sha256"] == clip.entry.digest
 
 
 @pytest.mark.parametrize("start", [0.0, 0.5])

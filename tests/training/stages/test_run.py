@@ -89,8 +89,8 @@ def test_a_fixed_audio_encoder_keeps_its_weights(trained: Trained, tmp_path: Pat
 
     before, after = (load_part(run / "audio_encoder", AudioEncoder).state_dict() for run in (begun, run_dir))
     assert all(torch.equal(before[name], after[name]) for name in before)
-    films = [load_part(run / "video_encoder", VideoEncoder).projection.weight for run in (begun, run_dir)]
-    assert not torch.equal(*films)
+    videos = [load_part(run / "video_encoder", VideoEncoder).projection.weight for run in (begun, run_dir)]
+    assert not torch.equal(*videos)
     assert (run_dir / "warm_start" / "log.jsonl").exists()
 
     with pytest.raises(MissingWeightsError, match="audio_encoder/ with --init"):
@@ -240,11 +240,11 @@ def test_parts_to_start_from_must_be_there_and_fit(
 
 
 def test_clips_that_are_all_bad_end_the_run_with_their_reasons(trained: Trained, tmp_path: Path) -> None:
-    films = tmp_path / "films"
-    films.mkdir()
-    (films / "text.mp4").write_text("no film")
+    videos = tmp_path / "films"
+    videos.mkdir()
+    (videos / "text.mp4").write_text("no film")
     with pytest.raises(DataError, match=r"none of 1 clips .* \(text: unreadable\)"):
-        trained.run("autoencoder", tmp_path / "run", FolderSource(films))
+        trained.run("autoencoder", tmp_path / "run", FolderSource(videos))
     (entry,) = [json.loads(line) for line in (tmp_path / "run" / "ledger.jsonl").read_text().splitlines()]
     assert (entry["id"], entry["reason"]) == ("text", "unreadable")
 
@@ -269,14 +269,14 @@ def test_videos_without_known_events_skip_the_warm_start(
     from cinefoley.media.muxing.save_video import save_video
     from cinefoley.stage.render import render_clip
 
-    films = tmp_path / "films"
-    films.mkdir()
+    videos = tmp_path / "films"
+    videos.mkdir()
     for seed in range(2):
         clip = render_clip(seed, fps=8, size=(32, 32), duration_s=CLIP_S, kind="drum")
         frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
-        save_video(films / f"{seed}.mp4", frames, 8, waveform=clip.waveform, sample_rate=16000)
+        save_video(videos / f"{seed}.mp4", frames, 8, waveform=clip.waveform, sample_rate=16000)
     notes: list[str] = []
-    result = trained.run("cavp", tmp_path / "run", FolderSource(films), on_note=notes.append)
+    result = trained.run("cavp", tmp_path / "run", FolderSource(videos), on_note=notes.append)
     assert result.num_clips == 2
     assert not (tmp_path / "run" / "warm_start").exists()
     assert len(notes) == 1

@@ -46,11 +46,11 @@ class Witness(AlignmentClassifier):
 def test_pairs_come_half_aligned_a_quarter_shifted_a_quarter_foreign() -> None:
     pairs = make_pairs()
     task = AlignmentTask(Witness(), pairs)
-    film = torch.arange(2, 40).repeat(200)
-    sound, which, label = task._draw(film, torch.Generator().manual_seed(0))
-    aligned = (sound == film) & (which == 0)
-    shifted = (sound == film) & (which == 1)
-    foreign = sound != film
+    video = torch.arange(2, 40).repeat(200)
+    sound, which, label = task._draw(video, torch.Generator().manual_seed(0))
+    aligned = (sound == video) & (which == 0)
+    shifted = (sound == video) & (which == 1)
+    foreign = sound != video
     assert abs(float(aligned.float().mean()) - 0.50) < 0.02
     assert abs(float(shifted.float().mean()) - 0.25) < 0.02
     assert abs(float(foreign.float().mean()) - 0.25) < 0.02
@@ -59,8 +59,8 @@ def test_pairs_come_half_aligned_a_quarter_shifted_a_quarter_foreign() -> None:
 
 def test_a_shift_on_the_clips_own_rhythm_is_no_negative() -> None:
     task = AlignmentTask(Witness(), make_pairs())
-    film = torch.zeros(2000, dtype=torch.long)  # none of clip 0's shifts is a negative
-    sound, which, label = task._draw(film, torch.Generator().manual_seed(0))
+    video = torch.zeros(2000, dtype=torch.long)  # none of clip 0's shifts is a negative
+    sound, which, label = task._draw(video, torch.Generator().manual_seed(0))
     assert not which.any()
     assert bool((label[sound == 0] == 1).all())
     assert 0.4 < float((sound != 0).float().mean()) < 0.6, "it is paired with other clips instead"
@@ -68,8 +68,8 @@ def test_a_shift_on_the_clips_own_rhythm_is_no_negative() -> None:
 
 def test_another_silence_matches_a_silent_clip() -> None:
     task = AlignmentTask(Witness(), make_pairs())
-    film = torch.zeros(4000, dtype=torch.long)
-    sound, _, label = task._draw(film, torch.Generator().manual_seed(0))
+    video = torch.zeros(4000, dtype=torch.long)
+    sound, _, label = task._draw(video, torch.Generator().manual_seed(0))
     assert bool((label[sound == 1] == 1).all())
     assert bool((label[sound > 1] == 0).all())
 

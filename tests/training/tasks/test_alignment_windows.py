@@ -56,8 +56,8 @@ def test_pairs_are_encoded_window_by_window(
     assert len(pairs) == 4
     assert pairs.means.shape == pairs.stds.shape == (4, 4, 4, 16, 64)
     with torch.no_grad():
-        film = clips.frames[2, int(starts[2, 0]) :][:16].float()[None] / 255
-        assert torch.allclose(pairs.video_features[2], encoder(film)[0], atol=1e-5)
+        video = clips.frames[2, int(starts[2, 0]) :][:16].float()[None] / 255
+        assert torch.allclose(pairs.video_features[2], encoder(video)[0], atol=1e-5)
         begin = 16 * int(starts[2, 3])
         mel = clips.mels[2, :, begin : begin + 256].float()[None, None]
         mean = 2.0 * autoencoder.encode(mel).latent_dist.mean
