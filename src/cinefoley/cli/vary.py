@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -12,6 +12,7 @@ from cinefoley.cli.field_help import field_help
 from cinefoley.cli.inputs import are_shards, find_videos
 from cinefoley.cli.outputs import echo_error, print_json, resumable, summarize_skipped
 from cinefoley.cli.progress import progress_bar, step_bar
+from cinefoley.config.variations import Kind
 from cinefoley.errors import CinefoleyError, MediaError, OutputError
 
 if TYPE_CHECKING:
@@ -20,20 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["vary"]
 
-# A test checks that these are all; importing the variations here would load torch.
-_KINDS = (
-    "close_up",
-    "camera_movement",
-    "zoom",
-    "handheld",
-    "pan",
-    "tilt",
-    "cut",
-    "rack_focus",
-    "light_change",
-    "occlusion",
-    "aspect_mask",
-)
+_KINDS = tuple(kind for kind in get_args(Kind) if kind not in ("none", "sequence"))
 _SETTINGS = {
     "scale_range": "techniques that frame with one range of sizes",
     "placement": "--close-up: other techniques place the window themselves",

@@ -3,13 +3,31 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Direction", "Placement", "VariationConfig", "check_scale_range"]
+__all__ = ["Direction", "Kind", "Placement", "VariationConfig", "check_scale_range"]
 
 Placement = Literal["center", "uniform"]
 """Position of a close-up's window: in the middle of the frame, or uniformly distributed in it."""
 
 Direction = Literal["left", "right", "up", "down"]
 """Direction in which a window moves through the frame."""
+
+
+Kind = Literal[
+    "none",
+    "close_up",
+    "camera_movement",
+    "zoom",
+    "handheld",
+    "pan",
+    "tilt",
+    "cut",
+    "rack_focus",
+    "light_change",
+    "occlusion",
+    "aspect_mask",
+    "sequence",
+]
+"""Which variation a window belongs to; ``none`` shows the whole frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

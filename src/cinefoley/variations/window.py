@@ -2,35 +2,18 @@
 
 from dataclasses import dataclass, replace
 from math import floor
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cinefoley.config.variations import Direction
+from cinefoley.config.variations import Direction, Kind
 from cinefoley.variations.effects import Effect, effect_from_dict
 from cinefoley.variations.paths import Framing, Path, compose
 
 __all__ = ["Box", "Kind", "Window"]
-
-Kind = Literal[
-    "none",
-    "close_up",
-    "camera_movement",
-    "zoom",
-    "handheld",
-    "pan",
-    "tilt",
-    "cut",
-    "rack_focus",
-    "light_change",
-    "occlusion",
-    "aspect_mask",
-    "sequence",
-]
-"""Which variation a window belongs to; ``none`` shows the whole frame."""
 
 Box = tuple[int, int, int, int]
 """``(x0, y0, x1, y1)`` in pixels; the right and lower edges lie outside."""
