@@ -46,16 +46,26 @@ ROWS: dict[str, dict[str, Any]] = {
     "10 steps, guidance 2": TEN | {"guidance_scale": 2.0},
     "10 steps, no guidance": TEN | {"guidance_scale": 1.0},
     **{
-        f"12 steps, guidance {scale:g}, interval {start:g} to {stop:g}": {
-            "num_inference_steps": 12,
+        f"{steps} steps, guidance {scale:g}, interval {start:g} to {stop:g}": {
+            "num_inference_steps": steps,
             "guidance_scale": scale,
             "guidance_interval": (start, stop),
         }
-        for scale, start, stop in (
-            *((4.5, 0.0, stop) for stop in (0.2, 0.3, 0.4, 0.5)),
-            *((4.5, 0.1, stop) for stop in (0.3, 0.4, 0.5)),
-            *((3.0, 0.0, stop) for stop in (0.3, 0.4, 0.6)),
+        for steps, scale, start, stop in (
+            *((12, 4.5, 0.0, stop) for stop in (0.2, 0.3, 0.4, 0.5)),
+            *((12, 4.5, 0.1, stop) for stop in (0.3, 0.4, 0.5)),
+            *((12, 3.0, 0.0, stop) for stop in (0.3, 0.4, 0.6)),
+            *((steps, 4.5, 0.0, 0.4) for steps in (4, 5, 6, 8, 10)),
         )
+    },
+    **{
+        f"{steps} steps, guidance 4.5, interval 0 to 0.4, {name}": {
+            "num_inference_steps": steps,
+            "guidance_interval": (0.0, 0.4),
+            **option,
+        }
+        for steps in (5, 6)
+        for name, option in (("UniPC", {"sampler": "unipc"}), ("Karras", {"use_karras_sigmas": True}))
     },
     "10 steps, UniPC": TEN | {"sampler": "unipc"},
     "10 steps, Karras": TEN | {"use_karras_sigmas": True},

@@ -13,11 +13,10 @@ __all__ = ["QUALITIES", "sampling_settings"]
 QUALITIES: Mapping[Quality, SamplingSettings] = MappingProxyType(
     {
         "paper": SamplingSettings(),
-        "balanced": SamplingSettings(
-            quality="balanced", num_inference_steps=10, guidance_scale=2.0, guidance_interval=(0.2, 0.8)
-        ),
+        # guidance decides when something sounds in the first steps; later it mostly makes it louder
+        "balanced": SamplingSettings(quality="balanced", num_inference_steps=8, guidance_interval=(0.0, 0.4)),
         "draft": SamplingSettings(
-            quality="draft", num_inference_steps=4, guidance_scale=2.0, guidance_interval=(0.2, 0.6)
+            quality="draft", num_inference_steps=5, guidance_interval=(0.0, 0.4), sampler="unipc"
         ),
     }
 )
