@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.dask_cluster import Cluster, environment, free_port
 
 from cinefoley.data.json_lines import read_records
 from cinefoley.data.shards.source import ShardSource
@@ -42,16 +41,6 @@ def command(films: Path, model: Path, out: Path, *more: str) -> list[str]:
 
 def digests(folder: Path, pattern: str) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob(pattern)}
-
-
-def environment(**more: str) -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1"} | more
-
-
-def free_port() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return str(free.getsockname()[1])
 
 
 def start_ranks(arguments: list[str], count: int = 2) -> list["subprocess.Popen[str]"]:
@@ -150,37 +139,6 @@ def wait_until(is_so: Callable[[], bool], process: "subprocess.Popen[Any]", limi
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-class Cluster:
-    """A Dask scheduler and workers, each a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._port = folder, free_port()
-        self.address = f"tcp://127.0.0.1:{self._port}"
-        self._processes: list[subprocess.Popen[bytes]] = []
-
-    def start_scheduler(self) -> "subprocess.Popen[bytes]":
-        return self._start("scheduler", "--host", "127.0.0.1", "--port", self._port)
-
-    def start_worker(self) -> "subprocess.Popen[bytes]":
-        options = ["--nthreads", "1", "--no-nanny", "--local-directory", str(self._folder)]
-        return self._start("worker", self.address, *options, "--death-timeout", "60")
-
-    def stop(self) -> None:
-        for process in self._processes:
-            process.kill()
-            process.wait()
-
-    def _start(self, *words: str) -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *words, "--no-dashboard"],
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self._processes.append(process)
-        return process
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import typer
 
 from cinefoley.cli import options
 from cinefoley.cli.extras import check_extra
+from cinefoley.cli.inputs import check_stems_differ
 from cinefoley.cli.outputs import check_free, make_folder, note, print_json
 from cinefoley.errors import VideoError
 
@@ -30,7 +31,10 @@ __all__ = [
 
 
 def explain(
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Video, with or without sound.")],
+    videos: Annotated[
+        list[Path],
+        typer.Argument(metavar="VIDEO...", help="Videos, with or without sound; their names differ."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Output folder.")] = Path(
         "explained"
     ),
@@ -64,46 +68,54 @@ def explain(
     For rain.mp4 this writes the figure rain.explain.png and .pdf: heat maps, the real sound and the takes of
     each encoder. It also writes rain.explain.mp4: the frames with the heat of each encoder, and the real
     sound. If there is none, the last encoder's take is used. One window of the model is explained (8 s with
-    lite); --start moves it.
+    lite); --start moves it. torchrun shares several videos among its processes.
     """
     check_extra("analysis")
     from cinefoley.analysis.explanation import explain_clip
+    from cinefoley.pipelines.ranks import share_among_ranks
 
-    check_video(video)
+    check_stems_differ(videos)
+    for video in videos:
+        check_video(video)
     if not force:
-        check_free(out / f"{video.stem}.explain{suffix}" for suffix in (".png", ".pdf", ".mp4"))
+        suffixes = (".png", ".pdf", ".mp4")
+        check_free(out / f"{video.stem}.explain{suffix}" for video in videos for suffix in suffixes)
     pipeline, encoders = load_encoders(model, student)
     if "student" not in encoders:
         note(f"{model} has no student; only the teacher is explained. Name one with --student.")
-    try:
-        explanation = explain_clip(
-            video_clip(video),
-            pipeline,
-            encoders=encoders,
-            audio_encoder=load_audio_encoder(model),
-            start=start,
-            num_takes=takes,
-            seed=seed,
-            num_inference_steps=steps,
-            guidance_scale=guidance_scale,
-            layer=layer,
+    described = []
+    for video in share_among_ranks(videos, out):
+        try:
+            explanation = explain_clip(
+                video_clip(video),
+                pipeline,
+                encoders=encoders,
+                audio_encoder=load_audio_encoder(model),
+                start=start,
+                num_takes=takes,
+                seed=seed,
+                num_inference_steps=steps,
+                guidance_scale=guidance_scale,
+                layer=layer,
+            )
+        except ValueError as exc:
+            raise typer.BadParameter(str(exc)) from exc
+        files = write_explanation(
+            explanation,
+            out,
+            f"{video.stem}.explain",
+            columns=columns,
+            events_s=event_times(video, start=start, duration_s=explanation.duration_s),
         )
-    except ValueError as exc:
-        raise typer.BadParameter(str(exc)) from exc
-    files = write_explanation(
-        explanation,
-        out,
-        f"{video.stem}.explain",
-        columns=columns,
-        events_s=event_times(video, start=start, duration_s=explanation.duration_s),
-    )
+        described.append(describe(explanation, files))
+        if as_json:
+            continue
+        for name, value in explanation.values.items():
+            typer.echo(f"{name}: {explanation.explained} {float(value.mean()):.3f} (mean over frames)")
+        for path in files:
+            typer.echo(f"wrote {path}")
     if as_json:
-        print_json(describe(explanation, files))
-        return
-    for name, value in explanation.values.items():
-        typer.echo(f"{name}: {explanation.explained} {float(value.mean()):.3f} (mean over frames)")
-    for path in files:
-        typer.echo(f"wrote {path}")
+        print_json(described[0] if len(videos) == 1 else described)
 
 
 def check_video(video: Path) -> None:

@@ -18,7 +18,7 @@ from cinefoley.metrics.functional.kernel import kernel_inception_distance, weigh
 
 __all__ = ["Side", "score_sides"]
 
-_MOST_EXACT = 1e10  # rows times squared width up to which resampled Frechet distances are exact
+_MOST_EXACT = 5e10  # rows times squared width up to which resampled Frechet distances are exact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
