@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.dask_cluster import Cluster
 
 from cinefoley.cli.reproduction.setup import table_plan
 from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.data.shards.prepare import prepare_shards
 from cinefoley.data.shards.source import ShardSource
 from cinefoley.data.sources.vggsound_stand_in import make_stand_in
+from cinefoley.evaluation.paper.experiment import Experiment
 from cinefoley.stage.export import ExportSettings, export_clips
 
 RunCli = Callable[..., Any]
@@ -153,6 +155,25 @@ def test_two_ranks_share_a_table_and_one_prints_it(rerun: RunCli, tiny_judge: Pa
     teacher = [score for score in json.loads(outputs[0])[0]["scores"] if score["method"] == "teacher"]
     assert teacher == [score for score in alone[0]["scores"] if score["method"] == "teacher"]
     assert not list((tmp_path / "two").rglob("*.part"))
+
+
+@pytest.mark.slow
+def test_a_cluster_measures_what_one_process_measures(
+    rerun: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--method", "teacher", "--json", "-q")
+    alone = rerun("table4", "-o", tmp_path / "alone", *options).json
+    cluster = Cluster(tmp_path)
+    monkeypatch.setattr(Experiment, "_make_takes", None)  # not in this process: the worker has its own
+    try:
+        cluster.start_scheduler()
+        cluster.start_worker()
+        dask = ("--engine", "dask", "--scheduler", cluster.address)
+        shared = rerun("table4", "-o", tmp_path / "shared", *options, *dask)
+    finally:
+        cluster.stop()
+    assert shared.code == 0, shared.err
+    assert shared.json[0]["scores"] == alone[0]["scores"]
 
 
 @pytest.mark.slow

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.full_disk import file_size_limit
 
 from cinefoley.data.json_lines import read_records
 from cinefoley.data.shards.take_shards import read_shard_audio, read_shard_mel, take_sounds
-from cinefoley.errors import DataError, MediaError
+from cinefoley.errors import DataError, MediaError, OutputError
 from cinefoley.media.audio.files import read_audio
 from cinefoley.media.files.claims import claimed
 from cinefoley.pipelines.takes.model_choice import ModelChoice
@@ -106,6 +107,16 @@ def test_a_flipped_byte_is_reported_and_other_settings_are_refused(
     other = GenerationSettings(num_takes=3, num_inference_steps=2, saves_mel=True, writes_video=False)
     with pytest.raises(DataError, match="another num_takes"):
         generate_to_shards(TakeJob(out=job.out, settings=other, model=job.model), videos)
+
+
+def test_a_full_disk_stops_the_run_and_is_gone_on_from(job: TakeJob, videos: list[VideoFile]) -> None:
+    with file_size_limit(100_000), pytest.raises(OutputError, match="no space left"):
+        generate_to_shards(job, videos, videos_per_shard=2)
+    assert not list(job.out.rglob("*.part"))
+    assert not list(job.out.glob("shards/*.tar"))
+    ledger = generate_to_shards(job, videos, videos_per_shard=2)
+    assert ledger is not None
+    assert [line["outcome"] for line in ledger] == ["made", "skipped", "made", "made"]
 
 
 def test_a_claim_is_held_by_one_process_and_leaves_nothing(tmp_path: Path) -> None:
