@@ -62,6 +62,8 @@ def test_a_table_is_printed_beside_the_papers_and_kept(rerun: RunCli, tmp_path: 
     assert "without k = 50 %, k = 75 %." in (tmp_path / "table4.quick.partial.md").read_text()
     assert json.loads((tmp_path / "table4.quick.json").read_text()) == report
     assert row == [score for score in report["scores"] if score["method"] in ("teacher", "k = 100 %")]
+    few = ("--view", "full", "--method", "k = 100 %", "--quality", "draft")
+    assert ", quality draft, 8 steps, guidance 4.5" in rerun("table4", "-o", tmp_path, *few).out
 
 
 @pytest.mark.slow

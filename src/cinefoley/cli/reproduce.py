@@ -120,8 +120,28 @@ def reproduce(
     ] = None,
     scale_range: options.ScaleRange = None,
     max_grad_norm: options.MaxGradNorm = None,
-    num_inference_steps: options.DenoisingSteps = 25,
-    guidance_scale: options.GuidanceScale = 4.5,
+    quality: Annotated[
+        Literal["paper", "balanced", "draft"],
+        typer.Option(help="Sampling preset of the takes; the protocol line states another than the paper's."),
+    ] = "paper",
+    num_inference_steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps",
+            min=1,
+            metavar="N",
+            help="Number of denoising steps per window. Default: the quality's; of paper, 25.",
+        ),
+    ] = None,
+    guidance_scale: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SCALE",
+            help="Strength of classifier-free guidance by the video; 1: no guidance. Default: the quality's; "
+            "of paper, 4.5.",
+        ),
+    ] = None,
     bootstrap: options.Bootstrap = 200,
     part: Annotated[
         str,
@@ -194,6 +214,7 @@ def reproduce(
     _check_training(epochs, scale_range)
     is_shared(engine, scheduler)  # options that do not fit together fail before any work
     given: Given = locals() | {"workers": options.count_workers(workers)}
+    given |= _sampling(quality, num_inference_steps, guidance_scale)
     match table:
         case "figure4":
             figure4(given, named)
@@ -205,6 +226,19 @@ def reproduce(
             _print_costs(table, given)
         case _:
             reproduce_tables(given, _read_part(part))
+
+
+def _sampling(
+    quality: Literal["paper", "balanced", "draft"], steps: int | None, scale: float | None
+) -> "Given":
+    """Steps and guidance: those that were given, or the quality's."""
+    from cinefoley.pipelines.quality import QUALITIES
+
+    preset = QUALITIES[quality]
+    return {
+        "num_inference_steps": preset.num_inference_steps if steps is None else steps,
+        "guidance_scale": preset.guidance_scale if scale is None else scale,
+    }
 
 
 def _reject_unused(context: typer.Context, table: str) -> None:

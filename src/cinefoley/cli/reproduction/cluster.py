@@ -24,7 +24,7 @@ __all__ = ["cluster_measure"]
 
 _USED = (
     *("quick", "clips", "takes", "seeds", "view", "method", "model", "data", "csv", "backbone", "device"),
-    *("out", "num_inference_steps", "guidance_scale", "precision", "limit"),
+    *("out", "num_inference_steps", "guidance_scale", "quality", "precision", "limit"),
 )
 _PATHS = ("csv", "out")
 _ROUNDS = 2  # tasks for each worker, so that workers which join later have some

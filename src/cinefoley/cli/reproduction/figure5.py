@@ -10,6 +10,7 @@ import typer
 from cinefoley.cli.extras import check_extra
 from cinefoley.cli.outputs import note, print_json, write_texts
 from cinefoley.cli.progress import Preparation
+from cinefoley.cli.reproduction.protocol import sampling_words
 from cinefoley.cli.reproduction.setup import Given, open_experiment, table_plan
 from cinefoley.cli.training_run import data_name
 
@@ -107,7 +108,7 @@ def _protocol(given: Given, experiment: "Experiment", clips: int, student: str) 
     return (
         f"{data_name(given)}, {clips} test clips as close-ups, windows of seed {settings.window_seed}, "
         f"{settings.num_takes} takes, the same noise for both; generator {given['model']}, "
-        f"{settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}, {experiment.dtype}; "
+        f"{sampling_words(settings)}, {experiment.dtype}; "
         f"student {student}; Align Acc by the model's classifier, of the generated mel, posterior mean, "
         f"with the teacher's features of the whole clip; cinefoley {__version__}, {date.today()}"
     )

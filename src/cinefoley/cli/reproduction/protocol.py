@@ -8,10 +8,10 @@ from cinefoley.cli.training_run import data_name
 
 if TYPE_CHECKING:
     from cinefoley.evaluation.paper.encoder_training import TrainingPlan
-    from cinefoley.evaluation.paper.experiment import Experiment
+    from cinefoley.evaluation.paper.experiment import Experiment, ExperimentSettings
     from cinefoley.evaluation.paper.tables import Table, TablePlan
 
-__all__ = ["protocol_line"]
+__all__ = ["protocol_line", "sampling_words"]
 
 
 def _training_clips(table: "Table", training: "TrainingPlan") -> str:
@@ -83,7 +83,7 @@ def protocol_line(
         f"data {data_name(given)}; {table.clips} test clips, {takes}, the same noise for every method; "
         f"windows of seed {settings.window_seed}; {length} {_training_clips(table, training)}"
         f"{_optimisation(plan, training)}, {seeds}{_number_formats(table)}; generator "
-        f"{given['model']}, {settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}, "
+        f"{given['model']}, {sampling_words(settings)}, "
         f"{experiment.dtype}; Align Acc by the model's classifier, of the generated mel, posterior mean, "
         f"with the teacher's features of the whole clip; onsets within ±100 ms{_event_source(experiment)}; "
         f"backbones {backbones}; "
@@ -91,3 +91,9 @@ def protocol_line(
         f"intervals over clips, paired, {0 if given['quick'] else given['bootstrap']} resamplings; "
         f"cinefoley {__version__}; {date.today()}; {table.hours:.2f} h of computing"
     )
+
+
+def sampling_words(settings: "ExperimentSettings") -> str:
+    """Preset, unless it is the paper's, steps and guidance of the protocol line."""
+    preset = "" if settings.quality == "paper" else f"quality {settings.quality}, "
+    return f"{preset}{settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}"

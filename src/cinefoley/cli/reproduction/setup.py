@@ -98,6 +98,7 @@ def open_experiment(plan: "TablePlan", given: Given) -> "Experiment":
         settings=ExperimentSettings(
             num_inference_steps=8 if given["quick"] else given["num_inference_steps"],
             guidance_scale=given["guidance_scale"],
+            quality=given["quality"],
             batch_size=16 if is_cpu else _TAKES_ON_GPU,
             clips_per_file=20 if is_cpu else _TAKES_ON_GPU,
         ),

@@ -116,7 +116,7 @@ def _time_generation(experiment: Experiment, features: Tensor) -> tuple[float, T
         latents: Tensor = pipeline.sample(
             F.normalize(features, dim=-1).repeat(count, 1, 1),
             generator=torch.Generator().manual_seed(0),
-            quality="paper",
+            quality=settings.quality,
             num_inference_steps=steps,
             guidance_scale=settings.guidance_scale,
         )

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from cinefoley.config.foley import Quality
 from cinefoley.data.cache.tensor_files import Chunk, claimed_cache
 from cinefoley.data.events.clip_events import ClipEvents
 from cinefoley.data.json_lines import Record
@@ -54,6 +55,8 @@ class ExperimentSettings:
     """Denoiser calls per take."""
     guidance_scale: float = 4.5
     """Strength of the video's influence."""
+    quality: Quality = "paper"
+    """Sampling preset, for all but steps and guidance."""
     noise_seed: int = 0
     """Seed of the noise: take ``k`` of a clip starts from the same noise with any encoder and view."""
     window_seed: int = 0
@@ -273,7 +276,7 @@ class Experiment:
             latents = pipeline.sample(
                 features[part],
                 latents=noise[part],
-                quality="paper",
+                quality=settings.quality,
                 num_inference_steps=settings.num_inference_steps,
                 guidance_scale=settings.guidance_scale,
             )
@@ -327,6 +330,8 @@ class Experiment:
             names.append("alignment_vae")  # the alignment classifier's own
         # batch and file sizes change no number, so they are fixed in the key
         settings = asdict(self.settings) | {"clips_per_file": 0, "batch_size": 16}
+        if self.settings.quality == "paper":  # the keys of scores from before there was a choice
+            del settings["quality"]
         events = [] if self.events_digest is None else [f"events {self.events_digest}"]
         return [view, settings, str(self.dtype), [self._part(name) for name in names], *events]
 
