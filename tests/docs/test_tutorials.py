@@ -14,7 +14,8 @@ import pytest
 pytestmark = pytest.mark.slow
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = [DOCS / "getting_started.md", *sorted((DOCS / "tutorials").glob("*.md"))]
+TUTORIALS = sorted(page for page in (DOCS / "tutorials").glob("*.md") if page.stem != "vggsound")
+PAGES = [DOCS / "getting_started.md", *TUTORIALS]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 """Blocks that are run. Other languages (`console` for installation) are only shown."""
 SERVERS = ("cinefoley studio", "cinefoley study serve")
