@@ -7,7 +7,8 @@ from PIL import Image
 
 from cinefoley.errors import MediaError
 from cinefoley.media.muxing.save_video import save_video
-from cinefoley.studio.shots import Shot, find_shots, shot_thumbnail
+from cinefoley.media.shots import Shot, find_shots
+from cinefoley.studio.shots import shot_thumbnail
 
 pytest.importorskip("scenedetect")
 

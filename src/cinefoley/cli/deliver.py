@@ -131,7 +131,7 @@ def deliver(
 
 
 def _find_cuts(video: Path, duration_s: float) -> list[tuple[float, float]]:
-    from cinefoley.studio.shots import find_shots
+    from cinefoley.media.shots import find_shots
 
     return [(shot.start_s, shot.end_s) for shot in find_shots(video)] or [(0.0, duration_s)]
 

@@ -8,7 +8,7 @@ __all__ = ["check_extra"]
 
 _PACKAGES = {
     "analysis": ("captum", "matplotlib"),
-    "web": ("fastapi", "uvicorn", "gradio", "scenedetect"),
+    "web": ("fastapi", "uvicorn", "gradio"),
 }
 
 

@@ -131,6 +131,14 @@ def generate(
             metavar="S", help="Length of the section, in seconds. Default: to the end of the video."
         ),
     ] = None,
+    shots: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|off|FILE",
+            help="Shots of the video: found by PySceneDetect, ignored, or read from a CSV file with the "
+            "columns start_s and end_s. No window of the model spans a cut.",
+        ),
+    ] = "auto",
     save_mel: Annotated[
         bool, typer.Option("--save-mel", help="Also write each take's mel spectrogram as a .npy file.")
     ] = False,
@@ -235,6 +243,7 @@ def generate(
         "like": None if like is None else str(like),
         "kind": kind,
         "unlike": None if unlike is None else str(unlike),
+        "shots": shots if shots in ("auto", "off") else (),
         "saves_mel": save_mel or to_shards,
         "writes_video": not (sound_only or to_shards),
         "overwrites": force,
@@ -257,6 +266,9 @@ def generate(
     check_window_outputs(found, settings)
     if cues is not None:
         given["cues_s"] = _read_cues(cues, found)
+        settings = _make_settings(quality or "paper", given)
+    if shots not in ("auto", "off"):
+        given["shots"] = _read_shots(Path(shots), found)
         settings = _make_settings(quality or "paper", given)
     choice = ModelChoice(
         name=model,
@@ -312,6 +324,19 @@ def _read_cues(sheet: Path, videos: "Sequence[VideoSource]") -> tuple[float, ...
     video = videos[0].path
     cues = read_cues(sheet, lambda: clock_of(video), duration_s=video_duration(video))
     return tuple(cue.time_s for cue in cues)
+
+
+def _read_shots(path: Path, videos: "Sequence[VideoSource]") -> tuple[tuple[float, float], ...]:
+    from cinefoley.media.shots import read_shots
+    from cinefoley.media.timing import video_duration
+
+    if len(videos) != 1:
+        raise typer.BadParameter(
+            f"a shot list is for one video, got {len(videos)}; run the command once per video.",
+            param_hint="--shots",
+        )
+    found = read_shots(path, video_duration(videos[0].path))
+    return tuple((shot.start_s, shot.end_s) for shot in found)
 
 
 def _make_settings(quality: "Quality", options: dict[str, Any]) -> "GenerationSettings":

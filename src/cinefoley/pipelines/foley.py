@@ -1,7 +1,7 @@
 """FoleyPipeline: load a model and generate takes of sound for a video."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.errors import MissingWeightsError
 from cinefoley.media.frames.video import Video
+from cinefoley.media.shots import Shot
 from cinefoley.models.classifier import AlignmentClassifier
 from cinefoley.models.conditioner import Conditioner
 from cinefoley.models.folder import copy_other_parts
@@ -327,6 +328,7 @@ class FoleyPipeline(DiffusionPipeline):
         generator: torch.Generator | None = None,
         start: float = 0.0,
         duration: float | None = None,
+        shots: Sequence[Shot] | None = None,
         on_step: Callable[[int, int], None] | None = None,
         example: Example | None = None,
         kind: str | None = None,
@@ -344,6 +346,8 @@ class FoleyPipeline(DiffusionPipeline):
             generator: Alternative to ``seed``.
             start: Start of the section, in seconds.
             duration: Length of the section in seconds; None: to the end.
+            shots: Shots of the whole video, such as :func:`cinefoley.media.shots.find_shots` returns: no
+                window spans a cut, and sounds are not cross-faded over one. None ignores cuts.
             on_step: Called with finished and total denoiser calls.
             example: Sound that the takes should be like, at the video's times: a file, or a waveform and its
                 sample rate.
@@ -371,6 +375,7 @@ class FoleyPipeline(DiffusionPipeline):
                 seed=seed,
                 start=start,
                 duration=duration,
+                shots=shots,
                 on_step=on_step,
                 timings_s=timings,
                 control=self.control(example=example, kind=kind, unlike=unlike),
@@ -388,6 +393,7 @@ class FoleyPipeline(DiffusionPipeline):
         seed: int = 0,
         start: float = 0.0,
         duration: float | None = None,
+        shots: Sequence[Shot] | None = None,
         on_step: Callable[[int, int], None] | None = None,
         timings_s: dict[str, float] | None = None,
         control: Control | None = None,
@@ -408,6 +414,7 @@ class FoleyPipeline(DiffusionPipeline):
             seed=seed,
             start=start,
             duration=duration,
+            shots=shots,
             on_step=on_step,
             timings_s={} if timings_s is None else timings_s,
             settings=self.sampling_settings(**sampling),
@@ -430,13 +437,20 @@ class FoleyPipeline(DiffusionPipeline):
             )
         return Control.of(self._folder, self.foley_config, example=example, kind=kind, unlike=unlike)
 
-    def plan(self, video: VideoInput, *, start: float = 0.0, duration: float | None = None) -> WindowPlan:
-        """Place the windows of a video, without decoding it.
+    def plan(
+        self,
+        video: VideoInput,
+        *,
+        start: float = 0.0,
+        duration: float | None = None,
+        shots: Sequence[Shot] | None = None,
+    ) -> WindowPlan:
+        """Place the windows of a video, without decoding it; arguments are those of :meth:`__call__`.
 
         Raises:
             MediaError: If the file cannot be read, or ends before ``start``.
         """
-        return plan_video(video, self.foley_config, start=start, duration=duration)
+        return plan_video(video, self.foley_config, start=start, duration=duration, shots=shots)
 
     def sampling_settings(self, **sampling: Unpack[SamplingOptions]) -> SamplingSettings:
         """Settings that :meth:`sample` uses for these options; ``quality`` defaults to the model's preset.

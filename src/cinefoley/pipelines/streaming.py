@@ -2,12 +2,13 @@
 
 import operator
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 
+from cinefoley.media.shots import Shot
 from cinefoley.pipelines.control import Control
 from cinefoley.pipelines.output import FoleyBlock
 from cinefoley.pipelines.sampling import draw_noise
@@ -48,6 +49,7 @@ def stream_blocks(
     timings_s: dict[str, float],
     settings: SamplingSettings,
     control: Control | None = None,
+    shots: Sequence[Shot] | None = None,
 ) -> Iterator[FoleyBlock]:
     """Generate takes window by window; see :meth:`FoleyPipeline.stream`.
 
@@ -59,7 +61,7 @@ def stream_blocks(
     if not 0 <= operator.index(seed) < 2**32:  # PyTorch's generator would map it to another seed
         raise ValueError(f"seed must be 0 to 2**32 - 1, got {seed}")
     control = control or Control()
-    plan = pipeline.plan(video, start=start, duration=duration)
+    plan = pipeline.plan(video, start=start, duration=duration, shots=shots)
     fader = CrossFader(plan)
     frames_of_windows = window_frames(video, plan, pipeline.foley_config, start=start, duration=duration)
     count_step = _step_counter(on_step, len(plan) * settings.num_denoiser_calls * -(-num_takes // _MAX_BATCH))

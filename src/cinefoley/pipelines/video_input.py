@@ -1,9 +1,10 @@
 """Video input of the pipeline: plan the windows of a video, and read the frames of each window."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from cinefoley.errors import VideoError
 from cinefoley.media.frames.crop import Crop, FrameChange
 from cinefoley.media.frames.video import Video, video_from_frames
 from cinefoley.media.frames.windows import sample_windows, stream_windows
+from cinefoley.media.shots import Shot, join_short_shots
 from cinefoley.media.timing import video_duration
-from cinefoley.pipelines.windows import OVERLAP_S, WindowPlan, plan_windows
+from cinefoley.pipelines.windows import OVERLAP_S, WindowPlan, plan_shots
 
 __all__ = ["CroppedVideo", "VideoInput", "encoder_frames", "plan_video", "window_frames"]
 
@@ -36,11 +38,27 @@ VideoInput = str | os.PathLike[str] | CroppedVideo | Video | Tensor
 """A file, a part of its frames, a video in memory, or frames ``(1, T, 3, H, W)`` in [0, 1] at the model's
 rate."""
 
+_LEAST_SHOT_S = 0.25  # shorter ones share their neighbour's windows: one frame says nothing about motion
+_BEFORE_CUT_S = {"before_middle": Fraction(2, 1000), "nearest": Fraction(50, 1000)}
+
 
 def plan_video(
-    video: VideoInput, config: FoleyConfig, *, start: float = 0.0, duration: float | None = None
+    video: VideoInput,
+    config: FoleyConfig,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    shots: Sequence[Shot] | None = None,
 ) -> WindowPlan:
-    """Place the windows of a video, without decoding it.
+    """Place the windows of a video, without decoding it; with ``shots``, none spans a cut.
+
+    Args:
+        video: The video.
+        config: The model's window and sample rate.
+        start: Start of the section, in seconds.
+        duration: Its length; None: to the end.
+        shots: Shots of the whole video, each beginning where the one before ends. None, or a single one,
+            places windows as if there were no cut.
 
     Raises:
         MediaError: If the file cannot be read, or ends before ``start``.
@@ -72,7 +90,17 @@ def plan_video(
         )
     rate = config.mel.sample_rate
     total = max(1, round(Fraction(section) * rate))
-    return plan_windows(total, window=config.window_samples, overlap=round(OVERLAP_S * rate))
+    sections = _shots_in_samples(shots or (), total, start, rate)
+    return plan_shots(sections, window=config.window_samples, overlap=round(OVERLAP_S * rate))
+
+
+def _shots_in_samples(shots: Sequence[Shot], total: int, start: float, rate: int) -> list[tuple[int, int]]:
+    """Begin and end of every shot in a section of ``total`` samples that begins at ``start`` seconds."""
+    cuts = [round((shot.end_s - start) * rate) for shot in shots]
+    borders = [0, *(cut for cut in cuts if 0 < cut < total), total]
+    inside = [Shot(begin / rate, end / rate) for begin, end in pairwise(borders)]
+    joined = join_short_shots(inside, _LEAST_SHOT_S)
+    return [(round(shot.start_s * rate), round(shot.end_s * rate)) for shot in joined]
 
 
 def window_frames(
@@ -92,6 +120,9 @@ def window_frames(
         "start": start,
         "duration": duration,
     }
+    if plan.shot_ends:
+        margin = _BEFORE_CUT_S[config.frame_rate.choice]  # a frame at the cut itself is of the next shot
+        options["ends"] = [Fraction(end, config.mel.sample_rate) - margin for end in plan.shot_ends]
     if isinstance(video, Tensor):
         video = video_from_frames((video[0] * 255).round().to(torch.uint8).cpu(), fps=config.video_fps)
     if isinstance(video, Video):

@@ -21,11 +21,11 @@ from cinefoley.errors import CinefoleyError, OutputError, RunInterrupted, VideoE
 from cinefoley.media.audio.files import write_audio
 from cinefoley.media.audio.fitted_writer import fitting_gain
 from cinefoley.media.muxing.replace_audio import replace_audio, video_suffix
+from cinefoley.media.shots import Shot, find_shots
 from cinefoley.media.timing import video_duration
 from cinefoley.pipelines.takes.generate import generate_files
 from cinefoley.pipelines.takes.settings import generation_settings
 from cinefoley.studio.model_store import Encoder, ModelStore
-from cinefoley.studio.shots import Shot, find_shots
 
 __all__ = ["STOPPED", "Export", "Progress", "StudioSession", "StudioTake"]
 
@@ -167,6 +167,7 @@ class StudioSession:
                     num_takes=num_takes,
                     seed=seed,
                     start=start_s,
+                    shots="off",  # a shot is a section of its own here
                     duration=None if end_s >= self.duration_s else end_s - start_s,
                 )
             except ValueError as exc:

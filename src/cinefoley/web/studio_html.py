@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from cinefoley.media.shots import Shot
 from cinefoley.studio.session import StudioTake
-from cinefoley.studio.shots import Shot
 
 __all__ = ["links", "shot_strip", "take_cards", "time_range"]
 

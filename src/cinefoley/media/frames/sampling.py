@@ -98,7 +98,12 @@ def pick_regular(
 
 
 def window_schedule(
-    starts: Sequence[Fraction], frames_per_window: int, rate: FrameRate, *, end: Fraction | None = None
+    starts: Sequence[Fraction],
+    frames_per_window: int,
+    rate: FrameRate,
+    *,
+    end: Fraction | None = None,
+    ends: Sequence[Fraction] | None = None,
 ) -> Iterator[tuple[Fraction, int]]:
     """Every sampling instant of every window, in ascending time, with the number of its window.
 
@@ -107,14 +112,15 @@ def window_schedule(
         frames_per_window: Frames in each window.
         rate: Frames per second inside a window, counted from its own start, and their choice.
         end: Instants beyond it are moved to it, so a window that reaches past the end repeats the last frame.
+        ends: The same for each window by itself, such as the end of its shot.
 
     Yields:
         (instant, window number); each number ``frames_per_window`` times.
     """
 
     def of_window(number: int, start: Fraction) -> Iterator[tuple[Fraction, int]]:
+        limits = [*([] if end is None else [end]), *([] if ends is None else [ends[number]])]
         for n in range(frames_per_window):
-            instant = sampling_instant(n, start, rate)
-            yield (instant if end is None else min(instant, end)), number
+            yield min([sampling_instant(n, start, rate), *limits]), number
 
     return heapq.merge(*(of_window(number, start) for number, start in enumerate(starts)))

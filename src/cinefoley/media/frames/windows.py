@@ -35,6 +35,7 @@ def stream_windows(
     start: Seconds = 0.0,
     duration: Seconds | None = None,
     crop: Crop | FrameChange | None = None,
+    ends: Sequence[Seconds] | None = None,
 ) -> Iterator[Tensor]:
     """Yield windows of a video one after the other, with a single decode and constant memory.
 
@@ -53,6 +54,8 @@ def stream_windows(
         start: Where the section begins, in seconds from the first frame.
         duration: Seconds of the section; None reaches to the end.
         crop: Which box of the upright source frame to keep, or how to change the frame; ``size`` comes after.
+        ends: For each window, seconds from the section's start at which its last frame is repeated, such as
+            the end of its shot; ascending. None: none ends before the section.
 
     Yields:
         ``(T, 3, H, W)`` uint8 for each window, in the order of ``starts``.
@@ -74,7 +77,7 @@ def stream_windows(
             source: FrameSource = FileFrames(reader)
             if crop is not None:
                 source = CroppedFrames(source, crop)
-            yield from _assemble(source, begins, frames_per_window, rate, size, section)
+            yield from _assemble(source, begins, frames_per_window, rate, size, section, ends)
 
     return windows()
 
@@ -88,6 +91,7 @@ def sample_windows(
     size: tuple[int, int] | None = None,
     start: Seconds = 0.0,
     duration: Seconds | None = None,
+    ends: Sequence[Seconds] | None = None,
 ) -> Iterator[Tensor]:
     """Sample windows of a clip in memory as :func:`stream_windows` samples those of a video.
 
@@ -99,6 +103,7 @@ def sample_windows(
         size: As for :func:`stream_windows`.
         start: As for :func:`stream_windows`, from the clip's start.
         duration: As for :func:`stream_windows`.
+        ends: As for :func:`stream_windows`.
 
     Yields:
         ``(T, 3, H, W)`` uint8 for each window, in the order of ``starts``.
@@ -109,7 +114,7 @@ def sample_windows(
     """
     section = Section.of(start, duration)
     begins = _check_starts(starts, frames_per_window, section)
-    return _assemble(memory_frames(video), begins, frames_per_window, as_frame_rate(fps), size, section)
+    return _assemble(memory_frames(video), begins, frames_per_window, as_frame_rate(fps), size, section, ends)
 
 
 def _check_starts(starts: Sequence[Seconds], frames_per_window: int, section: Section) -> list[Fraction]:
@@ -128,9 +133,11 @@ def _assemble(
     rate: FrameRate,
     size: tuple[int, int] | None,
     section: Section,
+    ends: Sequence[Seconds] | None,
 ) -> Iterator[Tensor]:
     """Sample every window in one pass; windows end in their order, because all are equally long."""
-    schedule, twin = tee(window_schedule(begins, frames_per_window, rate, end=section.end))
+    limits = None if ends is None else [section.start + as_fraction(end) for end in ends]
+    schedule, twin = tee(window_schedule(begins, frames_per_window, rate, end=section.end, ends=limits))
     picked = pick_frames(source, (instant for instant, _ in schedule), rate.choice)
     open_windows: dict[int, list[Pixels]] = {}
     for (_, number), (_, pixels) in zip(twin, same_size(picked, size), strict=True):

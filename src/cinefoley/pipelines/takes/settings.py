@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from cinefoley.config.foley import Quality
 from cinefoley.media.audio.writer import Subtype
@@ -38,6 +38,9 @@ class GenerationSettings(SamplingSettings):
     """Kind of sound that takes should be of, of those that the model names; None: as the video says."""
     unlike: str | None = None
     """Sound file that takes should be unlike; None: none."""
+    shots: Literal["auto", "off"] | tuple[tuple[float, float], ...] = "auto"
+    """Shots of a video file: found, or ignored, or begin and end of each in seconds; no window spans a cut.
+    Clips of shards and windows of test sets are one shot each."""
     writes_video: bool = True
     """Whether each take also gets the video with its sound."""
     overwrites: bool = False

@@ -42,6 +42,7 @@ _ADDED = {  # settings that older records lack, with the value that was used
     "like": None,
     "kind": None,
     "unlike": None,
+    "shots": "auto",  # the same takes for videos without cuts
 }
 _NOT_COMPARED = {"num_takes", "quality"}  # the numbers of a quality are compared, not its name
 _NO_DIFFERENCE = {("saves_mel", False)}  # a take with mels also serves where none are requested

@@ -1,5 +1,6 @@
 """Take stream: write the sounds and mels of a video window by window, and describe the generation."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -12,11 +13,12 @@ from torch import Tensor
 
 from cinefoley.media.audio.fitted_writer import FittedAudio, fitted_audio
 from cinefoley.media.files.atomic_write import atomic_write
+from cinefoley.media.shots import Shot, find_shots
 from cinefoley.pipelines.takes.files import TakeFiles, TakeLevel
 from cinefoley.pipelines.takes.model_record import ModelRecord, file_sha256
 from cinefoley.pipelines.takes.settings import GenerationSettings
 from cinefoley.pipelines.takes.sidecar import read_versions
-from cinefoley.pipelines.takes.video_source import VideoSource
+from cinefoley.pipelines.takes.video_source import VideoFile, VideoSource
 from cinefoley.pipelines.video_input import VideoInput
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class TakeStream:
     """What is generated."""
     plan: "WindowPlan"
     """The windows of the video."""
+    shots: tuple[Shot, ...] | None
+    """Shots of the whole video; None where cuts are ignored."""
     record: dict[str, Any]
     """Everything needed to generate the takes again, ready for JSON."""
     timings_s: dict[str, float] = field(default_factory=dict)
@@ -59,11 +63,22 @@ class TakeStream:
             MediaError: If the video cannot be used.
         """
         video = source.model_input(pipeline.foley_config)
-        plan = pipeline.plan(video, start=settings.start, duration=settings.duration)
         timings: dict[str, float] = {}
-        record = _describe_run(pipeline, source, settings, plan, model) | {"timings_s": timings}
+        began = time.perf_counter()
+        shots = _shots_of(source, settings)
+        if shots is not None:
+            timings["shots"] = time.perf_counter() - began
+        plan = pipeline.plan(video, start=settings.start, duration=settings.duration, shots=shots)
+        record = _describe_run(pipeline, source, settings, plan, model)
+        record["shots"] = None if shots is None else [asdict(shot) for shot in shots]
         return cls(
-            pipeline=pipeline, video=video, settings=settings, plan=plan, record=record, timings_s=timings
+            pipeline=pipeline,
+            video=video,
+            settings=settings,
+            plan=plan,
+            shots=shots,
+            record=record | {"timings_s": timings},
+            timings_s=timings,
         )
 
     def write(
@@ -97,6 +112,7 @@ class TakeStream:
                 seed=settings.seed,
                 start=settings.start,
                 duration=settings.duration,
+                shots=self.shots,
                 on_step=on_step,
                 timings_s=self.timings_s,
                 control=self.pipeline.control(
@@ -123,6 +139,15 @@ class TakeStream:
             replace(take, level=TakeLevel.of(sound, take.wav))
             for take, sound in zip(takes, sounds, strict=True)
         ]
+
+
+def _shots_of(source: VideoSource, settings: GenerationSettings) -> tuple[Shot, ...] | None:
+    """Shots of a video file; None where they are to be ignored, or the video is no file."""
+    if settings.shots == "off" or not isinstance(source, VideoFile):
+        return None
+    if settings.shots == "auto":
+        return tuple(find_shots(source.path))
+    return tuple(Shot(begin, end) for begin, end in settings.shots)
 
 
 def _write_moved(
