@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.dask_cluster import Cluster
 
 from cinefoley.cli.reproduction.setup import table_plan
@@ -18,6 +19,7 @@ from cinefoley.data.shards.prepare import prepare_shards
 from cinefoley.data.shards.source import ShardSource
 from cinefoley.data.sources.vggsound_stand_in import make_stand_in
 from cinefoley.evaluation.paper.experiment import Experiment
+from cinefoley.media.audio.files import write_audio
 from cinefoley.stage.export import ExportSettings, export_clips
 
 RunCli = Callable[..., Any]
@@ -389,3 +391,54 @@ def test_figure5_needs_a_student(run_cli: RunCli, tiny_judge: Path, tmp_path: Pa
     assert "does not exist; using the student of " in result.err
     result = run_cli("reproduce", "figure5", *options, "--student", tmp_path / "nowhere")
     assert "nowhere: no student found" in result.err
+
+
+def test_test_sets_of_film_language_are_exported(rerun: RunCli, tmp_path: Path) -> None:
+    exported = rerun("film_language", "-o", tmp_path, "--view", "occlusion", "--export", "--quiet")
+    assert exported.code == 0, exported.err
+    clips = tmp_path / "film_language" / "occlusion" / "clips"
+    assert exported.out == f"{clips}\n"
+    assert len(list(clips.glob("test-*.mp4"))) == 3
+    assert (tmp_path / "film_language" / "occlusion" / "events.jsonl").is_file()
+
+
+def test_film_language_has_every_method_and_the_sounds_of_others(
+    rerun: RunCli, tiny_judge: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    for view in ("full", "occlusion"):
+        for number in range(3):
+            (tmp_path / "mine" / view).mkdir(parents=True, exist_ok=True)
+            write_audio(tmp_path / "mine" / view / f"test-{number:06d}.wav", torch.zeros(1, 8000), 16000)
+    student = tiny_judge / "video_encoder"
+    options = (
+        *("--view", "occlusion", "--method", "shipped", "--student", student),
+        *("--entry", f"mine={tmp_path / 'mine'}"),
+    )
+    result = rerun("film_language", "-o", tmp_path, *options)
+    assert result.code == 0, result.err
+    text = (tmp_path / "film_language.quick.partial.md").read_text()
+    assert "E-L1, x1000 (lower)" in text
+    for row in ("| full view | teacher |", "| occlusion | shipped |", "| occlusion | mine |"):
+        assert row in text
+    assert "## What each technique costs, and what is recovered" in text
+    assert "Protocol: data stage " in text
+    assert (tmp_path / "film_language.quick.partial.png").is_file()
+    again = rerun("film_language", "-o", tmp_path, *options, "--json", "--quiet").json
+    assert {(s["view"], s["method"]) for s in again["scores"]} >= {("occlusion", "mine"), ("full", "shipped")}
+    (tmp_path / "mine" / "full" / "test-000001.wav").unlink()
+    missing = rerun("film_language", "-o", tmp_path, *options)
+    assert missing.code == 1
+    assert "1 of 3 clips have no sound, first test-000001" in missing.err
+
+
+def test_options_of_film_language_are_checked(rerun: RunCli, tmp_path: Path) -> None:
+    for table, options, message in (
+        ("table1", ("--export",), "table1 does not use --export"),
+        ("film_language", ("--entry", "teacher=."), "--entry is NAME=FOLDER with a name of its own"),
+        ("film_language", ("--entry", "x=/nowhere"), "/nowhere is no folder"),
+        ("film_language", ("--view", "dolly"), "--view is one of full, close_up"),
+    ):
+        result = rerun(table, "-o", tmp_path, *options)
+        assert result.code == 2
+        assert message in " ".join(result.err.replace("│", " ").split())

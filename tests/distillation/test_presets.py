@@ -1,8 +1,10 @@
+from collections import Counter
 from typing import Any, get_args
 
 import pytest
+import torch
 
-from cinefoley.config.variations import VariationConfig
+from cinefoley.config.variations import FilmVariationConfig, VariationConfig
 from cinefoley.distillation.presets import (
     DistillationPreset,
     distillation,
@@ -10,6 +12,8 @@ from cinefoley.distillation.presets import (
     paper_close_up,
     paper_mixed,
 )
+from cinefoley.variations.mixture import Mixture
+from cinefoley.variations.techniques import TECHNIQUES
 
 
 def test_the_papers_main_setting_is_pinned() -> None:
@@ -39,6 +43,7 @@ def test_the_papers_ablations_are_pinned() -> None:
         ("paper_camera_movement", 0.5, 0, 1, "center"),
         ("paper_both", 2 / 3, 1, 1, "center"),
         ("cinematic", 0.8, 1, 1, "uniform"),
+        ("film", 0.8, 3, 3, "uniform"),
     ],
 )
 def test_the_variations_of_the_presets(
@@ -62,7 +67,7 @@ def test_the_papers_students_are_trained_as_it_says(name: Any) -> None:
     config = distillation(name).schedule.train_config(3200)
     found = config.steps, config.batch_size, config.optimizer, config.learning_rate
     paper, ours = (2500, 32, "adamw", 5e-4), (10000, 8, "muon", 1.5e-3)
-    assert found == (ours if name == "cinematic" else paper)
+    assert found == (ours if name in ("cinematic", "film") else paper)
 
 
 def test_options_replace_a_preset_s_range_and_clipping() -> None:
@@ -74,3 +79,15 @@ def test_options_replace_a_preset_s_range_and_clipping() -> None:
     assert recipe.with_options(max_grad_norm=2.0).schedule.max_grad_norm == 2.0
     with pytest.raises(ValueError, match="scale_range must be ordered inside"):
         recipe.with_options(scale_range=(0.5, 0.3))
+
+
+def test_film_shows_every_technique_and_as_many_of_the_papers_as_said() -> None:
+    mixture = Mixture.from_config(distillation("film").variation)
+    source = torch.Generator().manual_seed(0)
+    kinds = Counter(mixture.draw((90, 160), generator=source).kind for _ in range(3000))
+    assert set(kinds) == {"none", *TECHNIQUES}
+    assert kinds["none"] / 3000 == pytest.approx(0.2, abs=0.03)
+    for kind in ("close_up", "camera_movement"):
+        assert kinds[kind] / (3000 - kinds["none"]) == pytest.approx(0.2, abs=0.03)
+    with pytest.raises(ValueError, match="weights must be 0 or more"):
+        FilmVariationConfig(technique_weight=-1.0)

@@ -114,7 +114,7 @@ def _boxes(window: Window | None, size: tuple[int, int], count: int, fps: float,
         return torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(count, 4)
     height, width = size
     sides = torch.tensor([width, height, width, height])
-    fitted = window.on((height, width))
+    fitted = window.on((height, width)).lasting(clip_s)
     moments = [min(1.0, (number + 0.5) / fps / clip_s) for number in range(count)]
     return torch.tensor([fitted.box_at(moment) for moment in moments]) / sides
 

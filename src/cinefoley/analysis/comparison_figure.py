@@ -20,6 +20,7 @@ from cinefoley.analysis.figure_rows import (
     stack_rows,
 )
 from cinefoley.analysis.style import COLUMN_IN, styled
+from cinefoley.evaluation.views import VIEW_NAMES
 from cinefoley.metrics.onsets import OnsetCounts
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_comparison"]
 
-_TITLES = {"full": "full view", "close_up": "close-up", "camera_movement": "camera movement"}
+_TITLES = {**VIEW_NAMES, "close_up": "close-up", "camera_movement": "camera movement"}
 _TITLE_IN = 0.13
 _DIMMED = 0.4  # of the brightness outside what the camera shows
 _EDGE = 3  # pixels of the line around it

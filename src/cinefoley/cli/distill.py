@@ -38,11 +38,11 @@ def distill(
         typer.Option(metavar="NAME|FOLDER|HUB-ID", help="Model whose video_encoder/ is the teacher."),
     ] = "lite",
     preset: Annotated[
-        Literal["paper", "paper_50", "paper_100", "paper_camera_movement", "paper_both", "cinematic"],
+        Literal["paper", "paper_50", "paper_100", "paper_camera_movement", "paper_both", "cinematic", "film"],
         typer.Option(
             help="Training recipe. paper: close-ups of 75 % of the clips (paper_50 and paper_100: of 50 and "
             "100 %); paper_camera_movement: camera movements; paper_both: both; cinematic: this project's "
-            "own."
+            "own; film: every technique of film language."
         ),
     ] = "paper",
     proportion: Annotated[

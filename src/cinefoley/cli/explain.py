@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -60,6 +60,23 @@ def explain(
             "maps of 7 rows or more.",
         ),
     ] = None,
+    view: Annotated[
+        Literal[
+            "full",
+            "close_up",
+            "camera_movement",
+            "zoom",
+            "handheld",
+            "pan",
+            "tilt",
+            "cut",
+            "rack_focus",
+            "light_change",
+            "occlusion",
+            "aspect_mask",
+        ],
+        typer.Option(help="Technique with which the video is shown, as in a test set of seed 0."),
+    ] = "full",
     force: options.Force = False,
     as_json: options.Json = False,
 ) -> None:
@@ -72,14 +89,16 @@ def explain(
     """
     check_extra("analysis")
     from cinefoley.analysis.explanation import explain_clip
+    from cinefoley.evaluation.views import window_of
     from cinefoley.pipelines.ranks import share_among_ranks
 
+    shown = "" if view == "full" else f".{view}"
     check_stems_differ(videos)
     for video in videos:
         check_video(video)
     if not force:
         suffixes = (".png", ".pdf", ".mp4")
-        check_free(out / f"{video.stem}.explain{suffix}" for video in videos for suffix in suffixes)
+        check_free(out / f"{video.stem}{shown}.explain{suffix}" for video in videos for suffix in suffixes)
     pipeline, encoders = load_encoders(model, student)
     if "student" not in encoders:
         note(f"{model} has no student; only the teacher is explained. Name one with --student.")
@@ -91,6 +110,7 @@ def explain(
                 pipeline,
                 encoders=encoders,
                 audio_encoder=load_audio_encoder(model),
+                window=window_of(video_clip(video), view),
                 start=start,
                 num_takes=takes,
                 seed=seed,
@@ -103,7 +123,7 @@ def explain(
         files = write_explanation(
             explanation,
             out,
-            f"{video.stem}.explain",
+            f"{video.stem}{shown}.explain",
             columns=columns,
             events_s=event_times(video, start=start, duration_s=explanation.duration_s),
         )

@@ -12,6 +12,7 @@ from cinefoley.cli import options
 from cinefoley.cli.reproduction.figure4 import figure4
 from cinefoley.cli.reproduction.figure5 import figure5
 from cinefoley.cli.reproduction.figure6 import figure6
+from cinefoley.cli.reproduction.film_language import export_film_language, film_language
 from cinefoley.cli.reproduction.tables import reproduce_tables
 from cinefoley.cli.shared_generation import is_shared
 from cinefoley.config.variations import check_scale_range
@@ -26,18 +27,29 @@ _SET_BY_QUICK = ("epochs", "num_inference_steps", "bootstrap")
 _EVERY_FIGURE = {"out", "model", "num_inference_steps", "guidance_scale", "as_json", "quiet", "student"}
 _OPTIONS_USED: dict[str, set[str]] = {
     "table2": {"out", "quiet"},
-    "figure4": _EVERY_FIGURE,
+    "figure4": _EVERY_FIGURE | {"view"},
     "figure5": _EVERY_FIGURE | {"data", "csv", "backbone", "clips", "takes", "quick", "precision", "device"},
     "figure6": _EVERY_FIGURE | {"data", "clips", "quick"},
 }
-"""Options that each uses; the other tables use all but ``--student``."""
+"""Options that each uses. The other tables use all but those of film_language, which uses all."""
+_OF_FILM_LANGUAGE = {"student", "entry", "export"}
 
 
 def reproduce(
     context: typer.Context,
     table: Annotated[
-        Literal["table1", "table2", "table3", "table4", "figure4", "figure5", "figure6", "all"],
-        typer.Argument(help="Table or figure; all: tables 1, 3 and 4."),
+        Literal[
+            "table1",
+            "table2",
+            "table3",
+            "table4",
+            "figure4",
+            "figure5",
+            "figure6",
+            "film_language",
+            "all",
+        ],
+        typer.Argument(help="Table or figure; all: tables 1, 3 and 4; film_language: every technique."),
     ],
     files: Annotated[
         list[Path] | None,
@@ -97,10 +109,26 @@ def reproduce(
     view: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="full|close_up|camera_movement",
-            help="Evaluate only this view, and the full view for comparison; may be repeated. Default: all.",
+            metavar="full|close_up|camera_movement|...",
+            help="Evaluate only this view, and the full view for comparison; may be repeated. For "
+            "film_language also the other techniques, such as zoom; for figure4, the views to draw. "
+            "Default: all.",
         ),
     ] = None,
+    entry: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="For film_language: sounds of another system, FOLDER/zoom/test-000000.wav and so on, as a "
+            "row of the table; may be repeated.",
+        ),
+    ] = None,
+    export: Annotated[
+        bool,
+        typer.Option(
+            "--export", help="For film_language: write the test sets as videos, and compute nothing."
+        ),
+    ] = False,
     method: Annotated[
         list[str] | None,
         typer.Option(
@@ -194,6 +222,9 @@ def reproduce(
     most on close-ups. figure6 shows where both encoders look (see `cinefoley explain`), and on the Foley
     stage measures how much of that is on the sound sources.
 
+    film_language shows what every technique costs the teacher, and what the paper's student and the model's
+    own recover, with the sounds of other systems beside them; --export writes its test sets as videos.
+
     Tables are printed beside the paper's, with a protocol line, and written to DIR. Finished work is stored
     in DIR, shared between tables, and resumed by the same command.
 
@@ -215,6 +246,10 @@ def reproduce(
     is_shared(engine, scheduler)  # options that do not fit together fail before any work
     given: Given = locals() | {"workers": options.count_workers(workers)}
     given |= _sampling(quality, num_inference_steps, guidance_scale)
+    _compute(table, given, named)
+
+
+def _compute(table: str, given: "Given", named: Sequence[Path]) -> None:
     match table:
         case "figure4":
             figure4(given, named)
@@ -222,10 +257,14 @@ def reproduce(
             figure5(given)
         case "figure6":
             figure6(given, named)
-        case _ if dry_run:
+        case "film_language" if given["export"]:
+            export_film_language(given)
+        case _ if given["dry_run"]:
             _print_costs(table, given)
+        case "film_language":
+            film_language(given, _read_part(given["part"]))
         case _:
-            reproduce_tables(given, _read_part(part))
+            reproduce_tables(given, _read_part(given["part"]))
 
 
 def _sampling(
@@ -247,7 +286,9 @@ def _reject_unused(context: typer.Context, table: str) -> None:
         name = str(parameter.name)
         source = context.get_parameter_source(name)
         is_given = source is not None and source.name == "COMMANDLINE"
-        is_used = name in _OPTIONS_USED[table] if table in _OPTIONS_USED else name != "student"
+        is_used = table == "film_language" or name not in _OF_FILM_LANGUAGE
+        if table in _OPTIONS_USED:
+            is_used = name in _OPTIONS_USED[table]
         if is_given and not (is_used or name in ("table", "files")):
             raise typer.BadParameter(f"{table} does not use {parameter.opts[0]}; leave it out.")
         if is_given and context.params["quick"] and name in _SET_BY_QUICK:

@@ -44,7 +44,8 @@ def cavp(
         ),
     ] = None,
     vary: Annotated[
-        Literal["paper", "paper_50", "paper_100", "paper_camera_movement", "paper_both", "cinematic"] | None,
+        Literal["paper", "paper_50", "paper_100", "paper_camera_movement", "paper_both", "cinematic", "film"]
+        | None,
         typer.Option(
             help="Train the video tower on varied clips, with the variations of this `distill` preset. "
             "Default: on whole frames."

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Direction", "Kind", "Placement", "VariationConfig", "check_scale_range"]
+__all__ = [
+    "Direction",
+    "FilmVariationConfig",
+    "Kind",
+    "Placement",
+    "VariationConfig",
+    "check_scale_range",
+]
 
 Placement = Literal["center", "uniform"]
 """Position of a close-up's window: in the middle of the frame, or uniformly distributed in it."""
@@ -47,13 +54,31 @@ class VariationConfig:
     camera_movement_weight: float = 0.0
     """How often a varied clip is a camera movement, in proportion to ``close_up_weight``."""
 
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """How often each variation is drawn, in proportion: close-ups, camera movements, and any others."""
+        return self.close_up_weight, self.camera_movement_weight
+
     def __post_init__(self) -> None:
         check_scale_range(self.scale_range)
         if not 0 <= self.variation_proportion <= 1:
             raise ValueError(f"variation_proportion must be in [0, 1], got {self.variation_proportion}")
-        weights = (self.close_up_weight, self.camera_movement_weight)
+        weights = self.weights
         if not min(weights) >= 0 or not 0 < sum(weights) < float("inf"):
             raise ValueError(f"weights must be 0 or more, and one of them positive, got {weights}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmVariationConfig(VariationConfig):
+    """How clips are varied with every technique of film language."""
+
+    technique_weight: float = 1.0
+    """How often a varied clip shows each other technique, in proportion to ``close_up_weight``."""
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """How often each variation is drawn, in proportion: close-ups, camera movements, and any others."""
+        return self.close_up_weight, self.camera_movement_weight, self.technique_weight
 
 
 def check_scale_range(scale_range: tuple[float, float]) -> None:

@@ -1,25 +1,46 @@
-"""Views: with which variation a clip is evaluated (full, close-up, camera movement), and its window."""
+"""Views: with which technique of film language a clip is evaluated, and its window."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
 from cinefoley.data.sources.clip_source import Clip
 from cinefoley.data.sources.stage import StageClip
 from cinefoley.data.test_sets.builder import clip_seed
-from cinefoley.variations import CameraMovement, CloseUp
+from cinefoley.variations.techniques import technique
 from cinefoley.variations.window import Window
 
-__all__ = ["VIEWS", "VIEW_NAMES", "View", "window_of"]
+__all__ = ["FILM_VIEWS", "VIEWS", "VIEW_NAMES", "View", "window_of"]
 
-View = Literal["full", "close_up", "camera_movement"]
+View = Literal[
+    "full",
+    "close_up",
+    "camera_movement",
+    "zoom",
+    "handheld",
+    "pan",
+    "tilt",
+    "cut",
+    "rack_focus",
+    "light_change",
+    "occlusion",
+    "aspect_mask",
+]
 """What the generator is given; the alignment classifier always gets the features of the whole clip."""
 
 VIEWS: tuple[View, ...] = ("full", "close_up", "camera_movement")
 """The paper's three test sets: clips as they are, VGG-CU and VGG-CM."""
 
-VIEW_NAMES: Mapping[View, str] = {"full": "full view", "close_up": "CU", "camera_movement": "CM"}
+FILM_VIEWS: tuple[View, ...] = get_args(View)
+"""The paper's test sets, then one for every other technique of film language."""
+
+VIEW_NAMES: Mapping[View, str] = {
+    **{view: view.replace("_", " ") for view in FILM_VIEWS},
+    "full": "full view",
+    "close_up": "CU",
+    "camera_movement": "CM",
+}
 """Test sets as tables call them."""
 
 
@@ -31,6 +52,5 @@ def window_of(clip: Clip, view: View, *, seed: int = 0) -> Window | None:
     if view == "full":
         return None
     generator = torch.Generator().manual_seed(clip_seed(seed, clip.id))
-    variation = CloseUp() if view == "close_up" else CameraMovement()
-    window = variation.draw(clip.frame_size(), generator=generator)
+    window = technique(view).draw(clip.frame_size(), generator=generator)
     return window if isinstance(clip, StageClip) else window.on(window.size, multiple=2)

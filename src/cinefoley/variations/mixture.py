@@ -8,13 +8,16 @@ from typing import Self
 
 import torch
 
-from cinefoley.config.variations import VariationConfig
+from cinefoley.config.variations import FilmVariationConfig, VariationConfig
 from cinefoley.variations.camera_movement import CameraMovement
 from cinefoley.variations.close_up import CloseUp
+from cinefoley.variations.techniques import TECHNIQUES
 from cinefoley.variations.variation import Variation, draw_uniform
 from cinefoley.variations.window import Window
 
 __all__ = ["Mixture"]
+
+_PAPERS = (CloseUp.kind, CameraMovement.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,15 @@ class Mixture(Variation):
     @classmethod
     def from_config(cls, config: VariationConfig) -> Self:
         """The mixture that a configuration describes."""
-        variations = (
+        variations: tuple[Variation, ...] = (
             CloseUp(scale_range=config.scale_range, placement=config.placement),
             CameraMovement(scale_range=config.scale_range, direction=config.direction),
         )
-        weights = (config.close_up_weight, config.camera_movement_weight)
+        weights: tuple[float, ...] = (config.close_up_weight, config.camera_movement_weight)
+        if isinstance(config, FilmVariationConfig):
+            others = tuple(make() for kind, make in TECHNIQUES.items() if kind not in _PAPERS)
+            variations += others
+            weights += (config.technique_weight,) * len(others)
         return cls(variations, config.variation_proportion, weights)
 
     def draw(self, size: tuple[int, int], *, generator: torch.Generator | None = None) -> Window:

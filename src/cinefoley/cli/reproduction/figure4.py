@@ -1,4 +1,4 @@
-"""Figure 4: clips as close-ups and camera movements, with the sound of teacher and student."""
+"""Figure 4: clips with techniques of film language, with the sound of teacher and student."""
 
 import re
 from collections.abc import Sequence
@@ -39,7 +39,12 @@ def figure4(given: Given, named: Sequence[Path]) -> None:
     from cinefoley.analysis.comparison_figure import draw_comparison
     from cinefoley.analysis.style import save_figure
     from cinefoley.data.known_events import known_events
+    from cinefoley.evaluation.views import FILM_VIEWS
 
+    views = given["view"] or ["close_up", "camera_movement"]
+    unknown = sorted(set(views) - set(FILM_VIEWS))
+    if unknown:
+        raise typer.BadParameter(f"--view is one of {', '.join(FILM_VIEWS)}; got {unknown[0]!r}.")
     names = [str(path) for path in named] or list(_DEFAULT)
     stems = [_stem(name) for name in names]
     if len(set(stems)) < len(stems):
@@ -64,7 +69,7 @@ def figure4(given: Given, named: Sequence[Path]) -> None:
                 num_inference_steps=given["num_inference_steps"],
                 guidance_scale=given["guidance_scale"],
             )
-            for view in ("close_up", "camera_movement")
+            for view in views
         ]
         files = save_figure(draw_comparison(comparisons), out / f"figure4.{stem}")
         answers.append(_describe(name, comparisons, files))

@@ -32,9 +32,9 @@ def table_plan(name: "TableName", given: Given) -> "TablePlan":
         BadParameter: If a view or a row is unknown.
     """
     from cinefoley.data.source_argument import is_stage
-    from cinefoley.evaluation.paper.tables import TABLES
+    from cinefoley.evaluation.paper.tables import FILM_LANGUAGE, TABLES
 
-    plan = TABLES[name]
+    plan = FILM_LANGUAGE if name == "film_language" else TABLES[name]
     if not is_stage(given["data"]):  # the paper's protocol; the plans' own numbers are for the stage
         plan = replace(plan, clips=_ALL, takes=_PAPER_TAKES)
     if given["quick"]:
@@ -48,7 +48,7 @@ def table_plan(name: "TableName", given: Given) -> "TablePlan":
         chosen["views"] = tuple(view for view in plan.views if view == "full" or view in views)
     if methods:
         _check_known("--method", methods, [method.name for method in plan.methods])
-        chosen["methods"] = tuple(m for m in plan.methods if m.preset is None or m.name in methods)
+        chosen["methods"] = tuple(m for m in plan.methods if m.name == "teacher" or m.name in methods)
     return replace(plan, **chosen)
 
 
@@ -106,6 +106,7 @@ def open_experiment(plan: "TablePlan", given: Given) -> "Experiment":
         device=device,
         events=known or stage_events,
         events_digest=known.digest if known else None,
+        has_envelope=plan.has_envelope,
     )
 
 
@@ -153,6 +154,7 @@ def training_plan(given: Given, preparation: Preparation) -> "TrainingPlan":
         overrides=overrides,
         options={name: given[name] for name in ("scale_range", "max_grad_norm")},
         device=choose_own_device(given["device"]),
+        shipped=given["student"],
         on_prepared=preparation.show,
         shows_progress=not given["quiet"],
     )

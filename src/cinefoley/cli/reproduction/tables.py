@@ -15,7 +15,7 @@ from cinefoley.cli.training_run import check_unseen
 if TYPE_CHECKING:
     from cinefoley.evaluation.paper.tables import TableName, TablePlan
 
-__all__ = ["reproduce_tables"]
+__all__ = ["Steps", "extent", "reproduce_tables"]
 
 _QUICK = "Smoke run: a few clips and steps. It shows that every step works; its numbers mean nothing."
 
@@ -47,7 +47,7 @@ def reproduce_tables(given: Given, part: tuple[int, int]) -> None:
                 use="test with",
                 remedy="Pass a split CSV with the splits train and test with --csv.",
             )
-            steps = _Steps(preparation, is_verbose=is_verbose)
+            steps = Steps(preparation, is_verbose=is_verbose)
             replicas, scores_dir = 0 if given["quick"] else given["bootstrap"], given["out"] / "scores"
             if given["precision"] == "auto":
                 experiment = match_scored_dtype(experiment, plan, scores_dir, replicas=replicas)
@@ -74,7 +74,7 @@ def reproduce_tables(given: Given, part: tuple[int, int]) -> None:
             continue
         protocol = protocol_line(table, plan, experiment, training, given)
         title = f"{name.capitalize().replace('e', 'e ', 1)} on {given['data']}"
-        kind, note = _extent(plan, TABLES[name], given)
+        kind, note = extent(plan, TABLES[name], given)
         text = render_table(table, protocol, title=title, note=note)
         report = table_as_json(table, protocol)
         texts = {".md": text, ".json": json.dumps(report, indent=2) + "\n"}
@@ -86,7 +86,7 @@ def reproduce_tables(given: Given, part: tuple[int, int]) -> None:
         print_json(reports)
 
 
-def _extent(plan: "TablePlan", whole: "TablePlan", given: Given) -> tuple[str, str | None]:
+def extent(plan: "TablePlan", whole: "TablePlan", given: Given) -> tuple[str, str | None]:
     """File name suffix and note of an incomplete table, so that it does not overwrite a complete one."""
     kinds, notes = [], []
     if given["quick"]:
@@ -103,7 +103,7 @@ def _extent(plan: "TablePlan", whole: "TablePlan", given: Given) -> tuple[str, s
     return "".join(kinds), " ".join(notes) or None
 
 
-class _Steps:
+class Steps:
     """Reports progress on stderr."""
 
     def __init__(self, preparation: Preparation, *, is_verbose: bool) -> None:

@@ -17,7 +17,7 @@ from cinefoley.data.sources.file_digests import FileDigests
 from cinefoley.distillation.no_teacher import train_without_teacher
 from cinefoley.distillation.presets import DistillationPreset, distillation
 from cinefoley.distillation.run import DistillSettings, distill
-from cinefoley.errors import CheckpointMismatchError
+from cinefoley.errors import CheckpointMismatchError, MissingWeightsError
 from cinefoley.evaluation.paper.model_parts import part_digest
 from cinefoley.evaluation.paper.tables import Encoder
 
@@ -46,6 +46,8 @@ class TrainingPlan:
     """Where features are computed."""
     on_prepared: Callable[[str, int, int], None] | None = None
     """Called while clips and features are prepared."""
+    shipped: Path | None = None
+    """Student to compare in place of the model's own."""
     shows_progress: bool = False
     """Whether the engine draws a progress bar."""
 
@@ -69,6 +71,8 @@ class EncoderTraining:
     def identity(self, encoder: Encoder) -> Record:
         """All that decides an encoder, ready for JSON; empty for the teacher."""
         method, plan = encoder.method, self._plan
+        if method.is_shipped:
+            return {"weights": part_digest(self._shipped())}
         if method.preset is None:
             return {}
         recipe = distillation(method.preset).with_options(**plan.options)
@@ -96,6 +100,8 @@ class EncoderTraining:
             MissingWeightsError: If it is trained without a teacher and the model has no audio encoder.
         """
         method = encoder.method
+        if method.is_shipped:
+            return self._shipped(), {"weights": part_digest(self._shipped())}
         if method.preset is None:
             return None, {}
         run_dir = self.run_dir(encoder)
@@ -112,6 +118,12 @@ class EncoderTraining:
                 "out, or name another folder with -o."
             )
         return folder, run | {"weights": part_digest(folder)}
+
+    def _shipped(self) -> Path:
+        folder = self._plan.shipped or self._model_folder / "video_encoder_student"
+        if not folder.is_dir():
+            raise MissingWeightsError(f"{folder}: {self._model} has no student. Name one with --student.")
+        return folder
 
     @cached_property
     def _clips_digest(self) -> str:

@@ -19,13 +19,16 @@ from cinefoley.data.sources.clip_source import Clip, ClipFault, ClipSource
 from cinefoley.data.sources.file_digests import FileDigests
 from cinefoley.data.test_sets.builder import clip_seed
 from cinefoley.errors import DataError
+from cinefoley.evaluation.folder.envelope import paired_envelope_distance
 from cinefoley.evaluation.paper.chunk_cache import cached_chunks, join_embeddings, stack_embeddings
-from cinefoley.evaluation.paper.clip_windows import read_frames, read_real
+from cinefoley.evaluation.paper.clip_windows import read_frames, read_real, read_sound
 from cinefoley.evaluation.paper.event_counts import count_events
 from cinefoley.evaluation.paper.model_parts import part_digest
 from cinefoley.evaluation.views import View, window_of
 from cinefoley.metrics.alignment import AlignmentScorer
 from cinefoley.metrics.backbones.protocol import Backbone, Embedding
+from cinefoley.metrics.backbones.resampling import resample
+from cinefoley.metrics.functional.envelope import ENVELOPE_RATE
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.sampling import draw_noise
@@ -102,6 +105,8 @@ class ViewTakes:
     """``(N, K)`` share of energy where nothing sounds while the target is off-screen; NaN if undefined."""
     embeddings: Mapping[str, tuple[Embedding, ...]]
     """Features by backbone, ``N * K`` of them, a clip's takes side by side."""
+    envelope: Tensor | None = None
+    """``(N, K)`` E-L1 with the real sound; None if the experiment does not measure it."""
     seconds: float = 0.0
     """Time that generating and measuring took, over all runs."""
 
@@ -134,6 +139,8 @@ class Experiment:
     """Where takes are generated; classifier and backbones run on their own devices."""
     events: KnownEvents | None = None
     """Known events of the clips."""
+    has_envelope: bool = False
+    """Whether E-L1 is measured."""
     events_digest: str | None = None
     """Digest of the events file. None if events come with the clips, as on the stage."""
 
@@ -213,7 +220,7 @@ class Experiment:
         chunks = self._chunks(f"takes/{digest}", key, real.rows, make, on_clip)
         tensors = [tensors for tensors, _ in chunks]
         return ViewTakes(
-            **{name: torch.cat([chunk[name] for chunk in tensors]) for name in _TAKE_COLUMNS},
+            **{name: torch.cat([chunk[name] for chunk in tensors]) for name in self._columns},
             embeddings=join_embeddings(tensors, self.backbones),
             seconds=sum(notes["seconds"] for _, notes in chunks),
         )
@@ -285,13 +292,27 @@ class Experiment:
             waveforms = pipeline.vocode(mels).cpu()
             for place, waveform, probability in zip(part.tolist(), waveforms, probabilities, strict=True):
                 counts = count_events(waveform, events[place // takes], sample_rate=rate)
+                if self.has_envelope:
+                    counts["envelope"] = torch.tensor(self.envelope_distance(clips[place // takes], waveform))
                 rows.append(counts | {"probability": probability})
                 for backbone in self.backbones:
                     sounds[backbone.name].append(backbone.embed(waveform, rate))
         tensors = {
-            name: torch.stack([row[name] for row in rows]).unflatten(0, (-1, takes)) for name in _TAKE_COLUMNS
+            name: torch.stack([row[name] for row in rows]).unflatten(0, (-1, takes)) for name in self._columns
         }
         return tensors | stack_embeddings(sounds), {}
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        return (*_TAKE_COLUMNS, *(["envelope"] if self.has_envelope else []))
+
+    def envelope_distance(self, clip: Clip, waveform: Tensor) -> float:
+        """E-L1 of a take ``(N,)`` and the real sound of its clip."""
+        config, rate = self.alignment.config, self.alignment.config.mel.sample_rate
+        pair = [read_sound(clip, config), waveform]
+        if rate != ENVELOPE_RATE:
+            pair = [resample(each, rate, ENVELOPE_RATE) for each in pair]
+        return paired_envelope_distance(*pair)
 
     def _noise(self, clip: Clip, take: int, pipeline: FoleyPipeline) -> Tensor:
         seed = clip_seed(self.settings.noise_seed, clip.id)
@@ -333,6 +354,7 @@ class Experiment:
         if self.settings.quality == "paper":  # the keys of scores from before there was a choice
             del settings["quality"]
         events = [] if self.events_digest is None else [f"events {self.events_digest}"]
+        events += ["E-L1"] if self.has_envelope else []
         return [view, settings, str(self.dtype), [self._part(name) for name in names], *events]
 
     def _part(self, name: str) -> str:

@@ -4,22 +4,23 @@ from cinefoley.evaluation.scores import Score
 
 __all__ = ["LOWER_IS_BETTER", "heading", "interval_text", "number", "scale_of"]
 
-LOWER_IS_BETTER = ("FAD", "FD", "KID", "KL", "off-screen energy")
+LOWER_IS_BETTER = ("FAD", "FD", "KID", "KL", "off-screen energy", "E-L1")
 """Metrics that fall as takes get better."""
 
+_THOUSANDTHS = ("KID", "E-L1")
 _PERCENT = ("Align Acc", "onset F1", "visible onset F1", "off-screen energy")
 
 
 def heading(metric: str) -> str:
     """A column's heading: metric, unit, and which direction is better."""
     arrow = "lower" if metric in LOWER_IS_BETTER else "higher"
-    unit = ", %" if metric in _PERCENT else ", x1000" if metric == "KID" else ""
+    unit = ", %" if metric in _PERCENT else ", x1000" if metric in _THOUSANDTHS else ""
     return f"{metric}{unit} ({arrow})"
 
 
 def scale_of(metric: str) -> float:
     """Factor between a score and its printed number."""
-    return 1000.0 if metric == "KID" else 100.0 if metric in _PERCENT else 1.0
+    return 1000.0 if metric in _THOUSANDTHS else 100.0 if metric in _PERCENT else 1.0
 
 
 def number(value: float | None, scale: float, sign: str = "") -> str:

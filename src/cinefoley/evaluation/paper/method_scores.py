@@ -16,7 +16,7 @@ from cinefoley.metrics.onsets import OnsetCounts
 
 __all__ = ["METRICS", "average", "recovered_share", "score_method"]
 
-METRICS = (*DISTRIBUTION_METRICS, "Align Acc", "onset F1", "visible onset F1", "off-screen energy")
+METRICS = (*DISTRIBUTION_METRICS, "Align Acc", "onset F1", "visible onset F1", "off-screen energy", "E-L1")
 """Columns of a table, in the paper's order and then ours; undefined ones are omitted."""
 
 
@@ -101,4 +101,7 @@ def _ratios(takes: ViewTakes, names: Sequence[str]) -> dict[str, Ratio]:
     }
     if energy:
         ratios["off-screen energy"] = Ratio(parts=energy)
+    if takes.envelope is not None:
+        distances = zip(flat, takes.envelope.flatten().tolist(), strict=True)
+        ratios["E-L1"] = Ratio(parts={sample: (distance, 1.0) for sample, distance in distances})
     return ratios

@@ -12,7 +12,7 @@ from cinefoley.evaluation.paper.tables import Table
 from cinefoley.evaluation.scores import Score, combine, difference, score_as_json
 from cinefoley.evaluation.views import VIEW_NAMES, VIEWS, View
 
-__all__ = ["render_table", "table_as_json"]
+__all__ = ["render_table", "score_rows", "table_as_json"]
 
 _CONTRASTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "table1": (("student", "teacher"), ("student", "no teacher")),
@@ -47,7 +47,7 @@ def render_table(table: Table, protocol: str, *, title: str, note: str | None = 
     """
     parts = [f"# {title}", *([note] if note else [])]
     metrics = [name for name in METRICS if any(name in scores for scores in table.scores.values())]
-    parts.append("\n".join(_rows(table, metrics)))
+    parts.append("\n".join(score_rows(table, metrics)))
     parts += [f"{name}: skipped. {why}" for name, why in table.skipped.items()]
     parts += [
         f"{name}: its test sets were measured with different trainings of the same settings."
@@ -75,7 +75,9 @@ def table_as_json(table: Table, protocol: str) -> dict[str, Any]:
             {"view": view, "method": method, **{name: score_as_json(score) for name, score in scores.items()}}
             for (view, method), scores in table.scores.items()
         ],
-        "claims": {claim.name: claim.as_json() for claim in claims(table)},
+        "claims": {claim.name: claim.as_json() for claim in claims(table)}
+        if table.name in PAPER_TABLES
+        else {},
         "skipped": dict(table.skipped),
         "hours": table.hours,
         "runs": dict(table.runs),
@@ -88,7 +90,8 @@ def _views(table: Table) -> list[View]:
     return [view for view in VIEWS if (view, "teacher") in table.scores]
 
 
-def _rows(table: Table, metrics: Sequence[str]) -> Iterator[str]:
+def score_rows(table: Table, metrics: Sequence[str]) -> Iterator[str]:
+    """Lines of a Markdown table: test set, method and metrics with intervals."""
     yield "| test set | method | " + " | ".join(map(heading, metrics)) + " |"
     yield "| --- " * (2 + len(metrics)) + "|"
     for (view, method), scores in table.scores.items():

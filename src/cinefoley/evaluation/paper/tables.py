@@ -7,12 +7,12 @@ from typing import Literal
 from cinefoley.data.json_lines import Record
 from cinefoley.distillation.presets import DistillationPreset
 from cinefoley.evaluation.scores import Score
-from cinefoley.evaluation.views import VIEWS, View
+from cinefoley.evaluation.views import FILM_VIEWS, VIEWS, View
 
-__all__ = ["TABLES", "Encoder", "Method", "Table", "TableName", "TablePlan"]
+__all__ = ["FILM_LANGUAGE", "TABLES", "Encoder", "Method", "Table", "TableName", "TablePlan"]
 
-TableName = Literal["table1", "table3", "table4"]
-"""The paper's tables of metrics."""
+TableName = Literal["table1", "table3", "table4", "film_language"]
+"""The paper's tables of metrics, and ours of film language."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,8 @@ class Method:
     """How its encoder is trained; None is the teacher."""
     has_teacher: bool = True
     """Whether it is distilled; otherwise trained by the pretraining's own loss on varied clips."""
+    is_shipped: bool = False
+    """Whether it is the model's own student, which is not trained here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,8 @@ class Encoder:
     @property
     def name(self) -> str:
         """Name of its run folder and score files."""
+        if self.method.is_shipped:
+            return "shipped"
         kind = "" if self.method.has_teacher else "direct-"
         return "teacher" if self.method.preset is None else f"{kind}{self.method.preset}-{self.seed}"
 
@@ -57,6 +61,8 @@ class TablePlan:
     """Training seeds per method."""
     views: tuple[View, ...] = VIEWS
     """Its test sets; the first is always whole clips, which the others are compared with."""
+    has_envelope: bool = False
+    """Whether E-L1 is measured as well."""
 
     def encoders(self) -> list[Encoder]:
         """Every encoder that the table needs: the first seed of every method before the second of any."""
@@ -104,6 +110,20 @@ TABLES: Mapping[TableName, TablePlan] = {
     ),
 }
 """What each table compares on the stage: the paper's rows, the teacher, and in Table 3 our own preset."""
+
+FILM_LANGUAGE = TablePlan(
+    methods=(
+        Method(name="teacher"),
+        Method(name="paper", preset="paper"),
+        Method(name="shipped", is_shipped=True),
+    ),
+    clips=300,
+    takes=1,
+    seeds=1,
+    views=FILM_VIEWS,
+    has_envelope=True,
+)
+"""Every technique of film language: the teacher, the paper's student, and the model's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import get_args
 
 import numpy as np
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from cinefoley.evaluation.stage.silence import silent_stretches, stays_silent
 from cinefoley.evaluation.stage.take_summary import MeasuredTake
-from cinefoley.evaluation.views import View
+from cinefoley.evaluation.views import VIEWS, View
 from cinefoley.media.frames.sampling import pick_regular, sampling_instant
 from cinefoley.media.frames.video import video_from_frames
 from cinefoley.media.frames.windows import sample_windows
@@ -140,8 +139,8 @@ def stage_frames(takes: Sequence[StageTake], pipeline: FoleyPipeline, *, view: V
     Raises:
         ValueError: If there is no such view.
     """
-    if view not in get_args(View):
-        raise ValueError(f"view must be one of {get_args(View)}, got {view!r}")
+    if view not in VIEWS:
+        raise ValueError(f"view must be one of {VIEWS}, got {view!r}")
     config = pipeline.foley_config
     rows = []
     for take in takes:
