@@ -58,6 +58,8 @@ def test_what_is_there_is_replaced_only_by_force(explain: RunCli, rain: Path, tm
     assert "rain.explain.pdf: exists. Pass --force" in result.err
     assert (tmp_path / "out" / "rain.explain.pdf").read_text() == "mine"
     assert explain(rain, "--force").code == 0
+    assert explain(rain, "--view", "cut").code == 0
+    assert (tmp_path / "out" / "rain.cut.explain.png").is_file()
 
 
 def test_without_a_student_the_teacher_stands_alone(explain: RunCli, rain: Path) -> None:

@@ -470,3 +470,25 @@ def test_a_stretch_of_a_take_is_redone_and_the_rest_stays(generate: RunCli, rain
         failed = generate(rain, *options)
         assert failed.code in (1, 2)
         assert text in failed.err.replace("\n", " ")
+
+
+def test_a_shot_list_places_windows_and_is_recorded(
+    run_cli: RunCli, rain: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    shots = tmp_path / "shots.csv"
+    shots.write_text("start_s,end_s\n0,1\n1,2\n")
+    common = ("--model", tiny_model, "--steps", 1, "--quiet", "--device", "cpu")
+    for name, choice in (("list", shots), ("off", "off"), ("auto", "auto")):
+        assert run_cli("generate", rain, "-o", tmp_path / name, "--shots", choice, *common).code == 0
+    listed, off, auto = (
+        json.loads((tmp_path / name / "rain.json").read_text()) for name in ("list", "off", "auto")
+    )
+    assert listed["shots"] == [{"start_s": 0.0, "end_s": 1.0}, {"start_s": 1.0, "end_s": 2.0}]
+    assert listed["windows"]["starts_s"] == [0.0, 1.0]
+    assert (off["shots"], auto["shots"]) == (None, [{"start_s": 0.0, "end_s": 2.0}])
+    sounds = [(tmp_path / name / "rain.take1.wav").read_bytes() for name in ("off", "auto")]
+    assert sounds[0] == sounds[1]  # a video without cuts
+    shots.write_text("start_s,end_s\n0,1\n0.5,2\n")
+    wrong = run_cli("generate", rain, "-o", tmp_path / "wrong", "--shots", shots, *common)
+    assert wrong.code == 1
+    assert "line 3: the shot overlaps the one before" in wrong.err

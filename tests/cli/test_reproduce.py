@@ -266,6 +266,7 @@ def test_clips_that_are_trained_on_are_no_test(
         (("figure4", "a/rain.mp4", "b/rain.mp4", "-o", "out"), "two clips have the same name"),
         (("figure4", "stage:3", "stage:03", "-o", "out"), "two clips have the same name"),
         (("figure4", "-o", "out", "--clips", "3"), "figure4 does not use --clips"),
+        (("figure4", "-o", "out", "--view", "dolly"), "--view is one of full, close_up"),
         (("figure6", "-o", "out", "--device", "cpu"), "figure6 does not use --device"),
         (("table1", "-o", "out", "--view", "closeup"), "--view is one of full, close_up, camera_movement"),
         (
