@@ -29,6 +29,7 @@ from cinefoley.variations import (
     Zoom,
 )
 from cinefoley.variations.resizing import resize
+from cinefoley.variations.showing import show_at
 from cinefoley.variations.techniques import TECHNIQUES, technique
 
 Seeded = Callable[[int], torch.Generator]
@@ -106,6 +107,15 @@ def test_it_shows_the_same_at_any_resolution(variation: Variation) -> None:
     small = variation.apply(resize(large, (72, 128)), window.on((72, 128)))
     shown = resize(variation.apply(large, window), (36, 64))
     assert (resize(small, (36, 64)) - shown).abs().mean() < 0.01
+
+
+@each
+def test_at_an_encoders_size_it_shows_the_same_faster(variation: Variation) -> None:
+    rows, columns = torch.meshgrid(torch.linspace(0, 1, 144), torch.linspace(0, 1, 256), indexing="ij")
+    video = torch.stack([rows, columns, (8 * columns).sin() / 2 + 0.5]).expand(6, -1, -1, -1)
+    window = drawn(variation, (144, 256), 11)
+    expected = resize(variation.apply(video, window), (32, 32))
+    assert (show_at(video, window, (32, 32)) - expected).abs().mean() < 0.012
 
 
 @each

@@ -17,7 +17,7 @@ from cinefoley.data.shards.layout import ShardSettings
 from cinefoley.media.frames.jpeg import decode_jpeg
 from cinefoley.media.frames.pixels import Pixels
 from cinefoley.variations.resizing import resize
-from cinefoley.variations.showing import show
+from cinefoley.variations.showing import show_at
 from cinefoley.variations.window import Window
 
 __all__ = ["ClipFrames", "FrameSettings"]
@@ -165,7 +165,7 @@ class ClipFrames:
         frames = self._decode(row)
         if window is not None and window.kind != "none":
             fitted = window.on((frames.shape[-2], frames.shape[-1])).lasting(self.settings.duration_s)
-            frames = show(frames, fitted)
+            return show_at(frames, fitted, size)
         return resize(frames, size)
 
     def videos(
