@@ -28,6 +28,7 @@ from cinefoley.variations import (
     Window,
     Zoom,
 )
+from cinefoley.variations.effects import Defocus
 from cinefoley.variations.resizing import resize
 from cinefoley.variations.showing import show_at
 from cinefoley.variations.techniques import TECHNIQUES, technique
@@ -116,6 +117,17 @@ def test_at_an_encoders_size_it_shows_the_same_faster(variation: Variation) -> N
     window = drawn(variation, (144, 256), 11)
     expected = resize(variation.apply(video, window), (32, 32))
     assert (show_at(video, window, (32, 32)) - expected).abs().mean() < 0.012
+
+
+def test_a_blur_is_round_before_frames_are_squashed() -> None:
+    point = torch.zeros(2, 3, 90, 160)
+    point[..., 45, 80] = 1.0
+    window = Window(
+        kind="rack_focus", size=(90, 160), effects=(Defocus(start=0.1, end=0.1, begin=0.5, lasts_s=1),)
+    )
+    small = show_at(point, window, (64, 64))[0, 0]
+    expected = resize(RackFocus().apply(point, window), (64, 64))[0, 0]
+    assert (small - expected).abs().max() < 0.1 * expected.max()
 
 
 @each

@@ -37,13 +37,16 @@ class Effect(ABC):
         """Whether it changes while the clip runs."""
 
     @abstractmethod
-    def apply(self, frames: Tensor, times_s: Tensor, duration_s: float) -> Tensor:
+    def apply(
+        self, frames: Tensor, times_s: Tensor, duration_s: float, shape: tuple[int, int] | None = None
+    ) -> Tensor:
         """Apply it to frames.
 
         Args:
             frames: ``(N, 3, H, W)`` float32 in [0, 1].
             times_s: ``(N,)`` seconds since the clip's first frame.
             duration_s: Seconds from the clip's first frame to its last.
+            shape: Height and width of the frames before they were squashed to this size; their own if None.
 
         Returns:
             A new tensor of the same shape.
@@ -85,11 +88,22 @@ class Defocus(Effect):
         """Whether start and end differ."""
         return self.start != self.end
 
-    def apply(self, frames: Tensor, times_s: Tensor, duration_s: float) -> Tensor:
+    def apply(
+        self, frames: Tensor, times_s: Tensor, duration_s: float, shape: tuple[int, int] | None = None
+    ) -> Tensor:
         """Blur each frame by its own radius."""
         share = _smooth((times_s - self.begin * duration_s) / self.lasts_s)
-        sigmas = (self.start + (self.end - self.start) * share) * min(frames.shape[-2:])
-        return torch.stack([_blur(frame, s) for frame, s in zip(frames, sigmas.tolist(), strict=True)])
+        height, width = shape or (frames.shape[-2], frames.shape[-1])
+        sigmas = (self.start + (self.end - self.start) * share) * min(height, width)
+        down, across = (
+            frames.shape[-2] / height,
+            frames.shape[-1] / width,
+        )  # round where squashed frames are not
+        blurred = [
+            _blur_rows(_blur_rows(frame, sigma * down).mT, sigma * across).mT
+            for frame, sigma in zip(frames, sigmas.tolist(), strict=True)
+        ]
+        return torch.stack(blurred)
 
 
 Profile = Literal["change", "flash", "constant"]
@@ -121,7 +135,9 @@ class Light(Effect):
         """Whether the light changes while the clip runs."""
         return self.profile != "constant"
 
-    def apply(self, frames: Tensor, times_s: Tensor, duration_s: float) -> Tensor:
+    def apply(
+        self, frames: Tensor, times_s: Tensor, duration_s: float, shape: tuple[int, int] | None = None
+    ) -> Tensor:
         """Take colour away, then multiply linear light; what is overexposed is white."""
         share = self._share(times_s - self.begin * duration_s).to(frames)
         gains = torch.tensor(self.gains).to(frames) ** share[:, None]
@@ -160,7 +176,9 @@ class Occluder(Effect):
         """It always moves."""
         return True
 
-    def apply(self, frames: Tensor, times_s: Tensor, duration_s: float) -> Tensor:
+    def apply(
+        self, frames: Tensor, times_s: Tensor, duration_s: float, shape: tuple[int, int] | None = None
+    ) -> Tensor:
         """Paint it over every frame."""
         left, right = (torch.from_numpy(x).to(frames) for x in self._edges(times_s.cpu().numpy(), duration_s))
         width = frames.shape[-1]
@@ -204,7 +222,9 @@ class Bars(Effect):
         """It never changes."""
         return False
 
-    def apply(self, frames: Tensor, times_s: Tensor, duration_s: float) -> Tensor:
+    def apply(
+        self, frames: Tensor, times_s: Tensor, duration_s: float, shape: tuple[int, int] | None = None
+    ) -> Tensor:
         """Darken the bars; a pixel at the edge is darkened in part."""
         rows, columns = (
             _uncovered(size, bar).to(frames)
@@ -234,16 +254,15 @@ def _smooth(share: Tensor) -> Tensor:
     return share * share * (3 - 2 * share)
 
 
-def _blur(frame: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of one frame ``(C, H, W)``; its border is repeated."""
+def _blur_rows(frame: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of one frame ``(C, H, W)`` from row to row; the border rows are repeated."""
     radius = round(3 * sigma)
     if radius < 1:
         return frame
     kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1).to(frame) / sigma) ** 2)
-    kernel = (kernel / kernel.sum())[None, None]
-    rows = F.pad(frame[:, None], (radius, radius, radius, radius), mode="replicate")
-    across = F.conv2d(rows, kernel[:, :, None])
-    return F.conv2d(across, kernel[..., None])[:, 0]
+    kernel = (kernel / kernel.sum())[None, None, :, None]
+    padded = F.pad(frame[:, None], (0, 0, radius, radius), mode="replicate")
+    return F.conv2d(padded, kernel)[:, 0]
 
 
 def _uncovered(size: int, bar: float) -> Tensor:

@@ -119,7 +119,7 @@ def apply_effects(frames: Tensor, window: Window, progress: Sequence[float]) -> 
     times = torch.tensor(progress, dtype=torch.float64) * window.seconds
     changed = _as_float(frames)
     for effect in window.effects:
-        changed = effect.apply(changed, times.to(changed.device), window.seconds)
+        changed = effect.apply(changed, times.to(changed.device), window.seconds, window.crop_size)
     if frames.dtype == torch.uint8:
         return changed.mul(255).round_().clamp_(0, 255).to(torch.uint8)
     return changed
