@@ -15,6 +15,7 @@ from cinefoley.evaluation.stage.take_summary import summarise_takes
 from cinefoley.evaluation.views import View, window_of
 from cinefoley.metrics.alignment import AlignmentScorer
 from cinefoley.metrics.backbones.lite import LITE_FOLDER, LiteBackbone
+from cinefoley.models.kinds import Kinds
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.loading import resolve_model
 from cinefoley.stage import draw_take, stage_digest
@@ -114,3 +115,10 @@ def test_the_card_carries_its_figures_and_their_protocol() -> None:
     assert "| alignment accuracy |" in card
     assert f"Protocol: stage {stage_digest()[:12]}, split test, clips 0 to 499, 4 takes" in card
     assert json.loads((LITE_FOLDER / "config.json").read_text())["classes"] == list(KIND_NAMES)
+
+
+def test_the_kinds_belong_to_the_encoders() -> None:
+    kinds = Kinds.load(resolve_model("lite"))  # after training: python recipes/kinds.py
+
+    assert kinds is not None
+    assert "hammer" in kinds.names

@@ -17,6 +17,7 @@ from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.takes.generate import generate_files
 from cinefoley.studio.model_store import ModelStore
 from cinefoley.studio.session import Progress, StudioSession, StudioTake
+from cinefoley.studio.shot_settings import ShotSettings
 
 pytest.importorskip("scenedetect")
 
@@ -99,6 +100,7 @@ def test_takes_of_two_regions_are_accepted_by_shot_and_exported(
     assert [take.number for take in session.takes] == [1, 2, 3]
     assert [take.number for take in session.takes_for(0)] == [1, 2]
     assert [take.number for take in session.takes_for(1)] == [1, 2, 3]
+    assert session.accepted == {0: 1, 1: 1}  # by default the first
     with pytest.raises(CinefoleyError, match="Take 3 does not cover shot 1"):
         session.accept(0, 3)
     session.accept(0, 2)
@@ -124,7 +126,9 @@ def test_takes_of_two_regions_are_accepted_by_shot_and_exported(
     assert [shot["take"] for shot in record["shots"]] == [2, 3]
     assert all(shot["wav"] in names for shot in record["shots"])
     assert not [name for name in names if name.startswith("run9")]
-    assert len(names) == 3 + 2 + 2 * 3  # what was assembled, two runs' records, three takes
+    delivered = {name for name in names if name.startswith("delivery/")}
+    assert {f"delivery/my_film_rm_-rf_HOME{end}" for end in (".otio", ".aaf", "_001_T2.wav")} <= delivered
+    assert len(names - delivered) == 3 + 2 + 2 * 3  # what was assembled, two runs' records, three takes
     assert run["seed"] == 9
     assert run["model"]["sha256"]
 
@@ -132,13 +136,39 @@ def test_takes_of_two_regions_are_accepted_by_shot_and_exported(
 def test_every_form_of_wav_is_written(session: StudioSession, store: ModelStore, upload: Path) -> None:
     session.open_video(upload)
     make(session, store)
+    session.accept(0, None)
     session.accept(1, 1)
+    session.set_shot(1, ShotSettings(gain_db=-6.0, nudge_frames=6))
     exported = session.export(subtype="PCM_16", sample_rate=16000)
 
     info = probe(exported.wav)
     assert info.audio is not None
     assert (info.audio.sample_rate, info.audio.codec) == (16000, "pcm_s16le")
-    assert read_audio(exported.wav)[0][0, :23000].abs().max() == 0  # shot 1 is silence
+    sound, take = read_audio(exported.wav)[0][0], read_audio(session.takes[0].wav)[0][0]
+    assert sound[:23000].abs().max() == 0  # shot 1 is silence
+    later = 10 ** (-6 / 20) * take[26000 - 8000 : 46000 - 8000]  # six frames at 12 a second
+    assert (sound[26000:46000] - later).abs().max() < 1e-3
+    with pytest.raises(CinefoleyError, match="There is no shot 3"):
+        session.set_shot(2, ShotSettings())
+    with pytest.raises(CinefoleyError, match="must be -60 to 24 dB"):
+        ShotSettings(gain_db=99)
+
+
+def test_a_stretch_is_redone_and_silence_that_was_chosen_stays(
+    session: StudioSession, store: ModelStore, upload: Path
+) -> None:
+    session.open_video(upload)
+    session.accept(0, None)
+    make(session, store)
+    assert session.accepted == {1: 1}
+    before = read_audio(session.takes[0].wav)[0][0]
+    done = session.redo(store, 1, 1.0, 2.0, seed=0, on_progress=ignore)
+
+    after = read_audio(done.wav)[0][0]
+    assert torch.equal(after[:16000], before[:16000])
+    assert not torch.equal(after[16000:32000], before[16000:32000])
+    with pytest.raises(CinefoleyError, match="There is no take 2"):
+        session.redo(store, 2, 1.0, 2.0, seed=0, on_progress=ignore)
 
 
 def test_progress_has_the_remaining_time_and_stop_stops(

@@ -20,7 +20,7 @@ def test_names_are_shown_and_never_run() -> None:
         video=Path("x.mp4"),
         remark=f"lowered by 3.2 dB{ODD}",
     )
-    assert "seed 3, 1.50 to 3.00 s; lowered by 3.2 dB" in take_cards([(take, "/video", "/image")])
+    assert "seed 3, 0:01.500 to 0:03.000; lowered by 3.2 dB" in take_cards([(take, "/video", "/image")])
     for html in (take_cards([(take, ODD, ODD)]), links([(ODD, ODD)]), shot_strip(ODD, [Shot(0, 1)], [ODD])):
         assert "<script" not in html
 
@@ -29,7 +29,7 @@ def test_a_strip_counts_the_shots_without_a_thumbnail() -> None:
     strip = shot_strip("/video", [Shot(n, n + 1) for n in range(5)], ["/a", "/b"])
 
     assert strip.count("<img") == 2
-    assert "Shot 2<br>1.00 to 2.00 s" in strip
+    assert "Shot 2<br>0:01.000 to 0:02.000" in strip
     assert "and 3 more" in strip
 
 

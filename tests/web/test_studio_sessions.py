@@ -11,6 +11,16 @@ def test_every_page_has_one_session(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_desk_is_found_again_by_its_secret_name_alone(tmp_path: Path) -> None:
+    sessions = StudioSessions(tmp_path, longest_s=10)
+    desk, session = sessions.enter("")
+
+    assert len(desk) >= 24
+    assert sessions.enter(desk) == (desk, session)
+    assert sessions.enter("guessed")[1] is not session
+    assert sessions.enter(None)[0] not in (desk, "guessed")
+
+
 def test_a_closed_session_leaves_nothing(tmp_path: Path) -> None:
     sessions = StudioSessions(tmp_path, longest_s=10)
     sessions.of("anna")

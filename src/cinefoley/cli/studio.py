@@ -34,8 +34,8 @@ def studio(
     """Open the studio: generate, compare and export takes in a browser.
 
     Upload a video, generate takes, choose one per shot, and export the result. Prints the address to open in
-    the browser. Stop it with Ctrl-C. It needs no internet connection. Videos and takes are deleted when their
-    page is closed and when the studio is stopped.
+    the browser. Stop it with Ctrl-C. It needs no internet connection. Videos and takes are deleted when
+    their desk is cleared or unused for six hours, and when the studio is stopped.
     """
     check_extra("web")
     from cinefoley.pipelines.devices import choose_device

@@ -31,6 +31,13 @@ class ModelStore:
         self._lock = threading.Lock()
         self._loaded: tuple[str, Encoder, FoleyPipeline, ModelRecord] | None = None
 
+    def kinds(self, name: str) -> tuple[str, ...]:
+        """Kinds of sound that a model names; empty for none, and for names that are not in ``names``."""
+        from cinefoley.models.kinds import Kinds
+        from cinefoley.pipelines.loading import resolve_model
+
+        return Kinds.names_of(resolve_model(name, local_files_only=True)) if name in self.names else ()
+
     @contextmanager
     def use(self, name: str, encoder: Encoder) -> "Iterator[tuple[FoleyPipeline, ModelRecord]]":
         """Use a model while the block runs; other threads wait.

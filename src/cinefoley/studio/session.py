@@ -10,6 +10,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Self
 
@@ -17,15 +18,22 @@ from torch import Tensor
 
 from cinefoley.config.foley import Quality
 from cinefoley.delivery.assembly import CROSS_FADE_S, Piece, assemble
+from cinefoley.delivery.package import deliver
+from cinefoley.delivery.settings import DeliverySettings
+from cinefoley.delivery.stems import Stem
+from cinefoley.delivery.timecode import TimecodeClock, clock_of
 from cinefoley.errors import CinefoleyError, OutputError, RunInterrupted, VideoError
 from cinefoley.media.audio.files import write_audio
 from cinefoley.media.audio.fitted_writer import fitting_gain
+from cinefoley.media.audio.writer import Subtype
 from cinefoley.media.muxing.replace_audio import replace_audio, video_suffix
 from cinefoley.media.shots import Shot, find_shots
 from cinefoley.media.timing import video_duration
 from cinefoley.pipelines.takes.generate import generate_files
 from cinefoley.pipelines.takes.settings import generation_settings
+from cinefoley.studio.example_video import write_example_video
 from cinefoley.studio.model_store import Encoder, ModelStore
+from cinefoley.studio.shot_settings import ShotSettings
 
 __all__ = ["STOPPED", "Export", "Progress", "StudioSession", "StudioTake"]
 
@@ -33,6 +41,8 @@ STOPPED = "Stopped. The takes of this run were discarded."
 """Message after a run was stopped."""
 
 _EDGE_S = 0.05
+_HANDLE_S = 5.0  # of exported stems, as far as the video reaches
+_DELIVERY_PACKAGES = ("timecode", "opentimelineio", "otio_aaf_adapter", "rpp")
 
 Progress = Callable[[int, int, float | None], None]
 """Called with finished steps, all steps, and the remaining seconds, or None where they are unknown."""
@@ -96,6 +106,9 @@ class StudioSession:
         self.shots: list[Shot] = []
         self.takes: list[StudioTake] = []
         self.accepted: dict[int, int] = {}
+        self.shot_settings: dict[int, ShotSettings] = {}
+        self.clock: TimecodeClock | None = None
+        self._decided: set[int] = set()  # shots whose take, or silence, was chosen by hand
         self.used_at = time.monotonic()
 
     def open_video(self, upload: Path) -> None:
@@ -130,6 +143,18 @@ class StudioSession:
             video.unlink(missing_ok=True)
             raise type(exc)(str(exc).replace(f"{folder}/", "")) from exc
         self.video, self.duration_s, self.shots = video, duration_s, shots
+        with contextlib.suppress(CinefoleyError):  # no rate that has timecode, or the package is missing
+            self.clock = clock_of(video)
+
+    def open_example(self) -> None:
+        """Open a clip of the Foley stage, for who has no video at hand.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        path = self._folder / "example.mp4"
+        write_example_video(path)
+        self.open_video(path)
 
     def generate(
         self,
@@ -143,8 +168,14 @@ class StudioSession:
         end_s: float,
         on_progress: Progress,
         quality: Quality | None = None,
+        like: Path | None = None,
+        kind: str | None = None,
+        unlike: Path | None = None,
     ) -> list[StudioTake]:
         """Generate takes for a region; ``quality`` defaults to the model's.
+
+        ``like``, ``kind`` and ``unlike`` say what they should sound like. The first take is accepted for
+        every shot that it covers and nothing was chosen for.
 
         Raises:
             RunInterrupted: If :meth:`stop` was called; the takes of this run are discarded.
@@ -169,6 +200,9 @@ class StudioSession:
                     start=start_s,
                     shots="off",  # a shot is a section of its own here
                     duration=None if end_s >= self.duration_s else end_s - start_s,
+                    like=None if like is None else str(like),
+                    kind=kind,
+                    unlike=None if unlike is None else str(unlike),
                 )
             except ValueError as exc:
                 raise CinefoleyError(f"These settings cannot be used: {exc}.") from exc
@@ -195,7 +229,48 @@ class StudioSession:
                 for place, take in enumerate(report.takes, start=1)
             ]
             self.takes += made
+            for shot in range(len(self.shots)):
+                is_open = shot not in self._decided and shot not in self.accepted
+                if made and is_open and made[0] in self.takes_for(shot):
+                    self.accepted[shot] = made[0].number
         return made
+
+    def redo(
+        self, models: ModelStore, take: int, start_s: float, end_s: float, *, seed: int, on_progress: Progress
+    ) -> StudioTake:
+        """Generate a stretch of a take anew; see :func:`cinefoley.pipelines.takes.redo.redo_take`.
+
+        Raises:
+            RunInterrupted: If :meth:`stop` was called; the take stays as it was.
+            CinefoleyError: If there is no such take, or the stretch is empty, outside it or too long.
+        """
+        from cinefoley.pipelines.inpainting import Stretch  # loads diffusers, which a page can do without
+        from cinefoley.pipelines.takes.redo import redo_take
+
+        video = self._need_video()
+        found = next((each for each in self.takes if each.number == take), None)
+        if found is None:
+            raise CinefoleyError(f"There is no take {take}.")
+        stop = self._stop = threading.Event()
+        numbers = [each.number for each in self.takes if each.run == found.run]
+        with models.use(found.model, found.encoder) as (pipeline, _):
+            settings = generation_settings(pipeline.foley_config.quality, seed=seed)
+            clock = _Clock(on_progress, stop)
+            clock.check()
+            stretch = Stretch(start_s, end_s)
+            place = numbers.index(take) + 1
+            redo_take(pipeline, video, found.wav.parent, place, stretch, settings, clock)
+        found.wav.with_suffix(".png").unlink(missing_ok=True)  # its image is drawn anew
+        return found
+
+    def set_shot(self, shot: int, settings: ShotSettings) -> None:
+        """Set gain and nudge of a shot.
+
+        Raises:
+            CinefoleyError: If there is no such shot.
+        """
+        self._check_shot(shot)
+        self.shot_settings[shot] = settings
 
     def stop(self) -> None:
         """Stop the current run at its next step."""
@@ -216,8 +291,8 @@ class StudioSession:
         Raises:
             CinefoleyError: If there is no such shot, or the take does not cover it.
         """
-        if not 0 <= shot < len(self.shots):
-            raise CinefoleyError(f"There is no shot {shot + 1}, only {len(self.shots)}.")
+        self._check_shot(shot)
+        self._decided.add(shot)
         if take is None:
             self.accepted.pop(shot, None)
             return
@@ -228,7 +303,7 @@ class StudioSession:
     def export(
         self,
         *,
-        subtype: Literal["PCM_16", "PCM_24"] = "PCM_24",
+        subtype: Subtype = "PCM_24",
         sample_rate: Literal[16000, 48000] = 48000,
     ) -> Export:
         """Assemble the accepted takes, and write the sound, the video with it, and an archive.
@@ -256,9 +331,43 @@ class StudioSession:
         with zipfile.ZipFile(archive, "w") as writer:  # uncompressed: video does not get smaller
             for path in (wav, out, record):
                 writer.write(path, path.name)
+            for path in self._write_delivery(folder, subtype, sample_rate):
+                writer.write(path, f"{path.parent.name}/{path.name}")
             for path in self._files_of_takes():  # not of runs that are in progress or failed
                 writer.write(path, f"{path.parent.name}/{path.name}")
         return Export(wav=wav, video=out, archive=archive)
+
+    def _write_delivery(self, folder: Path, subtype: Subtype, sample_rate: int) -> list[Path]:
+        """Stems, timelines and cue sheet; nothing where the extra is missing or there is no timecode."""
+        if self.clock is None or not all(map(find_spec, _DELIVERY_PACKAGES)):
+            return []
+        takes = {take.number: take for take in self.takes}
+        stems = [self._stem(shot, takes[number]) for shot, number in sorted(self.accepted.items())]
+        wanted = DeliverySettings(sample_rate=sample_rate, subtype=subtype, handle_s=_HANDLE_S)
+        done = deliver(self._need_video(), stems, folder / "delivery", self.clock, wanted)
+        return [done.folder / name for name in done.files]
+
+    def _stem(self, shot: int, take: StudioTake) -> Stem:
+        settings = self.shot_settings.get(shot, ShotSettings())
+        return Stem(
+            shot=shot + 1,
+            take=take.number,
+            start_s=self.shots[shot].start_s,
+            end_s=self.shots[shot].end_s,
+            wav=take.wav,
+            wav_start_s=take.start_s,
+            model=take.model,
+            seed=take.seed,
+            offset_s=self._nudge_s(settings),
+            gain_db=settings.gain_db,
+        )
+
+    def _nudge_s(self, settings: ShotSettings) -> float:
+        return settings.nudge_frames / float(self.clock.rate) if self.clock else 0.0
+
+    def _check_shot(self, shot: int) -> None:
+        if not 0 <= shot < len(self.shots):
+            raise CinefoleyError(f"There is no shot {shot + 1}, only {len(self.shots)}.")
 
     def _files_of_takes(self) -> list[Path]:
         """Audio and video files of the takes, and the JSON records of their settings."""
@@ -274,6 +383,7 @@ class StudioSession:
             for path in self._folder.iterdir():
                 shutil.rmtree(path, ignore_errors=True)
             self.video, self.duration_s, self.shots, self.takes, self.accepted = None, 0.0, [], [], {}
+            self.shot_settings, self.clock, self._decided = {}, None, set()
 
     def close(self) -> None:
         """Stop, and delete the session's files."""
@@ -296,12 +406,14 @@ class StudioSession:
         pieces = []
         for number, shot in enumerate(self.shots):
             take = by_number.get(self.accepted.get(number, 0))
+            settings = self.shot_settings.get(number, ShotSettings())
             pieces.append(
                 Piece(
                     start_s=shot.start_s,
                     end_s=shot.end_s,
                     wav=take.wav if take else None,
-                    wav_start_s=take.start_s if take else 0.0,
+                    wav_start_s=take.start_s + self._nudge_s(settings) if take else 0.0,
+                    gain=settings.factor,
                 )
             )
         return assemble(pieces, self.duration_s, sample_rate)
@@ -325,6 +437,7 @@ class StudioSession:
                     if number in self.accepted
                     else None,
                 }
+                | asdict(self.shot_settings.get(number, ShotSettings()))
                 for number, shot in enumerate(self.shots)
             ],
             "runs": {

@@ -4,34 +4,78 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from cinefoley.delivery.timecode import TimecodeClock
 from cinefoley.media.shots import Shot
 from cinefoley.studio.session import StudioTake
 
-__all__ = ["links", "shot_strip", "take_cards", "time_range"]
+__all__ = ["EMPTY", "HELP", "clock_time", "links", "shot_strip", "take_cards", "time_range"]
+
+EMPTY = (
+    '<div class="empty"><p><strong>No video yet.</strong> Drop one above, or start with the example: a clip '
+    "of the Foley stage.</p><p>Then generate takes, choose one per shot, and export.</p></div>"
+)
+"""What a page without a video shows."""
+
+_KEYS = (
+    ("Space", "play or pause the take"),
+    ("Left, Right", "one frame back or on"),
+    ("A, B", "play the first or the second take at the same time"),
+    ("1 to 9", "play that take at the same time"),
+    ("S", "play the shot again and again, or stop that"),
+    ("O", "play the video's own sound"),
+    ("?", "show or hide this sheet"),
+)
+HELP = (
+    '<dialog id="help" aria-label="Keys"><h2>Keys</h2><dl>'
+    + "".join(f"<dt>{keys}</dt><dd>{what}</dd>" for keys, what in _KEYS)
+    + "</dl><p>Drag over a waveform to mark a stretch for <em>Redo</em>.</p>"
+    '<form method="dialog"><button>Close</button></form></dialog>'
+    '<button class="help" type="button" aria-label="Show the keys">Keys: ?</button>'
+)
+"""The sheet of keys, and the button that shows it."""
+
+
+def clock_time(time_s: float) -> str:
+    """Such as ``1:02.500``."""
+    milliseconds = round(max(0.0, time_s) * 1000)
+    return f"{milliseconds // 60_000}:{milliseconds // 1000 % 60:02d}.{milliseconds % 1000:03d}"
 
 
 def time_range(start_s: float, end_s: float) -> str:
-    """Such as ``0.00 to 2.50 s``."""
-    return f"{start_s:.2f} to {end_s:.2f} s"
+    """Such as ``0:00.000 to 0:02.500``."""
+    return f"{clock_time(start_s)} to {clock_time(end_s)}"
 
 
-def shot_strip(video: str, shots: Sequence[Shot], thumbnails: Sequence[str]) -> str:
+def shot_strip(
+    video: str, shots: Sequence[Shot], thumbnails: Sequence[str], clock: TimecodeClock | None = None
+) -> str:
     """The video, and a scrolling row with a thumbnail of each shot.
 
     Args:
         video: Address of the video.
         shots: All shots.
         thumbnails: Addresses of the thumbnails of the first shots, or of all.
+        clock: Timecode of the video, for the page's clocks; None: seconds only.
     """
     cells = "".join(
-        f'<li><img src="{escape(thumbnail)}" alt="">'
-        f"<span>Shot {number}<br>{time_range(shot.start_s, shot.end_s)}</span></li>"
+        f'<li data-start="{shot.start_s:.4f}" data-end="{shot.end_s:.4f}">'
+        f'<img src="{escape(thumbnail)}" alt=""><span>Shot {number}{_timecode(shot.start_s, clock)}<br>'
+        f"{time_range(shot.start_s, shot.end_s)}</span></li>"
         for number, (shot, thumbnail) in enumerate(zip(shots, thumbnails, strict=False), start=1)
     )
     hidden = len(shots) - len(thumbnails)
     more = f"<li><span>and {hidden} more</span></li>" if hidden > 0 else ""
+    rate = (
+        ""
+        if clock is None
+        else f' data-rate="{float(clock.rate):.9f}" data-start-frame="{clock.start_frame}"'
+        f' data-drop="{int(clock.is_drop_frame)}"'
+    )
     return (
-        f'<video class="source" src="{escape(video)}" controls playsinline preload="metadata"></video>'
+        f'<figure class="own" id="film"{rate}><figcaption>The video with its own sound, as reference '
+        '<output class="clock"></output></figcaption>'
+        f'<video class="source" src="{escape(video)}" controls playsinline preload="metadata">'
+        "</video></figure>"
         f'<ol class="shots" tabindex="0" aria-label="Shots">{cells}{more}</ol>'
     )
 
@@ -64,10 +108,16 @@ def _card(take: StudioTake, video: str, image: str) -> str:
     about += f"; {take.remark}" if take.remark else ""
     begin = f"#t={take.start_s:.3f}" if take.start_s else ""  # start playing at the take's start
     return (
-        f'<figure class="take" data-start="{take.start_s:.4f}" data-end="{take.end_s:.4f}">'
-        f"<figcaption><strong>Take {take.number}</strong> {escape(about)}</figcaption>"
+        f'<figure class="take" data-number="{take.number}" data-start="{take.start_s:.4f}" '
+        f'data-end="{take.end_s:.4f}">'
+        f'<figcaption><strong>Take {take.number}</strong> <output class="clock"></output><br>'
+        f"{escape(about)}</figcaption>"
         f'<video src="{escape(video)}{begin}" controls playsinline preload="auto"></video>'
         f'<div class="sound"><img src="{escape(image)}" '
         f'alt="Waveform and spectrogram of take {take.number}">'
-        '<span class="now"></span></div></figure>'
+        '<span class="marked" hidden></span><span class="now"></span></div></figure>'
     )
+
+
+def _timecode(time_s: float, clock: TimecodeClock | None) -> str:
+    return "" if clock is None else f" {clock.at(time_s)}"

@@ -11,10 +11,11 @@ from cinefoley.errors import CinefoleyError, RunInterrupted
 from cinefoley.media.audio.files import read_audio
 from cinefoley.studio.model_store import Encoder, ModelStore
 from cinefoley.studio.session import STOPPED, StudioSession, StudioTake
+from cinefoley.studio.shot_settings import ShotSettings
 from cinefoley.studio.shots import shot_thumbnail
 from cinefoley.studio.waveform_image import draw_waveform
 from cinefoley.web.published_files import PublishedFiles
-from cinefoley.web.studio_html import links, shot_strip, take_cards, time_range
+from cinefoley.web.studio_html import EMPTY, HELP, clock_time, links, shot_strip, take_cards, time_range
 from cinefoley.web.studio_sessions import StudioSessions
 
 __all__ = ["build_studio_page"]
@@ -22,6 +23,7 @@ __all__ = ["build_studio_page"]
 _WHOLE = "Whole video"
 _CUSTOM = "Custom"
 _SILENCE = "silence"
+_AS_SEEN = "as seen"
 _PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # handlers are called by this page only
 _MOST_THUMBNAILS = 60
 _TITLE = """# cinefoley studio
@@ -38,28 +40,41 @@ def build_studio_page(
 
     Args:
         models: Models that can be chosen.
-        sessions: Studio sessions by page.
+        sessions: Studio sessions by desk.
         files: Files that browsers may fetch.
-        uploads: Folder of uploaded videos; a request that names a file elsewhere is rejected.
+        uploads: Folder of uploaded files; a request that names a file elsewhere is rejected.
         most_takes: Largest number of takes per run.
     """
     work = _Work(models, sessions, files, uploads)
-    with gr.Blocks(title="cinefoley studio", analytics_enabled=False, delete_cache=(600, 600)) as page:
+    with gr.Blocks(
+        title="cinefoley studio", analytics_enabled=False, delete_cache=(6 * 3600, 6 * 3600)
+    ) as page:
         gr.Markdown(_TITLE)
+        gr.HTML(HELP)
         choices = gr.State([])
+        desk = gr.BrowserState("", storage_key="cinefoley-desk")
         with gr.Row():
             with gr.Column(scale=2):
                 video = gr.File(label="Video", elem_id="video", height=120)
-                strip = gr.HTML(elem_id="strip")
+                with gr.Row():
+                    example = gr.Button("Use the example", size="sm")
+                    clear = gr.Button("Clear the desk", size="sm")
+                strip = gr.HTML(EMPTY, elem_id="strip")
             with gr.Column(scale=1):
                 region = gr.Dropdown(
                     [_WHOLE], value=_WHOLE, label="Section to generate for", elem_id="region"
                 )
                 with gr.Row():
-                    start = gr.Number(0, label="Start (s)", minimum=0, elem_id="start")
-                    end = gr.Number(0, label="End (s)", minimum=0, elem_id="end")
+                    start = gr.Number(0, label="Start (s)", minimum=0, elem_id="start", min_width=100)
+                    end = gr.Number(0, label="End (s)", minimum=0, elem_id="end", min_width=100)
                 names = [(Path(name).name, name) for name in models.names]
                 model = gr.Dropdown(names, value=models.names[0], label="Model")
+                with gr.Accordion("What it should sound like", open=False):
+                    kind = gr.Dropdown(
+                        [_AS_SEEN, *models.kinds(models.names[0])], value=_AS_SEEN, label="Kind of sound"
+                    )
+                    like = gr.File(label="Like this sound", elem_id="like", height=90)
+                    unlike = gr.File(label="Unlike this sound", elem_id="unlike", height=90)
                 encoder = gr.Radio(
                     ["default", "teacher", "student"],
                     value="default",
@@ -69,16 +84,36 @@ def build_studio_page(
                 num_takes = gr.Slider(1, most_takes, value=2, step=1, label="Takes")
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
                 with gr.Row():
-                    generate = gr.Button("Generate", variant="primary")
+                    generate = gr.Button("Generate", variant="primary", interactive=False)
                     stop = gr.Button("Stop", variant="stop")
         status = gr.Markdown(elem_id="status")
         takes = gr.HTML(elem_id="takes")
+        with gr.Accordion("Redo a stretch of a take", open=False), gr.Row():
+            redo_take = gr.Number(1, label="Take", precision=0, minimum=1, elem_id="redo-take", min_width=80)
+            redo_from = gr.Number(0, label="From (s)", minimum=0, elem_id="redo-from", min_width=100)
+            redo_to = gr.Number(0, label="To (s)", minimum=0, elem_id="redo-to", min_width=100)
+            redo = gr.Button("Redo", min_width=100)
 
         @gr.render(inputs=[choices])
         def show_choices(shots: list[dict[str, Any]]) -> None:
             for shot in shots:
-                radio = gr.Radio(shot["takes"], value=shot["value"], label=shot["label"], interactive=True)
+                with gr.Row():
+                    radio = gr.Radio(
+                        shot["takes"], value=shot["value"], label=shot["label"], interactive=True
+                    )
+                    gain = gr.Number(
+                        shot["gain_db"], label="Gain (dB)", step=1, interactive=True, min_width=90
+                    )
+                    nudge = gr.Number(
+                        shot["nudge_frames"],
+                        label="Later by (frames)",
+                        precision=0,
+                        interactive=True,
+                        min_width=90,
+                    )
                 radio.input(work.acceptance(shot["shot"]), [radio], None, queue=False, **_PRIVATE)
+                for field in (gain, nudge):
+                    field.change(work.adjustment(shot["shot"]), [gain, nudge], None, queue=False, **_PRIVATE)
 
         with gr.Row():
             subtype = gr.Radio(list(_SUBTYPES), value="24 bit", label="Bit depth")
@@ -86,25 +121,26 @@ def build_studio_page(
             export = gr.Button("Export")
         exported = gr.HTML(elem_id="export")
 
-        video.upload(
-            work.open_video,
-            [video],
-            [strip, region, start, end, status, takes, choices, exported],
-            **_PRIVATE,
-        )
-        video.clear(
-            work.clear, None, [strip, region, start, end, status, takes, choices, exported], **_PRIVATE
-        )
+        view = [strip, region, start, end, status, takes, choices, exported, generate]
+        video.upload(work.open_video, [video], view, **_PRIVATE)
+        video.clear(work.clear, None, view, **_PRIVATE)
+        clear.click(lambda: None, None, [video], queue=False, **_PRIVATE)
+        clear.click(work.clear, None, view, **_PRIVATE)
+        example.click(work.open_example, None, view, **_PRIVATE)
+        page.load(work.enter, [desk], [desk, *view], show_progress="hidden", **_PRIVATE)
+        model.input(work.kinds, [model], [kind], queue=False, **_PRIVATE)
         region.input(work.choose_region, [region, start, end], [start, end], queue=False, **_PRIVATE)
+        shared: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1, **_PRIVATE}
         run = generate.click(
             work.generate,
-            [model, encoder, num_takes, seed, start, end],
+            [model, encoder, num_takes, seed, start, end, kind, like, unlike],
             [status, takes, choices],
-            concurrency_id="model",
-            concurrency_limit=1,
-            **_PRIVATE,
+            **shared,
         )
-        stop.click(work.stop, None, [status], queue=False, cancels=[run], **_PRIVATE)
+        again = redo.click(
+            work.redo, [redo_take, redo_from, redo_to, seed], [status, takes, choices], **shared
+        )
+        stop.click(work.stop, None, [status], queue=False, cancels=[run, again], **_PRIVATE)
         export.click(work.export, [subtype, rate], [exported], **_PRIVATE)
         page.unload(work.leave)
     return page
@@ -120,23 +156,41 @@ class _Work:
         self._models = models
         self._sessions = sessions
         self._files = files
+        self._desks: dict[str, str] = {}  # by page
+
+    def enter(self, desk: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """Bind a page to its browser's desk, and show what lies on it."""
+        name, session = self._sessions.enter(desk)
+        self._desks[_page_id(request)] = name
+        if session.video is None:
+            return name, *_emptied("")
+        return name, *self._shown(session, request)
+
+    def open_example(self, request: gr.Request) -> tuple[Any, ...]:
+        session = self._session(request)
+        self._files.withdraw(self._desk(request))
+        try:
+            session.open_example()
+            return self._shown(session, request)
+        except CinefoleyError as exc:
+            return _emptied(_warning(exc))
 
     def open_video(self, upload: str, request: gr.Request) -> tuple[Any, ...]:
         session = self._session(request)
-        self._files.withdraw(_page_id(request))
+        self._files.withdraw(self._desk(request))
         try:
             session.open_video(self._check_upload(Path(upload)))
         except CinefoleyError as exc:
             return _emptied(_warning(exc))
         try:
-            return self._opened(session, request)
+            return self._shown(session, request)
         except CinefoleyError as exc:  # only its start and its length can be read
             name = "" if session.video is None else session.video.name
             self.clear(request)
             return _emptied(f"⚠ {name}: some frames cannot be read; the file may be incomplete. ({exc})")
 
     def clear(self, request: gr.Request) -> tuple[Any, ...]:
-        self._files.withdraw(_page_id(request))
+        self._files.withdraw(self._desk(request))
         self._session(request).clear()
         return _emptied("")
 
@@ -159,6 +213,9 @@ class _Work:
         seed: float | None,
         start: float | None,
         end: float | None,
+        kind: str,
+        like: str | None,
+        unlike: str | None,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  # gradio requires the default
     ) -> tuple[str, str, list[dict[str, Any]]]:
@@ -179,6 +236,9 @@ class _Work:
                 start_s=float(start or 0),
                 end_s=float(end or 0),
                 on_progress=show,
+                kind=None if kind == _AS_SEEN else kind,
+                like=self._example(like),
+                unlike=self._example(unlike),
             )
         except RunInterrupted as exc:
             return str(exc), self._cards(session, request), _choices(session)
@@ -186,6 +246,33 @@ class _Work:
             return _warning(exc), self._cards(session, request), _choices(session)
         text = "Generated 1 take." if len(made) == 1 else f"Generated {len(made)} takes."
         return text, self._cards(session, request), _choices(session)
+
+    def redo(
+        self,
+        take: float | None,
+        from_s: float | None,
+        to_s: float | None,
+        seed: float | None,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008  # gradio requires the default
+    ) -> tuple[str, str, list[dict[str, Any]]]:
+        session = self._session(request)
+
+        def show(done: int, total: int, left_s: float | None) -> None:
+            progress((done, total), desc="Generating the stretch", unit="steps")
+
+        stretch = float(from_s or 0), float(to_s or 0)
+        try:
+            session.redo(self._models, int(take or 0), *stretch, seed=int(seed or 0), on_progress=show)
+            text = f"Generated {time_range(*stretch)} of take {int(take or 0)} anew."
+        except RunInterrupted:
+            text = "Stopped. The take stays as it was."
+        except CinefoleyError as exc:
+            text = _warning(exc)
+        return text, self._cards(session, request), _choices(session)
+
+    def kinds(self, model: str) -> Any:
+        return gr.Dropdown([_AS_SEEN, *self._models.kinds(model)], value=_AS_SEEN)
 
     def stop(self, request: gr.Request) -> str:
         self._session(request).stop()
@@ -203,8 +290,20 @@ class _Work:
 
         return accept
 
+    def adjustment(self, shot: int) -> Callable[..., None]:
+        """The handler that sets gain and nudge of a shot."""
+
+        def adjust(gain_db: float | None, nudge_frames: float | None, request: gr.Request) -> None:
+            try:
+                settings = ShotSettings(gain_db=float(gain_db or 0), nudge_frames=int(nudge_frames or 0))
+                self._session(request).set_shot(shot, settings)
+            except CinefoleyError as exc:
+                raise gr.Error(str(exc), print_exception=False) from exc
+
+        return adjust
+
     def export(self, subtype: str, rate: str, request: gr.Request) -> str:
-        session, page_id = self._session(request), _page_id(request)
+        session, desk = self._session(request), self._desk(request)
         try:
             files = session.export(
                 subtype=cast(Literal["PCM_16", "PCM_24"], _SUBTYPES[subtype]),
@@ -214,14 +313,18 @@ class _Work:
             return f"<p>{escape(_warning(exc))}</p>"
         paths = (files.wav, files.video, files.archive)
         return links(
-            [(self._files.publish(page_id, path, download_name=path.name), path.name) for path in paths]
+            [(self._files.publish(desk, path, download_name=path.name), path.name) for path in paths]
         )
 
     def leave(self, request: gr.Request) -> None:
-        """Delete everything of a page that was closed or reloaded."""
-        page_id = _page_id(request)
-        self._files.withdraw(page_id)
-        self._sessions.close(page_id)
+        """Forget a page that was closed or reloaded; its desk stays until it is cleared or unused long."""
+        self._desks.pop(_page_id(request), None)
+
+    def _desk(self, request: gr.Request) -> str:
+        return self._desks.get(_page_id(request), _page_id(request))
+
+    def _example(self, upload: str | None) -> Path | None:
+        return None if upload is None else self._check_upload(Path(upload))
 
     def _check_upload(self, upload: Path) -> Path:
         """Reject forged requests for files that were never uploaded; gradio rejects most of them."""
@@ -230,32 +333,37 @@ class _Work:
         return upload
 
     def _session(self, request: gr.Request) -> StudioSession:
-        return self._sessions.of(_page_id(request))
+        return self._sessions.of(self._desk(request))
 
-    def _opened(self, session: StudioSession, request: gr.Request) -> tuple[Any, ...]:
+    def _shown(self, session: StudioSession, request: gr.Request) -> tuple[Any, ...]:
+        """Contents of a page with a video, its takes included."""
         assert session.video is not None
-        page_id = _page_id(request)
+        desk = self._desk(request)
         thumbnails = []
         for number, shot in enumerate(session.shots[:_MOST_THUMBNAILS]):
             path = session.video.parent / f"shot{number}.jpg"
-            path.write_bytes(shot_thumbnail(session.video, shot))
-            thumbnails.append(self._files.publish(page_id, path))
-        strip = shot_strip(self._files.publish(page_id, session.video), session.shots, thumbnails)
+            if not path.exists():
+                path.write_bytes(shot_thumbnail(session.video, shot))
+            thumbnails.append(self._files.publish(desk, path))
+        address = self._files.publish(desk, session.video)
+        strip = shot_strip(address, session.shots, thumbnails, session.clock)
         names = [_WHOLE, *(_shot_name(session, number) for number in range(len(session.shots))), _CUSTOM]
         count = f"{len(session.shots)} shots" if len(session.shots) > 1 else "1 shot"
-        status = f"{session.video.name}: {session.duration_s:.2f} s, {count}."
-        return strip, gr.Dropdown(names, value=_WHOLE), 0, session.duration_s, status, "", [], ""
+        start = "" if session.clock is None else f", timecode from {session.clock.start}"
+        status = f"{session.video.name}: {clock_time(session.duration_s)}, {count}{start}."
+        cards = self._cards(session, request)
+        region = gr.Dropdown(names, value=_WHOLE)
+        ready = gr.Button(interactive=True)
+        return strip, region, 0, session.duration_s, status, cards, _choices(session), "", ready
 
     def _cards(self, session: StudioSession, request: gr.Request) -> str:
-        page_id = _page_id(request)
+        desk = self._desk(request)
         entries = []
         for take in sorted(session.takes, key=lambda take: (-take.run, take.number)):
             image = take.wav.with_suffix(".png")
             if not image.exists():
                 image.write_bytes(draw_waveform(read_audio(take.wav, mono=True)[0][0]))
-            entries.append(
-                (take, self._files.publish(page_id, take.video), self._files.publish(page_id, image))
-            )
+            entries.append((take, self._files.publish(desk, take.video), self._files.publish(desk, image)))
         return take_cards(entries)
 
 
@@ -264,8 +372,9 @@ def _page_id(request: gr.Request) -> str:
 
 
 def _emptied(status: str) -> tuple[Any, ...]:
-    """Contents of a page without a video: strip, section, start, end, status, takes, choices, files."""
-    return "", gr.Dropdown([_WHOLE], value=_WHOLE), 0, 0, status, "", [], ""
+    """Contents of a page without a video."""
+    region = gr.Dropdown([_WHOLE], value=_WHOLE)
+    return EMPTY, region, 0, 0, status, "", [], "", gr.Button(interactive=False)
 
 
 def _warning(exc: CinefoleyError) -> str:
@@ -290,6 +399,8 @@ def _choices(session: StudioSession) -> list[dict[str, Any]]:
                     "label": f"Take for shot {number + 1} ({time_range(shot.start_s, shot.end_s)})",
                     "takes": [*(f"take {take.number}" for take in takes), _SILENCE],
                     "value": _SILENCE if accepted is None else f"take {accepted}",
+                    "gain_db": session.shot_settings.get(number, ShotSettings()).gain_db,
+                    "nudge_frames": session.shot_settings.get(number, ShotSettings()).nudge_frames,
                 }
             )
     return entries

@@ -1,5 +1,6 @@
-"""Studio sessions by browser page."""
+"""Studio sessions by desk: a browser keeps its desk's secret name, so work survives a reload."""
 
+import secrets
 import threading
 import time
 from pathlib import Path
@@ -10,12 +11,12 @@ __all__ = ["StudioSessions"]
 
 
 class StudioSessions:
-    """Creates a session for each page, and closes sessions that are not used any more.
+    """Creates a session for each desk, and closes sessions that are not used any more.
 
     Args:
         folder: Folder for the sessions' files.
         longest_s: Longest video to accept, in seconds.
-        most_idle_s: Seconds without use after which a session is closed, if its page did not close it.
+        most_idle_s: Seconds without use after which a session is closed.
     """
 
     def __init__(self, folder: Path, *, longest_s: float, most_idle_s: float = 6 * 3600.0) -> None:
@@ -25,16 +26,23 @@ class StudioSessions:
         self._lock = threading.Lock()
         self._sessions: dict[str, StudioSession] = {}
 
-    def of(self, page_id: str) -> StudioSession:
-        """The session of a page; created on first use."""
+    def enter(self, desk: str | None) -> tuple[str, StudioSession]:
+        """The session of a desk; a new desk with a secret name if there is no such session."""
+        with self._lock:
+            is_known = desk in self._sessions
+        name = desk if desk is not None and is_known else secrets.token_urlsafe(18)
+        return name, self.of(name)
+
+    def of(self, desk: str) -> StudioSession:
+        """The session of a desk; created on first use."""
         now = time.monotonic()
         with self._lock:
             for key, session in [*self._sessions.items()]:
-                if key != page_id and now - session.used_at > self._most_idle_s:
+                if key != desk and now - session.used_at > self._most_idle_s:
                     self._sessions.pop(key).close()
-            if page_id not in self._sessions:
-                self._sessions[page_id] = StudioSession(self._folder, longest_s=self._longest_s)
-            session = self._sessions[page_id]
+            if desk not in self._sessions:
+                self._sessions[desk] = StudioSession(self._folder, longest_s=self._longest_s)
+            session = self._sessions[desk]
             session.used_at = now
             return session
 
@@ -45,9 +53,9 @@ class StudioSessions:
         for session in sessions:
             session.close()
 
-    def close(self, page_id: str) -> None:
-        """Close the session of a page: stop its run and delete its files."""
+    def close(self, desk: str) -> None:
+        """Close the session of a desk: stop its run and delete its files."""
         with self._lock:
-            session = self._sessions.pop(page_id, None)
+            session = self._sessions.pop(desk, None)
         if session is not None:
             session.close()
