@@ -122,6 +122,9 @@ def enter(chromium: Chromium, studio: Studio) -> Iterator[Any]:
 
     yield make
     for user in users:
+        with contextlib.suppress(Exception):  # the browser may have been killed
+            user.button("Clear the desk").click(timeout=5000)
+            user.says("No video yet.")
         close_context(user.context)
 
 
