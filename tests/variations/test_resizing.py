@@ -13,14 +13,16 @@ sides = st.integers(1, 60)
 
 @given(sides, sides, sides, sides, st.integers(0, 2**32 - 1))
 @settings(max_examples=40)
-def test_bytes_are_within_one_of_how_decoded_frames_are_squashed(
+def test_bytes_are_almost_always_within_one_of_how_decoded_frames_are_squashed(
     height: int, width: int, new_height: int, new_width: int, seed: int
 ) -> None:
     frame = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     expected = resize_decoded(frame, (new_height, new_width)).astype(int)
     video = torch.from_numpy(frame).permute(2, 0, 1)[None]
     got = resize(video, (new_height, new_width))[0].permute(1, 2, 0).numpy().astype(int)
-    assert np.abs(got - expected).max() <= 1
+    away = np.abs(got - expected)
+    assert away.max() <= 2  # both round after each axis: 4 of 6,000 random images have a byte that is 2 off
+    assert (away > 1).mean() < 0.01
 
 
 @pytest.mark.parametrize("size", [(7, 9), (40, 30), (5, 48), (33, 33)])
