@@ -14,8 +14,8 @@ def resize(video: Tensor, size: tuple[int, int]) -> Tensor:
 
     Only the tensor's own pixels count: those around a crop do not, even where it is a view of larger frames.
 
-    Source: Diff-Foley reads its frames through Pillow's bilinear filter; uint8 is within 2 of that, and almost
-    always within 1.
+    Source: Diff-Foley reads its frames through Pillow's bilinear filter; uint8 is within 2 of that,
+    and almost always within 1.
 
     Args:
         video: Frames, ``(..., T, C, H, W)``, uint8 or floating, any device.
