@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from cinefoley.media.shots import Shot
 from cinefoley.studio.session import StudioTake
-from cinefoley.studio.shots import Shot
 from cinefoley.web.studio_html import links, shot_strip, take_cards
 
 ODD = '"><script>alert(1)</script>'
