@@ -1,7 +1,7 @@
 """Measure timing on real videos: onset F1 of teacher and student against the onsets of the real sound.
 
     python recipes/real_film.py DIR                       # a folder of videos with sound; lite, 4 takes
-    python recipes/real_film.py DIR --clips drum chopping --model FOLDER --takes 2 --steps 12
+    python recipes/real_film.py DIR --clips drum chopping --model FOLDER --takes 2 --quality balanced
 
 The events of such videos are not known, so the onsets of their own sound are the events. A match is within
 100 ms. "Other clips" are the onsets of other videos' sound: the F1 that the rate of onsets alone reaches.
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--clips", nargs="+", metavar="NAME", help="only these videos, by stem; default: all")
     parser.add_argument("--model", default="lite")
     parser.add_argument("--takes", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=25)
+    parser.add_argument("--quality", choices=("paper", "balanced", "draft"), default="paper")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--replicas", type=int, default=2000)
     parser.add_argument("--runs", type=Path, default=Path("runs/real-film"), help="folder of the takes")
@@ -77,7 +77,7 @@ def generate(args: argparse.Namespace, encoder: str, videos: Sequence[Path], out
     """Takes of every video from one encoder's features; existing ones stay."""
     command = [sys.executable, "-m", "cinefoley.cli.main", "generate", *map(str, videos), "-o", str(out)]
     command += ["--model", args.model, "--video-encoder", encoder, "--takes", str(args.takes)]
-    command += ["--steps", str(args.steps), "--seed", str(args.seed)]
+    command += ["--quality", args.quality, "--seed", str(args.seed)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -144,7 +144,7 @@ def protocol(args: argparse.Namespace, videos: dict[str, Path]) -> str:
     encoders = ", ".join(part_name(folder / part) for part in ENCODERS.values())
     others = min(10, len(videos) - 1)
     return (
-        f"{len(videos)} videos, {args.takes} takes, seed {args.seed}, {args.steps} steps, generator "
+        f"{len(videos)} videos, {args.takes} takes, seed {args.seed}, quality {args.quality}, generator "
         f"{args.model}; {encoders}; onsets of the real sound's mean of channels, ±100 ms, counts added over "
         f"clips and takes; other clips: the next {others} by name, to the end of the shorter sound; silent: "
         f"peak below -40 dB; intervals over clips, {args.replicas} resamplings; cinefoley {__version__}"

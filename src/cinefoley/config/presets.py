@@ -82,6 +82,7 @@ def lite() -> ModelConfig:
         foley=FoleyConfig(
             mel=MelConfig(hop_length=250),
             frame_size=(64, 64),
+            quality="balanced",
         ),
         video_encoder=VideoEncoderConfig(width=32, blocks=(1, 1, 2, 1), temporal_kernels=(1, 3, 3, 3)),
         audio_encoder=AudioEncoderConfig(

@@ -62,12 +62,12 @@ class Kinds:
         return torch.softmax(similarity / _TEMPERATURE, dim=0)
 
     def save(self, model: Path) -> None:
-        """Write ``kinds/`` into a model folder, with digests of the encoders that the features are of."""
+        """Write ``kinds/`` into a model folder, with digests of the encoders, in half precision."""
         folder = model / KINDS_FOLDER
         folder.mkdir(exist_ok=True)
         config = {"kinds": list(self.names), "sha256": {name: _digest(model / name) for name in _TOWERS}}
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-        tensors = {name: getattr(self, name).float().contiguous() for name in _TENSORS}
+        tensors = {name: getattr(self, name).half().contiguous() for name in _TENSORS}
         save_file(tensors, folder / "model.safetensors")
 
     @classmethod
@@ -84,7 +84,7 @@ class Kinds:
         try:
             config = json.loads((folder / "config.json").read_text())
             tensors = load_file(folder / "model.safetensors")
-            kinds = cls(names=tuple(config["kinds"]), **{name: tensors[name] for name in _TENSORS})
+            kinds = cls(names=tuple(config["kinds"]), **{name: tensors[name].float() for name in _TENSORS})
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as exc:
             raise WeightsError(f"{folder}: is damaged ({type(exc).__name__}: {exc}).") from exc
         if any(config.get("sha256", {}).get(name) != _digest(model / name) for name in _TOWERS):

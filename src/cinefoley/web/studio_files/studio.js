@@ -64,13 +64,17 @@ function current() {
   return videoOf(takes()[0]) ?? videoOf(film());
 }
 
+function play(video) {
+  video.play().catch(() => {}); // refused, or paused before it began
+}
+
 function switchTo(video) {
   if (!video) return;
   const before = current();
   video.currentTime = before?.currentTime ?? 0;
   before?.pause();
   active = video;
-  video.play();
+  play(video);
 }
 
 function step(frames) {
@@ -92,7 +96,7 @@ function toggleSolo() {
     if (cell) {
       solo = { start: Number(cell.dataset.start), end: Number(cell.dataset.end) };
       video.currentTime = solo.start;
-      video.play();
+      play(video);
     }
   }
   showSolo();
@@ -114,7 +118,7 @@ document.addEventListener("keydown", (event) => {
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   const own = event.target.closest?.("button, video, a, [role=button]");
   const key = event.key.toLowerCase();
-  if (key === " " && !own) { const video = current(); video && (video.paused ? video.play() : video.pause()); }
+  if (key === " " && !own) { const video = current(); video && (video.paused ? play(video) : video.pause()); }
   else if (key === "arrowleft") step(-1);
   else if (key === "arrowright") step(1);
   else if (key === "a" || key === "b") switchTo(videoOf(takes()[key === "a" ? 0 : 1]));
