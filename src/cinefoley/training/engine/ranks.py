@@ -1,5 +1,6 @@
 """Ranks of a distributed training: rows of each rank, exchange of gradients, values and errors."""
 
+import atexit
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -57,6 +58,8 @@ class Ranks:
         self._group = None
         if self.count > 1:
             self._group = distributed.new_group(backend="gloo", timeout=_TIMEOUT)
+            atexit.unregister(_leave)
+            atexit.register(_leave)  # threads of groups that are alive at exit can abort the process
 
     @property
     def is_main(self) -> bool:
@@ -143,6 +146,11 @@ def gathering_disabled() -> Iterator[None]:
         yield
     finally:
         _IS_ALONE.reset(token)
+
+
+def _leave() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def gather_rows(rows: Tensor) -> Tensor:
