@@ -45,18 +45,20 @@ def claimed(folder: Path, name: str, *, waits: bool = True) -> Iterator[bool]:
     path = claims / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.lock"
     lock = FileLock(path)
     is_new = not folder.exists()
-    try:
-        claims.mkdir(parents=True, exist_ok=True)
-        is_held = _acquire(lock, claims, waits=waits)
-    except OSError as exc:
-        raise OutputError(
-            f"{folder}: cannot be written ({exc.strerror}). Choose a writable folder with -o."
-        ) from exc
-    try:
+    try:  # from here on, since Ctrl-C may come between the folder and the lock
+        try:
+            claims.mkdir(parents=True, exist_ok=True)
+            is_held = _acquire(lock, claims, waits=waits)
+        except OSError as exc:
+            raise OutputError(
+                f"{folder}: cannot be written ({exc.strerror}). Choose a writable folder with -o."
+            ) from exc
         yield is_held
     finally:
-        if is_held:
+        if lock.is_locked:
             _release(lock, path)
+        with suppress(OSError):
+            claims.rmdir()  # unless others hold claims
         if is_new:
             with suppress(OSError):
                 folder.rmdir()  # if nothing was written
@@ -118,5 +120,3 @@ def _release(lock: FileLock, path: Path) -> None:
     with suppress(OSError):  # Windows keeps an open file, and its lock file stays
         path.unlink()
     lock.release()
-    with suppress(OSError):
-        path.parent.rmdir()  # unless others hold claims
