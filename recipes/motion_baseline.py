@@ -1,10 +1,11 @@
 """Training-free baseline of synchrony on real videos: onsets where motion decelerates.
 
     python recipes/motion_baseline.py FOLDER              # videos whose sound has clear onsets
+    python recipes/motion_baseline.py FOLDER --fps 12.5
 
-An impact stops what moved. Optical flow at 25 fps is sorted by direction; the decrease of its magnitude,
-summed over directions, peaks at impacts (Davis & Agrawala, Visual Rhythm and Beat, SIGGRAPH 2018). The
-camera's own motion is removed by an affine fit. Events are the onsets of the video's sound. F1 counts
+An impact stops what moved. Optical flow at 25 fps (``--fps``) is sorted by direction; the decrease of its
+magnitude, summed over directions, peaks at impacts (Davis & Agrawala, Visual Rhythm and Beat, SIGGRAPH 2018).
+The camera's own motion is removed by an affine fit. Events are the onsets of the video's sound. F1 counts
 matches within 100 ms, over all clips together. The F1 of the same peaks with the onsets of every other clip
 (derangement) stands beside it: the rate of the peaks alone reaches that.
 
@@ -26,7 +27,6 @@ from scipy import ndimage, signal
 from cinefoley.media import load_video, read_audio
 from cinefoley.metrics.onsets import OnsetCounts, detect_onsets, match_onsets
 
-FPS = 25
 SIZE = (96, 128)
 DIRECTIONS = 8
 LAGS = (1, 2, 3)
@@ -40,10 +40,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--clips", nargs="*", help="stems of the videos to use; default: all")
+    parser.add_argument("--fps", type=float, default=25.0)
     args = parser.parse_args()
     paths = [p for p in sorted(args.folder.glob("*.mp4")) if not args.clips or p.stem in args.clips]
     onsets = {path.stem: sound_onsets(path) for path in paths}
-    flows = {path.stem: optical_flow(path) for path in paths}
+    flows = {path.stem: optical_flow(path, args.fps) for path in paths}
     table = Table("flow", "lag", "threshold", "offset", "F1", "deranged F1", title=f"{len(paths)} clips")
     best_counts: dict[str, OnsetCounts] = {}
     best_f1 = -1.0
@@ -53,7 +54,7 @@ def main() -> None:
         for lag in LAGS:
             envelopes = {name: deceleration(flow, lag) for name, flow in inputs.items()}
             rows += [
-                ((lag, threshold, offset), *score(envelopes, onsets, threshold, offset))
+                ((lag, threshold, offset), *score(envelopes, onsets, threshold, offset, args.fps))
                 for threshold, offset in itertools.product(THRESHOLDS, OFFSETS)
             ]
         setting, counts, deranged = max(rows, key=lambda row: total(row[1]).f1)
@@ -74,9 +75,9 @@ def sound_onsets(path: Path) -> Array:
     return detect_onsets(waveform[0], sample_rate=rate)
 
 
-def optical_flow(path: Path) -> NDArray[np.float32]:
-    """Dense flow between neighbouring frames at :data:`FPS`, ``(T - 1, H, W, 2)`` pixels a frame."""
-    video = load_video(path, fps=FPS, size=SIZE)
+def optical_flow(path: Path, fps: float) -> NDArray[np.float32]:
+    """Dense flow between neighbouring frames at a rate, ``(T - 1, H, W, 2)`` pixels a frame."""
+    video = load_video(path, fps=fps, size=SIZE)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in video.frames.permute(0, 2, 3, 1).numpy()]
     estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     return np.stack([estimator.calc(a, b, None) for a, b in itertools.pairwise(grey)])
@@ -111,22 +112,23 @@ def deceleration(flow: NDArray[np.float32], lag: int) -> Array:
     return envelope
 
 
-def pick(envelope: Array, threshold: float, offset: int) -> Array:
+def pick(envelope: Array, threshold: float, offset: int, fps: float) -> Array:
     """Times of the envelope's peaks, at least 0.2 s apart, seconds."""
     height = max(1e-4, threshold * float(np.percentile(envelope, 99)))
-    peaks, _ = signal.find_peaks(np.concatenate([[0.0], envelope, [0.0]]), height=height, distance=FPS // 5)
-    return np.asarray((peaks + offset) / FPS, dtype=np.float64)
+    gap = max(1, round(fps / 5))
+    peaks, _ = signal.find_peaks(np.concatenate([[0.0], envelope, [0.0]]), height=height, distance=gap)
+    return np.asarray((peaks + offset) / fps, dtype=np.float64)
 
 
 def score(
-    envelopes: dict[str, Array], onsets: dict[str, Array], threshold: float, offset: int
+    envelopes: dict[str, Array], onsets: dict[str, Array], threshold: float, offset: int, fps: float
 ) -> tuple[dict[str, OnsetCounts], OnsetCounts]:
     """Counts by clip, and counts of all clips with every other clip's onsets."""
-    found = {name: pick(envelope, threshold, offset) for name, envelope in envelopes.items()}
+    found = {name: pick(envelope, threshold, offset, fps) for name, envelope in envelopes.items()}
     counts = {name: match_onsets(times, onsets[name]) for name, times in found.items()}
     deranged = OnsetCounts()
     for name, other in itertools.permutations(onsets, 2):
-        duration_s = len(envelopes[name]) / FPS
+        duration_s = len(envelopes[name]) / fps
         deranged += match_onsets(found[name], onsets[other][onsets[other] < duration_s])
     return counts, deranged
 

@@ -10,6 +10,7 @@ from cinefoley.cli import options
 from cinefoley.cli.extras import check_extra
 from cinefoley.cli.inputs import check_stems_differ
 from cinefoley.cli.outputs import check_free, make_folder, note, print_json
+from cinefoley.config.variations import Technique
 from cinefoley.errors import VideoError
 
 if TYPE_CHECKING:
@@ -61,20 +62,7 @@ def explain(
         ),
     ] = None,
     view: Annotated[
-        Literal[
-            "full",
-            "close_up",
-            "camera_movement",
-            "zoom",
-            "handheld",
-            "pan",
-            "tilt",
-            "cut",
-            "rack_focus",
-            "light_change",
-            "occlusion",
-            "aspect_mask",
-        ],
+        Literal["full", Technique],
         typer.Option(help="Technique with which the video is shown, as in a test set of seed 0."),
     ] = "full",
     force: options.Force = False,

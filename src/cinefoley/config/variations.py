@@ -8,6 +8,7 @@ __all__ = [
     "FilmVariationConfig",
     "Kind",
     "Placement",
+    "Technique",
     "VariationConfig",
     "check_scale_range",
 ]
@@ -19,8 +20,7 @@ Direction = Literal["left", "right", "up", "down"]
 """Direction in which a window moves through the frame."""
 
 
-Kind = Literal[
-    "none",
+Technique = Literal[
     "close_up",
     "camera_movement",
     "zoom",
@@ -32,8 +32,10 @@ Kind = Literal[
     "light_change",
     "occlusion",
     "aspect_mask",
-    "sequence",
 ]
+"""Close-ups, camera movements, and the other techniques of film language."""
+
+Kind = Literal["none", Technique, "sequence"]
 """Which variation a window belongs to; ``none`` shows the whole frame."""
 
 

@@ -27,7 +27,7 @@ class Cue:
     strength_db: float | None = None
     """Loudest 50 ms of its first 300 ms, RMS in dB of full scale; None if unknown."""
     kind: str = ""
-    """What sounds, where the model names kinds."""
+    """What sounds, as an editor wrote it; empty in a sheet of generated events."""
     note: str = ""
     """Free text of an editor."""
 

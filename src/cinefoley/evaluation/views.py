@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 import torch
 
+from cinefoley.config.variations import Technique
 from cinefoley.data.sources.clip_source import Clip
 from cinefoley.data.sources.stage import StageClip
 from cinefoley.data.test_sets.builder import clip_seed
@@ -13,20 +14,7 @@ from cinefoley.variations.window import Window
 
 __all__ = ["FILM_VIEWS", "VIEWS", "VIEW_NAMES", "View", "window_of"]
 
-View = Literal[
-    "full",
-    "close_up",
-    "camera_movement",
-    "zoom",
-    "handheld",
-    "pan",
-    "tilt",
-    "cut",
-    "rack_focus",
-    "light_change",
-    "occlusion",
-    "aspect_mask",
-]
+View = Literal["full", Technique]
 """What the generator is given; the alignment classifier always gets the features of the whole clip."""
 
 VIEWS: tuple[View, ...] = ("full", "close_up", "camera_movement")

@@ -9,7 +9,7 @@ from cinefoley.config.frame_rate import FrameChoice, FrameRate
 from cinefoley.config.mel import MelConfig
 from cinefoley.data.json_lines import Record, json_digest, read_about
 
-__all__ = ["ShardLayout", "ShardSettings"]
+__all__ = ["ShardFolder", "ShardLayout", "ShardSettings"]
 
 _KIND = "cinefoley shards"
 _FORMAT = 1  # raise when the same settings would give other bytes
@@ -83,11 +83,29 @@ class ShardSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardLayout:
-    """The files of a folder of shards."""
+class ShardFolder:
+    """Tar files in a folder, with a record beside each."""
 
     folder: Path
     """The folder."""
+
+    @property
+    def shards(self) -> Path:
+        """The folder of the shards and of a record beside each."""
+        return self.folder / "shards"
+
+    def tar(self, name: str) -> Path:
+        """The shard of a name."""
+        return self.shards / f"{name}.tar"
+
+    def record(self, name: str) -> Path:
+        """The record of a shard, written after it: a shard without a record is unfinished."""
+        return self.shards / f"{name}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardLayout(ShardFolder):
+    """The files of a folder of shards."""
 
     @property
     def about(self) -> Path:
@@ -103,19 +121,6 @@ class ShardLayout:
     def ledger(self) -> Path:
         """A line for each row of the split CSV: used, or why it was skipped."""
         return self.folder / "ledger.jsonl"
-
-    @property
-    def shards(self) -> Path:
-        """The folder of the shards and of a record beside each."""
-        return self.folder / "shards"
-
-    def tar(self, name: str) -> Path:
-        """The shard of a name."""
-        return self.shards / f"{name}.tar"
-
-    def record(self, name: str) -> Path:
-        """The record of a shard, written after it: a shard without a record is unfinished."""
-        return self.shards / f"{name}.json"
 
     def attempts(self, name: str) -> Path:
         """Names the clip that is being read; remains if the process dies."""

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from cinefoley.data.json_lines import Record, read_about, read_records
 from cinefoley.data.shards.archive import escaped_key
+from cinefoley.data.shards.layout import ShardFolder
 from cinefoley.errors import DataError, MediaError
 from cinefoley.media.audio.flac import decode_flac
 from cinefoley.media.audio.reader import resample_blocks
@@ -37,11 +38,8 @@ _KIND = "cinefoley take shards"
 
 
 @dataclass(frozen=True, slots=True)
-class TakeShardLayout:
+class TakeShardLayout(ShardFolder):
     """The files of a folder of take shards."""
-
-    folder: Path
-    """The folder."""
 
     @property
     def about(self) -> Path:
@@ -52,19 +50,6 @@ class TakeShardLayout:
     def ledger(self) -> Path:
         """A line for each video: ``made``, or ``skipped`` and why; written when all shards are finished."""
         return self.folder / "ledger.jsonl"
-
-    @property
-    def shards(self) -> Path:
-        """The folder of the shards and of a record beside each."""
-        return self.folder / "shards"
-
-    def tar(self, name: str) -> Path:
-        """The shard of a name."""
-        return self.shards / f"{name}.tar"
-
-    def record(self, name: str) -> Path:
-        """The record of a shard, written after it: a shard without a record is unfinished."""
-        return self.shards / f"{name}.json"
 
     def read_about(self) -> Record | None:
         """What ``takes.json`` holds; None if there is no such file.
