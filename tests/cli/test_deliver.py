@@ -50,6 +50,23 @@ def test_takes_become_a_delivery(
     assert "holds a delivery" in again.err
 
 
+def test_a_shot_list_gives_a_file_per_shot(
+    run_cli: RunCli, rain: Path, tmp_path: Path, make_hits_file: Callable[[Path], None]
+) -> None:
+    make_hits_file(tmp_path / "rain.take1.wav")
+    (tmp_path / "shots.csv").write_text("start_s,end_s\n0,0.5\n0.5,1.0\n")
+    out = tmp_path / "out"
+    deliver = ("deliver", rain, "--takes-in", tmp_path, "-o", out, "--shots")
+
+    result = run_cli(*deliver, tmp_path / "shots.csv")
+
+    assert result.code == 0, result.err
+    assert {f"rain_00{shot}_T1.wav" for shot in (1, 2, 3)} <= {path.name for path in out.iterdir()}
+    wrong = run_cli(*deliver, tmp_path / "none.csv", "--force")
+    assert (wrong.code, wrong.err.count("\n")) == (1, 1)
+    assert "none.csv: cannot be read" in wrong.err
+
+
 def test_wrong_options_are_one_line(
     run_cli: RunCli, rain: Path, tmp_path: Path, make_hits_file: Callable[[Path], None]
 ) -> None:

@@ -42,9 +42,11 @@ def deliver(
         ),
     ] = None,
     shots: Annotated[
-        Literal["auto", "off"],
+        str,
         typer.Option(
-            help="Deliver a file per shot, found by PySceneDetect (auto), or one for the whole video."
+            metavar="auto|off|FILE",
+            help="Deliver a file per shot: found by PySceneDetect (auto), one for the whole video (off), or "
+            "read from a CSV file with the columns start_s and end_s.",
         ),
     ] = "auto",
     handles: Annotated[
@@ -122,7 +124,7 @@ def deliver(
     clock = make_clock(video, start_timecode, timecode_rate, drop_frame)
     duration_s = video_duration(video)
     written = find_written_takes(video, takes_in, sorted(set(take)) if take else None)
-    cuts = _find_cuts(video, duration_s) if shots == "auto" else [(0.0, duration_s)]
+    cuts = _find_cuts(video, duration_s, shots)
     stems = _make_stems(written, cuts, _read_use(use, len(cuts), written))
     delivery = write_delivery(video, stems, out, clock, settings, overwrites=force)
     if delivery.gain.is_limited and not quiet:
@@ -130,10 +132,13 @@ def deliver(
     _print(delivery, as_json=as_json)
 
 
-def _find_cuts(video: Path, duration_s: float) -> list[tuple[float, float]]:
-    from cinefoley.media.shots import find_shots
+def _find_cuts(video: Path, duration_s: float, shots: str) -> list[tuple[float, float]]:
+    from cinefoley.media.shots import find_shots, read_shots
 
-    return [(shot.start_s, shot.end_s) for shot in find_shots(video)] or [(0.0, duration_s)]
+    if shots == "off":
+        return [(0.0, duration_s)]
+    found = find_shots(video) if shots == "auto" else read_shots(Path(shots), duration_s)
+    return [(shot.start_s, shot.end_s) for shot in found] or [(0.0, duration_s)]
 
 
 def _read_use(use: str | None, num_shots: int, takes: "Sequence[WrittenTake]") -> list[int]:
