@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from cinefoley.cli.generate import generate as generate_command
 from cinefoley.media.audio.files import read_audio
+from cinefoley.media.audio.fitted_writer import fit_to_full_scale
 from cinefoley.media.muxing.replace_audio import video_hash
 from cinefoley.media.probe import probe
 from cinefoley.pipelines.foley import FoleyPipeline
@@ -55,7 +56,7 @@ def test_the_sound_is_as_long_as_the_picture_and_the_picture_is_untouched(
     assert video_hash(out / "rain.take1.mp4") == video_hash(rain)
 
 
-def test_a_take_beyond_full_scale_is_lowered_as_a_whole_and_says_so(
+def test_a_take_far_beyond_full_scale_is_limited_and_lowered_and_says_so(
     generate: RunCli, rain: Path, out: Path, tiny_model: Path
 ) -> None:
     result = generate(rain, "--subtype", "FLOAT", "--precision", "fp32")  # random weights are loud
@@ -64,12 +65,14 @@ def test_a_take_beyond_full_scale_is_lowered_as_a_whole_and_says_so(
     peak_db = 20 * np.log10(float(audio.abs().max()))
 
     assert take["peak_db"] == pytest.approx(peak_db, abs=0.01)
-    assert take["gain_db"] == pytest.approx(-1 - peak_db, abs=0.01)
+    assert take["gain_db"] == pytest.approx(5 - peak_db, abs=0.01)
+    assert take["limited_db"] == pytest.approx(-6, abs=0.01)
     assert result.err == (
-        f"note: rain.take1.wav: lowered by {-take['gain_db']:.1f} dB to stay within full scale.\n"
+        f"note: rain.take1.wav: lowered by {-take['gain_db']:.1f} dB and limited to stay within full scale.\n"
     )
     sound, _ = read_audio(out / "rain.take1.wav")
-    assert torch.allclose(sound, 10 ** (take["gain_db"] / 20) * audio, atol=2e-3)
+    assert sound.abs().max() == pytest.approx(10 ** (-1 / 20), rel=1e-6)
+    assert torch.equal(sound, fit_to_full_scale(audio, 16000)[0])
 
 
 def test_a_take_that_nobody_hears_says_so(
@@ -82,7 +85,7 @@ def test_a_take_that_nobody_hears_says_so(
     result = generate(rain, "--model", silent)
     assert "note: rain.take1.wav: almost silent (peak -" in result.err
     (take,) = json.loads((out / "rain.json").read_text())["takes"]
-    assert take["gain_db"] == 0
+    assert (take["gain_db"], take["limited_db"]) == (0, 0)
 
 
 def test_takes_differ_and_the_seed_makes_each_again(

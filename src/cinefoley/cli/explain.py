@@ -195,7 +195,7 @@ def write_explanation(
     """
     from cinefoley.analysis.explain_figure import draw_explanation, side_by_side
     from cinefoley.analysis.style import save_figure
-    from cinefoley.media.audio.fitted_writer import fitting_gain
+    from cinefoley.media.audio.fitted_writer import fit_to_full_scale
     from cinefoley.media.muxing.save_video import save_video
 
     make_folder(out)
@@ -206,7 +206,7 @@ def write_explanation(
         video,
         side_by_side(explanation),
         explanation.fps,
-        waveform=fitting_gain(float(sound.abs().max())) * sound,
+        waveform=fit_to_full_scale(sound, explanation.sample_rate)[0],
         sample_rate=explanation.sample_rate,
     )
     return [*save_figure(figure, out / name), video]

@@ -208,8 +208,9 @@ def generate(
 
     For rain.mp4 this writes rain.take1.wav and rain.take1.mp4 (the video with the sound; its frames are
     copied unchanged), one such pair per take, and rain.json with the model, seed and settings. The sound is
-    as long as the video, or as the section given by --start and --duration; the video is never cut. A take
-    that would clip is lowered in level as a whole. The JSON states loudness and true peak of every take.
+    as long as the video, or as the section given by --start and --duration; the video is never cut. Peaks
+    beyond full scale are limited, by up to 6 dB; a take that needs more is lowered as a whole by the rest.
+    The JSON states loudness and true peak of every take.
 
     Existing takes are skipped. If they were generated with a different model, seed or setting, the command
     stops with an error.

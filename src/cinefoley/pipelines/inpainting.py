@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from cinefoley.media.audio.fitted_writer import fit_to_full_scale
 from cinefoley.pipelines.denoiser import Denoise
 from cinefoley.pipelines.schedulers import Scheduler, noise_level
 from cinefoley.pipelines.video_input import VideoInput, window_frames
@@ -121,7 +122,8 @@ def redo_stretch(
     frames_known = is_known.repeat_interleave(mel.shape[-1] // columns).cpu()
     drawn[..., frames_known] = mel[..., frames_known]  # so that the phases fit what is around
     sound = gain * pipeline.vocode(drawn, compat=settings.compat)[0].cpu()
-    return _splice(waveform, sound[first - begin : last - begin], first, fade=round(FADE_S * rate))
+    piece, _ = fit_to_full_scale(sound[first - begin : last - begin], rate)
+    return _splice(waveform, piece, first, fade=round(FADE_S * rate))
 
 
 def keep_known(

@@ -72,7 +72,7 @@ class FoleyOutput:
         )
 
     def save(self, path: str | os.PathLike[str], *, take: int = 1, subtype: Subtype = "PCM_16") -> float:
-        """Write one take as a sound file; the whole take is lowered if it exceeds full scale.
+        """Write one take as a sound file; what exceeds full scale is limited, and lowered if far beyond.
 
         Args:
             path: ``.wav`` or ``.flac``.
@@ -80,7 +80,7 @@ class FoleyOutput:
             subtype: How samples are stored: ``"PCM_16"``, ``"PCM_24"`` or, in a WAV, ``"FLOAT"``.
 
         Returns:
-            The gain: 1 unless the take exceeded full scale.
+            The gain of the whole: 1 unless the take exceeded full scale by more than 5 dB.
 
         Raises:
             ValueError: If there is no such take.
@@ -91,4 +91,4 @@ class FoleyOutput:
             raise ValueError(f"take must be 1 to {len(self.audios)}, got {take}")
         with fitted_audio(Path(path), self.sample_rate, subtype=subtype) as sound:
             sound.write(self.audios[take - 1])
-        return sound.gain
+        return sound.fitting.gain

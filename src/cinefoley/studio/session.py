@@ -24,7 +24,7 @@ from cinefoley.delivery.stems import Stem
 from cinefoley.delivery.timecode import TimecodeClock, clock_of
 from cinefoley.errors import CinefoleyError, OutputError, RunInterrupted, VideoError
 from cinefoley.media.audio.files import write_audio
-from cinefoley.media.audio.fitted_writer import fitting_gain
+from cinefoley.media.audio.fitted_writer import Fitting, fit_to_full_scale
 from cinefoley.media.audio.writer import Subtype
 from cinefoley.media.muxing.replace_audio import replace_audio, video_suffix
 from cinefoley.media.shots import Shot, find_shots
@@ -308,7 +308,7 @@ class StudioSession:
     ) -> Export:
         """Assemble the accepted takes, and write the sound, the video with it, and an archive.
 
-        Sound that would clip is lowered in level as a whole.
+        Peaks beyond full scale are limited, as by ``cinefoley generate``.
 
         Raises:
             CinefoleyError: If no take is accepted, or a file cannot be written.
@@ -321,12 +321,12 @@ class StudioSession:
         folder.mkdir()
         wav = folder / f"{video.stem}.foley.wav"
         track = self._assemble(sample_rate)
-        gain = fitting_gain(float(track.abs().max()))  # resampling can overshoot full scale
-        write_audio(wav, gain * track, sample_rate, subtype=subtype)
+        track, fitting = fit_to_full_scale(track, sample_rate)  # resampling can overshoot full scale
+        write_audio(wav, track, sample_rate, subtype=subtype)
         out = folder / f"{video.stem}.foley{video_suffix(video)}"
         replace_audio(video, wav, out)
         record = folder / f"{video.stem}.foley.json"
-        record.write_text(json.dumps(self._describe(subtype, sample_rate, gain), indent=2) + "\n")
+        record.write_text(json.dumps(self._describe(subtype, sample_rate, fitting), indent=2) + "\n")
         archive = folder / f"{video.stem}.foley.zip"
         with zipfile.ZipFile(archive, "w") as writer:  # uncompressed: video does not get smaller
             for path in (wav, out, record):
@@ -418,7 +418,7 @@ class StudioSession:
             )
         return assemble(pieces, self.duration_s, sample_rate)
 
-    def _describe(self, subtype: str, sample_rate: int, gain: float) -> dict[str, object]:
+    def _describe(self, subtype: str, sample_rate: int, fitting: Fitting) -> dict[str, object]:
         """Accepted takes and settings; each run's own JSON has the settings that generate its takes again."""
         takes = {take.number: take for take in self.takes}
         return {
@@ -428,7 +428,8 @@ class StudioSession:
             "subtype": subtype,
             "sample_rate": sample_rate,
             "cross_fade_s": CROSS_FADE_S,
-            "gain": gain,
+            "gain": fitting.gain,
+            "limited_db": fitting.limited_db,
             "shots": [
                 asdict(shot)
                 | {

@@ -1,4 +1,4 @@
-"""Sounds are lowered as a whole where they go beyond full scale, and left alone otherwise."""
+"""Sounds are limited, and lowered if far beyond full scale, and left alone otherwise."""
 
 import errno
 import io
@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from cinefoley.errors import AudioError, OutputError
-from cinefoley.media.audio.fitted_writer import fitted_audio
+from cinefoley.media.audio.fitted_writer import fit_to_full_scale, fitted_audio
 from cinefoley.media.audio.writer import Subtype
 
 TONE = torch.sin(0.05 * torch.arange(200_000))
@@ -19,27 +19,39 @@ CEILING = 10 ** (-1 / 20)
 
 
 @pytest.mark.parametrize(("name", "subtype"), [("a.wav", "PCM_16"), ("a.flac", "PCM_24"), ("a.wav", "FLOAT")])
-@pytest.mark.parametrize("peak", [0.25, 1.0, 3.0])
-def test_only_what_is_too_loud_is_lowered(tmp_path: Path, name: str, subtype: Subtype, peak: float) -> None:
+@pytest.mark.parametrize(
+    ("peak", "gain", "limited_db"), [(0.25, 1, 0), (1.0, 1, 0), (1.5, 1, -4.52), (3.0, 0.5928, -6)]
+)
+def test_only_what_is_too_loud_is_changed(
+    tmp_path: Path, name: str, subtype: Subtype, peak: float, gain: float, limited_db: float
+) -> None:
     step = 2.0 ** -{"PCM_16": 15, "PCM_24": 23, "FLOAT": 22}[subtype]
+    loud = peak * TONE
+    loud[50_000:] *= 0.2
     with fitted_audio(tmp_path / name, 16000, subtype=subtype) as sound:
-        for block in (peak * TONE).split(7000):
+        for block in loud.split(7000):
             sound.write(block)
 
     read, rate = soundfile.read(tmp_path / name)
     assert rate == 16000
     assert sound.peak == pytest.approx(peak, rel=1e-3)
-    assert sound.gain == (1 if peak <= 1 else pytest.approx(CEILING / sound.peak))
-    assert np.abs(read - sound.gain * peak * TONE.double().numpy()).max() <= 1.5 * step
+    assert sound.fitting.gain == pytest.approx(gain, rel=1e-3)
+    assert sound.fitting.limited_db == pytest.approx(limited_db, abs=0.02)
+    assert np.abs(read).max() <= max(CEILING, min(peak, 1)) + step
+    # from 20 ms after the loud part on, only the gain of the whole
+    assert np.abs(read - gain * loud.double().numpy())[50_320:].max() <= 1.5 * step + 1e-3 * (gain != 1)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_channels_share_one_gain(tmp_path: Path) -> None:
-    with fitted_audio(tmp_path / "a.wav", 16000, 2) as sound:
-        sound.write(torch.stack([2 * TONE, 0.5 * TONE]))
-    left, right = soundfile.read(tmp_path / "a.wav")[0].T
-    assert np.abs(left).max() == pytest.approx(CEILING, abs=1e-4)
-    assert np.abs(right).max() == pytest.approx(CEILING / 4, abs=1e-4)
+def test_what_is_written_in_blocks_is_what_is_fitted_at_once(tmp_path: Path) -> None:
+    stereo = 1.4 * torch.stack([TONE, 0.5 * TONE.flip(0)])
+    with fitted_audio(tmp_path / "a.wav", 16000, 2, subtype="FLOAT") as sound:
+        for block in stereo.split(9999, dim=1):
+            sound.write(block)
+    once, fitting = fit_to_full_scale(stereo, 16000)
+    assert fitting == sound.fitting
+    assert torch.equal(torch.from_numpy(soundfile.read(tmp_path / "a.wav", dtype="float32")[0].T), once)
+    assert torch.allclose(once[1] / once[0], stereo[1] / stereo[0], rtol=1e-4)  # one gain for both
 
 
 def test_nothing_is_left_where_it_fails(tmp_path: Path) -> None:
@@ -76,5 +88,5 @@ def test_silence_and_an_empty_audio_stay_what_they_are(tmp_path: Path) -> None:
     for count in (0, 100):
         with fitted_audio(tmp_path / "a.wav", 16000) as sound:
             sound.write(torch.zeros(count))
-        assert (sound.peak, sound.gain) == (0, 1)
+        assert (sound.peak, sound.fitting.gain) == (0, 1)
         assert soundfile.info(tmp_path / "a.wav").frames == count

@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from cinefoley.errors import MediaError, OutputError
-from cinefoley.media.audio.fitted_writer import fitting_gain
+from cinefoley.media.audio.fitted_writer import fit_to_full_scale
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.takes.existing import report_existing
 from cinefoley.pipelines.takes.files import TakeFiles
@@ -38,7 +38,7 @@ def test_what_is_streamed_to_disk_is_what_the_pipeline_returns(
     for take, audio in zip(report.takes, result.audios, strict=True):
         samples, rate = soundfile.read(take.wav, dtype="float32")
         assert rate == result.sample_rate
-        assert torch.equal(torch.from_numpy(samples), fitting_gain(float(audio.abs().max())) * audio)
+        assert torch.equal(torch.from_numpy(samples), fit_to_full_scale(audio, rate)[0])
         result.save(tmp_path / "again.wav", take=take.take, subtype="FLOAT")
         assert (tmp_path / "again.wav").read_bytes() == take.wav.read_bytes()
     for number in (0, 3):

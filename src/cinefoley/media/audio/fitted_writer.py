@@ -1,24 +1,54 @@
-"""Write audio files block by block, with one gain that keeps the peak within full scale."""
+"""Write audio files block by block, within full scale: peaks are limited, louder takes lowered as well."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from math import log10
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from cinefoley.errors import AudioError, OutputError
-from cinefoley.media.audio.reader import Samples
+from cinefoley.media.audio.limiter import limited_blocks
+from cinefoley.media.audio.reader import Samples, slice_blocks
 from cinefoley.media.audio.writer import AudioWriter, Subtype, as_samples
 from cinefoley.media.files.atomic_write import explain_failure
 
-__all__ = ["FittedAudio", "fitted_audio", "fitting_gain"]
+__all__ = ["MOST_LIMITING_DB", "FittedAudio", "Fitting", "fit_to_full_scale", "fitted_audio"]
 
+MOST_LIMITING_DB = 6.0
+"""What the limiter takes from a peak at most; audio that needs more is lowered as a whole by the rest."""
 _CEILING = 10 ** (-1 / 20)
-"""Peak of audio that was lowered: 1 dB below full scale, because lossy codecs overshoot their input."""
-_BLOCK = 1 << 16
+"""Peak of audio that was limited: 1 dB below full scale, because lossy codecs overshoot their input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """What brings audio within full scale: a gain for all of it, then a limiter on its peaks."""
+
+    gain: float
+    """Gain of the whole; 1 unless the limiter alone would have to take more than 6 dB."""
+    limited_db: float
+    """What the limiter takes from the highest peak, 0 or negative; 0 where nothing exceeds full scale."""
+
+    @classmethod
+    def of(cls, peak: float) -> "Fitting":
+        """For audio whose largest magnitude is ``peak``, full scale at 1."""
+        if peak <= 1:
+            return cls(1.0, 0.0)
+        gain = min(1.0, _CEILING * 10 ** (MOST_LIMITING_DB / 20) / peak)
+        return cls(gain, 20 * log10(_CEILING / (gain * peak)))
+
+    def blocks(self, samples: Samples, sample_rate: int) -> Iterator[Samples]:
+        """``(channels, n)`` blocks of ``(channels, N)`` samples, fitted; unchanged if nothing is needed."""
+        if not self.limited_db:
+            return slice_blocks(samples)
+        return limited_blocks(samples, sample_rate, ceiling=_CEILING, gain=self.gain)
 
 
 class FittedAudio:
@@ -32,9 +62,9 @@ class FittedAudio:
         """Largest magnitude so far, full scale at 1, before any gain."""
 
     @property
-    def gain(self) -> float:
-        """What the file's samples are multiplied by; 1 where nothing goes beyond full scale."""
-        return fitting_gain(self.peak)
+    def fitting(self) -> Fitting:
+        """What is done to the samples that were written so far."""
+        return Fitting.of(self.peak)
 
     def write(self, block: Tensor | Samples) -> None:
         """Append ``(channels, N)`` or ``(N,)`` samples of any magnitude."""
@@ -49,23 +79,24 @@ class FittedAudio:
         self.peak = max(self.peak, peak)
 
 
-def fitting_gain(peak: float) -> float:
-    """The gain that brings audio within full scale: 1 up to there, beyond it one that leaves 1 dB.
-
-    Args:
-        peak: The audio's largest magnitude, full scale at 1.
-    """
-    return 1.0 if peak <= 1 else _CEILING / peak
+def fit_to_full_scale(waveform: Tensor, sample_rate: int) -> tuple[Tensor, Fitting]:
+    """What :func:`fitted_audio` writes of ``(N,)`` or ``(channels, N)`` samples, and what was done."""
+    samples = as_samples(waveform)
+    fitting = Fitting.of(float(np.abs(samples).max(initial=0.0)))
+    blocks = [block.copy() for block in fitting.blocks(samples, sample_rate)]
+    return torch.from_numpy(np.concatenate(blocks, axis=1)).reshape(waveform.shape), fitting
 
 
 @contextmanager
 def fitted_audio(
     path: Path, sample_rate: int, channels: int = 1, *, subtype: Subtype = "PCM_16"
 ) -> Iterator[FittedAudio]:
-    """Write a WAV or FLAC file block by block, all of it lowered where any of it goes beyond full scale.
+    """Write a WAV or FLAC file block by block, brought within full scale where any of it goes beyond.
 
-    Clipping would bend the waveform, and a limiter the relation of loud to soft; one gain changes neither.
-    Until the gain is known the samples are in an unnamed temporary file in the same folder, 4 bytes each.
+    Clipping would bend the waveform, and one gain for the whole would make a take softer than the next
+    because of a single peak. So peaks are limited, by up to 6 dB; what needs more is lowered as a whole by
+    the rest. Audio within full scale is written as it is. Until the peak is known the samples are in an
+    unnamed temporary file in the same folder, 4 bytes each.
 
     Args:
         path: ``.wav`` or ``.flac``; appears under its name only when the block succeeds.
@@ -74,7 +105,7 @@ def fitted_audio(
         subtype: How samples are stored.
 
     Yields:
-        Takes the blocks; its ``gain`` is the file's once all are written.
+        Takes the blocks; its ``fitting`` is the file's once all are written.
 
     Raises:
         AudioError: As :class:`~cinefoley.media.audio.writer.AudioWriter`.
@@ -89,11 +120,12 @@ def fitted_audio(
         yield audio
         with _named_in_errors(path):
             samples.seek(0)  # writes what is still in memory
-        gain = np.float32(audio.gain)
+        rows = np.zeros((0, channels), np.float32)  # an empty file cannot be mapped
+        if samples.seek(0, os.SEEK_END):
+            rows = np.memmap(samples, np.float32, mode="r").reshape(-1, channels)
         with target as writer:
-            while block := samples.read(4 * channels * _BLOCK):
-                rows = np.frombuffer(block, np.float32).reshape(-1, channels)
-                writer.write(gain * rows.T)
+            for block in audio.fitting.blocks(rows.T, sample_rate):
+                writer.write(block)
 
 
 @contextmanager

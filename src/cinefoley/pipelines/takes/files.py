@@ -38,7 +38,9 @@ class TakeLevel:
     peak_db: float
     """Largest sample before any gain, in dB of full scale."""
     gain_db: float
-    """Gain of the written files: 0, or negative where the take went beyond full scale."""
+    """Gain of the written files: 0, or negative where the take went far beyond full scale."""
+    limited_db: float = 0.0
+    """What the limiter took from the highest peak after that gain, 0 or negative."""
     integrated_lufs: float | None = None
     """Integrated loudness of the written files, ITU-R BS.1770; None for silence and for less than 0.4 s."""
     true_peak_db: float | None = None
@@ -51,16 +53,19 @@ class TakeLevel:
         loudness = measure_file_loudness(wav)
         return cls(
             peak_db=round(peak_db, 2),
-            gain_db=round(20 * log10(sound.gain), 2),
+            gain_db=round(20 * log10(sound.fitting.gain), 2),
+            limited_db=round(sound.fitting.limited_db, 2),
             integrated_lufs=loudness.integrated_lufs,
             true_peak_db=loudness.true_peak_db,
         )
 
     def remark(self) -> str | None:
-        """Note on the level for the user: almost silent, or lowered; None if neither."""
+        """Note on the level for the user: almost silent, limited or lowered; None if none."""
         if self.peak_db < _AUDIBLE_DB:
             return f"almost silent (peak {self.peak_db:.0f} dB)"
-        return f"lowered by {-self.gain_db:.1f} dB to stay within full scale" if self.gain_db < 0 else None
+        if self.gain_db < 0:
+            return f"lowered by {-self.gain_db:.1f} dB and limited to stay within full scale"
+        return f"peaks limited by {-self.limited_db:.1f} dB" if self.limited_db < 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

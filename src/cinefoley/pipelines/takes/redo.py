@@ -6,8 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from cinefoley.errors import CinefoleyError, OutputError
 from cinefoley.media.audio.files import read_audio, write_audio
+from cinefoley.media.audio.limiter import limit_peaks
 from cinefoley.media.audio.loudness import measure_file_loudness
 from cinefoley.media.audio.writer import Subtype
 from cinefoley.media.files.staging import staging_folder
@@ -94,8 +97,8 @@ def redo_take(
     audio = probe(there.wav).audio
     subtype = _SUBTYPES.get(audio.codec if audio else "", "PCM_24")
     piece = slice(round((stretch.start_s - start) * rate), round((stretch.end_s - start) * rate))
-    if subtype != "FLOAT":
-        sound[piece] /= max(1.0, float(sound[piece].abs().max()))  # the stretch alone, not to clip
+    if sound[piece].abs().max() > 1:  # a cross-fade of two loud sounds; nothing else can
+        sound = torch.from_numpy(limit_peaks(sound[None].numpy(), rate, ceiling=1.0))[0]
     mark = {"start_s": stretch.start_s, "end_s": stretch.end_s, "seed": settings.seed, "cross_fade_s": FADE_S}
     with staging_folder(out_dir) as staging:
         staged = replace(there.moved_to(staging), mel=None)
