@@ -1,13 +1,14 @@
-"""Sampling presets and single options on stage clips: level, takes beyond full scale, metrics and time.
+"""Sampling presets and single options on stage clips: level, takes limited and lowered, metrics and time.
 
 Every row generates the same clips from the same noise with the bundled model's student, batch by batch in
-turn, so that a busy machine is the same for all rows. Level is the RMS of a take relative to the real sound,
+turn, so that a busy machine is the same for all rows. Takes are measured as they are written, within full
+scale; --raw measures them before that. Level is the RMS of a take relative to the real sound,
 over clips that sound. KL is between the lite audio classifier's outputs for the take and the real sound; FD,
 KID and IS are of its features and outputs, FAD of its features of 0.96 s. Differences to the first row have
 95 % intervals over clips, paired. Seconds are processor time of the sampling alone, a take.
 
 Run: python benchmarks/pipelines/quality.py [--split valid] [--clips 40] [--first 0] [--takes 1]
-     [--rows paper balanced draft] [--json FILE]
+     [--rows paper balanced draft] [--raw] [--json FILE]
 """
 
 import argparse
@@ -26,6 +27,7 @@ from torch import Tensor
 
 from cinefoley.evaluation.stage.silence import silent_stretches, stays_silent
 from cinefoley.evaluation.stage.take_metrics import stage_frames
+from cinefoley.media.audio.fitted_writer import fit_to_full_scale
 from cinefoley.metrics import (
     frechet_distance,
     inception_score,
@@ -98,6 +100,7 @@ def main() -> None:
     parser.add_argument("--takes", type=int, default=1)
     parser.add_argument("--batch", type=int, default=8, help="clips at once")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--raw", action="store_true", help="measure takes before they are limited")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     keep_freed_memory()
@@ -110,7 +113,7 @@ def main() -> None:
             draw_take(seed, split=args.split, duration_s=pipeline.foley_config.window_s)
             for seed in range(first, min(first + args.batch, last))
         ]
-        for name, row in generate(pipeline, backbone, clips, args.rows, args.takes).items():
+        for name, row in generate(pipeline, backbone, clips, args.rows, args.takes, is_raw=args.raw).items():
             records[name] += row
     print(
         f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch "
@@ -122,7 +125,13 @@ def main() -> None:
 
 @torch.no_grad()
 def generate(
-    pipeline: FoleyPipeline, backbone: LiteBackbone, clips: list[StageTake], rows: list[str], takes: int
+    pipeline: FoleyPipeline,
+    backbone: LiteBackbone,
+    clips: list[StageTake],
+    rows: list[str],
+    takes: int,
+    *,
+    is_raw: bool,
 ) -> dict[str, list[dict[str, Any]]]:
     """Generate and judge the takes of some clips, every row in turn."""
     rate = pipeline.foley_config.mel.sample_rate
@@ -145,10 +154,14 @@ def generate(
         found[name] = []
         for number, waveform in enumerate(pipeline.vocode(pipeline.decode(latents))):
             clip, sound = clips[number // takes], sounds[number // takes]
+            written, fitting = fit_to_full_scale(waveform, rate)
+            waveform = waveform if is_raw else written
             found[name].append(
                 judge(clip, sound, waveform, backbone, rate)
                 | {
                     "seconds": seconds,
+                    "limited": fitting.limited_db < 0,
+                    "lowered": fitting.gain < 1,
                     "real_features": real[number // takes].features.numpy(),
                     "real_logits": logits_of(real[number // takes]),
                     "real_segments": real_segments[number // takes],
@@ -172,7 +185,6 @@ def judge(
     return {
         "clip": clip.seed,
         "level": np.nan if is_silent else rms_db(waveform) - rms_db(sound),
-        "peak": float(waveform.abs().max()),
         "hits": counts.hits if is_judged else 0,
         "errors": counts.extra + counts.missed if is_judged else 0,
         "kept": sum(kept),
@@ -266,15 +278,15 @@ def report(tables: dict[str, Table], path: Path | None) -> None:
     first = next(iter(tables.values()))
     everything: dict[str, Any] = {}
     print(
-        "\n| sampling | level, dB (quartiles) | beyond full scale | " + " | ".join(METRICS) + " | s | times |"
+        "\n| sampling | level, dB (quartiles) | limited | lowered | " + " | ".join(METRICS) + " | s | times |"
     )
-    print("| --- " * (5 + len(METRICS)) + "|")
+    print("| --- " * (6 + len(METRICS)) + "|")
     for name, table in tables.items():
         low, median, high = np.nanpercentile(table["level"], [25, 50, 75])
         seconds = float(table["seconds"].mean())
         cells = []
         found: dict[str, Any] = {"level_db": [low, median, high], "seconds": seconds}
-        found["beyond_full_scale"] = float((table["peak"] > 1).mean())
+        found |= {share: float(table[share].mean()) for share in ("limited", "lowered")}
         for label, metric in METRICS.items():
             value = metric(table)
             found[label] = value
@@ -288,7 +300,7 @@ def report(tables: dict[str, Table], path: Path | None) -> None:
         ratio = float(first["seconds"].mean()) / seconds
         print(
             f"| {name} | {median:+.1f} ({low:+.1f} to {high:+.1f}) | "
-            + " | ".join([f"{100 * found['beyond_full_scale']:.0f} %", *cells])
+            + " | ".join([f"{100 * found['limited']:.0f} %", f"{100 * found['lowered']:.1f} %", *cells])
             + f" | {seconds:.2f} | {ratio:.1f} |",
             flush=True,
         )
