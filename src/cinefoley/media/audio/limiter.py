@@ -67,4 +67,4 @@ def _reach(sample_rate: int) -> int:
 def _smoothed(needed: NDArray[np.floating], reach: int) -> NDArray[np.floating]:
     held = minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
     window = hann(2 * reach + 3)[1:-1]
-    return convolve1d(held, window / window.sum(), mode="nearest")
+    return np.asarray(convolve1d(held, window / window.sum(), mode="nearest"))
