@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -66,6 +68,46 @@ def test_a_process_too_many_has_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "visible_devices", lambda: ["cuda:0", "cuda:1", "cpu"])
     monkeypatch.setenv("LOCAL_RANK", "2")
     with pytest.raises(DeviceError, match="cuda:0 and cuda:1"):
+        choose_own_device()
+
+
+class CpuAffinity:
+    """Stands for a plugin of dask-cuda, which shows its worker its own GPU first."""
+
+    __module__ = "dask_cuda.plugins"
+
+
+@pytest.mark.parametrize(
+    ("worker", "plugins", "expected"),
+    [
+        ("node-0", {}, "cuda:0"),
+        ("node-1", {}, "cuda:1"),
+        (1, {}, "cuda:1"),
+        ("tcp://127.0.0.1:40001", {"affinity": CpuAffinity()}, "cuda:0"),
+        ("node-1", {"affinity": CpuAffinity()}, "cuda:0"),
+    ],
+)
+def test_every_dask_worker_of_a_machine_has_a_gpu_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, worker: object, plugins: dict[str, object], expected: str
+) -> None:
+    monkeypatch.setattr(devices, "visible_devices", lambda: ["cuda:0", "cuda:1", "cpu"])
+    monkeypatch.setattr(devices, "_dask_worker", lambda: SimpleNamespace(name=worker, plugins=plugins))
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert choose_own_device() == torch.device(expected)
+    assert choose_own_device("cuda:1") == torch.device("cuda:1")
+    assert choose_own_device("cpu") == torch.device("cpu")
+
+
+def test_a_dask_worker_without_a_number_takes_the_only_gpu_and_none_of_several(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unnamed = SimpleNamespace(name="tcp://127.0.0.1:40001", plugins={})
+    monkeypatch.setattr(devices, "_dask_worker", lambda: unnamed)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setattr(devices, "visible_devices", lambda: ["cuda:0", "cpu"])
+    assert choose_own_device() == torch.device("cuda:0")
+    monkeypatch.setattr(devices, "visible_devices", lambda: ["cuda:0", "cuda:1", "cpu"])
+    with pytest.raises(DeviceError, match=r"tcp://127.0.0.1:40001 sees several GPUs.*--name NODE"):
         choose_own_device()
 
 

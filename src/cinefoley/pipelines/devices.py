@@ -2,8 +2,10 @@
 
 import os
 import platform
+import re
+import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -54,19 +56,53 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_own_device(name: str = "auto") -> torch.device:
-    """Like :func:`choose_device`, but under torchrun choose the CUDA device of this process's rank.
+    """Like :func:`choose_device`, but choose the CUDA device of this rank or Dask worker.
+
+    Ranks of torchrun count from 0 on every machine. A Dask worker that dask-cuda started sees its own GPU
+    first; any other takes the number at the end of its name, as ``dask worker --nworkers 4 --name NODE``
+    numbers them: ``NODE-2`` takes ``cuda:2``.
 
     Args:
         name: As for :func:`choose_device`; a device with a number is used as given.
 
     Raises:
-        DeviceError: If there is no such device, or torchrun started more processes than there are GPUs.
+        DeviceError: If there is no such device, there are more processes than GPUs, or a Dask worker that
+            sees several GPUs has no number.
     """
     place = choose_device(name)
+    if place.type != "cuda" or name not in ("auto", "cuda"):
+        return place
     rank = os.environ.get("LOCAL_RANK")
-    if rank is not None and place.type == "cuda" and name in ("auto", "cuda"):
-        return choose_device(f"cuda:{rank}")
-    return place
+    number = _dask_number() if rank is None else int(rank)
+    return place if number is None else choose_device(f"cuda:{number}")
+
+
+def _dask_number() -> int | None:
+    """Number of the GPU that a Dask worker takes; None outside of workers, and where the first is its own."""
+    worker = _dask_worker()
+    if worker is None or len([device for device in visible_devices() if device.startswith("cuda")]) == 1:
+        return None
+    if any(type(plugin).__module__.partition(".")[0] == "dask_cuda" for plugin in worker.plugins.values()):
+        return None
+    found = re.search(r"(?:^|-)(\d+)$", str(worker.name))
+    if found is None:
+        raise DeviceError(
+            f"The Dask worker {worker.name} sees several GPUs, and nothing shows which is its own. Start "
+            "workers with `dask cuda worker`, or with `dask worker --nworkers N --name NODE`, or each with "
+            "its own CUDA_VISIBLE_DEVICES."
+        )
+    return int(found[1])
+
+
+def _dask_worker() -> Any:
+    """The Dask worker that runs this task; None if there is none."""
+    distributed = sys.modules.get("distributed")  # if this is a worker, it is imported
+    if distributed is None:
+        return None
+    try:
+        return distributed.get_worker()
+    except ValueError:
+        return None
 
 
 def visible_devices() -> list[str]:
