@@ -181,6 +181,8 @@ def evaluate(
         cache=(cache or cache_home() / "features").absolute(),
         device=device,
         alignment=None if video is None else _alignment(str(model), video_encoder, seed),
+        is_paired=not unpaired,
+        has_onsets=onsets,
     )
     backbones = load_backbones(job)  # missing weights are reported before shards are unpacked
     folders = _open_folders(generated, reference, against, video, {"split": split, "csv": csv})
@@ -188,7 +190,7 @@ def evaluate(
         _embed_distributed(folders, job, settings, engine, scheduler)
         if rank() > 0:  # rank 0 prints
             return
-    metrics = _load_metrics(job, folders, events, has_onsets=onsets, is_paired=not unpaired)
+    metrics = _load_metrics(job, folders, events)
     evaluation = _run(folders, labels, backbones, metrics, settings, job.cache)
     _report_skipped(evaluation)
     if labels is not None and not evaluation.categories:
@@ -255,10 +257,9 @@ def _embed_distributed(
         embed_shared(job, pairs, folders.videos, cluster, on_clip=on_clip)
 
 
-def _load_metrics(
-    job: "EmbedJob", folders: _Folders, events: Path | None, *, has_onsets: bool, is_paired: bool
-) -> "list[PerClipMetric]":
-    from cinefoley.evaluation.folder.embed_job import load_alignment
+def _load_metrics(job: "EmbedJob", folders: _Folders, events: Path | None) -> "list[PerClipMetric]":
+    from cinefoley.evaluation.folder.embed_job import load_alignment, reference_metrics
+    from cinefoley.evaluation.folder.pairing import find_sounds
 
     alignment = load_alignment(job, folders.videos)
     metrics: list[PerClipMetric] = [] if alignment is None else [alignment]
@@ -266,19 +267,7 @@ def _load_metrics(
         from cinefoley.evaluation.folder.synchrony import EventMetric
 
         metrics.append(EventMetric(events))
-    if is_paired:
-        metrics += _reference_metrics(folders.real, has_onsets=has_onsets)
-    return metrics
-
-
-def _reference_metrics(reference: "Path | Sounds", *, has_onsets: bool) -> "list[PerClipMetric]":
-    from cinefoley.evaluation.folder.envelope import EnvelopeMetric
-    from cinefoley.evaluation.folder.loudness import LoudnessMetric
-    from cinefoley.evaluation.folder.pairing import find_sounds
-    from cinefoley.evaluation.folder.reference_onsets import ReferenceOnsetMetric
-
-    real = find_sounds(reference)
-    return [LoudnessMetric(real), EnvelopeMetric(real), *([ReferenceOnsetMetric(real)] if has_onsets else [])]
+    return metrics + reference_metrics(job, find_sounds(folders.real))
 
 
 def _run(

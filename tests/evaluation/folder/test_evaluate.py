@@ -345,8 +345,6 @@ def test_a_category_of_all_clips_has_the_numbers_of_all_clips(
 class ParityJudge:
     """Says that a sound is right if its name's number is even, wherever it can be read."""
 
-    caches_results = False
-
     def measure(self, samples: Sequence[Sample]) -> Measurement:
         parts = {sample: (float(int(sample.clip[-2:]) % 2 == 0), 1.0) for sample in samples}
         folder = samples[0].path.parent.name

@@ -46,8 +46,6 @@ class AlignmentMetric:
         WeightsError: If a part does not fit.
     """
 
-    caches_results = True
-
     def __init__(
         self,
         folder: Path,

@@ -1,4 +1,4 @@
-"""Embed job: features of sounds, computed into the cache by torchrun's ranks or the workers of a cluster."""
+"""Embed job: all numbers of each sound, computed into the cache by ranks or the workers of a cluster."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -10,16 +10,27 @@ from typing import Literal
 from cinefoley.data.parallel import Engine, run_tasks
 from cinefoley.errors import MediaError
 from cinefoley.evaluation.folder.alignment import AlignmentMetric
+from cinefoley.evaluation.folder.envelope import EnvelopeMetric
 from cinefoley.evaluation.folder.feature_cache import FeatureCache
 from cinefoley.evaluation.folder.features import embed_files
+from cinefoley.evaluation.folder.loudness import LoudnessMetric
 from cinefoley.evaluation.folder.pairing import Pairs, Sample
+from cinefoley.evaluation.folder.per_clip_metrics import PerClipMetric
+from cinefoley.evaluation.folder.reference_onsets import ReferenceOnsetMetric
 from cinefoley.metrics.backbones.loading import load_backbone
 from cinefoley.metrics.backbones.protocol import Backbone
 from cinefoley.metrics.backbones.reading import Reading
 from cinefoley.pipelines.devices import choose_own_device
 from cinefoley.pipelines.ranks import share_among_ranks
 
-__all__ = ["AlignmentChoice", "EmbedJob", "embed_shared", "load_alignment", "load_backbones"]
+__all__ = [
+    "AlignmentChoice",
+    "EmbedJob",
+    "embed_shared",
+    "load_alignment",
+    "load_backbones",
+    "reference_metrics",
+]
 
 _CLIPS_PER_TASK = 16
 
@@ -50,13 +61,17 @@ class EmbedJob:
     """Device to run on; with several GPUs, every rank gets its own."""
     alignment: AlignmentChoice | None = None
     """To measure alignment as well."""
+    is_paired: bool = False
+    """Whether sounds are compared with the reference of their clip as well: loudness and its envelope."""
+    has_onsets: bool = False
+    """Whether onsets are compared, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chunk:
     """Some clips with all of their sounds, which share a video."""
 
-    real: tuple[Path, ...]
+    real: Mapping[str, Path]
     samples: tuple[Sample, ...]
     videos: Mapping[str, Path]
 
@@ -79,6 +94,20 @@ def load_alignment(job: EmbedJob, videos: Mapping[str, Path]) -> AlignmentMetric
         cache=FeatureCache(job.cache),
         device=choose_own_device(job.device),
     )
+
+
+def reference_metrics(job: EmbedJob, real: Mapping[str, Path]) -> list[PerClipMetric]:
+    """Metrics of a job that compare a sound with its clip's real one.
+
+    Args:
+        job: The job.
+        real: Real sound of each clip.
+    """
+    if not job.is_paired:
+        return []
+    cache = FeatureCache(job.cache)
+    metrics: list[PerClipMetric] = [LoudnessMetric(real, cache), EnvelopeMetric(real, cache)]
+    return [*metrics, ReferenceOnsetMetric(real, cache)] if job.has_onsets else metrics
 
 
 def embed_shared(
@@ -128,7 +157,7 @@ def _chunks(pairs: Sequence[Pairs], videos: Mapping[str, Path]) -> list[_Chunk]:
     parts = [names[start : start + _CLIPS_PER_TASK] for start in range(0, len(names), _CLIPS_PER_TASK)]
     return [
         _Chunk(
-            real=tuple(real[name] for name in part if name in real),
+            real={name: real[name] for name in part if name in real},
             samples=tuple(sample for name in part for sample in samples.get(name, [])),
             videos={name: videos[name] for name in part if name in videos},
         )
@@ -138,8 +167,12 @@ def _chunks(pairs: Sequence[Pairs], videos: Mapping[str, Path]) -> list[_Chunk]:
 
 def _embed_chunk(job: EmbedJob, chunk: _Chunk) -> int:
     backbones, alignment = _loaded_in_worker(job)
-    paths = sorted({*chunk.real, *(sample.path for sample in chunk.samples)})
-    embed_files(paths, backbones, reading=job.reading, cache=FeatureCache(job.cache))
+    paths = sorted({*chunk.real.values(), *(sample.path for sample in chunk.samples)})
+    found = embed_files(paths, backbones, reading=job.reading, cache=FeatureCache(job.cache))
+    usable = {path for path, features in found.items() if features.problem is None}
+    real = {name: path for name, path in chunk.real.items() if path in usable}
+    for metric in reference_metrics(job, real):
+        metric.measure([sample for sample in chunk.samples if sample.path in usable])
     if alignment is not None:
         alignment.videos = chunk.videos
         for sample in chunk.samples:

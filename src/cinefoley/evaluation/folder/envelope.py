@@ -1,6 +1,7 @@
 """E-L1 of generated sounds beside the reference: distance of their loudness envelopes."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache as remembered
 from functools import lru_cache
 from pathlib import Path
 
@@ -8,9 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cinefoley.errors import MediaError
+from cinefoley.evaluation.folder.feature_cache import FeatureCache
 from cinefoley.evaluation.folder.pairing import Sample
 from cinefoley.evaluation.folder.per_clip_metrics import Measurement, Ratio
-from cinefoley.evaluation.folder.sounds import read_sound
+from cinefoley.evaluation.folder.sounds import read_sound, sound_digest
 from cinefoley.metrics.functional.envelope import ENVELOPE_RATE, envelope_distance_terms, rms_envelope
 
 __all__ = ["ENVELOPE", "EnvelopeMetric", "paired_envelope_distance"]
@@ -18,6 +20,7 @@ __all__ = ["ENVELOPE", "EnvelopeMetric", "paired_envelope_distance"]
 ENVELOPE = "E-L1"
 """Its name in tables."""
 
+_WHAT = "E-L1 1"  # part of the cache's key; change it when the same sounds would have another distance
 _FEWEST = 512  # samples: a frame of the envelope
 _MANY_REFERENCES = 64
 
@@ -30,12 +33,13 @@ class EnvelopeMetric:
 
     Args:
         real: Reference file of every clip.
+        cache: Cached distances; None caches nothing.
     """
 
-    caches_results = False  # faster than reading the file for a network
-
-    def __init__(self, real: Mapping[str, Path]) -> None:
+    def __init__(self, real: Mapping[str, Path], cache: FeatureCache | None = None) -> None:
         self._real = real
+        self._cache = cache or FeatureCache(None)
+        self._digest_real = remembered(sound_digest)
         self._read_real = lru_cache(maxsize=_MANY_REFERENCES)(_read)
 
     def measure(self, samples: Sequence[Sample]) -> Measurement:
@@ -46,14 +50,19 @@ class EnvelopeMetric:
             if sample.clip not in self._real:
                 continue
             try:
-                found, real = _read(sample.path), self._read_real(self._real[sample.clip])
+                parts[sample] = (self._distance(sample.path, self._real[sample.clip]), 1.0)
             except MediaError as exc:
                 problems[sample] = str(exc)
-                continue
-            parts[sample] = (paired_envelope_distance(real, found), 1.0)
         ratio = Ratio(parts=parts, if_unmeasured="no reference sound could be read")
         how = f"RMS of 512 samples every 128 at {ENVELOPE_RATE} Hz, mean of channels"
         return Measurement(ratios={ENVELOPE: ratio}, protocol={"envelope": how}, problems=problems)
+
+    def _distance(self, path: Path, real: Path) -> float:
+        def compute() -> list[float]:
+            return [paired_envelope_distance(self._read_real(real), _read(path))]
+
+        [found] = self._cache.numbers(sound_digest(path), _WHAT, self._digest_real(real), compute)
+        return found
 
 
 def paired_envelope_distance(real: Tensor, generated: Tensor) -> float:

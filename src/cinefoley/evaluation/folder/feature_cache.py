@@ -1,8 +1,10 @@
-"""Feature cache: features of sounds, keyed by file content, network weights and reading."""
+"""Feature cache: features and numbers of sounds, keyed by file content and how they were computed."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -70,6 +72,27 @@ class FeatureCache:
             ) from exc
         with atomic_write(path) as temporary:
             temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
+
+    def numbers(
+        self, sound: str, what: str, reading: str, compute: Callable[[], Sequence[float]]
+    ) -> list[float]:
+        """Numbers of a sound, computed if they are not cached, and the same to the bit either way.
+
+        Args:
+            sound: SHA-256 of the sound file.
+            what: What is measured, with the version of how.
+            reading: What else the numbers depend on, such as the SHA-256 of another sound.
+            compute: Computes them; NaN is allowed.
+
+        Raises:
+            OutputError: If the folder cannot be written.
+        """
+        known = self.get(sound, what, reading)
+        if known is None:
+            known = Embedding(torch.tensor(list(compute()), dtype=torch.float64), None)
+            self.put(sound, what, reading, known)
+        found: list[float] = known.features.tolist()
+        return found
 
     def _path(self, sound: str, backbone: str, reading: str) -> Path | None:
         if self._folder is None:

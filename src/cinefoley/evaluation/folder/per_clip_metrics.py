@@ -42,9 +42,6 @@ class Measurement:
 class PerClipMetric(Protocol):
     """A metric that is computed sound by sound, beside the clip's video or events."""
 
-    caches_results: bool
-    """Whether results are cached, so that several processes can share the work."""
-
     def measure(self, samples: Sequence[Sample]) -> Measurement:
         """Measure every sample that can be measured, each independently of the others."""
         ...

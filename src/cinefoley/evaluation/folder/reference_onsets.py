@@ -1,15 +1,17 @@
 """Onset F1 against the onsets of the reference sound, and against those of other clips (derangements)."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache as remembered
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cinefoley.errors import MediaError
+from cinefoley.evaluation.folder.feature_cache import FeatureCache
 from cinefoley.evaluation.folder.pairing import Sample
 from cinefoley.evaluation.folder.per_clip_metrics import Measurement, Ratio
+from cinefoley.evaluation.folder.sounds import sound_digest
 from cinefoley.evaluation.folder.synchrony import EVENT_RATE, read_for_onsets
 from cinefoley.metrics.onsets import OnsetCounts, detect_onsets, match_onsets
 
@@ -18,6 +20,7 @@ __all__ = ["REFERENCE_F1", "SHUFFLED_F1", "ReferenceOnsetMetric"]
 REFERENCE_F1, SHUFFLED_F1 = "reference onset F1 ±100 ms", "reference onset F1 ±100 ms, other clips"
 """Names of the two metrics: with the clip's own reference, and with those of other clips."""
 
+_WHAT = "onsets 1"  # part of the cache's key; change it when the same sound would have other onsets
 _TOLERANCE_S = 0.1
 _MOST_OTHERS = 10  # other clips that a sample is compared with, so that the work grows with the clips alone
 _FEWEST_CLIPS = 5
@@ -32,13 +35,13 @@ class ReferenceOnsetMetric:
 
     Args:
         real: Reference file of every clip.
+        cache: Cached onsets; None caches nothing.
     """
 
-    caches_results = False  # detecting onsets is faster than any network
-
-    def __init__(self, real: Mapping[str, Path]) -> None:
+    def __init__(self, real: Mapping[str, Path], cache: FeatureCache | None = None) -> None:
         self._real = dict(sorted(real.items()))
-        self._onsets = cache(_find_onsets)
+        self._cache = cache or FeatureCache(None)
+        self._onsets = remembered(self._find)
 
     def measure(self, samples: Sequence[Sample]) -> Measurement:
         """Both F1; counts are added over samples, and over other clips, before the F1 is taken."""
@@ -49,7 +52,7 @@ class ReferenceOnsetMetric:
             if sample.clip not in self._real:
                 continue
             try:
-                onsets, duration_s = _find_onsets(sample.path)
+                onsets, duration_s = self._find(sample.path)
                 expected, _ = self._onsets(self._real[sample.clip])
                 shuffled = sum(self._count_others(sample.clip, onsets, duration_s), OnsetCounts())
             except MediaError as exc:
@@ -82,8 +85,13 @@ class ReferenceOnsetMetric:
             counts.append(match_onsets(found, expected, tolerance_s=_TOLERANCE_S))
         return counts
 
+    def _find(self, path: Path) -> tuple[NDArray[np.float64], float]:
+        """Onsets and length of a sound, in seconds."""
 
-def _find_onsets(path: Path) -> tuple[NDArray[np.float64], float]:
-    """Onsets and length of a sound, in seconds."""
-    waveform = read_for_onsets(path)
-    return detect_onsets(waveform, sample_rate=EVENT_RATE), len(waveform) / EVENT_RATE
+        def compute() -> list[float]:
+            waveform = read_for_onsets(path)
+            onsets = detect_onsets(waveform, sample_rate=EVENT_RATE)
+            return [len(waveform) / EVENT_RATE, *onsets.tolist()]
+
+        duration_s, *onsets = self._cache.numbers(sound_digest(path), _WHAT, "", compute)
+        return np.array(onsets, dtype=np.float64), duration_s

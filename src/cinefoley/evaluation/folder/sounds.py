@@ -53,11 +53,14 @@ def sound_digest(path: Path) -> str:
     """SHA-256 of a sound file, or of a member of a shard.
 
     Raises:
-        MediaError: If a shard is damaged.
+        MediaError: If it cannot be read, or a shard is damaged.
     """
     if is_in_shard(path):
         return hashlib.sha256(read_shard_member(path)).hexdigest()
-    return file_digest(path)
+    try:
+        return file_digest(path)
+    except OSError as exc:
+        raise MediaError(f"{path}: cannot be read ({exc.strerror}).") from exc
 
 
 def read_sound(path: Path, *, sample_rate: int | None = None, mono: bool = False) -> tuple[Tensor, int]:

@@ -71,8 +71,6 @@ class EventMetric:
         CinefoleyError: If it cannot be read.
     """
 
-    caches_results = False  # faster than any network
-
     def __init__(self, path: Path) -> None:
         self._events = read_events(path)
         self._describe = f"{path.name} (sha256:{file_digest(path)[:12]}), mean of channels"
