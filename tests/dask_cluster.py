@@ -4,9 +4,22 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["Cluster", "environment", "free_port"]
+__all__ = ["Cluster", "environment", "free_port", "threads"]
+
+
+@contextmanager
+def threads(count: int) -> Iterator[str]:
+    """Address of a scheduler whose workers, named 0, 1 and so on, are threads of this process."""
+    from distributed import LocalCluster
+
+    with LocalCluster(  # type: ignore[no-untyped-call]
+        n_workers=count, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
 
 
 class Cluster:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from distributed import get_worker
+from tests.dask_cluster import threads
 
 from cinefoley.data import parallel as engines
 from cinefoley.data.parallel import Engine, run_tasks
@@ -84,6 +86,32 @@ def test_dropping_work_leaves_the_processes_in_order() -> None:
         next(results)
         results.close()
         assert sorted(run_tasks(double, range(5), Engine(jobs=2))) == [0, 2, 4, 6, 8]
+
+
+class LeavesTheRestToOthers:
+    """Work at which worker 0 is so slow that the others do everything else meanwhile."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder, self.count = folder, count
+
+    def __call__(self, number: int) -> str:
+        worker = str(get_worker().name)
+        (self.folder / f"{number}.begun").touch(exist_ok=False)  # fails if it is done twice
+        deadline = time.monotonic() + 60
+        while worker == "0" and len(list(self.folder.glob("*.done"))) < self.count - 1:
+            assert time.monotonic() < deadline, "nobody takes the share of the slow worker"
+            time.sleep(0.01)
+        (self.folder / f"{number}.done").touch()
+        return worker
+
+
+def test_a_slow_worker_leaves_its_share_to_the_others(tmp_path: Path) -> None:
+    """Of 20 tasks it does the one that it has begun; nothing is lost, and nothing done twice."""
+    with threads(2) as address:
+        work = LeavesTheRestToOthers(tmp_path, 20)
+        done_by = list(run_tasks(work, range(20), Engine(name="dask", scheduler=address)))
+    assert sorted(done_by) == ["0", *["1"] * 19]
+    assert len(list(tmp_path.glob("*.done"))) == 20
 
 
 def touch_and_fail(path: Path) -> None:

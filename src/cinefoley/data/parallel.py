@@ -1,12 +1,14 @@
 """Parallel work on this machine's cores or on a Dask cluster; survives workers that die."""
 
 import logging
+import os
 import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence, Sized
 from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 import joblib
@@ -90,7 +92,8 @@ def run_tasks(
     A task that kills every worker ends the run, unless ``work`` skips it by itself.
 
     Args:
-        work: Runs one task; must be importable by a worker, and return little.
+        work: Runs one task; must be importable by a worker, and return little. Relative paths mean the same
+            to it as to this process, where a worker sees this process's folder.
         tasks: One argument of ``work`` each.
         engine: Where they run.
 
@@ -180,12 +183,17 @@ class _Numbered(Generic[TaskT, ResultT]):
     Exceptions are returned as results: joblib would end its processes, see :func:`_run_once`.
     """
 
-    def __init__(self, work: Callable[[TaskT], ResultT], *, is_one_of_several: bool) -> None:
-        self._work, self._is_one_of_several = work, is_one_of_several
+    def __init__(
+        self, work: Callable[[TaskT], ResultT], *, is_one_of_several: bool, folder: Path | None
+    ) -> None:
+        self._work, self._is_one_of_several, self._folder = work, is_one_of_several, folder
 
     def __call__(self, number: int, task: TaskT) -> tuple[int, ResultT | _Failed]:
         if self._is_one_of_several:
             torch.set_num_threads(1)  # the other workers use the other cores
+        if self._folder is not None:
+            with suppress(OSError):  # a folder of the other machine alone: then paths must be absolute
+                os.chdir(self._folder)
         try:
             return number, self._work(task)
         except Exception as exc:
@@ -197,7 +205,11 @@ def _run_once(
     work: Callable[[TaskT], ResultT], left: dict[int, TaskT], engine: Engine, settings: dict[str, Any]
 ) -> Generator[tuple[int, ResultT], None, None]:
     is_local = engine.name == "processes"
-    numbered = _Numbered(work, is_one_of_several=settings["backend"] != "sequential")
+    numbered = _Numbered(
+        work,
+        is_one_of_several=settings["backend"] != "sequential",
+        folder=None if is_local else Path.cwd(),
+    )
     waiting = list(left.items())[::-1]
 
     def calls() -> Iterator[Any]:

@@ -7,7 +7,7 @@ that share the folder (on NFS from version 4, on Lustre mounted with ``flock``).
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -69,7 +69,7 @@ def claim_each(
     folder: Path,
     name_of: Callable[[TaskT], str],
     is_done: Callable[[TaskT], bool],
-) -> Iterator[TaskT]:
+) -> Generator[TaskT, None, None]:
     """Claim the tasks that nobody has done, one by one; the claim is held until the next is asked for.
 
     Every process passes all tasks in its order and skips those that others hold. At the end it waits until

@@ -1,12 +1,13 @@
-"""Model choice: which model generates takes, and where; loaded when the first video needs it."""
+"""Model choice: which model is used, and where; loaded when the first video needs it."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 from cinefoley.config.foley import FoleyConfig, Quality
-from cinefoley.errors import CinefoleyError, MissingWeightsError
+from cinefoley.data.json_lines import json_digest
+from cinefoley.errors import CheckpointMismatchError, CinefoleyError, MissingWeightsError
 from cinefoley.pipelines.devices import Precision, choose_dtype, choose_own_device
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.loading import resolve_model
@@ -31,6 +32,15 @@ class ModelChoice:
     """Number format of the networks."""
     has_double_guidance: bool = False
     """Whether the guidance classifier is needed."""
+    weights: str | None = None
+    """SHA-256 over the weights that must be found; None: any."""
+
+    def pinned(self) -> "ModelChoice":
+        """The same choice for workers, which must find the weights that this process finds.
+
+        A worker that outlives a command loads weights again that have changed since.
+        """
+        return replace(self, weights=json_digest(LoadedModel(self).record.sha256))
 
 
 class LoadedModel:
@@ -49,8 +59,18 @@ class LoadedModel:
 
     @cached_property
     def record(self) -> ModelRecord:
-        """Digests for the record of the takes; computed without loading the model."""
-        return ModelRecord.of(self._choice.name, self._folder, self._choice.video_encoder)
+        """Digests for the record of the takes; computed without loading the model.
+
+        Raises:
+            CheckpointMismatchError: If these are other weights than those of the choice.
+        """
+        record = ModelRecord.of(self._choice.name, self._folder, self._choice.video_encoder)
+        if self._choice.weights not in (None, json_digest(record.sha256)):
+            raise CheckpointMismatchError(
+                f"{self._choice.name}: a worker has other weights in {self._folder} than the command that "
+                "sent it work. Give all machines the same model folder, and run the command again."
+            )
+        return record
 
     @cached_property
     def _folder(self) -> Path:

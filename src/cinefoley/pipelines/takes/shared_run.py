@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def generate_shared(
             takes stay.
     """
     if engine is not None and engine.name == "dask":
+        job = replace(job, model=job.model.pinned())
         lines = {}
         for line in run_tasks(partial(make_files, job), videos, engine):
             lines[line["film"]] = line
@@ -193,6 +195,7 @@ def _make_missing(
         layout.ledger.unlink(missing_ok=True)  # it is written when all shards are finished
     yield sum(map(len, shards)) - sum(map(len, missing))
     if engine is not None and engine.name == "dask":
+        job = replace(job, model=job.model.pinned())
         yield from run_tasks(partial(make_shard, job), missing, engine)
         return
     for shard in claim_each(
