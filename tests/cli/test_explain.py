@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.dask_cluster import threads
 
 from cinefoley.media.audio.files import read_audio, write_audio
 from cinefoley.media.muxing.replace_audio import replace_audio
@@ -67,6 +68,21 @@ def test_without_a_student_the_teacher_stands_alone(explain: RunCli, rain: Path)
     assert result.code == 0
     assert "only the teacher is explained" in result.err
     assert list(json.loads(result.out)["mean"]) == ["teacher"]
+
+
+def test_the_workers_of_a_cluster_explain_what_one_process_explains(
+    explain: RunCli, rain: Path, render_film: Callable[..., Path], tmp_path: Path
+) -> None:
+    videos = (rain, render_film(tmp_path / "storm.mp4", seed=1))
+    alone = explain(*videos, "--json")
+    figures = {path: path.read_bytes() for path in (tmp_path / "out").glob("*.p[dn][fg]")}
+    with threads(2) as address:
+        shared = explain(*videos, "--json", "--force", "--engine", "dask", "--scheduler", address)
+    assert shared.code == 0, shared.err
+    assert shared.json == alone.json
+    assert {path: path.read_bytes() for path in (tmp_path / "out").glob("*.p[dn][fg]")} == figures
+    assert len(list((tmp_path / "out").glob("*.mp4"))) == 2
+    assert explain(rain, "--engine", "dask").code == 2
 
 
 def test_a_videos_own_sound_is_shown(explain: RunCli, rain: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cinefoley.cli.explain import check_video, load_encoders, video_clip
+from cinefoley.cli.explanations import check_video, load_encoders, video_clip
 from cinefoley.cli.extras import check_extra
 from cinefoley.cli.outputs import make_folder, print_json
 from cinefoley.cli.reproduction.setup import Given

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cinefoley.cli.explain import (
+from cinefoley.cli.explanations import (
     check_video,
     describe,
     event_times,
