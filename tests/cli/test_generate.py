@@ -491,6 +491,14 @@ def test_a_shot_list_places_windows_and_is_recorded(
     assert (off["shots"], auto["shots"]) == (None, [{"start_s": 0.0, "end_s": 2.0}])
     sounds = [(tmp_path / name / "rain.take1.wav").read_bytes() for name in ("off", "auto")]
     assert sounds[0] == sounds[1]  # a video without cuts
+    before, _ = soundfile.read(tmp_path / "list" / "rain.take1.wav", dtype="int16")
+    redone = run_cli("generate", rain, "-o", tmp_path / "list", "--redo", "0.5-1.5", *common)
+    assert redone.code == 0, redone.err
+    after, _ = soundfile.read(tmp_path / "list" / "rain.take1.wav", dtype="int16")
+    assert np.array_equal(after[:8000], before[:8000])
+    assert np.array_equal(after[24000:], before[24000:])
+    for part in (slice(9000, 15000), slice(17000, 23000)):  # both sides of the cut
+        assert not np.array_equal(after[part], before[part])
     shots.write_text("start_s,end_s\n0,1\n0.5,2\n")
     wrong = run_cli("generate", rain, "-o", tmp_path / "wrong", "--shots", shots, *common)
     assert wrong.code == 1

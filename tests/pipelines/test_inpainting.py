@@ -58,6 +58,28 @@ def test_a_stretch_is_new_and_the_rest_is_kept_to_the_sample(
     assert torch.equal(redo(1000), first)
 
 
+def test_nothing_beyond_the_shot_is_seen_or_heard(pipeline: FoleyPipeline) -> None:
+    generator = torch.Generator().manual_seed(2)
+    video = torch.rand(1, 20, 3, 32, 32, generator=generator)
+    take = 0.1 * torch.randn(5 * 16000, generator=generator)
+    noise = draw_noise((1, *pipeline.latent_shape), seed=0, take=0, window=1000)
+    shot, stretch = Stretch(1.0, 2.5), Stretch(1.5, 2.5)
+    outside_video, outside_take = video.clone(), take.clone()
+    for part in (slice(0, 4), slice(10, 20)):  # four frames a second
+        outside_video[:, part] = 0.5
+    outside_take[:16000] = 0
+    outside_take[40000:] = 0
+
+    def redo(frames: Tensor, sound: Tensor, shot: Stretch | None) -> Tensor:
+        redone = redo_stretch(pipeline, frames, sound, stretch, noise=noise, shot=shot, num_inference_steps=2)
+        return redone[24000:40000]
+
+    assert torch.equal(redo(video, take, shot), redo(outside_video, outside_take, shot))
+    assert not torch.equal(redo(video, take, None), redo(outside_video, outside_take, None))
+    with pytest.raises(ValueError, match="not inside one shot"):
+        redo(video, take, Stretch(1.0, 2.0))
+
+
 def test_what_is_no_stretch_is_refused(pipeline: FoleyPipeline) -> None:
     video, take = torch.rand(1, 20, 3, 32, 32), torch.zeros(5 * 16000)
     noise = torch.randn(1, *pipeline.latent_shape)

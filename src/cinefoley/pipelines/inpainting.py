@@ -52,6 +52,7 @@ def redo_stretch(
     start: float = 0.0,
     duration: float | None = None,
     gain: float = 1.0,
+    shot: Stretch | None = None,
     on_step: Callable[[int, int], None] | None = None,
     **sampling: Any,
 ) -> Tensor:
@@ -73,6 +74,8 @@ def redo_stretch(
         start: Begin of the take in the video, in seconds.
         duration: Length of the section; None: to the end of the video.
         gain: Gain that was applied to the take after it was generated.
+        shot: The shot that holds the stretch, in seconds of the take: nothing outside it is seen or heard.
+            None: the whole take.
         on_step: Called with finished and total denoiser calls.
         sampling: As for ``FoleyPipeline.sample``.
 
@@ -80,7 +83,7 @@ def redo_stretch(
         The take, ``(N,)``, identical to ``waveform`` outside the stretch.
 
     Raises:
-        ValueError: If the stretch is empty, lies outside the take, or is too long.
+        ValueError: If the stretch is empty, lies outside the take or the shot, or is too long.
         MediaError: If the video cannot be read.
     """
     config = pipeline.foley_config
@@ -96,17 +99,27 @@ def redo_stretch(
             f"a stretch of {(last - first) / rate:.2f} s is too long; at most "
             f"{longest_stretch_s(pipeline):.2f} s"
         )
-    begin = min(max(0, (first + last - window) // 2), max(0, total - window))
-    plan = WindowPlan(starts=(begin,), window=window, total=total, fade=0)
+    shot_begin, shot_end = (
+        (0, total) if shot is None else (round(t * rate) for t in (shot.start_s, shot.end_s))
+    )
+    if not shot_begin <= first < last <= shot_end:
+        raise ValueError(
+            f"the stretch from {stretch.start_s:g} to {stretch.end_s:g} s is not inside one shot, {shot}"
+        )
+    begin = min(max(shot_begin, (first + last - window) // 2), max(shot_begin, shot_end - window))
+    ends = () if shot is None else (shot_end,)
+    plan = WindowPlan(starts=(begin,), window=window, total=total, fade=0, shot_ends=ends)
     frames = next(iter(window_frames(video, plan, config, start=start, duration=duration)))
     features = pipeline.encode_video(frames[None].float() / 255)
-    piece = waveform[begin : begin + window].float() / gain
+    piece = waveform[begin : min(begin + window, shot_end)].float() / gain
     mel = mel_spectrogram(F.pad(piece, (0, window - len(piece)))[None], config.mel)
     known = pipeline.encode_mel(mel)
     columns = known.shape[-1]
     per_column = window / columns
     places = torch.arange(columns, device=known.device) * per_column
     is_known = (places + per_column <= first - begin) | (places >= last - begin)
+    if shot is not None:  # what follows the shot is not heard, and left open
+        is_known &= places + per_column <= shot_end - begin
     settings = pipeline.sampling_settings(**sampling)
     prediction_type = pipeline.scheduler.config.prediction_type
     latents = pipeline.sample(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -40,6 +41,11 @@ class WindowPlan:
     def is_cut(self, index: int) -> bool:
         """Whether window ``index`` begins another shot than window ``index - 1`` ends."""
         return index > 0 and self.end(index) != self.end(index - 1)
+
+    def shots(self) -> list[tuple[int, int]]:
+        """First sample and end of every shot; of the whole video where it is one shot."""
+        ends = sorted(set(self.shot_ends)) or [self.total]
+        return list(pairwise([0, *ends]))
 
     def joint(self, index: int) -> int:
         """First sample of the cross-fade from window ``index - 1`` to window ``index``; or the cut."""

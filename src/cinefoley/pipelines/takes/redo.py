@@ -15,6 +15,7 @@ from cinefoley.media.audio.loudness import measure_file_loudness
 from cinefoley.media.audio.writer import Subtype
 from cinefoley.media.files.staging import staging_folder
 from cinefoley.media.probe import probe
+from cinefoley.media.shots import Shot
 from cinefoley.pipelines.inpainting import FADE_S, Stretch, redo_stretch
 from cinefoley.pipelines.sampling import draw_noise
 from cinefoley.pipelines.takes.files import TakeFiles, existing_take, plan_takes
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["find_written", "redo_take"]
 
 _FIRST_WINDOW = 1 << 20  # of the noise: no video has as many windows
+_PARTS_APART = 1 << 12
 _SUBTYPES: dict[str, Subtype] = {"pcm_s16le": "PCM_16", "pcm_s24le": "PCM_24", "pcm_f32le": "FLOAT"}
 
 
@@ -76,22 +78,36 @@ def redo_take(
     start = float(run.get("settings", {}).get("start", 0.0))
     done = list(entry.get("redone", []))
     gain = 10 ** (float(entry.get("gain_db", 0.0)) / 20)
-    noise = draw_noise(
-        (1, *pipeline.latent_shape), seed=settings.seed, take=take - 1, window=_FIRST_WINDOW + len(done)
-    )
+    section = {"start": start, "duration": run.get("settings", {}).get("duration")}
+    model_input = source.model_input(pipeline.foley_config)
+    shots = [Shot(**shot) for shot in run.get("shots") or ()]
     try:
-        sound = redo_stretch(
-            pipeline,
-            source.model_input(pipeline.foley_config),
-            waveform[0],
+        parts = _parts(
             Stretch(stretch.start_s - start, stretch.end_s - start),
-            noise=noise,
-            start=start,
-            duration=run.get("settings", {}).get("duration"),
-            gain=gain,
-            on_step=on_step,
-            **settings.options(),
+            [
+                Stretch(begin / rate, end / rate)
+                for begin, end in pipeline.plan(model_input, shots=shots, **section).shots()
+            ],
         )
+        sound = waveform[0]
+        for number, (part, shot) in enumerate(parts):
+            sound = redo_stretch(
+                pipeline,
+                model_input,
+                sound,
+                part,
+                noise=draw_noise(
+                    (1, *pipeline.latent_shape),
+                    seed=settings.seed,
+                    take=take - 1,
+                    window=_FIRST_WINDOW + len(done) + number * _PARTS_APART,
+                ),
+                gain=gain,
+                shot=shot if len(shots) > 1 else None,
+                on_step=None if on_step is None else _whole_progress(on_step, number, len(parts)),
+                **section,
+                **settings.options(),
+            )
     except ValueError as exc:
         raise CinefoleyError(f"{there.wav.name}: {exc}.") from exc
     audio = probe(there.wav).audio
@@ -114,6 +130,21 @@ def redo_take(
         }
         update_take(sidecar, take, changes, staging=staging)
     return replace(there, mel=None)
+
+
+def _parts(stretch: Stretch, shots: list[Stretch]) -> list[tuple[Stretch, Stretch]]:
+    """The part of a stretch in each shot, and the shot; the stretch as it is if it lies in none."""
+    cut = [
+        (Stretch(max(stretch.start_s, shot.start_s), min(stretch.end_s, shot.end_s)), shot) for shot in shots
+    ]
+    return [(part, shot) for part, shot in cut if part.start_s < part.end_s] or [(stretch, shots[0])]
+
+
+def _whole_progress(
+    on_step: Callable[[int, int], None], number: int, parts: int
+) -> Callable[[int, int], None]:
+    """Progress of one of several parts as progress of all."""
+    return lambda done, total: on_step(number * total + done, parts * total)
 
 
 def find_written(
