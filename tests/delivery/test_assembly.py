@@ -1,12 +1,14 @@
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinefoley.delivery.assembly import CROSS_FADE_S, Piece, assemble
+from cinefoley.delivery import assembly
+from cinefoley.delivery.assembly import CROSS_FADE_S, Piece
 from cinefoley.media.audio.files import write_audio
 
 RATE = 1000
@@ -18,6 +20,11 @@ def ones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sounds") / "ones.wav"
     write_audio(path, torch.full((10 * RATE,), 0.5), RATE, subtype="PCM_24")
     return path
+
+
+def assemble(pieces: list[Piece], duration_s: float, rate: int) -> torch.Tensor:
+    blocks = list(assembly.assemble(pieces, duration_s, rate))
+    return torch.from_numpy(np.concatenate(blocks, axis=1)[0])
 
 
 def piece(start_s: float, end_s: float, wav: Path | None, wav_start_s: float = 0.0) -> Piece:

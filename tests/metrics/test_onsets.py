@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinefoley.metrics.onsets import OnsetCounts, detect_onsets, match_onsets
+from cinefoley.metrics.onsets import OnsetCounts, detect_block_onsets, detect_onsets, match_onsets
 from cinefoley.stage.render import draw_take
 
 RATE = 16000
@@ -29,6 +29,20 @@ def test_clicks_are_found_where_they_are() -> None:
 def test_times_do_not_drift_where_no_whole_number_of_samples_is_a_hundredth() -> None:
     found = detect_onsets(clicks([0.5, 58.0], seconds=60.0, rate=22050), sample_rate=22050)
     assert found == pytest.approx([0.5, 58.0], abs=0.02)
+
+
+@pytest.mark.parametrize("rate", [16000, 22050])
+def test_a_long_sound_in_blocks_has_the_onsets_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch, rate: int
+) -> None:
+    sound = clicks([0.5, 0.98, 1.01, 2.0, 3.3, 3.89], rate=rate)
+    whole = detect_onsets(sound, sample_rate=rate)
+    monkeypatch.setattr("cinefoley.metrics.onsets._PART_S", 0.5)
+    blocks = [sound.numpy()[None, begin : begin + 1111] for begin in range(0, len(sound), 1111)]
+
+    assert detect_block_onsets(blocks, sample_rate=rate).tolist() == whole.tolist()
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        detect_block_onsets([*blocks, np.full((1, 4), np.nan, np.float32)], sample_rate=rate)
 
 
 def test_quiet_noise_and_silence_have_no_onsets() -> None:

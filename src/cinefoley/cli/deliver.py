@@ -16,6 +16,7 @@ from cinefoley.cli.take_inputs import (
     TimecodeRate,
     WrittenTake,
     find_written_takes,
+    kinds_of,
     make_clock,
 )
 
@@ -126,7 +127,7 @@ def deliver(
     written = find_written_takes(video, takes_in, sorted(set(take)) if take else None)
     cuts = _find_cuts(video, duration_s, shots)
     stems = _make_stems(written, cuts, _read_use(use, len(cuts), written))
-    delivery = write_delivery(video, stems, out, clock, settings, overwrites=force)
+    delivery = write_delivery(video, stems, out, clock, settings, kinds=kinds_of(written), overwrites=force)
     if delivery.gain.is_limited and not quiet:
         note(f"the loudness was not reached, because no true peak may be above {ceiling:g} dB.")
     _print(delivery, as_json=as_json)

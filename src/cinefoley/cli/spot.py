@@ -14,6 +14,7 @@ from cinefoley.cli.take_inputs import (
     TakesFolder,
     TimecodeRate,
     find_written_takes,
+    kinds_of,
     make_clock,
 )
 from cinefoley.errors import OutputError
@@ -47,15 +48,15 @@ def spot(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a cue sheet of the events in a take: times, timecode and strength.
+    """Write a cue sheet of the events in a take: time, timecode, strength, and kind.
 
     For take 1 of rain.mp4 this writes rain.take1.cues.csv, .cues.edl (locators), .cues.otio (markers) and
     .cues.reaper.csv (for Reaper's region and marker manager). Edit times in either CSV, and give it back with
-    `cinefoley generate --cues`.
+    `cinefoley generate --cues`. Kinds are named in takes of models that know kinds (`cinefoley models info`).
     """
     from cinefoley.delivery.cue_sheets import cue_sheet_path, write_cues
-    from cinefoley.delivery.cues import find_cues
-    from cinefoley.media.audio.files import read_audio
+    from cinefoley.delivery.cues import find_file_cues
+    from cinefoley.delivery.kinds import KindNamer
     from cinefoley.media.timing import video_duration
 
     forms = _check_formats(sheets)
@@ -69,8 +70,8 @@ def spot(
             raise OutputError(
                 f"{path}: exists. Choose another folder with -o, or pass --force to replace it."
             )
-    waveform, rate = read_audio(written.wav, mono=True)
-    cues = find_cues(waveform[0], rate, start_s=written.start_s)
+    namer = KindNamer(kinds_of([written]))
+    cues = find_file_cues(written.wav, start_s=written.start_s, namer=namer)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:

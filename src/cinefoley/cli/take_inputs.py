@@ -1,13 +1,14 @@
 """Find the takes that ``generate`` wrote for a video, and the options that say what its timecode is."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cinefoley.errors import MediaError
+from cinefoley.errors import MediaError, MissingWeightsError
 
 if TYPE_CHECKING:
     from cinefoley.delivery.timecode import TimecodeClock
@@ -19,6 +20,7 @@ __all__ = [
     "TimecodeRate",
     "WrittenTake",
     "find_written_takes",
+    "kinds_of",
     "make_clock",
 ]
 
@@ -87,6 +89,18 @@ def find_written_takes(video: Path, folder: Path, numbers: Sequence[int] | None 
             f"`cinefoley generate {video} -o {folder}`."
         )
     return [_written_take(video, folder, number) for number in numbers]
+
+
+def kinds_of(takes: Sequence[WrittenTake]) -> set[str]:
+    """Kinds of sound that the models of takes name; none for models that are not on this machine."""
+    from cinefoley.models.kinds import Kinds
+    from cinefoley.pipelines.loading import resolve_model
+
+    kinds: set[str] = set()
+    for model in {take.model for take in takes if take.model}:
+        with suppress(MissingWeightsError):
+            kinds.update(Kinds.names_of(resolve_model(model, local_files_only=True)))
+    return kinds
 
 
 def make_clock(

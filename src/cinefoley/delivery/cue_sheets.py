@@ -124,8 +124,9 @@ def _rows(cues: Sequence[Cue], clock: TimecodeClock) -> Iterator[tuple[object, .
     yield _START, clock.start, "0.000", "", "", "", f"first frame; {clock.rate} fps"
     for number, cue in enumerate(cues, start=1):
         strength = "" if cue.strength_db is None else f"{cue.strength_db:.1f}"
-        time_s = f"{cue.time_s:.3f}"
-        yield number, clock.at(cue.time_s), time_s, time_s, strength, cue.kind, cue.note
+        generated_s = cue.time_s if cue.generated_s is None else cue.generated_s
+        times = f"{cue.time_s:.3f}", f"{generated_s:.3f}"
+        yield number, clock.at(cue.time_s), *times, strength, cue.kind, cue.note
 
 
 def _reaper_rows(cues: Sequence[Cue]) -> Iterator[tuple[object, ...]]:

@@ -1,21 +1,32 @@
 """Cues: find the events of a take with their strength, and match edited cues with them."""
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log10
+from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from cinefoley.metrics.onsets import detect_onsets
+from cinefoley.delivery.kinds import LEAD_S, LENGTH_S, KindNamer
+from cinefoley.delivery.sample_source import SampleSource
+from cinefoley.media.audio.reader import AudioReader, Samples, resample_blocks
+from cinefoley.media.sections import Section
+from cinefoley.metrics.onsets import detect_block_onsets
 
-__all__ = ["Cue", "find_cues", "match_cues"]
+__all__ = ["Cue", "ReadSound", "find_cues", "find_file_cues", "match_cues"]
+
+ReadSound = Callable[[], Iterable[Samples]]
+"""Gives the blocks of a sound from its begin, ``(1, N_i)``."""
 
 _SHORTEST_S = 0.1
 _ATTACK_S = 0.3  # within which the strength of an event is measured
 _WINDOW_S = 0.05
 _FLOOR_DB = -120.0
+_LOWEST_RATE = 16000  # of onset detection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +38,11 @@ class Cue:
     strength_db: float | None = None
     """Loudest 50 ms of its first 300 ms, RMS in dB of full scale; None if unknown."""
     kind: str = ""
-    """What sounds, as an editor wrote it; empty in a sheet of generated events."""
+    """What sounds, as an editor wrote it or the classifier heard it; empty if unknown."""
     note: str = ""
     """Free text of an editor."""
+    generated_s: float | None = None
+    """Where the take has the event as generated, if ``time_s`` is another time; None: there."""
 
     @property
     def name(self) -> str:
@@ -38,29 +51,66 @@ class Cue:
         return ", ".join(filter(None, (self.kind, strength, self.note))) or "cue"
 
 
-def find_cues(waveform: Tensor, sample_rate: int, *, start_s: float = 0.0) -> list[Cue]:
-    """Find the events of a take: its onsets, and how strong each is.
+def find_cues(
+    read: ReadSound, sample_rate: int, *, start_s: float = 0.0, namer: KindNamer | None = None
+) -> list[Cue]:
+    """Find the events of a take: its onsets, how strong each is, and what sounds.
+
+    The sound is read twice, block by block, and never held as a whole.
 
     Args:
-        waveform: ``(N,)``, full scale at 1. Shorter than 0.1 s: no events.
+        read: Gives the blocks of the sound from its begin, ``(1, N_i)``, full scale at 1; called twice.
+            Shorter than 0.1 s: no events.
         sample_rate: Samples per second, at least 16000.
         start_s: Where the take begins, in seconds from the video's first frame.
+        namer: Names the kind of each event; None leaves it empty.
 
     Returns:
         Cues in order of time.
     """
-    if len(waveform) < _SHORTEST_S * sample_rate:
+    length = 0
+
+    def counted() -> Iterator[Samples]:
+        nonlocal length
+        for block in read():
+            length += block.shape[1]
+            yield block
+
+    try:
+        onsets = detect_block_onsets(counted(), sample_rate=sample_rate)
+    except ValueError:
+        if length >= _SHORTEST_S * sample_rate:
+            raise
         return []
-    onsets = detect_onsets(waveform, sample_rate=sample_rate)
-    ends = [*onsets[1:], len(waveform) / sample_rate]
-    power = waveform.double().square().cpu().numpy()
-    return [
-        Cue(
-            time_s=round(start_s + float(onset), 3),
-            strength_db=_strength_db(power, onset, min(end, onset + _ATTACK_S), sample_rate),
-        )
-        for onset, end in zip(onsets, ends, strict=True)
-    ]
+    cues: list[Cue] = []
+    source, position = SampleSource(read()), 0
+    for onset, following in pairwise([*onsets, length / sample_rate + LEAD_S]):
+        begin = max(position, round((onset - LEAD_S) * sample_rate))
+        end = round(min(following - LEAD_S, onset + LENGTH_S) * sample_rate)
+        source.skip(begin - position)
+        excerpt, position = source.take(end - begin)[0], end
+        lead = round(onset * sample_rate) - begin
+        kind = "" if namer is None else namer.name(torch.from_numpy(excerpt.copy()), sample_rate)
+        strength_db = _strength_db(excerpt[lead : lead + round(_ATTACK_S * sample_rate)], sample_rate)
+        cues.append(Cue(time_s=round(start_s + float(onset), 3), strength_db=strength_db, kind=kind))
+    return cues
+
+
+def find_file_cues(wav: Path, *, start_s: float = 0.0, namer: KindNamer | None = None) -> list[Cue]:
+    """Find the events of a take in a file, as :func:`find_cues`; channels are averaged.
+
+    Raises:
+        MediaError: If it cannot be read.
+    """
+
+    def read() -> Iterator[Samples]:
+        with AudioReader(wav, Section.of(0.0, None)) as reader:
+            blocks = (block.mean(axis=0, keepdims=True) for block in reader)
+            yield from resample_blocks(blocks, reader.sample_rate, rate)
+
+    with AudioReader(wav, Section.of(0.0, None)) as reader:
+        rate = max(_LOWEST_RATE, reader.sample_rate)
+    return find_cues(read, rate, start_s=start_s, namer=namer)
 
 
 def match_cues(
@@ -76,35 +126,52 @@ def match_cues(
     Returns:
         Pairs of indices (event, cue), ascending.
     """
-    rows, columns = len(events_s), len(cues_s)
-    single = reach_s / 2
-    cost = np.zeros((rows + 1, columns + 1))
-    cost[:, 0], cost[0, :] = np.arange(rows + 1) * single, np.arange(columns + 1) * single
-    distance = np.abs(np.subtract.outer(np.asarray(events_s, float), np.asarray(cues_s, float)))
-    distance[distance > reach_s] = np.inf
-    for row in range(rows):
-        for column in range(columns):
-            cost[row + 1, column + 1] = min(
-                cost[row, column] + distance[row, column],
-                cost[row, column + 1] + single,
-                cost[row + 1, column] + single,
-            )
-    pairs = []
-    while rows and columns:
-        if cost[rows, columns] == cost[rows - 1, columns - 1] + distance[rows - 1, columns - 1]:
-            rows, columns = rows - 1, columns - 1
-            pairs.append((rows, columns))
-        elif cost[rows, columns] == cost[rows - 1, columns] + single:
-            rows -= 1
-        else:
-            columns -= 1
+    count = len(cues_s)
+    best: list[_Chain | None] = [None] * (count + 1)  # a Fenwick tree of prefix maxima, over cues
+
+    def before(cue: int) -> _Chain | None:
+        found = None
+        while cue > 0:
+            found = max(found, best[cue], key=_gain)
+            cue -= cue & -cue
+        return found
+
+    for event, time_s in enumerate(events_s):
+        near = range(bisect_left(cues_s, time_s - reach_s), bisect_right(cues_s, time_s + reach_s))
+        gains = [reach_s - abs(time_s - cues_s[cue]) for cue in near]  # what two without a partner cost more
+        chains = [_Chain.of(event, cue, gain, before(cue)) for cue, gain in zip(near, gains, strict=True)]
+        for chain in chains:  # after all of them: an event has one partner
+            place = chain.cue + 1
+            while place <= count:
+                best[place] = max(best[place], chain, key=_gain)
+                place += place & -place
+    pairs, last = [], before(count)
+    while last is not None:
+        pairs.append((last.event, last.cue))
+        last = last.earlier
     return pairs[::-1]
 
 
-def _strength_db(power: NDArray[np.float64], begin: float, end: float, sample_rate: int) -> float:
-    window = round(_WINDOW_S * sample_rate)
-    piece = power[round(begin * sample_rate) : max(round(end * sample_rate), 1)]
-    sums = np.concatenate([[0.0], np.cumsum(piece)])
-    width = min(window, len(piece))
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """Pairs in order, the last one first."""
+
+    event: int
+    cue: int
+    gain: float
+    earlier: "_Chain | None"
+
+    @classmethod
+    def of(cls, event: int, cue: int, gain: float, earlier: "_Chain | None") -> "_Chain":
+        return cls(event, cue, gain + _gain(earlier), earlier)
+
+
+def _gain(chain: _Chain | None) -> float:
+    return 0.0 if chain is None else chain.gain
+
+
+def _strength_db(sound: NDArray[np.float32], sample_rate: int) -> float:
+    sums = np.concatenate([[0.0], np.cumsum(np.square(sound, dtype=np.float64))])
+    width = min(round(_WINDOW_S * sample_rate), len(sound))
     loudest = float((sums[width:] - sums[:-width]).max() / width) if width else 0.0
     return round(max(_FLOOR_DB, 10 * log10(max(loudest, 1e-20))), 1)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from cinefoley.delivery.sample_source import SampleSource
 from cinefoley.media.audio.reader import Samples
 
 __all__ = ["Ducker", "mix_blocks"]
@@ -65,19 +66,11 @@ def mix_blocks(
     Yields:
         ``(channels, N_i)``.
     """
-    source = iter(original)
-    held = np.zeros((channels, 0), np.float32)
+    source = SampleSource(original, channels)
     centre = np.float32(1 / np.sqrt(channels) if channels <= 2 else 1)
     factor = np.float32(10 ** (gain_db / 20))
     for block in foley:
-        length = block.shape[1]
-        while held.shape[1] < length:
-            more = next(source, None)
-            if more is None:
-                held = np.pad(held, ((0, 0), (0, length - held.shape[1])))
-            else:
-                held = np.concatenate([held, more], axis=1)
-        bed, held = held[:, :length], held[:, length:]
+        bed = source.take(block.shape[1])
         mixed = factor * ducker.gain(block) * bed
         places = slice(None) if channels <= 2 else slice(2, 3)  # of more channels, the third is the centre
         mixed[places] += centre * block

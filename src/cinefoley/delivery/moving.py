@@ -1,17 +1,19 @@
 """Move the events of a take to cues: shift each attack as it is, and stretch what lies between two events."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from cinefoley.delivery.cues import find_cues, match_cues
-from cinefoley.media.audio.reader import Samples
+from cinefoley.media.audio.reader import Samples, slice_blocks
 from cinefoley.media.audio.stretch import LARGEST_FACTOR, stretch
 
-__all__ = ["Move", "move_to_cues"]
+__all__ = ["Mono", "Move", "move_to_cues"]
+
+Mono = NDArray[np.float32]
+"""Samples ``(N,)``."""
 
 _LEAD_S = 0.015  # of an event's sound before its onset
 _ATTACK_S = 0.08  # shifted as it is, because stretching blurs it
@@ -33,25 +35,31 @@ class Move:
 
 
 def move_to_cues(
-    waveform: Tensor, sample_rate: int, cues_s: Sequence[float], *, start_s: float = 0.0, reach_s: float = 0.5
-) -> tuple[Tensor, list[Move]]:
+    sound: Mono,
+    sample_rate: int,
+    cues_s: Sequence[float],
+    *,
+    start_s: float = 0.0,
+    reach_s: float = 0.5,
+) -> tuple[Iterator[Samples], list[Move]]:
     """Move the events of a take to cues.
 
     Cues and onsets are paired in order. An event moves within its slack: the sound between two events becomes
     at least half and at most twice as long. Events without a cue stay where they are. The pitch does not
     change. Pieces join with cross-fades of 5 ms. A take whose events are where the cues are is not changed.
+    At most the sound between two events is held in memory.
 
     Args:
-        waveform: ``(N,)``, full scale at 1.
+        sound: Samples ``(N,)`` of the take, full scale at 1; may be mapped from a file.
         sample_rate: Samples per second, at least 16000.
         cues_s: Times, ascending, in seconds from the video's first frame.
         start_s: Where the take begins.
         reach_s: Farthest that an event moves.
 
     Returns:
-        The take, ``(N,)`` float32, and a record per cue.
+        Blocks ``(1, N_i)`` of the take, N samples in all, and a record per cue.
     """
-    onsets = [cue.time_s for cue in find_cues(waveform, sample_rate)]
+    onsets = [cue.time_s for cue in find_cues(lambda: slice_blocks(sound[None]), sample_rate)]
     wanted = [cue - start_s for cue in cues_s]
     pairs = match_cues(onsets, wanted, reach_s=reach_s)
     goals = list(onsets)
@@ -61,9 +69,10 @@ def move_to_cues(
     lead = round(_LEAD_S * sample_rate)
     before = [max(0, round(onset * sample_rate) - lead) for onset in onsets]
     after = _within_slack(
-        before, [round(goal * sample_rate) - lead for goal in goals], len(waveform), sample_rate
+        before, [round(goal * sample_rate) - lead for goal in goals], len(sound), sample_rate
     )
-    moved = waveform.float() if after == before else _join(waveform, before, after, sample_rate)
+    is_moved = after != before
+    moved = _join(sound, before, after, sample_rate) if is_moved else slice_blocks(sound[None])
     found = {cue: event for event, cue in pairs}
     moves = []
     for cue, cue_s in enumerate(cues_s):
@@ -98,42 +107,47 @@ def _within_slack(before: list[int], wanted: list[int], total: int, sample_rate:
     return after
 
 
-def _join(waveform: Tensor, before: list[int], after: list[int], sample_rate: int) -> Tensor:
-    sound = waveform.float().cpu().numpy()
+def _join(sound: Mono, before: list[int], after: list[int], sample_rate: int) -> Iterator[Samples]:
     total, fade = len(sound), round(_FADE_S * sample_rate)
-    out = np.zeros(total, np.float32)
     borders, places = [0, *before, total], [0, *after, total]
+    held = np.zeros(0, np.float32)  # the last samples, beneath which the next piece may fade in
     for index in range(len(borders) - 1):
         begin, end, place = borders[index], borders[index + 1], places[index]
         length = places[index + 1] - place
-        if length <= 0 or end <= begin:
+        if length <= 0:
             continue
         is_last = index == len(borders) - 2
         goes_on = index > 0 and places[index - 1] - borders[index - 1] == place - begin  # as it was before
         lead = 0 if goes_on else min(fade, begin, place)
-        piece = _fit(sound[begin:end], length, sample_rate, is_last=is_last)
-        piece = np.concatenate([sound[begin - lead : begin], piece])
         if lead:  # the end of the piece before fades out beneath the begin of this one
             rise = ((np.arange(lead) + 0.5) / lead).astype(np.float32)
-            out[place - lead : place] *= 1 - rise
-            piece[:lead] *= rise
-        out[place - lead : place + length] += piece[: lead + length]
-    return torch.from_numpy(out)
+            held[-lead:] = (1 - rise) * held[-lead:] + rise * sound[begin - lead : begin]
+        for block in _fit(sound[begin:end], length, sample_rate, is_last=is_last):
+            held = np.concatenate([held, block])
+            if len(held) > fade:
+                yield held[None, : len(held) - fade]
+                held = held[len(held) - fade :]
+    yield held[None]
 
 
-def _fit(piece: Samples, length: int, sample_rate: int, *, is_last: bool) -> Samples:
+def _fit(piece: Mono, length: int, sample_rate: int, *, is_last: bool) -> Iterator[Mono]:
     """Bring a piece to a length: its attack stays, the rest is stretched; the last one is cut or fades."""
-    if len(piece) == length:
-        return piece
-    fade = round(_FADE_S * sample_rate)
-    if is_last:
-        fitted = np.zeros(length, np.float32)
+    if is_last:  # the sound ended with the video; where it now ends earlier, it fades
         kept = min(length, len(piece))
-        fitted[:kept] = piece[:kept]
-        if kept < length:  # the sound ended with the video, and now ends earlier
-            falling = min(4 * fade, kept)
-            fitted[kept - falling : kept] *= np.linspace(1, 0, falling, dtype=np.float32)
-        return fitted
+        falling = min(4 * round(_FADE_S * sample_rate), kept) if kept < length else 0
+        yield from (block[0] for block in slice_blocks(piece[None, : kept - falling]))
+        yield piece[kept - falling : kept] * np.linspace(1, 0, falling, dtype=np.float32)
+        yield np.zeros(length - kept, np.float32)
+    elif len(piece) == length:
+        yield from (block[0] for block in slice_blocks(piece[None]))
+    elif len(piece):
+        yield _stretched(piece, length, sample_rate)
+    else:
+        yield np.zeros(length, np.float32)
+
+
+def _stretched(piece: Mono, length: int, sample_rate: int) -> Mono:
+    fade = round(_FADE_S * sample_rate)
     attack = min(round((_LEAD_S + _ATTACK_S) * sample_rate), len(piece) // 2, length // 2)
     rest, room = piece[attack:], length - attack
     bounded = min(max(room, -(-len(rest) // 2)), 2 * len(rest))  # the attack's share may need a little more

@@ -3,7 +3,7 @@
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -15,7 +15,8 @@ import numpy as np
 from cinefoley.delivery.assembly import Piece, assemble
 from cinefoley.delivery.conform import Conform, write_timelines
 from cinefoley.delivery.cue_sheets import cue_sheet_path, write_cues
-from cinefoley.delivery.cues import find_cues
+from cinefoley.delivery.cues import find_file_cues
+from cinefoley.delivery.kinds import KindNamer
 from cinefoley.delivery.leader import make_two_pop, pop_frames
 from cinefoley.delivery.levels import SharedGain, shared_gain
 from cinefoley.delivery.mixing import Ducker, mix_blocks
@@ -58,6 +59,7 @@ def deliver(
     clock: TimecodeClock,
     settings: DeliverySettings | None = None,
     *,
+    kinds: Collection[str] = (),
     overwrites: bool = False,
 ) -> Delivery:
     """Write a delivery.
@@ -73,6 +75,7 @@ def deliver(
         folder: The folder to write.
         clock: The video's timecode.
         settings: What to write; the defaults if None.
+        kinds: Kinds that the models of the takes name: what the cue sheet may call an event.
         overwrites: Whether to replace an earlier delivery in the folder.
 
     Raises:
@@ -104,12 +107,12 @@ def deliver(
                 subtype=settings.subtype,
                 gain=gain.factor,
             )
-        track = work.write_track(gain.factor)
+        work.write_track(gain.factor)
         if settings.mix_gain_db is not None:
-            work.write_mix(track, settings.mix_gain_db)
+            work.write_mix(gain.factor, settings.mix_gain_db)
         if settings.has_two_pop:
             work.write_two_pop(lead_frames)
-        cues = find_cues(_tensor(track), settings.sample_rate)
+        cues = find_file_cues(work.track, namer=KindNamer(kinds))
         sheet = cue_sheet_path(staging, video.stem, "csv")
         write_cues(sheet, cues, clock, video=video, duration_s=duration_s, form="csv")
         conform = Conform(
@@ -157,8 +160,7 @@ class _Work:
         """Measure the track and every take, and choose the gain that all share."""
         settings = self._settings
         rate = settings.sample_rate
-        track = assemble(self._pieces(1.0), self._duration_s, rate).numpy()[None]
-        whole = measure_loudness(slice_blocks(track), rate)
+        whole = measure_loudness(self._track(1.0), rate)
         takes = []
         for stem in self._stems:
             frames = stem_range(stem, self._clock, num_frames=self.num_frames, handle_s=settings.handle_s)
@@ -168,20 +170,20 @@ class _Work:
             takes.append(measure_loudness(blocks, rate))
         return shared_gain(whole, takes, target_lufs=settings.loudness_lufs, ceiling_db=settings.ceiling_db)
 
-    def write_track(self, gain: float) -> Samples:
-        """Write the used takes as one track, and the video with it; returns it, ``(1, N)``."""
-        rate = self._settings.sample_rate
-        track: Samples = assemble(self._pieces(gain), self._duration_s, rate).numpy()[None]
+    def write_track(self, gain: float) -> None:
+        """Write the used takes as one track, and the video with it."""
+        settings = self._settings
         info = self._info("Foley track", 0, ("Foley",))
-        write_broadcast_wav(self.track, slice_blocks(track), rate, info, subtype=self._settings.subtype)
+        write_broadcast_wav(
+            self.track, self._track(gain), settings.sample_rate, info, subtype=settings.subtype
+        )
         replace_audio(self._video, self.track, self.picture)
-        return track
 
-    def write_mix(self, track: Samples, gain_db: float) -> None:
+    def write_mix(self, gain: float, own_gain_db: float) -> None:
         """Write the track over the video's own sound, and the video with it."""
         rate = self._settings.sample_rate
         try:
-            peak = max(np.abs(block).max(initial=0.0) for block in self._mixed(track, gain_db))
+            peak = max(np.abs(block).max(initial=0.0) for block in self._mixed(gain, own_gain_db))
             channels = self._own_channels()
         except AudioError as exc:
             raise AudioError(
@@ -189,7 +191,7 @@ class _Work:
             ) from exc
         ceiling = 10 ** (self._settings.ceiling_db / 20)
         fit = np.float32(1.0 if peak <= ceiling else ceiling / peak)
-        blocks = (fit * block for block in self._mixed(track, gain_db))
+        blocks = (fit * block for block in self._mixed(gain, own_gain_db))
         info = self._info("mix", 0, ("Mix",) if channels == 1 else ("Mix L", "Mix R"))
         subtype = self._settings.subtype
         write_broadcast_wav(self._mix, blocks, rate, info, channels=channels, subtype=subtype)
@@ -206,13 +208,16 @@ class _Work:
         with AudioReader(self._video, Section(Fraction(0), None)) as reader:
             return min(reader.channels, _MOST_MIX_CHANNELS)
 
-    def _mixed(self, track: Samples, gain_db: float) -> Iterator[Samples]:
+    def _track(self, gain: float) -> Iterator[Samples]:
+        return assemble(self._pieces(gain), self._duration_s, self._settings.sample_rate)
+
+    def _mixed(self, gain: float, own_gain_db: float) -> Iterator[Samples]:
         rate = self._settings.sample_rate
         with AudioReader(self._video, Section(Fraction(0), None)) as reader:
             channels = min(reader.channels, _MOST_MIX_CHANNELS)
             own = resample_blocks(map(_downmix, reader), reader.sample_rate, rate)
             ducker = Ducker(self._settings.duck_db, rate)
-            yield from mix_blocks(slice_blocks(track), own, channels, gain_db=gain_db, ducker=ducker)
+            yield from mix_blocks(self._track(gain), own, channels, gain_db=own_gain_db, ducker=ducker)
 
     def _pieces(self, gain: float) -> list[Piece]:
         used = sorted((stem for stem in self._stems if stem.is_used), key=lambda stem: stem.start_s)
@@ -245,12 +250,6 @@ def _downmix(block: Samples) -> Samples:
         return block
     mono = block.mean(axis=0, keepdims=True, dtype=np.float32)
     return np.repeat(mono, _MOST_MIX_CHANNELS, axis=0)
-
-
-def _tensor(track: Samples) -> Any:
-    import torch
-
-    return torch.from_numpy(track[0])
 
 
 def _write_manifest(

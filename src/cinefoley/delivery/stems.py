@@ -9,20 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from cinefoley.delivery.take_reader import read_take
 from cinefoley.delivery.timecode import TimecodeClock
 from cinefoley.errors import DataError
 from cinefoley.media.audio.broadcast_wav import BroadcastInfo, write_broadcast_wav
-from cinefoley.media.audio.reader import AudioReader, Samples, resample_blocks
+from cinefoley.media.audio.reader import Samples
 from cinefoley.media.audio.writer import Subtype
-from cinefoley.media.sections import Section
 
 __all__ = ["NAME_FIELDS", "FrameRange", "Stem", "name_stems", "read_stem", "stem_range", "write_stem"]
 
 NAME_FIELDS = ("video", "shot", "take", "timecode", "model", "seed")
 """What a name pattern may contain."""
-
-_CONTEXT_S = Fraction(1, 10)  # sound before the first sample, so that the resampler's filter is full
-_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +131,7 @@ def read_stem(stem: Stem, start: int, length: int, sample_rate: int) -> Iterator
         yield np.zeros((1, before), np.float32)
     given = before
     first = start + before - offset  # in the take, at the result's rate
-    for block in _resampled(stem.wav, first, sample_rate):
+    for block in read_take(stem.wav, first, sample_rate):
         if given >= length:
             return
         yield block[:, : length - given]
@@ -198,18 +195,3 @@ def _fields(stem: Stem, video: str, clock: TimecodeClock) -> dict[str, object]:
         "model": re.sub(r"[^\w-]+", "-", Path(stem.model).name) or "model",
         "seed": stem.seed or 0,
     }
-
-
-def _resampled(wav: Path, first: int, sample_rate: int) -> Iterator[Samples]:
-    """The take from sample ``first`` of the result's rate to its end, mono."""
-    begin = max(Fraction(0), Fraction(first, sample_rate) - _CONTEXT_S)
-    with AudioReader(wav, Section(begin, None)) as reader:
-        # the reader begins at a whole sample of the file; what lies between is dropped after resampling
-        source_first = round(begin * reader.sample_rate)
-        surplus = first - round(Fraction(source_first * sample_rate, reader.sample_rate))
-        mono = (block.mean(axis=0, keepdims=True) for block in reader)
-        for block in resample_blocks(mono, reader.sample_rate, sample_rate):
-            dropped = min(surplus, block.shape[1])
-            surplus -= dropped
-            if dropped < block.shape[1]:
-                yield block[:, dropped:]

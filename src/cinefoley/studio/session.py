@@ -14,8 +14,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Self
 
-from torch import Tensor
-
 from cinefoley.config.foley import Quality
 from cinefoley.delivery.assembly import CROSS_FADE_S, Piece, assemble
 from cinefoley.delivery.package import deliver
@@ -23,8 +21,7 @@ from cinefoley.delivery.settings import DeliverySettings
 from cinefoley.delivery.stems import Stem
 from cinefoley.delivery.timecode import TimecodeClock, clock_of
 from cinefoley.errors import CinefoleyError, OutputError, RunInterrupted, VideoError
-from cinefoley.media.audio.files import write_audio
-from cinefoley.media.audio.fitted_writer import Fitting, fit_to_full_scale
+from cinefoley.media.audio.fitted_writer import Fitting, fitted_audio
 from cinefoley.media.audio.writer import Subtype
 from cinefoley.media.muxing.replace_audio import replace_audio, video_suffix
 from cinefoley.media.shots import Shot, find_shots
@@ -320,13 +317,13 @@ class StudioSession:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         wav = folder / f"{video.stem}.foley.wav"
-        track = self._assemble(sample_rate)
-        track, fitting = fit_to_full_scale(track, sample_rate)  # resampling can overshoot full scale
-        write_audio(wav, track, sample_rate, subtype=subtype)
+        with fitted_audio(wav, sample_rate, subtype=subtype) as sound:  # resampling can overshoot full scale
+            for block in assemble(self._pieces(), self.duration_s, sample_rate):
+                sound.write(block)
         out = folder / f"{video.stem}.foley{video_suffix(video)}"
         replace_audio(video, wav, out)
         record = folder / f"{video.stem}.foley.json"
-        record.write_text(json.dumps(self._describe(subtype, sample_rate, fitting), indent=2) + "\n")
+        record.write_text(json.dumps(self._describe(subtype, sample_rate, sound.fitting), indent=2) + "\n")
         archive = folder / f"{video.stem}.foley.zip"
         with zipfile.ZipFile(archive, "w") as writer:  # uncompressed: video does not get smaller
             for path in (wav, out, record):
@@ -401,7 +398,7 @@ class StudioSession:
             raise CinefoleyError("There is no video yet. Upload one first.")
         return self.video
 
-    def _assemble(self, sample_rate: int) -> Tensor:
+    def _pieces(self) -> list[Piece]:
         by_number = {take.number: take for take in self.takes}
         pieces = []
         for number, shot in enumerate(self.shots):
@@ -416,7 +413,7 @@ class StudioSession:
                     gain=settings.factor,
                 )
             )
-        return assemble(pieces, self.duration_s, sample_rate)
+        return pieces
 
     def _describe(self, subtype: str, sample_rate: int, fitting: Fitting) -> dict[str, object]:
         """Accepted takes and settings; each run's own JSON has the settings that generate its takes again."""

@@ -1,23 +1,20 @@
 """Write audio files block by block, within full scale: peaks are limited, louder takes lowered as well."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import log10
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from cinefoley.errors import AudioError, OutputError
+from cinefoley.errors import AudioError
 from cinefoley.media.audio.limiter import limited_blocks
+from cinefoley.media.audio.raw_sound import RawSound
 from cinefoley.media.audio.reader import Samples, slice_blocks
 from cinefoley.media.audio.writer import AudioWriter, Subtype, as_samples
-from cinefoley.media.files.atomic_write import explain_failure
 
 __all__ = ["MOST_LIMITING_DB", "FittedAudio", "Fitting", "fit_to_full_scale", "fitted_audio"]
 
@@ -54,10 +51,9 @@ class Fitting:
 class FittedAudio:
     """Audio that is being written by :func:`fitted_audio`."""
 
-    def __init__(self, samples: BinaryIO, path: Path, channels: int) -> None:
+    def __init__(self, samples: RawSound, path: Path) -> None:
         self._samples = samples
         self._path = path
-        self._channels = channels
         self.peak = 0.0
         """Largest magnitude so far, full scale at 1, before any gain."""
 
@@ -69,13 +65,10 @@ class FittedAudio:
     def write(self, block: Tensor | Samples) -> None:
         """Append ``(channels, N)`` or ``(N,)`` samples of any magnitude."""
         samples = as_samples(block)
-        if samples.shape[0] != self._channels:
-            raise ValueError(f"expected {self._channels} channels, got a block of shape {samples.shape}")
         peak = float(np.abs(samples).max(initial=0.0))
         if not np.isfinite(peak):
             raise AudioError(f"{self._path.name}: the audio holds NaN or infinity and was not written.")
-        with _named_in_errors(self._path):
-            self._samples.write(samples.T.tobytes())
+        self._samples.write(samples)
         self.peak = max(self.peak, peak)
 
 
@@ -113,25 +106,9 @@ def fitted_audio(
     """
     # first, so that a wrong suffix fails before any work
     target = AudioWriter(path, sample_rate, channels, subtype=subtype)
-    with _named_in_errors(path):
-        samples = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115  # closed below
-    with samples:
-        audio = FittedAudio(samples, path, channels)
+    with RawSound(path, channels) as samples:
+        audio = FittedAudio(samples, path)
         yield audio
-        with _named_in_errors(path):
-            samples.seek(0)  # writes what is still in memory
-        rows = np.zeros((0, channels), np.float32)  # an empty file cannot be mapped
-        if samples.seek(0, os.SEEK_END):
-            rows = np.memmap(samples, np.float32, mode="r").reshape(-1, channels)
         with target as writer:
-            for block in audio.fitting.blocks(rows.T, sample_rate):
+            for block in audio.fitting.blocks(samples.mapped(), sample_rate):
                 writer.write(block)
-
-
-@contextmanager
-def _named_in_errors(path: Path) -> Iterator[None]:
-    """Name the output in errors, not the temporary file."""
-    try:
-        yield
-    except OSError as exc:
-        raise OutputError(explain_failure(exc, path)) from exc

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from cinefoley.media.audio.fitted_writer import FittedAudio, fitted_audio
+from cinefoley.media.audio.raw_sound import RawSound
 from cinefoley.media.files.atomic_write import atomic_write
 from cinefoley.media.shots import Shot, find_shots
 from cinefoley.pipelines.takes.files import TakeFiles, TakeLevel
@@ -120,20 +120,18 @@ class TakeStream:
                 ),
                 **settings.options(),
             )
-            whole: list[list[Tensor]] = [[] for _ in takes]
+            is_moved = settings.cues_s is not None
+            generated = [files.enter_context(RawSound(take.wav)) for take in takes if is_moved]
+            targets: Sequence[RawSound | FittedAudio] = generated or sounds
             for block in blocks:
-                for take, sound, parts in zip(takes, sounds, whole, strict=True):
-                    audio = block.audios[take.take - 1]
-                    if settings.cues_s is None:
-                        sound.write(audio)
-                    else:
-                        parts.append(audio)
+                for take, target in zip(takes, targets, strict=True):
+                    target.write(block.audios[take.take - 1])
                 for take, mel in zip(takes, mels, strict=False):
                     mel.write(block.mels[take.take - 1].float().numpy().tobytes())
-            if settings.cues_s is not None:
+            if is_moved:
                 takes = [
-                    _write_moved(take, sound, torch.cat(parts), settings, config.mel.sample_rate)
-                    for take, sound, parts in zip(takes, sounds, whole, strict=True)
+                    _write_moved(take, sound, whole, settings, config.mel.sample_rate)
+                    for take, sound, whole in zip(takes, sounds, generated, strict=True)
                 ]
         return [
             replace(take, level=TakeLevel.of(sound, take.wav))
@@ -151,13 +149,16 @@ def _shots_of(source: VideoSource, settings: GenerationSettings) -> tuple[Shot, 
 
 
 def _write_moved(
-    take: TakeFiles, sound: FittedAudio, waveform: Tensor, settings: GenerationSettings, sample_rate: int
+    take: TakeFiles, sound: FittedAudio, generated: RawSound, settings: GenerationSettings, sample_rate: int
 ) -> TakeFiles:
     """Move a take's events to the cues, write it, and record the moves."""
     from cinefoley.delivery.moving import move_to_cues
 
-    moved, moves = move_to_cues(waveform, sample_rate, settings.cues_s or (), start_s=settings.start)
-    sound.write(moved)
+    moved, moves = move_to_cues(
+        generated.mapped()[0], sample_rate, settings.cues_s or (), start_s=settings.start
+    )
+    for block in moved:
+        sound.write(block)
     return replace(take, moves=tuple(moves))
 
 
