@@ -179,6 +179,11 @@ def _describe_sound(path: str) -> dict[str, str]:
         return {"name": Path(path).name}
 
 
+def _device_name(device: torch.device) -> str:
+    """Name without a number: records of the same take are the same, whichever GPU made it."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def _describe_run(
     pipeline: "FoleyPipeline",
     source: VideoSource,
@@ -203,7 +208,7 @@ def _describe_run(
             "starts_s": [start / rate for start in plan.starts],
         },
         "device": {
-            "name": str(pipeline.device),
+            "name": _device_name(pipeline.device),
             "dtype": str(pipeline.unet.dtype).removeprefix("torch."),
             "threads": torch.get_num_threads(),
         },
