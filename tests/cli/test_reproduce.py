@@ -260,6 +260,7 @@ def test_clips_that_are_trained_on_are_no_test(
         (("table1", "study.toml", "-o", "out"), "other tables take no file"),
         (("table2", "one.toml", "two.toml"), "table2 needs the TOML file of one study"),
         (("table1", "-o", "out", "--part", "3/2"), "K from 1 to N"),
+        (("table1", "-o", "out", "--part", "4/4", "--seeds", "1"), "table1 has 3 encoders, and no part"),
         (("figure6", "a/rain.mp4", "b/rain.mp4", "-o", "out"), "two videos have the same name"),
         (("figure6", "--data", "films", "-o", "out"), "figure6 is drawn of videos"),
         (("table1",), "name an output folder"),

@@ -175,8 +175,9 @@ def reproduce(
         str,
         typer.Option(
             metavar="K/N",
-            help="Compute only the K-th of N parts of the work. Run the parts as separate processes or on "
-            "several machines, and collect their DIR/scores.",
+            help="Compute only the K-th of N parts of a table's encoders. Run the parts as separate "
+            "processes or on several machines, and collect their DIR/scores. In a shared folder, torchrun "
+            "shares more.",
         ),
     ] = "1/1",
     quick: Annotated[

@@ -13,7 +13,7 @@ from cinefoley.cli.extras import check_extra
 from cinefoley.cli.outputs import note, print_json, write_texts
 from cinefoley.cli.progress import Preparation, step_bar
 from cinefoley.cli.reproduction.protocol import protocol_line
-from cinefoley.cli.reproduction.setup import Given, open_experiment, table_plan, training_plan
+from cinefoley.cli.reproduction.setup import Given, check_part, open_experiment, table_plan, training_plan
 from cinefoley.cli.reproduction.tables import Steps, extent
 from cinefoley.cli.training_run import check_unseen
 
@@ -48,6 +48,7 @@ def film_language(given: Given, part: tuple[int, int]) -> None:
     check_extra("analysis")
     entries = _read_entries(given["entry"] or [])
     plan = table_plan("film_language", given)
+    check_part("film_language", part, plan)
     out: Path = given["out"]
     with Preparation(is_wanted=not given["quiet"] and rank() == 0) as preparation:
         experiment, training = open_experiment(plan, given), training_plan(given, preparation)

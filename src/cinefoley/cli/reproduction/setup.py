@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cinefoley.evaluation.paper.experiment import Experiment
     from cinefoley.evaluation.paper.tables import TableName, TablePlan
 
-__all__ = ["Given", "open_experiment", "table_plan", "training_plan"]
+__all__ = ["Given", "check_part", "open_experiment", "table_plan", "training_plan"]
 
 Given = dict[str, Any]
 """Values of the command's options, by parameter of :func:`cinefoley.cli.reproduce.reproduce`."""
@@ -50,6 +50,20 @@ def table_plan(name: "TableName", given: Given) -> "TablePlan":
         _check_known("--method", methods, [method.name for method in plan.methods])
         chosen["methods"] = tuple(m for m in plan.methods if m.name == "teacher" or m.name in methods)
     return replace(plan, **chosen)
+
+
+def check_part(name: str, part: tuple[int, int], plan: "TablePlan") -> None:
+    """Reject more parts than the table has encoders: some would have nothing to do.
+
+    Raises:
+        BadParameter: If there are more.
+    """
+    count = len(plan.encoders())
+    if part[1] > count:
+        raise typer.BadParameter(
+            f"--part {part[0]}/{part[1]}: {name} has {count} encoders, and no part is smaller than one. "
+            "torchrun and --engine dask share every step among any number of processes."
+        )
 
 
 def open_experiment(plan: "TablePlan", given: Given) -> "Experiment":

@@ -9,7 +9,7 @@ import typer
 from cinefoley.cli.outputs import print_json, write_texts
 from cinefoley.cli.progress import Preparation
 from cinefoley.cli.reproduction.protocol import protocol_line
-from cinefoley.cli.reproduction.setup import Given, open_experiment, table_plan, training_plan
+from cinefoley.cli.reproduction.setup import Given, check_part, open_experiment, table_plan, training_plan
 from cinefoley.cli.training_run import check_unseen
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def reproduce_tables(given: Given, part: tuple[int, int]) -> None:
     reports = []
     for name in names:
         plan = table_plan(name, given)
+        check_part(name, part, plan)
         with Preparation(is_wanted=is_verbose) as preparation:
             experiment, training = open_experiment(plan, given), training_plan(given, preparation)
             check_unseen(
