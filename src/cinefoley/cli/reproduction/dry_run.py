@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cinefoley.evaluation.paper.costs import StepCost, UnitCosts
     from cinefoley.evaluation.paper.tables import TableName
 
-__all__ = ["print_costs"]
+__all__ = ["costs_as_json", "print_costs", "render_costs"]
 
 _GIB = 2**30
 
@@ -40,42 +40,36 @@ def print_costs(name: "TableName", given: Given) -> None:
         on_step=None if given["quiet"] else lambda text: print(text, file=sys.stderr, flush=True),
     )
     steps = step_costs(plan, experiment, training, units)
-    devices = given["devices"] or [1, 4, 64]
-    if given["as_json"]:
-        print_json(_as_json(steps, devices, units))
-    else:
-        typer.echo(_table(name, given, steps, devices, units, device=str(experiment.device)))
-
-
-def _table(
-    name: str,
-    given: Given,
-    steps: "Sequence[StepCost]",
-    devices: Sequence[int],
-    units: "UnitCosts",
-    *,
-    device: str,
-) -> str:
-    rows = [["step", *(f"{count} x {device}, h" for count in devices), "disk, GiB"]]
-    for step in steps:
-        hours = [f"{step.hours(count):.2f}" for count in devices]
-        rows.append([step.name, *hours, f"{step.bytes_stored / _GIB:.2f}"])
-    totals = [f"{sum(step.hours(count) for step in steps):.2f}" for count in devices]
-    rows.append(["all", *totals, f"{sum(step.bytes_stored for step in steps) / _GIB:.2f}"])
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "|" + " --- |" * len(rows[0]))
-    measured = (
-        f"Measured on one {device}: decode a clip {units.read_s:.3f} s, its features {units.encode_s:.3f} s, "
-        f"a take {units.take_s:.3f} s, measure it {units.measure_s:.3f} s. All hours are computed; "
-        "devices divide them, as far as disks and network keep up."
+    report = costs_as_json(
+        steps,
+        units,
+        title=f"{name} on {given['data']}",
+        devices=given["devices"] or [1, 4, 64],
+        device="core" if experiment.device.type == "cpu" else str(experiment.device),
     )
-    return f"# {name} on {given['data']}: cost\n\n" + "\n".join(lines) + f"\n\n{measured}"
+    if given["as_json"]:
+        print_json(report)
+    else:
+        typer.echo(render_costs(report))
 
 
-def _as_json(steps: "Sequence[StepCost]", devices: Sequence[int], units: "UnitCosts") -> dict[str, object]:
+def costs_as_json(
+    steps: "Sequence[StepCost]", units: "UnitCosts", *, title: str, devices: Sequence[int], device: str
+) -> dict[str, Any]:
+    """Costs as JSON values.
+
+    Args:
+        steps: The steps.
+        units: What they were computed from.
+        title: Table and data.
+        devices: Numbers of devices to compute the hours for.
+        device: What one device is called.
+    """
     from dataclasses import asdict
 
     return {
+        "title": title,
+        "device": device,
         "measured": asdict(units),
         "steps": [
             {
@@ -88,3 +82,24 @@ def _as_json(steps: "Sequence[StepCost]", devices: Sequence[int], units: "UnitCo
             for step in steps
         ],
     }
+
+
+def render_costs(report: dict[str, Any]) -> str:
+    """What :func:`costs_as_json` returned, as Markdown."""
+    device, steps, units = report["device"], report["steps"], report["measured"]
+    counts = list(steps[0]["hours"])
+    rows = [["step", *(f"{count} x {device}, h" for count in counts), "disk, GiB"]]
+    for step in steps:
+        hours = [f"{step['hours'][count]:,.2f}" for count in counts]
+        rows.append([step["name"], *hours, f"{step['bytes'] / _GIB:.2f}"])
+    totals = [f"{sum(step['hours'][count] for step in steps):,.2f}" for count in counts]
+    rows.append(["all", *totals, f"{sum(step['bytes'] for step in steps) / _GIB:.2f}"])
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|" + " --- |" * len(rows[0]))
+    clock = " (processor time)" if device == "core" else ""
+    measured = (
+        f"Measured on one {device}{clock}: decode a clip {units['read_s']:.3f} s, its features "
+        f"{units['encode_s']:.3f} s, a take {units['take_s']:.3f} s, measure it {units['measure_s']:.3f} s. "
+        "All hours are computed; devices divide them, as far as disks and network keep up."
+    )
+    return f"# {report['title']}: cost\n\n" + "\n".join(lines) + f"\n\n{measured}"

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from cinefoley.data.parallel import one_thread
 from cinefoley.data.sources.clip_source import ClipFault
 from cinefoley.distillation.presets import distillation
 from cinefoley.errors import DataError
@@ -31,7 +33,7 @@ _ROWS = 4096  # at which the Frechet distance is timed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitCosts:
-    """Seconds of one piece of each kind of work on one device."""
+    """Seconds of one piece of each kind of work on one device: a GPU, or one core of a processor."""
 
     read_s: float
     """Decode a clip."""
@@ -70,6 +72,9 @@ class StepCost:
 def calibrate(experiment: Experiment, *, on_step: Callable[[str], None] | None = None) -> UnitCosts:
     """Time one clip, a few denoising steps and one measurement on the experiment's device.
 
+    On a processor, one core is timed, since every process of a shared run computes with one, and seconds are
+    processor time, so that other processes on the machine do not count.
+
     Args:
         experiment: Clips, model, metrics and device; the first usable clip is read.
         on_step: Called with what is timed.
@@ -78,7 +83,11 @@ def calibrate(experiment: Experiment, *, on_step: Callable[[str], None] | None =
         DataError: If none of the first clips can be used.
         WeightsError: If the model cannot be used.
     """
-    report = on_step or (lambda text: None)
+    with one_thread() if experiment.device.type == "cpu" else nullcontext():
+        return _calibrate(experiment, on_step or (lambda text: None))
+
+
+def _calibrate(experiment: Experiment, report: Callable[[str], None]) -> UnitCosts:
     device = experiment.device
     report("timing: decoding")
     frames, waveform, read_s = _read_one(experiment)
@@ -94,7 +103,7 @@ def calibrate(experiment: Experiment, *, on_step: Callable[[str], None] | None =
     measure_s, bytes_per_sound, width = _time_measurement(experiment, mels, features.cpu(), waveform)
     report("timing: distances")
     rows = torch.randn(max(_ROWS, 2 * width), width, generator=torch.Generator().manual_seed(0))
-    distance_s = _timed(partial(frechet_influences, rows, rows), torch.device("cpu"))
+    distance_s = _timed(partial(frechet_influences, rows, rows), device)
     return UnitCosts(
         read_s=read_s,
         encode_s=encode_s,
@@ -164,8 +173,11 @@ def step_costs(
         assert encoder.method.preset is not None
         config = distillation(encoder.method.preset).schedule.train_config(train, **dict(training.overrides))
         epochs += config.steps * config.batch_size / train
-    # decoding overlaps with computing, in threads
-    train_s = max((1 + _BACKWARD) * units.encode_s, units.read_s / max(1, training.workers))
+    train_s = (1 + _BACKWARD) * units.encode_s
+    if experiment.device.type == "cpu":
+        train_s += units.read_s
+    else:  # decoding overlaps with computing, in threads
+        train_s = max(train_s, units.read_s / max(1, training.workers))
     sets = len(plan.encoders()) * len(plan.views)
     sounds = sets * clips * plan.takes
     feature_bytes = 4 * experiment.alignment.config.video_frames * 512
@@ -206,10 +218,11 @@ def step_costs(
 def _read_one(experiment: Experiment) -> tuple[Tensor, Tensor, float]:
     fault: ClipFault | None = None
     for row in range(min(_MOST_TRIED, len(experiment.source))):
-        began = time.perf_counter()
+        clock = _clock(experiment.device)
+        began = clock()
         found = read_real(experiment.source[row], experiment.alignment.config)
         if not isinstance(found, ClipFault):
-            return *found, time.perf_counter() - began
+            return *found, clock() - began
         fault = found
     message = "" if fault is None else f" ({fault.message})"
     raise DataError(f"{experiment.source.name}: none of the first clips can be used{message}.")
@@ -217,10 +230,15 @@ def _read_one(experiment: Experiment) -> tuple[Tensor, Tensor, float]:
 
 def _timed(work: Callable[[], object], device: torch.device) -> float:
     """Seconds of the second call: the first one compiles kernels and allocates memory."""
+    clock = _clock(device)
     for _ in range(2):
-        began = time.perf_counter()
+        began = clock()
         work()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        seconds = time.perf_counter() - began
+        seconds = clock() - began
     return seconds
+
+
+def _clock(device: torch.device) -> Callable[[], float]:
+    return time.process_time if device.type == "cpu" else time.perf_counter
