@@ -17,6 +17,10 @@ def double(number: int) -> int:
     return 2 * number
 
 
+def current_folder(_: int) -> Path:
+    return Path.cwd()
+
+
 def count_threads(_: int) -> int:
     return torch.get_num_threads()
 
@@ -112,6 +116,16 @@ def test_a_slow_worker_leaves_its_share_to_the_others(tmp_path: Path) -> None:
         done_by = list(run_tasks(work, range(20), Engine(name="dask", scheduler=address)))
     assert sorted(done_by) == ["0", *["1"] * 19]
     assert len(list(tmp_path.glob("*.done"))) == 20
+
+
+def test_relative_paths_mean_the_same_to_a_worker_where_it_sees_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "seen").mkdir()
+    for folder, expected in (("unseen", tmp_path), ("seen", tmp_path / "seen")):
+        work = engines._Numbered(current_folder, is_one_of_several=False, folder=tmp_path / folder)
+        assert work(3, 0) == (3, expected)
 
 
 def touch_and_fail(path: Path) -> None:
