@@ -2,7 +2,7 @@ import json
 import shutil
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from cinefoley.errors import CinefoleyError, MissingWeightsError, RunInterrupted, VideoError
-from cinefoley.media.audio.files import read_audio
+from cinefoley.media.audio.files import read_audio, write_audio
 from cinefoley.media.muxing.replace_audio import video_hash
 from cinefoley.media.probe import probe
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.takes.generate import generate_files
 from cinefoley.studio.model_store import ModelStore
 from cinefoley.studio.session import Progress, StudioSession, StudioTake
-from cinefoley.studio.shot_settings import ShotSettings
+from cinefoley.studio.shot_settings import ShotSettings, ShotSound
 
 pytest.importorskip("scenedetect")
 
@@ -38,6 +38,17 @@ def session(tmp_path: Path) -> Iterator[StudioSession]:
     made = StudioSession(tmp_path / "sessions", longest_s=10)
     yield made
     made.close()
+
+
+def hits(times: Sequence[float], duration_s: float = 3.0) -> torch.Tensor:
+    """Bursts of noise at 16 kHz."""
+    generator = torch.Generator().manual_seed(0)
+    sound = torch.zeros(round(16000 * duration_s))
+    for time_s in times:
+        burst = sound[round(16000 * time_s) :][:8000]
+        noise = torch.randn(len(burst), generator=generator).clamp(-2, 2)
+        burst += 0.3 * torch.exp(-torch.arange(len(burst)) / 800) * noise
+    return sound
 
 
 def ignore(done: int, total: int, left_s: float | None) -> None: ...
@@ -169,6 +180,79 @@ def test_a_stretch_is_redone_and_silence_that_was_chosen_stays(
     assert not torch.equal(after[16000:32000], before[16000:32000])
     with pytest.raises(CinefoleyError, match="There is no take 2"):
         session.redo(store, 2, 1.0, 2.0, seed=0, on_progress=ignore)
+
+
+def test_events_are_moved_from_the_take_as_generated(
+    session: StudioSession, store: ModelStore, upload: Path
+) -> None:
+    session.open_video(upload)
+    (take,) = make(session, store)
+    generated = hits([0.5, 1.5, 2.5])
+    write_audio(take.wav, generated, 16000)
+    first = session.cues(1)
+    assert [cue.time_s for cue in first] == pytest.approx([0.5, 1.5, 2.5], abs=0.02)
+
+    for times in ([0.5, 1.8, 2.5], [0.5, 1.4, 2.5, 2.99]):  # the second does not begin where the first ended
+        unmet = session.move(1, times)
+        assert [cue.time_s for cue in session.cues(1)] == pytest.approx(times[:3], abs=0.02)
+    assert unmet == (2.99,)
+    assert session.cues(1)[1].generated_s == first[1].time_s
+    assert not torch.equal(read_audio(take.wav)[0][0], generated)
+    rows = session.write_cue_sheet(1).read_text().splitlines()
+    assert rows[3].split(",")[2:4] == ["1.400", f"{first[1].time_s:.3f}"]
+    record = json.loads((take.wav.parent / "my_film_rm_-rf_HOME.json").read_text())
+    assert [move["to_s"] for move in record["takes"][0]["cues"]][1:] == [
+        1.4,
+        pytest.approx(2.5, abs=0.02),
+        None,
+    ]
+    session.redo(store, 1, 1.0, 2.0, seed=0, on_progress=ignore)
+    assert all(cue.generated_s is None for cue in session.cues(1))
+    for times, message in (
+        ([], "no cue to move to"),
+        ([2.0, 1.0], "must not cross"),
+        ([9.0], "outside the video"),
+    ):
+        with pytest.raises(CinefoleyError, match=message):
+            session.move(1, times)
+    with pytest.raises(CinefoleyError, match="There is no take 2"):
+        session.cues(2)
+
+
+def test_shots_of_one_run_have_sounds_of_their_own(
+    session: StudioSession,
+    tiny_model: Path,
+    upload: Path,
+    tmp_path: Path,
+    add_audio_encoder: Callable[[Path], None],
+) -> None:
+    model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    add_audio_encoder(model)
+    store = ModelStore([str(model)], device="cpu")
+    write_audio(tmp_path / "door.wav", hits([0.2], duration_s=1.0), 16000)
+    session.open_video(upload)
+    session.set_sound(1, ShotSound(like=tmp_path / "door.wav"))
+    seen: list[tuple[int, int, float | None]] = []
+
+    made = make(session, store, lambda *step: seen.append(step), num_takes=2)
+
+    cut = session.shots[1].start_s
+    assert [(take.number, take.start_s, str(take.sound)) for take in made] == [
+        (1, 0.0, "as seen"),
+        (2, 0.0, "as seen"),
+        (3, cut, "like door.wav"),
+        (4, cut, "like door.wav"),
+    ]
+    assert session.accepted == {0: 1, 1: 3}
+    assert seen[-1][0] == seen[-1][1]
+    session.set_sound(1, ShotSound(kind="door"))
+    with pytest.raises(MissingWeightsError, match="names no kinds"):
+        make(session, store)
+    assert len(session.takes) == 4  # nothing of the shot before is kept
+    session.set_sound(1, ShotSound())
+    assert len(make(session, store)) == 1
+    with pytest.raises(CinefoleyError, match="There is no shot 3"):
+        session.set_sound(2, ShotSound())
 
 
 def test_progress_has_the_remaining_time_and_stop_stops(

@@ -2,25 +2,26 @@
 
 import contextlib
 import json
-import re
 import shutil
 import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 from cinefoley.config.foley import Quality
 from cinefoley.delivery.assembly import CROSS_FADE_S, Piece, assemble
+from cinefoley.delivery.cue_sheets import cue_sheet_path, write_cues
+from cinefoley.delivery.cues import Cue
 from cinefoley.delivery.package import deliver
 from cinefoley.delivery.settings import DeliverySettings
 from cinefoley.delivery.stems import Stem
 from cinefoley.delivery.timecode import TimecodeClock, clock_of
-from cinefoley.errors import CinefoleyError, OutputError, RunInterrupted, VideoError
+from cinefoley.errors import CinefoleyError, OutputError, VideoError
 from cinefoley.media.audio.fitted_writer import Fitting, fitted_audio
 from cinefoley.media.audio.writer import Subtype
 from cinefoley.media.muxing.replace_audio import replace_audio, video_suffix
@@ -30,19 +31,21 @@ from cinefoley.pipelines.takes.generate import generate_files
 from cinefoley.pipelines.takes.settings import generation_settings
 from cinefoley.studio.example_video import write_example_video
 from cinefoley.studio.model_store import Encoder, ModelStore
-from cinefoley.studio.shot_settings import ShotSettings
+from cinefoley.studio.run_clock import STOPPED, Progress, RunClock
+from cinefoley.studio.shot_settings import ShotSettings, ShotSound
+from cinefoley.studio.take_cues import TakeCues, check_times
+from cinefoley.studio.upload import Upload, harmless_name
+
+if TYPE_CHECKING:
+    from cinefoley.pipelines.foley import FoleyPipeline
+    from cinefoley.pipelines.takes.model_record import ModelRecord
 
 __all__ = ["STOPPED", "Export", "Progress", "StudioSession", "StudioTake"]
 
-STOPPED = "Stopped. The takes of this run were discarded."
-"""Message after a run was stopped."""
-
+_AS_SEEN = ShotSound()
 _EDGE_S = 0.05
 _HANDLE_S = 5.0  # of exported stems, as far as the video reaches
 _DELIVERY_PACKAGES = ("timecode", "opentimelineio", "otio_aaf_adapter", "rpp")
-
-Progress = Callable[[int, int, float | None], None]
-"""Called with finished steps, all steps, and the remaining seconds, or None where they are unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,10 @@ class StudioTake:
     """Sound."""
     video: Path
     """Whole video with the sound."""
+    sound: ShotSound = _AS_SEEN
+    """What it was to sound like."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of sound that the model names."""
     remark: str | None = None
     """Note on its level, if there is one."""
 
@@ -97,14 +104,16 @@ class StudioSession:
         self._stop = threading.Event()
         self._changing = threading.RLock()
         self._runs = 0
-        self._upload: _Upload | None = None
+        self._upload: Upload | None = None
         self.video: Path | None = None
         self.duration_s = 0.0
         self.shots: list[Shot] = []
         self.takes: list[StudioTake] = []
         self.accepted: dict[int, int] = {}
         self.shot_settings: dict[int, ShotSettings] = {}
+        self.sounds: dict[int | None, ShotSound] = {}
         self.clock: TimecodeClock | None = None
+        self._cues: dict[int, TakeCues] = {}
         self._decided: set[int] = set()  # shots whose take, or silence, was chosen by hand
         self.used_at = time.monotonic()
 
@@ -122,9 +131,9 @@ class StudioSession:
         self.clear(keeps=upload)  # it may be the same video again
         folder = self._folder / "video"
         folder.mkdir(exist_ok=True)
-        video = folder / _harmless_name(upload.name)
+        video = folder / harmless_name(upload.name)
         try:
-            self._upload = _Upload.of(upload)
+            self._upload = Upload.of(upload)
             shutil.copyfile(upload, video)
         except OSError as exc:
             raise OutputError(f"{upload.name}: cannot be stored ({exc.strerror}). Upload it again.") from exc
@@ -165,72 +174,189 @@ class StudioSession:
         end_s: float,
         on_progress: Progress,
         quality: Quality | None = None,
-        like: Path | None = None,
-        kind: str | None = None,
-        unlike: Path | None = None,
     ) -> list[StudioTake]:
         """Generate takes for a region; ``quality`` defaults to the model's.
 
-        ``like``, ``kind`` and ``unlike`` say what they should sound like. The first take is accepted for
-        every shot that it covers and nothing was chosen for.
+        They sound as :meth:`set_sound` says. Where shots of the region differ in that, takes are generated
+        for each stretch of shots that do not. The first take is accepted for every shot that it covers and
+        nothing was chosen for.
 
         Raises:
             RunInterrupted: If :meth:`stop` was called; the takes of this run are discarded.
             CinefoleyError: If there is no video, the region is empty, or the model cannot be used.
         """
-        video = self._need_video()
+        self._need_video()
         start_s, end_s = max(0.0, start_s), min(end_s, self.duration_s)
         if end_s - start_s < _EDGE_S:
             raise CinefoleyError(
                 f"The region from {start_s:.2f} to {end_s:.2f} s is empty. Choose a longer one."
             )
         stop = self._stop = threading.Event()  # a new one: an earlier run that was stopped stays stopped
-        self._runs += 1
-        run, folder = self._runs, self._folder / f"run{self._runs}"
+        stretches = self._stretches(start_s, end_s)
+        wanted = _Wanted(
+            model=model,
+            encoder=encoder,
+            num_takes=num_takes,
+            seed=seed,
+            quality=quality,
+            kinds=models.kinds(model),
+        )
+        folders: list[Path] = []
         with models.use(model, encoder) as (pipeline, record):
-            try:
-                settings = generation_settings(
-                    pipeline.foley_config.quality,
-                    quality=quality,
-                    num_takes=num_takes,
-                    seed=seed,
-                    start=start_s,
-                    shots="off",  # a shot is a section of its own here
-                    duration=None if end_s >= self.duration_s else end_s - start_s,
-                    like=None if like is None else str(like),
-                    kind=kind,
-                    unlike=None if unlike is None else str(unlike),
-                )
-            except ValueError as exc:
-                raise CinefoleyError(f"These settings cannot be used: {exc}.") from exc
-            clock = _Clock(on_progress, stop)
+            clock = RunClock(on_progress, stop)
             clock.check()  # another session may have used the model for a long time
-            report = generate_files(pipeline, video, folder, settings, clock, model=record)
-        with self._changing:
-            if stop.is_set():  # after the last step; the video may have changed
-                shutil.rmtree(folder, ignore_errors=True)
-            clock.check()
-            made = [
-                StudioTake(
-                    number=len(self.takes) + place,
-                    run=run,
-                    model=model,
-                    encoder=encoder,
-                    seed=seed,
-                    start_s=start_s,
-                    end_s=end_s,
-                    wav=take.wav,
-                    video=take.video or take.wav,  # takes of the studio have videos
-                    remark=take.level.remark() if take.level is not None else None,
-                )
-                for place, take in enumerate(report.takes, start=1)
-            ]
-            self.takes += made
-            for shot in range(len(self.shots)):
-                is_open = shot not in self._decided and shot not in self.accepted
-                if made and is_open and made[0] in self.takes_for(shot):
-                    self.accepted[shot] = made[0].number
+            made: list[StudioTake] = []
+            try:
+                for number, stretch in enumerate(stretches):
+                    self._runs += 1
+                    folders.append(self._folder / f"run{self._runs}")
+                    step = clock.part(number, len(stretches))
+                    made += self._generate(pipeline, record, stretch, wanted, folders[-1], step)
+                with self._changing:
+                    clock.check()  # after the last step; the video may have changed
+                    return self._add(made)
+            except BaseException:
+                for folder in folders:
+                    shutil.rmtree(folder, ignore_errors=True)
+                raise
+
+    def _generate(
+        self,
+        pipeline: "FoleyPipeline",
+        record: "ModelRecord",
+        stretch: "_Stretch",
+        wanted: "_Wanted",
+        folder: Path,
+        step: Callable[[int, int], None],
+    ) -> list[StudioTake]:
+        """Takes of one stretch, numbered from 1."""
+        sound, shots = stretch.sound, [(shot.start_s, shot.end_s) for shot in self.shots]
+        try:
+            settings = generation_settings(
+                pipeline.foley_config.quality,
+                quality=wanted.quality,
+                num_takes=wanted.num_takes,
+                seed=wanted.seed,
+                start=stretch.start_s,
+                shots=tuple(shots) if len(shots) > 1 else "off",
+                duration=None if stretch.end_s >= self.duration_s else stretch.end_s - stretch.start_s,
+                like=None if sound.like is None else str(sound.like),
+                kind=sound.kind,
+                unlike=None if sound.unlike is None else str(sound.unlike),
+            )
+        except ValueError as exc:
+            raise CinefoleyError(f"These settings cannot be used: {exc}.") from exc
+        report = generate_files(pipeline, self._need_video(), folder, settings, step, model=record)
+        return [
+            StudioTake(
+                number=place,
+                run=int(folder.name.removeprefix("run")),
+                model=wanted.model,
+                encoder=wanted.encoder,
+                seed=wanted.seed,
+                start_s=stretch.start_s,
+                end_s=stretch.end_s,
+                wav=take.wav,
+                video=take.video or take.wav,  # takes of the studio have videos
+                sound=sound,
+                kinds=wanted.kinds,
+                remark=take.level.remark() if take.level is not None else None,
+            )
+            for place, take in enumerate(report.takes, start=1)
+        ]
+
+    def _add(self, made: list[StudioTake]) -> list[StudioTake]:
+        """Put new takes on the desk; the first that covers a shot is accepted if nothing was chosen."""
+        made = [replace(take, number=len(self.takes) + place) for place, take in enumerate(made, start=1)]
+        self.takes += made
+        for shot in range(len(self.shots)):
+            if shot not in self._decided and shot not in self.accepted:
+                first = next((take for take in self.takes_for(shot) if take in made), None)
+                if first is not None:
+                    self.accepted[shot] = first.number
         return made
+
+    def set_sound(self, shot: int | None, sound: ShotSound) -> None:
+        """Say what a shot should sound like; None: all shots for which nothing else is said.
+
+        Raises:
+            CinefoleyError: If there is no such shot.
+        """
+        if shot is not None:
+            self._check_shot(shot)
+        if sound == _AS_SEEN:
+            self.sounds.pop(shot, None)
+        else:
+            self.sounds[shot] = sound
+
+    def _stretches(self, start_s: float, end_s: float) -> "list[_Stretch]":
+        """Stretches of a region whose shots should sound alike."""
+        stretches: list[_Stretch] = []
+        whole = self.sounds.get(None, _AS_SEEN)
+        for number, shot in enumerate(self.shots):
+            begin, finish = max(start_s, shot.start_s), min(end_s, shot.end_s)
+            if finish - begin < _EDGE_S:
+                continue
+            sound = self.sounds.get(number, whole)
+            if stretches and stretches[-1].sound == sound:
+                begin = stretches.pop().start_s
+            stretches.append(_Stretch(begin, finish, sound))
+        return stretches or [_Stretch(start_s, end_s, whole)]
+
+    def cues(self, take: int) -> tuple[Cue, ...]:
+        """The events of a take, in order of time, with kinds if the model names some.
+
+        Raises:
+            CinefoleyError: If there is no such take, or it cannot be read.
+        """
+        found = self._take(take)
+        if take not in self._cues:
+            self._cues[take] = TakeCues.of(found.wav, start_s=found.start_s, kinds=found.kinds)
+        return self._cues[take].cues
+
+    def move(self, take: int, times_s: Sequence[float]) -> tuple[float, ...]:
+        """Move the events of a take to cues, as ``generate --cues`` does; always from the take as generated.
+
+        Returns:
+            Cues that no event was near enough to.
+
+        Raises:
+            CinefoleyError: If there is no such take, a time lies outside the video or cues cross.
+        """
+        from cinefoley.pipelines.takes.move import move_take
+
+        check_times(times_s, self.duration_s)
+        self.cues(take)
+        found, sheet = self._take(take), self._cues[take]
+        place = self._place(found)
+        _, moves = move_take(self._need_video(), found.wav.parent, place, times_s, generated=sheet.generated)
+        places_s = {move.from_s: move.to_s for move in moves if move.from_s is not None}
+        self._cues[take] = sheet.moved({came: to for came, to in places_s.items() if to is not None})
+        found.wav.with_suffix(".png").unlink(missing_ok=True)  # its image is drawn anew
+        return tuple(move.cue_s for move in moves if move.to_s is None)
+
+    def write_cue_sheet(self, take: int) -> Path:
+        """Write the events of a take as CSV.
+
+        Raises:
+            CinefoleyError: If there is no such take, or the video has no frame rate that has timecode.
+        """
+        video, found, cues = self._need_video(), self._take(take), self.cues(take)
+        if self.clock is None:
+            raise CinefoleyError(f"{video.name}: states no frame rate that has timecode, so no cue sheet.")
+        path = cue_sheet_path(found.wav.parent, f"{video.stem}.take{take}", "csv")
+        write_cues(path, cues, self.clock, video=video, duration_s=self.duration_s, form="csv")
+        return path
+
+    def _take(self, take: int) -> StudioTake:
+        found = next((each for each in self.takes if each.number == take), None)
+        if found is None:
+            raise CinefoleyError(f"There is no take {take}.")
+        return found
+
+    def _place(self, take: StudioTake) -> int:
+        """Number of a take in its run."""
+        return [each.number for each in self.takes if each.run == take.run].index(take.number) + 1
 
     def redo(
         self, models: ModelStore, take: int, start_s: float, end_s: float, *, seed: int, on_progress: Progress
@@ -245,18 +371,16 @@ class StudioSession:
         from cinefoley.pipelines.takes.redo import redo_take
 
         video = self._need_video()
-        found = next((each for each in self.takes if each.number == take), None)
-        if found is None:
-            raise CinefoleyError(f"There is no take {take}.")
+        found = self._take(take)
         stop = self._stop = threading.Event()
-        numbers = [each.number for each in self.takes if each.run == found.run]
         with models.use(found.model, found.encoder) as (pipeline, _):
             settings = generation_settings(pipeline.foley_config.quality, seed=seed)
-            clock = _Clock(on_progress, stop)
+            clock = RunClock(on_progress, stop)
             clock.check()
             stretch = Stretch(start_s, end_s)
-            place = numbers.index(take) + 1
+            place = self._place(found)
             redo_take(pipeline, video, found.wav.parent, place, stretch, settings, clock)
+        self._cues.pop(take, None)  # moves begin from this sound now
         found.wav.with_suffix(".png").unlink(missing_ok=True)  # its image is drawn anew
         return found
 
@@ -341,7 +465,8 @@ class StudioSession:
         takes = {take.number: take for take in self.takes}
         stems = [self._stem(shot, takes[number]) for shot, number in sorted(self.accepted.items())]
         wanted = DeliverySettings(sample_rate=sample_rate, subtype=subtype, handle_s=_HANDLE_S)
-        done = deliver(self._need_video(), stems, folder / "delivery", self.clock, wanted)
+        kinds = {kind for number in self.accepted.values() for kind in takes[number].kinds}
+        done = deliver(self._need_video(), stems, folder / "delivery", self.clock, wanted, kinds=kinds)
         return [done.folder / name for name in done.files]
 
     def _stem(self, shot: int, take: StudioTake) -> Stem:
@@ -381,6 +506,7 @@ class StudioSession:
                 shutil.rmtree(path, ignore_errors=True)
             self.video, self.duration_s, self.shots, self.takes, self.accepted = None, 0.0, [], [], {}
             self.shot_settings, self.clock, self._decided = {}, None, set()
+            self.sounds, self._cues = {}, {}
 
     def close(self) -> None:
         """Stop, and delete the session's files."""
@@ -445,6 +571,7 @@ class StudioSession:
                     "seed": take.seed,
                     "start_s": take.start_s,
                     "end_s": take.end_s,
+                    "sound": str(take.sound),
                     "record": f"run{take.run}/{self._need_video().stem}.json",
                 }
                 for take in self.takes
@@ -453,48 +580,21 @@ class StudioSession:
 
 
 @dataclass(frozen=True, slots=True)
-class _Upload:
-    """An uploaded file. The same video, uploaded again, is another file with the same path."""
+class _Stretch:
+    """Shots in a row that should sound alike."""
 
-    path: Path
-    inode: int
-    changed_ns: int
-
-    @classmethod
-    def of(cls, path: Path) -> Self:
-        state = path.stat()
-        return cls(path, state.st_ino, state.st_mtime_ns)
-
-    def remove(self) -> None:
-        """Delete it, but not a later upload with the same path."""
-        with contextlib.suppress(OSError):
-            if self == self.of(self.path):
-                self.path.unlink()
+    start_s: float
+    end_s: float
+    sound: ShotSound
 
 
-class _Clock:
-    """Reports the remaining time of a run, and stops it on request."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What a run generates for each of its stretches."""
 
-    def __init__(self, on_progress: Progress, stop: threading.Event) -> None:
-        self._on_progress = on_progress
-        self._stop = stop
-        self._began: float | None = None
-
-    def check(self) -> None:
-        if self._stop.is_set():
-            raise RunInterrupted(STOPPED)
-
-    def __call__(self, done: int, total: int) -> None:
-        self.check()
-        now = time.monotonic()
-        if self._began is None:  # the first step includes loading and encoding
-            self._began = now
-            self._on_progress(done, total, None)
-            return
-        self._on_progress(done, total, (now - self._began) / (done - 1) * (total - done))
-
-
-def _harmless_name(name: str) -> str:
-    """A safe file name of letters, digits, dots and dashes, of limited length."""
-    stem, suffix = Path(name).stem, Path(name).suffix
-    return (re.sub(r"[^\w-]+", "_", stem)[:80].strip("_") or "video") + re.sub(r"[^\w.]", "", suffix)[:8]
+    model: str
+    encoder: Encoder
+    num_takes: int
+    seed: int
+    quality: Quality | None
+    kinds: tuple[str, ...]

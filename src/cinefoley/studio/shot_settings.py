@@ -1,10 +1,11 @@
-"""Settings of a shot in the studio: gain, and nudge by frames."""
+"""Settings of a shot in the studio: gain, nudge by frames, and what it should sound like."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from cinefoley.errors import CinefoleyError
 
-__all__ = ["ShotSettings"]
+__all__ = ["ShotSettings", "ShotSound"]
 
 _MOST_GAIN_DB = 24.0
 _MOST_NUDGE = 250
@@ -37,3 +38,21 @@ class ShotSettings:
     def factor(self) -> float:
         """What samples are multiplied by."""
         return float(10 ** (self.gain_db / 20))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShotSound:
+    """What a shot, or the whole video, should sound like; the default is as the video says."""
+
+    kind: str | None = None
+    """Kind of sound, of those that the model names."""
+    like: Path | None = None
+    """Example sound."""
+    unlike: Path | None = None
+    """Sound to avoid."""
+
+    def __str__(self) -> str:
+        """For people: such as ``hammer, unlike wind.wav``."""
+        sounds = {"like": self.like, "unlike": self.unlike}
+        named = [f"{how} {path.name}" for how, path in sounds.items() if path is not None]
+        return ", ".join([*filter(None, [self.kind]), *named]) or "as seen"

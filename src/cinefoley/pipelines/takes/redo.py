@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cinefoley.errors import CinefoleyError, OutputError
-from cinefoley.media.audio.files import read_audio, write_audio
+from cinefoley.media.audio.files import read_audio
 from cinefoley.media.audio.limiter import limit_peaks
-from cinefoley.media.audio.loudness import measure_file_loudness
-from cinefoley.media.audio.writer import Subtype
-from cinefoley.media.files.staging import staging_folder
-from cinefoley.media.probe import probe
 from cinefoley.media.shots import Shot
 from cinefoley.pipelines.inpainting import FADE_S, Stretch, redo_stretch
 from cinefoley.pipelines.sampling import draw_noise
 from cinefoley.pipelines.takes.files import TakeFiles, existing_take, plan_takes
+from cinefoley.pipelines.takes.new_sound import replace_sound
 from cinefoley.pipelines.takes.settings import GenerationSettings
-from cinefoley.pipelines.takes.sidecar import check_same_video, find_take, update_take
-from cinefoley.pipelines.takes.staging import publish_take
+from cinefoley.pipelines.takes.sidecar import check_same_video, find_take
 from cinefoley.pipelines.takes.video_source import VideoSource, as_video_source
 
 if TYPE_CHECKING:
@@ -31,7 +27,6 @@ __all__ = ["find_written", "redo_take"]
 
 _FIRST_WINDOW = 1 << 20  # of the noise: no video has as many windows
 _PARTS_APART = 1 << 12
-_SUBTYPES: dict[str, Subtype] = {"pcm_s16le": "PCM_16", "pcm_s24le": "PCM_24", "pcm_f32le": "FLOAT"}
 
 
 def redo_take(
@@ -110,26 +105,11 @@ def redo_take(
             )
     except ValueError as exc:
         raise CinefoleyError(f"{there.wav.name}: {exc}.") from exc
-    audio = probe(there.wav).audio
-    subtype = _SUBTYPES.get(audio.codec if audio else "", "PCM_24")
     piece = slice(round((stretch.start_s - start) * rate), round((stretch.end_s - start) * rate))
     if sound[piece].abs().max() > 1:  # a cross-fade of two loud sounds; nothing else can
         sound = torch.from_numpy(limit_peaks(sound[None].numpy(), rate, ceiling=1.0))[0]
     mark = {"start_s": stretch.start_s, "end_s": stretch.end_s, "seed": settings.seed, "cross_fade_s": FADE_S}
-    with staging_folder(out_dir) as staging:
-        staged = replace(there.moved_to(staging), mel=None)
-        write_audio(staged.wav, sound, rate, subtype=subtype)
-        loudness = measure_file_loudness(staged.wav)
-        if staged.video is not None:
-            source.write_take(staged.wav, staged.video, start=start)
-        publish_take(staged, out_dir, [])
-        changes = {
-            "redone": [*done, mark],
-            "integrated_lufs": loudness.integrated_lufs,
-            "true_peak_db": loudness.true_peak_db,
-        }
-        update_take(sidecar, take, changes, staging=staging)
-    return replace(there, mel=None)
+    return replace_sound(source, there, sidecar, sound, rate, start=start, changes={"redone": [*done, mark]})
 
 
 def _parts(stretch: Stretch, shots: list[Stretch]) -> list[tuple[Stretch, Stretch]]:
