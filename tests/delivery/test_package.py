@@ -165,6 +165,7 @@ def test_a_mix_keeps_the_own_sound_and_ducks_it(small_film: Path, stems: list[St
     ("change", "error", "message"),
     [
         ({"name_pattern": "{video}_{take}"}, DataError, "gives 'rain_1' for shot 1, take 1 and for shot 2"),
+        ({"name_pattern": "RAIN_Foley"}, DataError, "gives 'RAIN_Foley', which another file"),
         ({"name_pattern": "{film}"}, DataError, "is no pattern of names"),
         ({"name_pattern": "../{shot}_{take}"}, DataError, "no file name on every system"),
         ({"mix_gain_db": 0.0}, AudioError, "rain.mp4: has no sound to mix with"),

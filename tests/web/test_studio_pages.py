@@ -17,6 +17,7 @@ import torch
 from tests.web.browser import Chromium, close_context, take_screenshot
 from tests.web.server_process import ServerProcess
 
+from cinefoley.media.audio.files import write_audio
 from cinefoley.media.muxing.replace_audio import video_hash
 from cinefoley.media.muxing.save_video import save_video
 from cinefoley.media.probe import probe
@@ -60,10 +61,20 @@ def studio(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two shots of 1.5 s."""
+    """Two shots of 1.5 s, with sound."""
     clips = [render_clip(seed, split="test", fps=12, size=(72, 128), duration_s=1.5) for seed in (0, 3)]
     path = tmp_path_factory.mktemp("films") / "two shots.mp4"
-    save_video(path, torch.cat([torch.from_numpy(clip.frames) for clip in clips]).permute(0, 3, 1, 2), 12)
+    frames = torch.cat([torch.from_numpy(clip.frames) for clip in clips]).permute(0, 3, 1, 2)
+    sound = torch.cat([torch.from_numpy(clip.waveform) for clip in clips])
+    save_video(path, frames, 12, waveform=sound, sample_rate=16000)
+    return path
+
+
+@pytest.fixture(scope="module")
+def hit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half a second of an example."""
+    path = tmp_path_factory.mktemp("sounds") / "hit.wav"
+    write_audio(path, 0.3 * torch.randn(8000, generator=torch.Generator().manual_seed(0)).clamp(-2, 2), 16000)
     return path
 
 
@@ -138,12 +149,12 @@ def wait_until_nothing_is_kept(studio: Studio, page: "Page") -> None:
 
 def check_line_over_spectrogram(user: User) -> None:
     """It follows the first take's video, and a click on the spectrogram seeks."""
-    left = user.page.locator(".now").first.evaluate_handle("line => line")
+    left = user.page.locator("#takes .now").first.evaluate_handle("line => line")
     video = user.page.locator("#takes video").first
     seen = video.evaluate_handle("video => { video.currentTime = 1.5; return video; }")
     user.page.wait_for_function("video => !video.seeking && video.readyState >= 2", arg=seen)  # not for ever
     user.page.wait_for_function("line => Math.abs(parseFloat(line.style.left) - 50) < 1", arg=left)
-    sound = user.page.locator(".sound").first
+    sound = user.page.locator("#takes .sound").first
     width = sound.evaluate("sound => sound.clientWidth")
     sound.click(position={"x": width / 4, "y": 20})
     user.page.wait_for_function("line => Math.abs(parseFloat(line.style.left) - 25) < 2", arg=left)
@@ -195,6 +206,61 @@ def check_redo(user: User) -> None:
     user.says("of take 1 anew.")
 
 
+def check_cues(user: User) -> None:
+    """Events are listed, shown by a click, moved, and the sheet is a download."""
+    page = user.page
+    page.get_by_text("Cue sheet", exact=True).click()
+    page.locator("#cues-take input").wait_for()
+    user.button("List events").click()
+    field = page.locator("#cues input").first
+    field.wait_for()
+    was = float(field.input_value())
+    page.locator("#cues .seek").first.click()
+    page.wait_for_function(
+        "was => [...document.querySelectorAll('.take video')].some((v) => Math.abs(v.currentTime - was) < .01)",
+        arg=was,
+    )
+    later = was + 0.08
+    field.fill(f"{later:.3f}")
+    code = page.locator("#cues .seek").first.inner_text()
+    assert re.fullmatch(r"01:00:0\d:\d\d", code)
+    take_screenshot(page, "studio-cues")
+    user.button("Move events to these times").click()
+    user.says("Moved the events of take 1.")
+    page.wait_for_function(
+        "was => document.querySelector('#cues td:nth-child(3)').textContent === was", arg=f"{was:.3f}"
+    )
+    assert float(page.locator("#cues input").first.input_value()) == pytest.approx(later, abs=0.05)
+    with page.expect_download() as download:
+        page.locator("#cues a").click()
+    assert download.value.suggested_filename == "two_shots.take1.cues.csv"
+    page.locator("#cues input").first.fill("99")
+    user.button("Move events to these times").click()
+    user.says("99.000 s is outside the video")
+
+
+def check_sound_of_a_shot(user: User, example: Path) -> None:
+    """An example is kept for the shot that is chosen, and no other."""
+    page = user.page
+    page.get_by_text("What this section should sound like").click()
+    for shot, count in (("Shot 2", 0), ("Shot 1", 0), ("Shot 2", 1)):
+        page.get_by_label("Section to generate for").click()
+        page.get_by_role("option", name=re.compile(shot)).click()
+        page.wait_for_function(
+            "text => document.querySelector('#region input').value.startsWith(text)", arg=shot
+        )
+        if shot == "Shot 2" and count == 0:
+            page.locator("#like input[type=file]").set_input_files(example)
+            page.locator("#sounds", has_text="shot 2: like hit.wav").wait_for()
+        names = page.locator("#like", has_text="hit")
+        names.first.wait_for(state="attached" if shot == "Shot 2" else "detached")
+    take_screenshot(page, "studio-sounds")
+    page.locator("#like").get_by_label("Clear").click()
+    page.locator("#sounds p").wait_for(state="detached")
+    page.get_by_label("Section to generate for").click()
+    page.get_by_role("option", name="Whole video").click()
+
+
 def check_reload(user: User) -> None:
     """What lies on the desk is there again."""
     user.page.reload()
@@ -204,7 +270,7 @@ def check_reload(user: User) -> None:
     assert user.page.get_by_label("Later by (frames)").nth(1).input_value() == "3"
 
 
-def test_the_whole_journey(enter: Any, film: Path, tmp_path: Path) -> None:
+def test_the_whole_journey(enter: Any, film: Path, hit: Path, tmp_path: Path) -> None:
     user = enter()
     user.says("No video yet.")
     assert user.button("Generate").is_disabled()
@@ -212,6 +278,8 @@ def test_the_whole_journey(enter: Any, film: Path, tmp_path: Path) -> None:
     user.open_video(film)
     user.says("two_shots.mp4: 0:03.000, 2 shots, timecode from 01:00:00:00.")
     assert user.page.locator("#strip .shots img").count() == 2
+    assert user.page.locator("#film .sound img").count() == 1  # the film's own sound
+    check_sound_of_a_shot(user, hit)
     take_screenshot(user.page, "studio-film")
     user.button("Generate").click()
     user.says("Generated 2 takes.")
@@ -224,6 +292,7 @@ def test_the_whole_journey(enter: Any, film: Path, tmp_path: Path) -> None:
     user.page.get_by_label("Later by (frames)").nth(1).fill("3")
     user.page.keyboard.press("Tab")
     check_redo(user)
+    check_cues(user)
     check_reload(user)
     user.button("Export").click()
     link = user.page.locator("#export a", has_text=".zip")
@@ -350,6 +419,9 @@ def test_a_phone_shows_everything_in_its_width_and_a_cleared_desk_leaves_no_file
     user.set_takes(1)
     user.button("Generate").tap()
     user.says("Generated 1 take.")
+    user.page.get_by_text("Cue sheet", exact=True).tap()
+    user.button("List events").tap()
+    user.page.locator("#cues input").first.wait_for()
     take_screenshot(user.page, "studio-phone")
 
     assert user.page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -89,7 +89,8 @@ def deliver(
     if not stems:
         raise MediaError(f"{video.name}: there is no take to deliver.")
     duration_s = video_duration(video)
-    names = name_stems(stems, settings.name_pattern, video=video.stem, clock=clock)
+    own = [f"{video.stem}_{name}" for name in ("FOLEY", "MIX", "2POP")]
+    names = name_stems(stems, settings.name_pattern, video=video.stem, clock=clock, reserved=own)
     lead_frames = pop_frames(clock) if settings.has_two_pop else 0
     _check_folder(folder, overwrites=overwrites)
     with _staged(folder) as staging:

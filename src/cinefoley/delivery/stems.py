@@ -1,7 +1,7 @@
 """Stems: one Broadcast WAV per shot and take, with handles, named by a pattern."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -74,7 +74,14 @@ def stem_range(stem: Stem, clock: TimecodeClock, *, num_frames: int, handle_s: f
     return FrameRange(max(0, start - handle), max(min(num_frames, end + handle), start + 1))
 
 
-def name_stems(stems: Sequence[Stem], pattern: str, *, video: str, clock: TimecodeClock) -> list[str]:
+def name_stems(
+    stems: Sequence[Stem],
+    pattern: str,
+    *,
+    video: str,
+    clock: TimecodeClock,
+    reserved: Collection[str] = (),
+) -> list[str]:
     """File names, without suffix, of stems.
 
     Args:
@@ -83,9 +90,10 @@ def name_stems(stems: Sequence[Stem], pattern: str, *, video: str, clock: Timeco
             ``{video}_{shot:03d}_T{take}``.
         video: Stem of the video's file name.
         clock: The video's.
+        reserved: Names of other files of the delivery, without suffix.
 
     Raises:
-        DataError: If the pattern is none, gives a folder, or the same name twice.
+        DataError: If the pattern is none, gives a folder, the same name twice, or the name of another file.
     """
     names: list[str] = []
     taken: dict[str, Stem] = {}
@@ -99,6 +107,8 @@ def name_stems(stems: Sequence[Stem], pattern: str, *, video: str, clock: Timeco
             ) from exc
         if not name or name != Path(name).name or name.startswith(".") or re.search(r'[\\/:*?"<>|\0]', name):
             raise DataError(f"{pattern!r} gives {name!r}, which is no file name on every system.")
+        if name.lower() in (other.lower() for other in reserved):
+            raise DataError(f"{pattern!r} gives {name!r}, which another file of the delivery is called.")
         if name.lower() in taken:
             other = taken[name.lower()]
             raise DataError(

@@ -284,7 +284,7 @@ class StudioSession:
         """
         if shot is not None:
             self._check_shot(shot)
-        if sound == _AS_SEEN:
+        if sound == (_AS_SEEN if shot is None else self.sounds.get(None, _AS_SEEN)):
             self.sounds.pop(shot, None)
         else:
             self.sounds[shot] = sound

@@ -1,21 +1,32 @@
 """Studio page: its layout and its event handlers, which call the page's studio session."""
 
+import json
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import gradio as gr
+from torch.nn import functional as F
 
-from cinefoley.errors import CinefoleyError, RunInterrupted
+from cinefoley.errors import AudioError, CinefoleyError, RunInterrupted
 from cinefoley.media.audio.files import read_audio
 from cinefoley.studio.model_store import Encoder, ModelStore
 from cinefoley.studio.session import STOPPED, StudioSession, StudioTake
-from cinefoley.studio.shot_settings import ShotSettings
+from cinefoley.studio.shot_settings import ShotSettings, ShotSound
 from cinefoley.studio.shots import shot_thumbnail
 from cinefoley.studio.waveform_image import draw_waveform
 from cinefoley.web.published_files import PublishedFiles
-from cinefoley.web.studio_html import EMPTY, HELP, clock_time, links, shot_strip, take_cards, time_range
+from cinefoley.web.studio_html import (
+    EMPTY,
+    HELP,
+    clock_time,
+    cue_table,
+    links,
+    shot_strip,
+    take_cards,
+    time_range,
+)
 from cinefoley.web.studio_sessions import StudioSessions
 
 __all__ = ["build_studio_page"]
@@ -26,6 +37,7 @@ _SILENCE = "silence"
 _AS_SEEN = "as seen"
 _PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # handlers are called by this page only
 _MOST_THUMBNAILS = 60
+_OWN_RATE = 16000  # of the image of the video's own sound
 _TITLE = """# cinefoley studio
 
 Upload a video, generate takes of its sound, choose one per shot, and export the result."""
@@ -69,12 +81,13 @@ def build_studio_page(
                     end = gr.Number(0, label="End (s)", minimum=0, elem_id="end", min_width=100)
                 names = [(Path(name).name, name) for name in models.names]
                 model = gr.Dropdown(names, value=models.names[0], label="Model")
-                with gr.Accordion("What it should sound like", open=False):
+                with gr.Accordion("What this section should sound like", open=False):
+                    said = gr.HTML(elem_id="sounds")
                     kind = gr.Dropdown(
                         [_AS_SEEN, *models.kinds(models.names[0])], value=_AS_SEEN, label="Kind of sound"
                     )
-                    like = gr.File(label="Like this sound", elem_id="like", height=90)
-                    unlike = gr.File(label="Unlike this sound", elem_id="unlike", height=90)
+                    like = gr.File(label="Like this sound", elem_id="like", height=130)
+                    unlike = gr.File(label="Unlike this sound", elem_id="unlike", height=130)
                 encoder = gr.Radio(
                     ["default", "teacher", "student"],
                     value="default",
@@ -93,6 +106,15 @@ def build_studio_page(
             redo_from = gr.Number(0, label="From (s)", minimum=0, elem_id="redo-from", min_width=100)
             redo_to = gr.Number(0, label="To (s)", minimum=0, elem_id="redo-to", min_width=100)
             redo = gr.Button("Redo", min_width=100)
+        with gr.Accordion("Cue sheet", open=False):
+            with gr.Row():
+                cues_take = gr.Number(
+                    1, label="Take", precision=0, minimum=1, elem_id="cues-take", min_width=80
+                )
+                spot = gr.Button("List events", min_width=100)
+                move = gr.Button("Move events to these times", min_width=100)
+            edited = gr.Textbox(visible=False)
+            cues = gr.HTML(elem_id="cues")
 
         @gr.render(inputs=[choices])
         def show_choices(shots: list[dict[str, Any]]) -> None:
@@ -121,7 +143,8 @@ def build_studio_page(
             export = gr.Button("Export")
         exported = gr.HTML(elem_id="export")
 
-        view = [strip, region, start, end, status, takes, choices, exported, generate]
+        sounds = [kind, like, unlike]
+        view = [strip, region, start, end, status, takes, choices, exported, generate, cues, said, *sounds]
         video.upload(work.open_video, [video], view, **_PRIVATE)
         video.clear(work.clear, None, view, **_PRIVATE)
         clear.click(lambda: None, None, [video], queue=False, **_PRIVATE)
@@ -129,16 +152,28 @@ def build_studio_page(
         example.click(work.open_example, None, view, **_PRIVATE)
         page.load(work.enter, [desk], [desk, *view], show_progress="hidden", **_PRIVATE)
         model.input(work.kinds, [model], [kind], queue=False, **_PRIVATE)
-        region.input(work.choose_region, [region, start, end], [start, end], queue=False, **_PRIVATE)
+        region.input(
+            work.choose_region, [region, start, end], [start, end, said, *sounds], queue=False, **_PRIVATE
+        )
+        for changed in (kind.input, like.upload, like.clear, unlike.upload, unlike.clear):
+            changed(work.say, [region, *sounds], [said], queue=False, **_PRIVATE)
         shared: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1, **_PRIVATE}
         run = generate.click(
             work.generate,
-            [model, encoder, num_takes, seed, start, end, kind, like, unlike],
+            [model, encoder, num_takes, seed, start, end, region, *sounds],
             [status, takes, choices],
             **shared,
         )
         again = redo.click(
             work.redo, [redo_take, redo_from, redo_to, seed], [status, takes, choices], **shared
+        )
+        spot.click(work.list_cues, [cues_take], [status, cues], **_PRIVATE)
+        move.click(
+            work.move_cues,
+            [cues_take, edited],
+            [status, cues, takes],
+            js="(take, edited) => [take, readCues()]",
+            **shared,
         )
         stop.click(work.stop, None, [status], queue=False, cancels=[run, again], **_PRIVATE)
         export.click(work.export, [subtype, rate], [exported], **_PRIVATE)
@@ -194,16 +229,28 @@ class _Work:
         self._session(request).clear()
         return _emptied("")
 
-    def choose_region(
-        self, region: str, start: float, end: float, request: gr.Request
-    ) -> tuple[float, float]:
+    def choose_region(self, region: str, start: float, end: float, request: gr.Request) -> tuple[Any, ...]:
         session = self._session(request)
+        shot = _shot_of(session, region)
         if region == _WHOLE:
-            return 0, session.duration_s
-        for number, shot in enumerate(session.shots):
-            if region == _shot_name(session, number):
-                return shot.start_s, shot.end_s
-        return start, end
+            start, end = 0, session.duration_s
+        elif shot is not None:
+            start, end = session.shots[shot].start_s, session.shots[shot].end_s
+        return start, end, *_sounds(session, shot)
+
+    def say(self, region: str, kind: str, like: str | None, unlike: str | None, request: gr.Request) -> str:
+        """Keep what a region should sound like: a shot, or the whole video."""
+        session = self._session(request)
+        try:
+            sound = ShotSound(
+                kind=None if kind == _AS_SEEN else kind,
+                like=self._example(like),
+                unlike=self._example(unlike),
+            )
+            session.set_sound(_shot_of(session, region), sound)
+        except CinefoleyError as exc:
+            return _warning(exc)
+        return _said(session)
 
     def generate(
         self,
@@ -213,6 +260,7 @@ class _Work:
         seed: float | None,
         start: float | None,
         end: float | None,
+        region: str,
         kind: str,
         like: str | None,
         unlike: str | None,
@@ -225,6 +273,7 @@ class _Work:
             left = "" if left_s is None else f", {left_s:.0f} s left"
             progress((done, total), desc=f"Generating{left}", unit="steps")
 
+        self.say(region, kind, like, unlike, request)
         progress(0, desc=f"Loading {Path(model).name}")
         try:
             made = session.generate(
@@ -236,9 +285,6 @@ class _Work:
                 start_s=float(start or 0),
                 end_s=float(end or 0),
                 on_progress=show,
-                kind=None if kind == _AS_SEEN else kind,
-                like=self._example(like),
-                unlike=self._example(unlike),
             )
         except RunInterrupted as exc:
             return str(exc), self._cards(session, request), _choices(session)
@@ -270,6 +316,35 @@ class _Work:
         except CinefoleyError as exc:
             text = _warning(exc)
         return text, self._cards(session, request), _choices(session)
+
+    def list_cues(self, take: float | None, request: gr.Request) -> tuple[str, str]:
+        session, number = self._session(request), int(take or 0)
+        try:
+            cues = session.cues(number)
+        except CinefoleyError as exc:
+            return _warning(exc), ""
+        kinds = sorted({cue.kind for cue in cues if cue.kind})
+        text = f"Take {number} has {len(cues)} events{': ' if kinds else ''}{', '.join(kinds)}."
+        return text, self._cue_table(session, number, request)
+
+    def move_cues(self, take: float | None, edited: str, request: gr.Request) -> tuple[str, str, str]:
+        session, number = self._session(request), int(take or 0)
+        try:
+            unmet = session.move(number, _read_times(edited))
+            table = self._cue_table(session, number, request)
+        except CinefoleyError as exc:
+            return _warning(exc), gr.skip(), gr.skip()  # what was typed stays
+        text = f"Moved the events of take {number}."
+        if unmet:
+            text += f" No event was near enough to {', '.join(f'{time_s:.3f} s' for time_s in unmet[:5])}."
+        return text, table, self._cards(session, request)
+
+    def _cue_table(self, session: StudioSession, take: int, request: gr.Request) -> str:
+        sheet = None
+        if session.clock is not None:
+            path = session.write_cue_sheet(take)
+            sheet = self._files.publish(self._desk(request), path, download_name=path.name)
+        return cue_table(take, session.cues(take), session.clock, sheet)
 
     def kinds(self, model: str) -> Any:
         return gr.Dropdown([_AS_SEEN, *self._models.kinds(model)], value=_AS_SEEN)
@@ -346,7 +421,8 @@ class _Work:
                 path.write_bytes(shot_thumbnail(session.video, shot))
             thumbnails.append(self._files.publish(desk, path))
         address = self._files.publish(desk, session.video)
-        strip = shot_strip(address, session.shots, thumbnails, session.clock)
+        waveform = self._own_waveform(session, desk)
+        strip = shot_strip(address, session.shots, thumbnails, session.clock, waveform=waveform)
         names = [_WHOLE, *(_shot_name(session, number) for number in range(len(session.shots))), _CUSTOM]
         count = f"{len(session.shots)} shots" if len(session.shots) > 1 else "1 shot"
         start = "" if session.clock is None else f", timecode from {session.clock.start}"
@@ -354,7 +430,22 @@ class _Work:
         cards = self._cards(session, request)
         region = gr.Dropdown(names, value=_WHOLE)
         ready = gr.Button(interactive=True)
-        return strip, region, 0, session.duration_s, status, cards, _choices(session), "", ready
+        choices = _choices(session)
+        sounds = _sounds(session, None)
+        return strip, region, 0, session.duration_s, status, cards, choices, "", ready, "", *sounds
+
+    def _own_waveform(self, session: StudioSession, desk: str) -> str | None:
+        """Address of the image of the video's own sound; None if it has none."""
+        assert session.video is not None
+        image = session.video.parent / "own.png"
+        if not image.exists():
+            try:
+                sound = read_audio(session.video, sample_rate=_OWN_RATE, mono=True)[0][0]
+            except AudioError:
+                return None
+            length = max(1, round(session.duration_s * _OWN_RATE))
+            image.write_bytes(draw_waveform(F.pad(sound, (0, max(0, length - len(sound))))[:length]))
+        return self._files.publish(desk, image)
 
     def _cards(self, session: StudioSession, request: gr.Request) -> str:
         desk = self._desk(request)
@@ -374,7 +465,42 @@ def _page_id(request: gr.Request) -> str:
 def _emptied(status: str) -> tuple[Any, ...]:
     """Contents of a page without a video."""
     region = gr.Dropdown([_WHOLE], value=_WHOLE)
-    return EMPTY, region, 0, 0, status, "", [], "", gr.Button(interactive=False)
+    inert = gr.Button(interactive=False)
+    return EMPTY, region, 0, 0, status, "", [], "", inert, "", "", _AS_SEEN, None, None
+
+
+def _shot_of(session: StudioSession, region: str) -> int | None:
+    """The shot that a region is; None for the whole video and other regions."""
+    names = [_shot_name(session, number) for number in range(len(session.shots))]
+    return names.index(region) if region in names else None
+
+
+def _sounds(session: StudioSession, shot: int | None) -> tuple[Any, ...]:
+    """What is said of all shots, and kind, example and sound to avoid of one of them."""
+    sound = session.sounds.get(shot, session.sounds.get(None, ShotSound()))
+    paths = (None if path is None else str(path) for path in (sound.like, sound.unlike))
+    return _said(session), sound.kind or _AS_SEEN, *paths
+
+
+def _said(session: StudioSession) -> str:
+    """What the shots should sound like, in one line."""
+    parts = [
+        f"{'whole video' if shot is None else f'shot {shot + 1}'}: {sound}"
+        for shot, sound in sorted(session.sounds.items(), key=lambda entry: (entry[0] is not None, entry[0]))
+    ]
+    return f"<p>{escape('; '.join(parts))}</p>" if parts else ""
+
+
+def _read_times(edited: str) -> list[float]:
+    """Times of the page's cue table.
+
+    Raises:
+        CinefoleyError: If one is no number.
+    """
+    try:
+        return [float(text) for text in json.loads(edited or "[]")]
+    except (TypeError, ValueError) as exc:
+        raise CinefoleyError("A time of the cue sheet is no number of seconds.") from exc
 
 
 def _warning(exc: CinefoleyError) -> str:

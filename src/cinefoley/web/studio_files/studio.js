@@ -135,7 +135,7 @@ let drag = null;
 
 function timeAt(sound, x) {
   const box = sound.getBoundingClientRect();
-  const { start, end } = sound.closest(".take").dataset;
+  const { start, end } = sound.closest("figure").dataset;
   return Number(start) + (end - start) * Math.min(1, Math.max(0, (x - box.left) / box.width));
 }
 
@@ -151,7 +151,7 @@ document.addEventListener("pointerdown", (event) => {
   if (sound) drag = { sound, x: event.clientX };
 });
 document.addEventListener("pointermove", (event) => {
-  if (!drag || Math.abs(event.clientX - drag.x) < 5) return;
+  if (!drag?.sound.closest(".take") || Math.abs(event.clientX - drag.x) < 5) return;
   const mark = drag.sound.querySelector(".marked");
   const box = drag.sound.getBoundingClientRect();
   const [left, right] = [drag.x, event.clientX].sort((a, b) => a - b).map((x) => Math.min(box.right, Math.max(box.left, x)));
@@ -163,18 +163,41 @@ document.addEventListener("pointerup", (event) => {
   if (!drag) return;
   const { sound, x } = drag;
   drag = null;
-  const take = sound.closest(".take");
-  if (Math.abs(event.clientX - x) < 5) {
-    take.querySelector("video").currentTime = timeAt(sound, event.clientX);
+  const figure = sound.closest("figure");
+  if (!figure.matches(".take") || Math.abs(event.clientX - x) < 5) {
+    videoOf(figure).currentTime = timeAt(sound, event.clientX);
     return;
   }
   const [from, to] = [x, event.clientX].map((place) => timeAt(sound, place)).sort((a, b) => a - b);
-  fill("redo-take", take.dataset.number);
+  fill("redo-take", figure.dataset.number);
   fill("redo-from", from.toFixed(3));
   fill("redo-to", to.toFixed(3));
 });
 
+// the cue sheet: an edited time shows its timecode, a click on a timecode shows the moment
+function readCues() {
+  const fields = [...document.querySelectorAll("#cues input")];
+  return JSON.stringify(fields.map((field) => field.value.trim()).filter((text) => text !== ""));
+}
+
+document.addEventListener("input", (event) => {
+  const row = event.target.closest?.(".cues tr");
+  const time = Number(event.target.value);
+  if (row) row.querySelector(".seek").textContent = timecode(time) || clockTime(time);
+});
+
+function showCue(button) {
+  const { take } = button.closest(".cues").dataset;
+  const video = videoOf(takes().find((figure) => figure.dataset.number === take));
+  if (!video) return;
+  active?.pause();
+  active = video;
+  video.currentTime = Number(button.closest("tr").querySelector("input").value);
+}
+
 document.addEventListener("click", (event) => {
+  const seek = event.target.closest?.(".cues .seek");
+  if (seek) showCue(seek);
   if (event.target.closest?.("button.help")) toggleHelp();
   const cell = event.target.closest?.("#strip .shots li[data-start]");
   const video = current();
