@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from cinefoley.config.presets import lite_training
 from cinefoley.config.training import TrainConfig
-from cinefoley.data.cache.stage_cache import KIND_NAMES, StageClips, prepare_stage_clips
+from cinefoley.data.cache.stage_cache import KIND_NAMES, StageClips, prepare_stage_clips, prepare_stage_mels
 from cinefoley.metrics.backbones.lite import LiteNet
 from cinefoley.models.audio_encoder import AudioEncoder
 from cinefoley.models.build import (
@@ -86,14 +86,7 @@ which Diff-Foley's does not.
 """
 
 PRESET = lite_training()
-# 12 frames a second with their residual motion: four are 250 ms apart (recipes/motion_inputs.py)
-MODEL = replace(
-    PRESET.model,
-    foley=replace(
-        PRESET.model.foley, video_fps=12.0, video_frames=96, frames_per_feature=3, frame_choice="nearest"
-    ),
-    video_encoder=replace(PRESET.model.video_encoder, frames_per_feature=3, has_motion=True),
-)
+MODEL = PRESET.model
 STAGE: StageVersion = "filmed"  # what it is trained on
 TRAIN_CLIPS = 6144
 PAIR_CLIPS = 2048
@@ -193,9 +186,17 @@ def _train_autoencoder(runs: Path) -> None:
     torch.manual_seed(AUTOENCODER.seed)
     autoencoder = build_autoencoder(MODEL.autoencoder).to(memory_format=torch.channels_last)
     recipe = PRESET.autoencoder
+    mels = prepare_stage_mels(
+        TRAIN_CLIPS,
+        split="train",
+        config=MODEL.foley,
+        cache_dir=runs / "cache",
+        workers=os.cpu_count() or 1,
+        version=STAGE,
+    )
     task = AutoencoderTask(
         autoencoder,
-        _clips(runs).mels,
+        mels,
         crop_frames=recipe.crop_frames,
         kl_weight=recipe.kl_weight,
         choices=recipe.choices,

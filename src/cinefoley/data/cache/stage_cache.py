@@ -1,7 +1,7 @@
 """Stage clip cache: clips of the stage as tensors, one window each, rendered once."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from cinefoley.data.sources.clip_reader import ClipSettings, DecodedClip, read_c
 from cinefoley.data.sources.stage import KIND_NAMES, StageClip
 from cinefoley.stage import Split, StageVersion, stage_digest
 
-__all__ = ["KIND_NAMES", "StageClips", "prepare_stage_clips"]
+__all__ = ["KIND_NAMES", "StageClips", "prepare_stage_clips", "prepare_stage_mels"]
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +74,37 @@ def prepare_stage_clips(
     Returns:
         All clips, in order of their seeds.
     """
+    chunks = _prepare_chunks(count, split, config, cache_dir, workers, version, on_chunk)
+    return StageClips(**_join(chunks, count))
+
+
+def prepare_stage_mels(
+    count: int,
+    *,
+    split: Split,
+    config: FoleyConfig,
+    cache_dir: Path,
+    workers: int = 2,
+    version: StageVersion | None = None,
+) -> Tensor:
+    """Mels ``(N, n_mels, frames)`` of :func:`prepare_stage_clips` alone.
+
+    Frames, most of the cache's bytes, are not read.
+    """
+    chunks = _prepare_chunks(count, split, config, cache_dir, workers, version)
+    return _join(chunks, count, names=("mels",))["mels"]
+
+
+def _prepare_chunks(
+    count: int,
+    split: Split,
+    config: FoleyConfig,
+    cache_dir: Path,
+    workers: int,
+    version: StageVersion | None,
+    on_chunk: Callable[[int], None] | None = None,
+) -> dict[int, Path]:
+    """Render the chunks that are missing; all of them, by the first clip of each."""
     if count < 1:
         raise ValueError(f"count must be positive, got {count}")
     folder = (
@@ -89,16 +120,21 @@ def prepare_stage_clips(
     for done, _ in enumerate(finished, start=len(paths) - len(missing) + 1):
         if on_chunk is not None:
             on_chunk(done * _CHUNK)
+    return paths
+
+
+def _join(chunks: dict[int, Path], count: int, names: Sequence[str] | None = None) -> dict[str, Tensor]:
+    """Arrays of all chunks, or those with ``names``; copied chunk by chunk, so that no clip is held twice."""
     joined: dict[str, Tensor] = {}
-    for start, path in paths.items():  # copied chunk by chunk, so that no clip is in memory twice
+    for start, path in chunks.items():
         rows = min(_CHUNK, count - start)
         with np.load(path) as chunk:
-            for name in chunk:
+            for name in names or chunk.files:
                 array = torch.from_numpy(chunk[name][:rows])
                 if name not in joined:
                     joined[name] = torch.empty((count, *array.shape[1:]), dtype=array.dtype)
                 joined[name][start : start + rows] = array
-    return StageClips(**joined)
+    return joined
 
 
 def _render_chunk(
