@@ -21,6 +21,7 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
+from cinefoley.config.foley import Quality
 from cinefoley.data.cache.stage_cache import StageClips, prepare_stage_clips
 from cinefoley.evaluation.stage.encoder_metrics import (
     PairProbabilities,
@@ -43,6 +44,7 @@ from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.devices import choose_dtype
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.loading import resolve_model
+from cinefoley.pipelines.quality import QUALITIES
 from cinefoley.stage import stage_digest
 from cinefoley.stage.kinds import KINDS
 from cinefoley.training.tasks.alignment_pairs import longer_window, make_pairs
@@ -74,8 +76,7 @@ def main() -> None:
         "--view", choices=get_args(View), default="full", help="View that the generator gets."
     )
     parser.add_argument("--only", choices=["towers", "takes"], help="Compute one half of the metrics.")
-    parser.add_argument("--steps", type=int, default=25)
-    parser.add_argument("--guidance-scale", type=float, default=4.5)
+    parser.add_argument("--quality", choices=get_args(Quality), default="balanced")
     parser.add_argument("--seed", type=int, default=0, help="Seed of the noise.")
     parser.add_argument("--precision", choices=["fp32", "bf16", "auto"], default="auto")
     parser.add_argument(
@@ -150,8 +151,8 @@ def _takes(args: argparse.Namespace) -> list[MeasuredTake]:
     pipeline.prepack()
     judge, backbone = AlignmentScorer.from_model(folder).eval(), LiteBackbone()
     digests = [file_digest(path)[:16] for path in sorted(folder.rglob("*.safetensors"))]
-    key = [digests, backbone.digest, stage_digest(), args.split, args.takes, args.view, args.steps]
-    settings = json.dumps([*key, args.guidance_scale, args.seed, str(dtype)])
+    key = [digests, backbone.digest, stage_digest(), args.split, args.takes, args.view, args.quality]
+    settings = json.dumps([*key, args.seed, str(dtype)])
     args.runs.mkdir(parents=True, exist_ok=True)
     ledger = args.runs / f"{args.split}-{args.view}.jsonl"
     lines = ledger.read_text().splitlines() if ledger.exists() else []
@@ -172,8 +173,7 @@ def _takes(args: argparse.Namespace) -> list[MeasuredTake]:
             num_takes=args.takes,
             view=args.view,
             noise_seed=args.seed,
-            num_inference_steps=args.steps,
-            guidance_scale=args.guidance_scale,
+            quality=args.quality,
         )
         takes += fresh
         with atomic_write(ledger) as aside:
@@ -263,11 +263,13 @@ def _by_kind(takes: Sequence[MeasuredTake]) -> str:
 
 
 def _protocol(args: argparse.Namespace) -> str:
+    settings = QUALITIES[args.quality]
     return (
         f"stage {stage_digest()[:12]}, split {args.split}, clips 0 to {args.clips - 1}, {args.takes} takes, "
-        f"view {args.view}, noise seed {args.seed}, {args.steps} steps, guidance {args.guidance_scale:g}, "
-        f"{args.precision}; alignment by {args.model}'s classifier, teacher's features of the whole "
-        "clip, posterior mean; onsets ±100 ms over clips whose sources all start sharply; the other clip is "
+        f"view {args.view}, noise seed {args.seed}, quality {args.quality}, "
+        f"{settings.num_inference_steps} steps, guidance {settings.guidance_scale:g}, {args.precision}; "
+        f"alignment by {args.model}'s classifier, teacher's features of the whole clip, "
+        " posterior mean; onsets ±100 ms over clips whose sources all start sharply; the other clip is "
         "of the same kind; kinds by the lite audio classifier over clips in which anything sounds; silences "
         "of 1 s or more; intervals over clips, 2,000 resamplings"
     )

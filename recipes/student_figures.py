@@ -11,10 +11,12 @@ import argparse
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
 import torch
 
 from cinefoley import __version__
+from cinefoley.config.foley import Quality
 from cinefoley.data.events.stage_events import stage_events
 from cinefoley.data.sources.stage import StageSource
 from cinefoley.evaluation.paper.experiment import Experiment, ExperimentSettings
@@ -32,6 +34,7 @@ from cinefoley.models.folder import load_foley_config, load_part
 from cinefoley.models.video_encoder import VideoEncoder
 from cinefoley.pipelines.devices import choose_dtype
 from cinefoley.pipelines.loading import resolve_model
+from cinefoley.pipelines.quality import QUALITIES
 from cinefoley.stage import stage_digest
 
 MARK = "<!-- figures -->"
@@ -47,14 +50,14 @@ def main() -> None:
     parser.add_argument("--split", default="test", choices=("valid", "test"))
     parser.add_argument("--clips", type=int, default=500)
     parser.add_argument("--takes", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=25)
+    parser.add_argument("--quality", choices=get_args(Quality), default="balanced")
     parser.add_argument("--replicas", type=int, default=200)
     parser.add_argument("--runs", type=Path, default=Path("runs/student-figures"))
     parser.add_argument("--card", action="store_true")
     args = parser.parse_args()
     folder = resolve_model(args.model)
     student = args.student or folder / "video_encoder_student"
-    backbone = LiteBackbone()
+    backbone, sampling = LiteBackbone(), QUALITIES[args.quality]
     experiment = Experiment(
         source=StageSource(args.split, args.clips, duration_s=load_foley_config(folder).window_s),
         model=args.model,
@@ -62,7 +65,12 @@ def main() -> None:
         alignment=AlignmentScorer.from_model(folder).eval(),
         backbones=[SegmentBackbone(backbone), backbone],
         cache_dir=args.runs,
-        settings=ExperimentSettings(num_takes=args.takes, num_inference_steps=args.steps),
+        settings=ExperimentSettings(
+            num_takes=args.takes,
+            num_inference_steps=sampling.num_inference_steps,
+            guidance_scale=sampling.guidance_scale,
+            quality=args.quality,
+        ),
         dtype=choose_dtype(torch.device("cpu"), "auto"),
         events=stage_events,
     )
@@ -72,9 +80,9 @@ def main() -> None:
     for view in VIEWS:
         for name, encoder in (("teacher", "teacher"), ("student", student)):
             print(f"{view}: {name}", flush=True)
-            takes = experiment.measure(real, view, encoder)
-            seconds += takes.seconds
-            scores[view, name] = average([score_method(real, takes, replicas=args.replicas)])
+            measured = experiment.measure(real, view, encoder)
+            seconds += measured.seconds
+            scores[view, name] = average([score_method(real, measured, replicas=args.replicas)])
     table = Table(
         name="table1",
         scores=scores,
@@ -88,7 +96,8 @@ def main() -> None:
     protocol = (
         f"student {part_name(student)}; "
         f"stage {stage_digest()[:12]}, split {args.split}, clips 0 to {args.clips - 1}, {takes}, "
-        f"the same noise for both; {args.steps} steps, guidance 4.5, {experiment.dtype}; Align Acc by "
+        f"the same noise for both; quality {args.quality}, {sampling.num_inference_steps} steps, guidance "
+        f"{sampling.guidance_scale:g}, {experiment.dtype}; Align Acc by "
         f"{args.model}'s alignment classifier, teacher's features of the whole clip, posterior mean; "
         "onsets within ±100 ms; "
         f"backbone lite (FAD: on segments of 0.96 s); intervals over clips, paired, {args.replicas} "

@@ -66,7 +66,7 @@ def test_a_target_is_off_screen_while_no_source_shows_any_of_its_own() -> None:
 def full_view() -> dict[str, Any]:
     """Everything about a clip with two sources."""
     seed = next(n for n in range(300) if len(draw_take(n).actors) == 2 and len(draw_take(n).hits.times) > 3)
-    clip = render_clip(seed, size=(36, 64), fps=8)
+    clip = render_clip(seed, size=(36, 64), fps=8, version="plain")
     return clip.describe(has_boxes=True) | {"fps": clip.fps}
 
 
@@ -107,7 +107,7 @@ def test_a_view_needs_boxes_and_as_many_windows(full_view: dict[str, Any]) -> No
 
 
 def test_the_real_sound_places_nothing_where_it_must_be_silent(full_view: dict[str, Any]) -> None:
-    clip = render_clip(full_view["seed"], size=(36, 64), fps=8)
+    clip = render_clip(full_view["seed"], size=(36, 64), fps=8, version="plain")
     spans = np.array([[event["time_s"], event["end_s"]] for event in full_view["events"]])
     share = off_screen_energy(
         torch.from_numpy(clip.waveform),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from cinefoley.metrics.backbones.lite import LiteBackbone
 from cinefoley.metrics.onsets import detect_onsets, match_onsets
 from cinefoley.pipelines.foley import FoleyPipeline
 from cinefoley.pipelines.sampling import draw_noise
+from cinefoley.pipelines.settings import SamplingOptions
 from cinefoley.stage import Split, StageTake, draw_take
 from cinefoley.variations import CameraMovement, CloseUp
 from cinefoley.variations.window import Window
@@ -37,10 +39,9 @@ def measure_takes(
     num_takes: int = 1,
     view: View = "full",
     noise_seed: int = 0,
-    num_inference_steps: int = 25,
-    guidance_scale: float = 4.5,
     batch_size: int = 16,
     on_batch: Callable[[list[MeasuredTake]], None] | None = None,
+    **sampling: Unpack[SamplingOptions],
 ) -> list[MeasuredTake]:
     """Generate takes of stage clips and measure every one of them.
 
@@ -53,10 +54,10 @@ def measure_takes(
         num_takes: Takes of every clip.
         view: What the generator is given.
         noise_seed: Take ``k`` of clip ``n`` starts from the same noise for every model and view.
-        num_inference_steps: Denoiser calls.
-        guidance_scale: Strength of the video's influence.
         batch_size: Takes generated at once.
         on_batch: Called with the takes of each batch.
+        sampling: As for :meth:`~cinefoley.pipelines.foley.FoleyPipeline.sample`; without any, the model's
+            own preset.
 
     Returns:
         One entry for each take, clip by clip.
@@ -88,9 +89,7 @@ def measure_takes(
         latents = pipeline.sample(
             seen.repeat_interleave(num_takes, dim=0),
             latents=torch.cat(noise),
-            quality="paper",
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
+            **sampling,
         )
         mels = pipeline.decode(latents)
         probabilities = alignment.probability(
