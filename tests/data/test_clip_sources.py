@@ -45,9 +45,9 @@ def test_a_clip_of_the_stage_is_the_one_that_is_exported() -> None:
 
 
 def test_frames_of_the_stage_are_those_a_decoder_would_pick() -> None:
-    (clip,) = [StageSource("train", 1, duration_s=2.0)[0]]
+    (clip,) = [StageSource("train", 1, duration_s=2.0, version="plain")[0]]
     height, width = clip.frame_size()
-    film = render_clip(0, split="train", fps=24, size=(height, width), duration_s=2.0)
+    film = render_clip(0, split="train", fps=24, size=(height, width), duration_s=2.0, version="plain")
     decoded = resample_video(
         video_from_frames(torch.from_numpy(film.frames).permute(0, 3, 1, 2), fps=24), fps=4, size=(64, 64)
     )
@@ -58,7 +58,7 @@ def test_frames_of_the_stage_are_those_a_decoder_would_pick() -> None:
 
 
 def test_a_section_of_the_stage_is_sampled_from_its_own_start() -> None:
-    clip = StageSource("train", 1, duration_s=3.0)[0]
+    clip = StageSource("train", 1, duration_s=3.0, version="plain")[0]
     whole, part = clip.video(fps=4, size=(32, 32)), clip.video(fps=4, size=(32, 32), start=1.25, duration=1)
     assert torch.equal(part.frames, whole.frames[5:9])
     assert clip.video(fps=4, size=(32, 32), duration=9).frames.shape[0] == 12

@@ -26,7 +26,7 @@ def test_whole_pictures_are_the_clips_own(pictures: ClipFrames) -> None:
         kept = clip.video(fps=4, size=(round(height * scale), round(width * scale))).frames
         shown = pictures.video(row, size=SIZE)
         assert shown.shape == (6, 3, *SIZE)
-        assert mean_error(shown, resize(kept, SIZE)) < 3, "JPEG alone may stand between them"
+        assert mean_error(shown, resize(kept, SIZE)) < 4, "grain and JPEG alone may stand between them"
 
 
 @pytest.mark.parametrize("variation", [CloseUp(), CameraMovement()], ids=["close-up", "movement"])
