@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -86,7 +86,14 @@ which Diff-Foley's does not.
 """
 
 PRESET = lite_training()
-MODEL = PRESET.model
+# 12 frames a second with their residual motion: four are 250 ms apart (recipes/motion_inputs.py)
+MODEL = replace(
+    PRESET.model,
+    foley=replace(
+        PRESET.model.foley, video_fps=12.0, video_frames=96, frames_per_feature=3, frame_choice="nearest"
+    ),
+    video_encoder=replace(PRESET.model.video_encoder, frames_per_feature=3, has_motion=True),
+)
 STAGE: StageVersion = "filmed"  # what it is trained on
 TRAIN_CLIPS = 6144
 PAIR_CLIPS = 2048

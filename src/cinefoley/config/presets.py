@@ -74,29 +74,17 @@ def lite() -> ModelConfig:
     """The small default model: the same parts, trained from nothing on the Foley stage.
 
     What is not named here is as in Diff-Foley. It differs where a small size or a short training requires it:
-    64-pixel frames; hop 250, so that 32 features and 512 mel frames both last 8.000 s; one image channel in
-    the autoencoder; and a denoiser that predicts velocity, whose loss weighs the early timesteps, which
-    decide the structure, more than the loss of the noise does. It watches 12 frames a second and their
-    residual motion, three to a feature, because four frames are 250 ms apart
-    (``recipes/motion_inputs.py`` shows what each gives).
+    64-pixel frames; hop 250, so that 32 frames and 512 mel frames both last 8.000 s; one image channel in the
+    autoencoder; and a denoiser that predicts velocity, whose loss weighs the early timesteps, which decide
+    the structure, more than the loss of the noise does.
     """
     return ModelConfig(
         foley=FoleyConfig(
             mel=MelConfig(hop_length=250),
             frame_size=(64, 64),
-            video_fps=12.0,
-            video_frames=96,
-            frames_per_feature=3,
-            frame_choice="nearest",
             quality="balanced",
         ),
-        video_encoder=VideoEncoderConfig(
-            width=32,
-            blocks=(1, 1, 2, 1),
-            temporal_kernels=(1, 3, 3, 3),
-            frames_per_feature=3,
-            has_motion=True,
-        ),
+        video_encoder=VideoEncoderConfig(width=32, blocks=(1, 1, 2, 1), temporal_kernels=(1, 3, 3, 3)),
         audio_encoder=AudioEncoderConfig(
             channels=(16, 32, 64, 128, 256),
             time_pools=(2, 2, 2, 2, 1),

@@ -7,7 +7,7 @@ __all__ = ["DEFAULT_VERSION", "StageVersion", "resolve_version"]
 StageVersion = Literal["plain", "filmed"]
 """``plain``: a camera on a tripod, clean frames and a quiet room. ``filmed``: as people film and record."""
 
-DEFAULT_VERSION: StageVersion = "filmed"
+DEFAULT_VERSION: StageVersion = "plain"
 """The version that clips have where none is named: the one that the bundled ``lite`` was trained on."""
 
 

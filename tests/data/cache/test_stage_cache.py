@@ -5,7 +5,7 @@ import torch
 
 from cinefoley.config.foley import FoleyConfig
 from cinefoley.config.mel import MelConfig
-from cinefoley.data.cache.stage_cache import KIND_NAMES, StageClips, prepare_stage_clips
+from cinefoley.data.cache.stage_cache import KIND_NAMES, StageClips, prepare_stage_clips, prepare_stage_mels
 from cinefoley.media.frames.video import resample_video, video_from_frames
 from cinefoley.spectral.mel import mel_spectrogram
 from cinefoley.stage import draw_take
@@ -64,6 +64,8 @@ def test_a_cache_is_read_and_not_made_again(prepared: tuple[StageClips, Path]) -
     again = prepare_stage_clips(3, split="train", config=CONFIG, cache_dir=cache, workers=1, version="plain")
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")} == before
     assert torch.equal(again.frames, clips.frames[:3])
+    mels = prepare_stage_mels(3, split="train", config=CONFIG, cache_dir=cache, workers=1, version="plain")
+    assert torch.equal(mels, clips.mels[:3])
     assert not list(cache.rglob("*.part*"))
 
 
