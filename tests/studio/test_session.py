@@ -88,10 +88,18 @@ def test_the_same_video_of_another_user_is_not_deleted(
     assert upload.exists()
 
 
-def test_an_upload_is_deleted_with_its_session(session: StudioSession, upload: Path) -> None:
+def test_uploads_are_deleted_with_their_session(session: StudioSession, upload: Path, tmp_path: Path) -> None:
+    examples = [tmp_path / "hit.wav", tmp_path / "miss.wav"]
+    for example in examples:
+        example.write_bytes(b"RIFF")
     session.open_video(upload)
+    for example in (*examples, examples[0]):
+        session.adopt(example)
+    session.clear()
+    assert not any(path.exists() for path in (upload, *examples))
+    upload.write_bytes(b"again")
+    session.adopt(upload)
     session.close()
-
     assert not upload.exists()
 
 

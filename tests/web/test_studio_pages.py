@@ -270,7 +270,7 @@ def check_reload(user: User) -> None:
     assert user.page.get_by_label("Later by (frames)").nth(1).input_value() == "3"
 
 
-def test_the_whole_journey(enter: Any, film: Path, hit: Path, tmp_path: Path) -> None:
+def test_the_whole_journey(enter: Any, studio: Studio, film: Path, hit: Path, tmp_path: Path) -> None:
     user = enter()
     user.says("No video yet.")
     assert user.button("Generate").is_disabled()
@@ -317,6 +317,10 @@ def test_the_whole_journey(enter: Any, film: Path, hit: Path, tmp_path: Path) ->
         error for error in user.errors if "abort" not in error
     ] == []  # gradio ends its stream on a reload
     assert user.elsewhere == []
+    assert "hit.wav" in studio.files()
+    user.button("Clear the desk").click()
+    user.says("No video yet.")
+    wait_until_nothing_is_kept(studio, user.page)
 
 
 def test_a_missing_encoder_is_explained_and_a_region_is_chosen_by_its_shot(enter: Any, film: Path) -> None:

@@ -104,7 +104,7 @@ class StudioSession:
         self._stop = threading.Event()
         self._changing = threading.RLock()
         self._runs = 0
-        self._upload: Upload | None = None
+        self._uploads: set[Upload] = set()
         self.video: Path | None = None
         self.duration_s = 0.0
         self.shots: list[Shot] = []
@@ -133,7 +133,7 @@ class StudioSession:
         folder.mkdir(exist_ok=True)
         video = folder / harmless_name(upload.name)
         try:
-            self._upload = Upload.of(upload)
+            self.adopt(upload)
             shutil.copyfile(upload, video)
         except OSError as exc:
             raise OutputError(f"{upload.name}: cannot be stored ({exc.strerror}). Upload it again.") from exc
@@ -151,6 +151,14 @@ class StudioSession:
         self.video, self.duration_s, self.shots = video, duration_s, shots
         with contextlib.suppress(CinefoleyError):  # no rate that has timecode, or the package is missing
             self.clock = clock_of(video)
+
+    def adopt(self, upload: Path) -> None:
+        """Delete an uploaded file when the session is cleared or closed.
+
+        Raises:
+            OSError: If there is no such file.
+        """
+        self._uploads.add(Upload.of(upload))
 
     def open_example(self) -> None:
         """Open a clip of the Foley stage, for who has no video at hand.
@@ -498,10 +506,10 @@ class StudioSession:
         return sorted({*records, *(path for take in takes for path in (take.wav, take.video))})
 
     def clear(self, *, keeps: Path | None = None) -> None:
-        """Discard the video and its takes, and delete the upload, unless it is ``keeps``."""
+        """Discard the video and its takes, and delete all uploads but ``keeps``."""
         with self._changing:
             self.stop()
-            self._remove_upload(keeps)
+            self._remove_uploads(keeps)
             for path in self._folder.iterdir():
                 shutil.rmtree(path, ignore_errors=True)
             self.video, self.duration_s, self.shots, self.takes, self.accepted = None, 0.0, [], [], {}
@@ -511,13 +519,14 @@ class StudioSession:
     def close(self) -> None:
         """Stop, and delete the session's files."""
         self.stop()
-        self._remove_upload()
+        self._remove_uploads()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _remove_upload(self, keeps: Path | None = None) -> None:
-        upload, self._upload = self._upload, None
-        if upload is not None and upload.path != keeps:
-            upload.remove()
+    def _remove_uploads(self, keeps: Path | None = None) -> None:
+        uploads, self._uploads = self._uploads, set()
+        for upload in uploads:
+            if upload.path != keeps:
+                upload.remove()
 
     def _need_video(self) -> Path:
         if self.video is None:

@@ -244,8 +244,8 @@ class _Work:
         try:
             sound = ShotSound(
                 kind=None if kind == _AS_SEEN else kind,
-                like=self._example(like),
-                unlike=self._example(unlike),
+                like=self._example(session, like),
+                unlike=self._example(session, unlike),
             )
             session.set_sound(_shot_of(session, region), sound)
         except CinefoleyError as exc:
@@ -398,8 +398,15 @@ class _Work:
     def _desk(self, request: gr.Request) -> str:
         return self._desks.get(_page_id(request), _page_id(request))
 
-    def _example(self, upload: str | None) -> Path | None:
-        return None if upload is None else self._check_upload(Path(upload))
+    def _example(self, session: StudioSession, upload: str | None) -> Path | None:
+        if upload is None:
+            return None
+        path = self._check_upload(Path(upload))
+        try:
+            session.adopt(path)
+        except OSError as exc:
+            raise CinefoleyError(f"{path.name}: is no longer there. Upload it again.") from exc
+        return path
 
     def _check_upload(self, upload: Path) -> Path:
         """Reject forged requests for files that were never uploaded; gradio rejects most of them."""
