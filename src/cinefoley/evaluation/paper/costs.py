@@ -195,7 +195,7 @@ def step_costs(
             bytes_stored=train * feature_bytes,
         ),
         StepCost(
-            name=f"train {len(trained)} encoders ({epochs:g} epochs in all)",
+            name=f"train {len(trained)} encoders ({round(epochs, 1):g} epochs in all)",
             pieces=len(trained),
             seconds=epochs * train * train_s,
         ),
