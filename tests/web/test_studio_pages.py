@@ -280,6 +280,7 @@ def test_the_whole_journey(enter: Any, studio: Studio, film: Path, hit: Path, tm
     assert user.page.locator("#strip .shots img").count() == 2
     assert user.page.locator("#film .sound img").count() == 1  # the film's own sound
     check_sound_of_a_shot(user, hit)
+    user.page.get_by_label("draft", exact=True).check()
     take_screenshot(user.page, "studio-film")
     user.button("Generate").click()
     user.says("Generated 2 takes.")
@@ -306,6 +307,8 @@ def test_the_whole_journey(enter: Any, studio: Studio, film: Path, hit: Path, tm
         archive.extractall(tmp_path)
     record = json.loads((tmp_path / "two_shots.foley.json").read_text())
     assert [(shot["take"], shot["nudge_frames"]) for shot in record["shots"]] == [(2, 0), (1, 3)]
+    (run,) = tmp_path.glob("**/run1/two_shots.json")
+    assert json.loads(run.read_text())["settings"]["quality"] == "draft"
     assert {"two_shots.aaf", "two_shots.otio", "two_shots_001_T2.wav"} <= {
         path.name for path in (tmp_path / "delivery").iterdir()
     }

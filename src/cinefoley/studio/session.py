@@ -367,9 +367,19 @@ class StudioSession:
         return [each.number for each in self.takes if each.run == take.run].index(take.number) + 1
 
     def redo(
-        self, models: ModelStore, take: int, start_s: float, end_s: float, *, seed: int, on_progress: Progress
+        self,
+        models: ModelStore,
+        take: int,
+        start_s: float,
+        end_s: float,
+        *,
+        seed: int,
+        on_progress: Progress,
+        quality: Quality | None = None,
     ) -> StudioTake:
         """Generate a stretch of a take anew; see :func:`cinefoley.pipelines.takes.redo.redo_take`.
+
+        ``quality`` defaults to the model's.
 
         Raises:
             RunInterrupted: If :meth:`stop` was called; the take stays as it was.
@@ -382,7 +392,7 @@ class StudioSession:
         found = self._take(take)
         stop = self._stop = threading.Event()
         with models.use(found.model, found.encoder) as (pipeline, _):
-            settings = generation_settings(pipeline.foley_config.quality, seed=seed)
+            settings = generation_settings(pipeline.foley_config.quality, quality=quality, seed=seed)
             clock = RunClock(on_progress, stop)
             clock.check()
             stretch = Stretch(start_s, end_s)

@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import gradio as gr
 from torch.nn import functional as F
 
+from cinefoley.config.foley import Quality
 from cinefoley.errors import AudioError, CinefoleyError, RunInterrupted
 from cinefoley.media.audio.files import read_audio
 from cinefoley.studio.model_store import Encoder, ModelStore
@@ -35,6 +36,7 @@ _WHOLE = "Whole video"
 _CUSTOM = "Custom"
 _SILENCE = "silence"
 _AS_SEEN = "as seen"
+_OWN_QUALITY = "as the model says"
 _PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # handlers are called by this page only
 _MOST_THUMBNAILS = 60
 _OWN_RATE = 16000  # of the image of the video's own sound
@@ -93,6 +95,12 @@ def build_studio_page(
                     value="default",
                     label="Video encoder",
                     info="default: the student if the model has one, otherwise the teacher",
+                )
+                quality = gr.Radio(
+                    [_OWN_QUALITY, *get_args(Quality)],
+                    value=_OWN_QUALITY,
+                    label="Quality",
+                    info="draft: fastest, for trying takes; paper: the sampling of the paper, slowest",
                 )
                 num_takes = gr.Slider(1, most_takes, value=2, step=1, label="Takes")
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
@@ -160,12 +168,12 @@ def build_studio_page(
         shared: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1, **_PRIVATE}
         run = generate.click(
             work.generate,
-            [model, encoder, num_takes, seed, start, end, region, *sounds],
+            [model, encoder, quality, num_takes, seed, start, end, region, *sounds],
             [status, takes, choices],
             **shared,
         )
         again = redo.click(
-            work.redo, [redo_take, redo_from, redo_to, seed], [status, takes, choices], **shared
+            work.redo, [redo_take, redo_from, redo_to, quality, seed], [status, takes, choices], **shared
         )
         spot.click(work.list_cues, [cues_take], [status, cues], **_PRIVATE)
         move.click(
@@ -256,6 +264,7 @@ class _Work:
         self,
         model: str,
         encoder: str,
+        quality: str,
         num_takes: float,
         seed: float | None,
         start: float | None,
@@ -280,6 +289,7 @@ class _Work:
                 self._models,
                 model=model,
                 encoder=cast(Encoder, encoder),
+                quality=_quality(quality),
                 num_takes=int(num_takes),
                 seed=int(seed or 0),
                 start_s=float(start or 0),
@@ -298,6 +308,7 @@ class _Work:
         take: float | None,
         from_s: float | None,
         to_s: float | None,
+        quality: str,
         seed: float | None,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  # gradio requires the default
@@ -309,7 +320,14 @@ class _Work:
 
         stretch = float(from_s or 0), float(to_s or 0)
         try:
-            session.redo(self._models, int(take or 0), *stretch, seed=int(seed or 0), on_progress=show)
+            session.redo(
+                self._models,
+                int(take or 0),
+                *stretch,
+                seed=int(seed or 0),
+                quality=_quality(quality),
+                on_progress=show,
+            )
             text = f"Generated {time_range(*stretch)} of take {int(take or 0)} anew."
         except RunInterrupted:
             text = "Stopped. The take stays as it was."
@@ -474,6 +492,10 @@ def _emptied(status: str) -> tuple[Any, ...]:
     region = gr.Dropdown([_WHOLE], value=_WHOLE)
     inert = gr.Button(interactive=False)
     return EMPTY, region, 0, 0, status, "", [], "", inert, "", "", _AS_SEEN, None, None
+
+
+def _quality(choice: str) -> Quality | None:
+    return None if choice == _OWN_QUALITY else cast(Quality, choice)
 
 
 def _shot_of(session: StudioSession, region: str) -> int | None:
