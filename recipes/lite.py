@@ -2,6 +2,7 @@
 
     python recipes/lite.py                     # every stage, resuming whatever is unfinished
     python recipes/lite.py --only ldm          # one stage
+    python recipes/lite.py --from latents      # this stage and those after it
 
 Stages: clips (rendered and cached), encoder, autoencoder, latents, ldm, assemble. All checkpoints are under
 ``runs/lite``, and every stage resumes. ``recipes/lite_figures.py`` measures the model.
@@ -144,9 +145,12 @@ def main() -> None:
         "ldm": _train_ldm,
         "assemble": lambda runs: _assemble(runs, args.out),
     }
-    parser.add_argument("--only", choices=stages)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--only", choices=stages)
+    which.add_argument("--from", choices=stages, default="clips", dest="first")
     args = parser.parse_args()
-    for stage in [args.only] if args.only else stages:
+    names = list(stages)
+    for stage in [args.only] if args.only else names[names.index(args.first) :]:
         stages[stage](args.runs)
 
 
