@@ -89,4 +89,5 @@ def test_silence_and_an_empty_audio_stay_what_they_are(tmp_path: Path) -> None:
         with fitted_audio(tmp_path / "a.wav", 16000) as sound:
             sound.write(torch.zeros(count))
         assert (sound.peak, sound.fitting.gain) == (0, 1)
+        assert torch.equal(fit_to_full_scale(torch.zeros(count), 16000)[0], torch.zeros(count))
         assert soundfile.info(tmp_path / "a.wav").frames == count

@@ -76,7 +76,7 @@ def fit_to_full_scale(waveform: Tensor, sample_rate: int) -> tuple[Tensor, Fitti
     """What :func:`fitted_audio` writes of ``(N,)`` or ``(channels, N)`` samples, and what was done."""
     samples = as_samples(waveform)
     fitting = Fitting.of(float(np.abs(samples).max(initial=0.0)))
-    blocks = [block.copy() for block in fitting.blocks(samples, sample_rate)]
+    blocks = [samples[:, :0], *fitting.blocks(samples, sample_rate)]  # an empty sound has no blocks
     return torch.from_numpy(np.concatenate(blocks, axis=1)).reshape(waveform.shape), fitting
 
 
